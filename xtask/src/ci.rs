@@ -1,0 +1,73 @@
+//! The steps of `cargo xtask ci`.
+
+use crate::shell::{cargo, root, run, target};
+use std::time::Instant;
+
+type Step = (&'static str, &'static str, fn() -> Result<(), String>);
+
+const STEPS: &[Step] = &[
+    ("format", "every file is as rustfmt writes it", format),
+    ("clippy", "no lint is violated in any target", clippy),
+    ("test", "unit, property, oracle, end-to-end and doc tests", test),
+    ("loom", "every interleaving of the concurrent parts", loom),
+    ("docs", "the documentation builds without a broken link", docs),
+    ("no-std", "the six crates link into a freestanding binary", no_std),
+];
+
+/// Names the steps.
+pub(crate) fn list() {
+    for (name, what, _) in STEPS {
+        println!("{name:10} {what}");
+    }
+}
+
+/// Runs one step, or all in order up to the first that fails.
+pub(crate) fn run_steps(only: Option<&str>) -> Result<(), String> {
+    if let Some(name) = only.filter(|n| !STEPS.iter().any(|s| s.0 == *n)) {
+        return Err(format!("no step is called {name}; cargo xtask ci --list names them"));
+    }
+    for (name, what, step) in STEPS {
+        if only.is_some_and(|o| o != *name) {
+            continue;
+        }
+        eprintln!("== {name}: {what}");
+        let start = Instant::now();
+        step().map_err(|e| format!("step {name} failed: {e}"))?;
+        eprintln!("== {name}: ok, {:.0} s", start.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+fn format() -> Result<(), String> {
+    run(&mut cargo(&["fmt", "--all", "--check"]))
+}
+
+fn clippy() -> Result<(), String> {
+    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn test() -> Result<(), String> {
+    run(&mut cargo(&["test", "--workspace"]))
+}
+
+fn loom() -> Result<(), String> {
+    let dir = target().join("loom");
+    for package in ["futex", "mm", "systrap"] {
+        if !root().join(package).join("tests/loom.rs").exists() {
+            continue;
+        }
+        run(cargo(&["test", "--release", "-p", package, "--test", "loom"])
+            .env("RUSTFLAGS", "--cfg loom")
+            .env("CARGO_TARGET_DIR", &dir))?;
+    }
+    Ok(())
+}
+
+fn docs() -> Result<(), String> {
+    run(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn no_std() -> Result<(), String> {
+    run(cargo(&["build", "--release", "--manifest-path", "freestanding/Cargo.toml"])
+        .env("CARGO_TARGET_DIR", target().join("freestanding")))
+}
