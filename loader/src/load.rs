@@ -1,0 +1,400 @@
+//! The whole way: from an opened file to an image that can run.
+
+use crate::abi;
+use crate::apply::Space;
+use crate::args::{Args, BINPRM_BUF_SIZE};
+use crate::auxv::{AuxEntry, Credentials, Platform};
+use crate::error::{Image, LoadError};
+use crate::parse::{Elf, is_elf};
+use crate::plan::{Layout, Plan, plan};
+use crate::property::Properties;
+use crate::script::parse_script;
+use crate::seam::{Executable, Mapper, Place, Random, Resolve};
+use crate::stack::StackInput;
+use crate::vdso::Vdso;
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::{Access, Addr, AddrRange, Arch, Os, PAGE_SIZE};
+
+/// How many scripts may be interpreted by scripts before the program: `exec_binprm` in
+/// `fs/exec.c`.
+const MAX_SCRIPTS: usize = 5;
+/// The longest `comm`, in bytes, NUL not counted.
+const COMM_LEN: usize = 15;
+/// What Linux adds to the strings when it first sizes the stack, in bytes.
+const STACK_EXPAND: u64 = 131_072;
+
+/// What to load and for whom.
+pub struct LoadArgs<'a> {
+    /// The name under which the program is executed: `AT_EXECFN`, and a script's argument.
+    pub filename: &'a [u8],
+    /// `comm`; `None` for the last component of `filename`.
+    pub comm: Option<&'a [u8]>,
+    /// The opened file.
+    pub executable: Arc<dyn Executable>,
+    /// The only architecture that is accepted; `None` for whatever the program is for.
+    pub arch: Option<Arch>,
+    /// Arguments, without NULs. When there are none, the program still gets an empty one.
+    pub argv: Vec<&'a [u8]>,
+    /// Environment, without NULs.
+    pub envp: Vec<&'a [u8]>,
+    /// Who runs it.
+    pub credentials: Credentials,
+    /// On what.
+    pub platform: Platform<'a>,
+    /// Where things go.
+    pub layout: Layout,
+    /// The vDSO; `None` for a program without.
+    pub vdso: Option<&'a Vdso>,
+    /// Added to the auxiliary vector before its end. An entry whose key the loader makes too
+    /// replaces the loader's.
+    pub extra_auxv: &'a [AuxEntry],
+    /// `AT_EXECFD`.
+    pub execfd: Option<u32>,
+    /// The file was opened through a descriptor that execve(2) closes, so that an interpreter
+    /// could not open it again: a script is then `ENOENT`.
+    pub inaccessible: bool,
+}
+
+/// A program that is ready to run.
+#[derive(Clone, Debug)]
+pub struct LoadedImage {
+    /// Architecture.
+    pub arch: Arch,
+    /// Operating system.
+    pub os: Os,
+    /// Where to start: the interpreter's entry, or the program's without one.
+    pub entry: Addr,
+    /// Stack pointer at the start, a multiple of 16.
+    pub sp: Addr,
+    /// The program's own entry (`AT_ENTRY`).
+    pub program_entry: Addr,
+    /// What was added to the program's link-time addresses, modulo 2^64.
+    pub load_bias: u64,
+    /// What was added to the interpreter's (`AT_BASE`); 0 without one.
+    pub interpreter_base: u64,
+    /// Path of the ELF interpreter.
+    pub interpreter: Option<Vec<u8>>,
+    /// Program headers in memory (`AT_PHDR`).
+    pub phdr: Addr,
+    /// Where the heap begins; it is empty.
+    pub brk: Addr,
+    /// Argument strings.
+    pub argv: AddrRange,
+    /// Environment strings.
+    pub envp: AddrRange,
+    /// Executable bytes, for `/proc/PID/stat`.
+    pub code: AddrRange,
+    /// Data bytes, for `/proc/PID/stat`.
+    pub data: AddrRange,
+    /// What the stack's mapping covers.
+    pub stack: AddrRange,
+    /// The auxiliary vector with its end, as `/proc/PID/auxv` shows it.
+    pub auxv: Vec<AuxEntry>,
+    /// Start of the vDSO's image.
+    pub vdso: Option<Addr>,
+    /// The instruction sequence that returns from a signal handler, in the vDSO.
+    pub sigreturn: Option<Addr>,
+    /// `comm`, at most 15 bytes.
+    pub comm: Vec<u8>,
+    /// The file that was mapped as program: for a script its last interpreter.
+    pub executable: Arc<dyn Executable>,
+    /// Whether the stack is executable.
+    pub exec_stack: bool,
+    /// Whether the personality gains `READ_IMPLIES_EXEC`. Linux gives it to 32-bit programs only;
+    /// 64-bit ones lose it on execve(2).
+    pub read_implies_exec: bool,
+    /// As in [`Credentials::secure`].
+    pub secure: bool,
+    /// Control-flow protection the program was built for.
+    pub properties: Properties,
+}
+
+/// A program whose files are all found and whose headers are parsed.
+pub struct Resolved<'a> {
+    /// The program, behind all scripts.
+    pub file: Arc<dyn Executable>,
+    /// Its headers.
+    pub elf: Elf,
+    /// Its interpreter: path, file and headers.
+    pub interpreter: Option<(Vec<u8>, Arc<dyn Executable>, Elf)>,
+    /// Control-flow protection of the file that Linux asks: the interpreter if there is one.
+    pub properties: Properties,
+    /// Arguments as scripts have rewritten them.
+    pub argv: Vec<Cow<'a, [u8]>>,
+}
+
+/// Follows scripts to a program, and the program to its interpreter. Nothing is mapped.
+///
+/// # Errors
+/// Everything for which [`LoadError::is_late`] is false.
+pub fn resolve<'a>(
+    args: &LoadArgs<'a>,
+    opener: &mut dyn Resolve,
+) -> Result<Resolved<'a>, LoadError> {
+    let stack_limit = args.layout.stack_limit;
+    let mut list = Args::new(args.filename, &args.argv, &args.envp, stack_limit)?;
+    let mut file = args.executable.clone();
+    let mut name = Cow::Borrowed(args.filename);
+    let mut scripts = 0;
+    let head = loop {
+        let mut head = [0u8; BINPRM_BUF_SIZE];
+        read_head(&*file, &mut head)?;
+        let Some(script) = parse_script(&head)? else { break head };
+        if args.inaccessible && scripts == 0 {
+            return Err(LoadError::ScriptInaccessible);
+        }
+        list.rewrite(script.interpreter, script.argument, &name)?;
+        let path = script.interpreter.to_vec();
+        file = opener
+            .open(&path)
+            .map_err(|errno| LoadError::ScriptOpen { path: path.clone(), errno })?;
+        name = Cow::Owned(path);
+        scripts += 1;
+        if scripts > MAX_SCRIPTS {
+            return Err(LoadError::TooManyScripts);
+        }
+    };
+    if !is_elf(&head) {
+        return Err(LoadError::UnknownFormat);
+    }
+    let first = head.first_chunk().ok_or(LoadError::UnknownFormat)?;
+    let elf = Elf::parse_program(&*file, first, args.arch)?;
+    let interpreter = match elf.interpreter(&*file)? {
+        None => None,
+        Some(path) => {
+            let fail = |errno| LoadError::InterpOpen { path: path.clone(), errno };
+            let found = opener.open(&path).map_err(fail)?;
+            let parsed = Elf::parse_interpreter(&*found, elf.arch)?;
+            Some((path, found, parsed))
+        }
+    };
+    let properties = match &interpreter {
+        None => elf.properties(&*file, Image::Program)?,
+        Some((_, found, parsed)) => parsed.properties(&**found, Image::Interpreter)?,
+    };
+    Ok(Resolved { file, elf, interpreter, properties, argv: list.list })
+}
+
+/// Reads a file's first bytes; what is missing stays zero.
+fn read_head(file: &dyn Executable, head: &mut [u8]) -> Result<(), LoadError> {
+    let mut done = 0;
+    while let Some(rest) = head.get_mut(done..).filter(|r| !r.is_empty()) {
+        let room = rest.len();
+        match file.read_at(done as u64, rest).map_err(LoadError::Read)? {
+            0 => break,
+            n => done += n.min(room),
+        }
+    }
+    Ok(())
+}
+
+/// Loads programs with what an embedder supplies.
+pub struct Loader<'a> {
+    /// Opens interpreters.
+    pub resolve: &'a mut dyn Resolve,
+    /// Receives the image.
+    pub mapper: &'a mut dyn Mapper,
+    /// For `AT_RANDOM`.
+    pub random: &'a mut dyn Random,
+}
+
+impl Loader<'_> {
+    /// Loads a program into the (empty) address space behind the mapper. After an error the
+    /// address space holds a part of the image and is to be thrown away.
+    ///
+    /// # Errors
+    /// [`LoadError`]; [`LoadError::errno`] is what execve(2) returns.
+    pub fn load(&mut self, args: &LoadArgs<'_>) -> Result<LoadedImage, LoadError> {
+        let found = resolve(args, self.resolve)?;
+        let interp_elf = found.interpreter.as_ref().map(|(_, _, elf)| elf);
+        let plan = plan(&found.elf, interp_elf, &args.layout)?;
+        self.apply(args, &found, &plan)
+    }
+
+    /// Applies a plan that was made from `found` with [`plan`].
+    ///
+    /// # Errors
+    /// Those for which [`LoadError::is_late`] is true.
+    pub fn apply(
+        &mut self,
+        args: &LoadArgs<'_>,
+        found: &Resolved<'_>,
+        plan: &Plan,
+    ) -> Result<LoadedImage, LoadError> {
+        let layout = &plan.layout;
+        if args.vdso.is_some_and(|v| v.arch() != plan.arch) {
+            return Err(LoadError::VdsoArch);
+        }
+        let argv: Vec<&[u8]> = found.argv.iter().map(|a| &**a).collect();
+        let mut input = StackInput {
+            argv: &argv,
+            envp: &args.envp,
+            filename: args.filename,
+            platform: args.platform.name,
+            random: [0; 16],
+            jitter: layout.stack_jitter.min(8191),
+        };
+        self.random.fill(&mut input.random);
+        // The vector's values are not known before mapping, but its length is.
+        let aux_len = self.auxv(args, found, &Placed::default()).len();
+        let top = layout.stack_top;
+        let placed = input.place(top, aux_len).ok_or(LoadError::StackTooSmall)?;
+        let mut space = Space { mapper: self.mapper, layout };
+        let stack = map_stack(&mut space, placed.sp, plan.exec_stack)?;
+        let load_bias = space.map_image(&plan.program, &*found.file)?;
+        let mut at = Placed {
+            entry: plan.program.entry.wrapping_add(load_bias),
+            phdr: plan.program.phdr.wrapping_add(load_bias),
+            filename: placed.filename,
+            platform: placed.platform.unwrap_or_default(),
+            random: placed.random,
+            ..Placed::default()
+        };
+        let mut entry = at.entry;
+        if let (Some(image), Some((_, file, _))) = (&plan.interpreter, &found.interpreter) {
+            at.base = space.map_image(image, &**file)?;
+            entry = image.entry.wrapping_add(at.base);
+        }
+        if let Some(vdso) = args.vdso {
+            at.vdso = Some(map_vdso(&mut space, vdso)?);
+        }
+        let brk = plan.brk_start(load_bias).unwrap_or(Addr(layout.task_size));
+        space.mapper.set_brk(brk);
+        let auxv = self.auxv(args, found, &at);
+        let bytes = input.emit(top, &placed, &auxv);
+        let range = AddrRange { start: placed.sp, end: top };
+        self.mapper.write(placed.sp, &bytes).map_err(|errno| LoadError::Map {
+            what: "stack",
+            range,
+            access: Access::RW,
+            errno,
+        })?;
+        let moved = |(start, end): (u64, u64)| AddrRange {
+            start: Addr(start.wrapping_add(load_bias)),
+            end: Addr(end.wrapping_add(load_bias)),
+        };
+        Ok(LoadedImage {
+            arch: plan.arch,
+            os: Os::Linux,
+            entry: Addr(entry),
+            sp: placed.sp,
+            program_entry: Addr(at.entry),
+            load_bias,
+            interpreter_base: at.base,
+            interpreter: found.interpreter.as_ref().map(|(path, _, _)| path.clone()),
+            phdr: Addr(at.phdr),
+            brk,
+            argv: placed.argv,
+            envp: placed.envp,
+            code: moved(plan.program.code),
+            data: moved(plan.program.data),
+            stack,
+            auxv,
+            vdso: at.vdso,
+            sigreturn: args.vdso.zip(at.vdso).and_then(|(v, at)| at.checked_add(v.sigreturn()?)),
+            comm: comm(args),
+            executable: found.file.clone(),
+            exec_stack: plan.exec_stack,
+            read_implies_exec: false,
+            secure: args.credentials.secure,
+            properties: found.properties,
+        })
+    }
+
+    /// The auxiliary vector in Linux's order.
+    fn auxv(&self, args: &LoadArgs<'_>, found: &Resolved<'_>, at: &Placed) -> Vec<AuxEntry> {
+        let (p, c) = (&args.platform, &args.credentials);
+        let all = [
+            (abi::AT_SYSINFO_EHDR, at.vdso.map_or(0, |a| a.0), args.vdso.is_some()),
+            (abi::AT_MINSIGSTKSZ, p.minsigstksz, p.minsigstksz != 0),
+            (abi::AT_HWCAP, p.hwcap, true),
+            (abi::AT_PAGESZ, PAGE_SIZE, true),
+            (abi::AT_CLKTCK, p.clktck, true),
+            (abi::AT_PHDR, at.phdr, true),
+            (abi::AT_PHENT, size_of::<abi::Phdr>() as u64, true),
+            (abi::AT_PHNUM, found.elf.headers.len() as u64, true),
+            (abi::AT_BASE, at.base, true),
+            (abi::AT_FLAGS, 0, true),
+            (abi::AT_ENTRY, at.entry, true),
+            (abi::AT_UID, c.uid.into(), true),
+            (abi::AT_EUID, c.euid.into(), true),
+            (abi::AT_GID, c.gid.into(), true),
+            (abi::AT_EGID, c.egid.into(), true),
+            (abi::AT_SECURE, c.secure.into(), true),
+            (abi::AT_RANDOM, at.random.0, true),
+            (abi::AT_HWCAP2, p.hwcap2, true),
+            (abi::AT_EXECFN, at.filename.0, true),
+            (abi::AT_PLATFORM, at.platform.0, p.name.is_some()),
+            (abi::AT_EXECFD, args.execfd.unwrap_or(0).into(), args.execfd.is_some()),
+            (abi::AT_RSEQ_FEATURE_SIZE, p.rseq_feature_size, p.rseq_feature_size != 0),
+            (abi::AT_RSEQ_ALIGN, p.rseq_align, p.rseq_feature_size != 0),
+        ];
+        let extra = || args.extra_auxv.iter().filter(|e| e.key != abi::AT_NULL);
+        let replaced = |key| extra().any(|e| e.key == key);
+        let ours = all.into_iter().filter(|&(key, _, there)| there && !replaced(key));
+        let mut list: Vec<AuxEntry> = ours.map(|(key, value, _)| AuxEntry { key, value }).collect();
+        list.extend(extra());
+        list.push(AuxEntry { key: abi::AT_NULL, value: 0 });
+        list
+    }
+}
+
+/// Addresses that go into the auxiliary vector.
+#[derive(Default)]
+struct Placed {
+    vdso: Option<Addr>,
+    phdr: u64,
+    base: u64,
+    entry: u64,
+    random: Addr,
+    filename: Addr,
+    platform: Addr,
+}
+
+fn map_stack(space: &mut Space<'_>, sp: Addr, exec: bool) -> Result<AddrRange, LoadError> {
+    let top = space.layout.stack_top;
+    if !top.is_page_aligned() || top.0 > space.layout.task_size {
+        return Err(LoadError::Layout);
+    }
+    let needed = sp.round_down();
+    let limit = space.layout.stack_limit & !(PAGE_SIZE - 1);
+    let len = (top.0 - needed.0).saturating_add(STACK_EXPAND).min(limit);
+    let start = needed.min(Addr(top.0.saturating_sub(len)));
+    if start < space.layout.min_addr {
+        return Err(LoadError::StackTooSmall);
+    }
+    let range = AddrRange { start, end: top };
+    let access = if exec { Access::ALL } else { Access::RW };
+    space.mapper.map_stack(range, access).map_err(|errno| LoadError::Map {
+        what: "stack",
+        range,
+        access,
+        errno,
+    })?;
+    Ok(range)
+}
+
+/// Maps parameters and image, and returns where the image begins.
+fn map_vdso(space: &mut Space<'_>, vdso: &Vdso) -> Result<Addr, LoadError> {
+    let len = vdso.image_len().saturating_add(PAGE_SIZE);
+    let place = space.layout.vdso.map_or(Place::Any, Place::Hint);
+    let at = space.reserve(place, len)?;
+    let range = AddrRange { start: at, end: Addr(at.0.saturating_add(len)) };
+    let access = Access::READ | Access::EXEC;
+    space.mapper.map_vdso(at, vdso).map_err(|errno| LoadError::Map {
+        what: "vdso",
+        range,
+        access,
+        errno,
+    })?;
+    at.checked_add(PAGE_SIZE).ok_or(LoadError::Layout)
+}
+
+fn comm(args: &LoadArgs<'_>) -> Vec<u8> {
+    let name = args
+        .comm
+        .unwrap_or_else(|| args.filename.rsplit(|&b| b == b'/').next().unwrap_or_default());
+    name.iter().copied().take(COMM_LEN).collect()
+}

@@ -1,0 +1,62 @@
+//! The page of numbers from which the vDSO computes the time.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// How the clocks of one family follow the processor's cycle counter.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct ClockParams {
+    /// Cycle counter at the base point.
+    pub base_cycles: u64,
+    /// The clock at the base point, in nanoseconds.
+    pub base_ns: u64,
+    /// Nanoseconds per cycle as a 32.32 fixed-point number.
+    pub mult: u64,
+}
+
+impl ClockParams {
+    /// The clock, in nanoseconds, when the cycle counter is `cycles`: the very arithmetic of the
+    /// image, so that kernel and program never disagree. A counter behind the base point, as
+    /// another processor may show it, counts as the base point.
+    pub const fn cycles_to_ns(&self, cycles: u64) -> u64 {
+        let delta = cycles.wrapping_sub(self.base_cycles);
+        let delta = if delta > i64::MAX as u64 { 0 } else { delta };
+        self.base_ns.wrapping_add(((delta as u128 * self.mult as u128) >> 32) as u64)
+    }
+}
+
+/// The parameter page, which lies directly before the vDSO's image.
+///
+/// Written by the kernel alone: make `seq` odd, change the rest, make `seq` even again, with
+/// release ordering between the steps. The image reads it again until it has seen one even `seq`
+/// on both sides.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct VdsoParams {
+    /// Odd while the rest changes.
+    pub seq: u32,
+    /// [`VdsoParams::MODE_SYSCALL`] or [`VdsoParams::MODE_TSC`].
+    pub mode: u32,
+    /// `CLOCK_REALTIME` and `CLOCK_REALTIME_COARSE`, since 1970.
+    pub realtime: ClockParams,
+    /// `CLOCK_MONOTONIC`, `CLOCK_MONOTONIC_RAW`, `CLOCK_MONOTONIC_COARSE` and `CLOCK_BOOTTIME`.
+    pub monotonic: ClockParams,
+}
+
+static_assertions::const_assert_eq!(size_of::<VdsoParams>(), 56);
+
+impl VdsoParams {
+    /// Every function makes its system call: the state of a page of zeroes.
+    pub const MODE_SYSCALL: u32 = 0;
+    /// The time comes from the time-stamp counter.
+    pub const MODE_TSC: u32 = 1;
+
+    /// `CLOCK_REALTIME` and `CLOCK_MONOTONIC`, in nanoseconds, when the cycle counter is `cycles`.
+    pub const fn cycles_to_ns(&self, cycles: u64) -> (u64, u64) {
+        (self.realtime.cycles_to_ns(cycles), self.monotonic.cycles_to_ns(cycles))
+    }
+}
