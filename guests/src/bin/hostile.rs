@@ -1,0 +1,265 @@
+//! Tries to harm whatever runs it: `hostile WAY`. What survives prints `survived`.
+//!
+//! Each way is something that an ordinary kernel answers with an error number or a signal to this
+//! process alone.
+
+use std::arch::asm;
+
+/// Top of the range in which a sandbox might keep something of its own.
+const TOP: usize = 0x7fff_ffff_f000;
+
+type Way = (&'static str, fn());
+
+const WAYS: &[Way] = &[
+    ("scribble", scribble),
+    ("jump", jump),
+    ("wild-pointers", wild_pointers),
+    ("unknown-syscalls", unknown_syscalls),
+    ("kill-self", kill_self),
+    ("kill-everyone-above", kill_everyone_above),
+    ("bad-sigreturn", bad_sigreturn),
+    ("stack-overflow", stack_overflow),
+    ("memory-hog", memory_hog),
+    ("fd-hog", fd_hog),
+    ("segment-registers", segment_registers),
+];
+
+fn main() {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let Some((_, way)) = WAYS.iter().find(|w| w.0 == name) else {
+        for (name, _) in WAYS {
+            println!("{name}");
+        }
+        return;
+    };
+    way();
+    println!("survived");
+}
+
+/// A system call with any arguments.
+fn syscall(nr: i64, a: [usize; 6]) -> isize {
+    let r: isize;
+    // SAFETY: what the call does to this process is the point of the program.
+    unsafe {
+        asm!("syscall", inlateout("rax") nr as isize => r, in("rdi") a[0], in("rsi") a[1],
+            in("rdx") a[2], in("r10") a[3], in("r8") a[4], in("r9") a[5],
+            lateout("rcx") _, lateout("r11") _);
+    }
+    r
+}
+
+/// Runs `f` in a child and reports how the child ended, so that one probe survives another.
+fn in_child(f: impl FnOnce()) -> i32 {
+    // SAFETY: the child only runs `f` and exits; the parent only waits.
+    unsafe {
+        let pid = libc::fork();
+        if pid == 0 {
+            f();
+            libc::_exit(0);
+        }
+        let mut status = 0;
+        libc::waitpid(pid, &raw mut status, 0);
+        status
+    }
+}
+
+/// Writes garbage over every page near the top of the address space.
+fn scribble() {
+    for chunk in 0..64 {
+        in_child(|| {
+            let base = TOP - (chunk + 1) * (1 << 26);
+            for page in (0..1 << 26).step_by(4096) {
+                in_page(base + page);
+            }
+        });
+    }
+    // And with a page of its own left intact only.
+    in_child(|| {
+        for page in (0x7fff_0000_0000..TOP).step_by(4096) {
+            in_page(page);
+        }
+    });
+}
+
+/// Writes into a page if it can be written, skipping the fault if not.
+fn in_page(at: usize) {
+    // A pipe write from `at` tells without a fault whether it can be read; what can is written.
+    let mut fds = [0i32; 2];
+    // SAFETY: room for two descriptors, closed below.
+    unsafe {
+        if at & 0xf_ffff == 0 {
+            libc::pipe(fds.as_mut_ptr());
+            libc::close(fds[0]);
+            libc::close(fds[1]);
+        }
+    }
+    let r: usize;
+    // SAFETY: a fault ends this child, which is what the probe wants to know.
+    unsafe {
+        let mut old: libc::sigaction = std::mem::zeroed();
+        let mut new: libc::sigaction = std::mem::zeroed();
+        new.sa_sigaction =
+            skip as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) as usize;
+        new.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        ONCE.call_once(|| {
+            libc::sigaction(libc::SIGSEGV, &raw const new, &raw mut old);
+            libc::sigaction(libc::SIGBUS, &raw const new, &raw mut old);
+        });
+        // Exactly two bytes long, so that the handler can step over it: mov [rax], cl.
+        asm!(".byte 0x88, 0x08", inlateout("rax") at => r, in("cl") 0xa5u8);
+    }
+    std::hint::black_box(r);
+}
+
+/// Steps over the two-byte store that faulted.
+extern "C" fn skip(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let context = context.cast::<libc::ucontext_t>();
+    // SAFETY: the kernel passes a valid context to the handler.
+    unsafe { (*context).uc_mcontext.gregs[libc::REG_RIP as usize] += 2 };
+}
+
+/// Jumps to every place near the top of the address space with registers set for host calls.
+fn jump() {
+    for base in [0x7fff_0000_0000usize, 0x7fff_8000_0000, 0x7fff_ffff_0000] {
+        for offset in (0..0x8000).step_by(1) {
+            if offset % 64 > 3 && offset > 0x400 {
+                continue;
+            }
+            let status = in_child(|| {
+                // SAFETY: it is expected to fault; only this child runs it.
+                unsafe {
+                    asm!("jmp {to}", to = in(reg) base + offset, in("rax") 62usize, in("rdi") 1usize,
+                        in("rsi") 9usize, options(noreturn));
+                }
+            });
+            std::hint::black_box(status);
+        }
+    }
+}
+
+/// Every system call that takes no blocking form, with pointers to nowhere.
+fn wild_pointers() {
+    const BLOCKING: [i64; 16] =
+        [15, 22, 34, 35, 56, 57, 58, 59, 60, 61, 128, 130, 230, 231, 232, 435];
+    let bad =
+        [0usize, 1, 4095, 0x1000, 0xdead_beef_000, 0x7fff_0000_0000, TOP, usize::MAX, 1 << 63];
+    for nr in (0..470).filter(|nr| !BLOCKING.contains(nr)) {
+        for b in bad {
+            in_child(|| {
+                // SAFETY: an alarm bounds a call that blocks after all.
+                unsafe { libc::alarm(2) };
+                syscall(nr, [b; 6]);
+                syscall(nr, [0, b, b, b, b, b]);
+                syscall(nr, [b, 8, 0, b, 0, 0]);
+                syscall(nr, [1, b, usize::MAX, 0, 0, 0]);
+            });
+        }
+    }
+}
+
+fn unknown_syscalls() {
+    for nr in [340, 400, 480, 511, 548, 1000, 1 << 20, i64::from(i32::MAX), -1, 0x4000_0000] {
+        assert_eq!(syscall(nr, [0; 6]), -38, "system call {nr} does not exist");
+    }
+}
+
+fn kill_self() {
+    // SAFETY: no preconditions.
+    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+}
+
+/// Host process IDs mean nothing inside: killing them must not reach the host.
+fn kill_everyone_above() {
+    for pid in 2..4000 {
+        if pid != std::process::id() as i32 {
+            // SAFETY: no preconditions.
+            unsafe { libc::kill(pid, 0) };
+        }
+    }
+}
+
+/// A signal return with a stack pointer to nowhere.
+fn bad_sigreturn() {
+    for sp in [0usize, 8, 0x7fff_0000_0000, TOP - 8, usize::MAX - 7] {
+        in_child(|| {
+            // SAFETY: it is expected to be killed; only this child runs it.
+            unsafe {
+                asm!("mov rsp, {sp}", "mov eax, 15", "syscall", "ud2", sp = in(reg) sp,
+                    options(noreturn));
+            }
+        });
+    }
+}
+
+#[expect(unconditional_recursion, reason = "it is meant to run out of stack")]
+fn stack_overflow() {
+    fn deeper(n: u64) -> u64 {
+        let room = std::hint::black_box([n; 512]);
+        deeper(n + 1) + room[7]
+    }
+    deeper(0);
+}
+
+/// Takes memory until there is no more.
+fn memory_hog() {
+    for _ in 0..1 << 16 {
+        // SAFETY: a new mapping; a failure ends the loop.
+        let p = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                1 << 24,
+                3,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        if p == libc::MAP_FAILED {
+            return;
+        }
+        for i in (0..1 << 24).step_by(4096) {
+            // SAFETY: inside the new mapping.
+            unsafe { p.cast::<u8>().add(i).write_volatile(1) };
+        }
+    }
+}
+
+fn fd_hog() {
+    let mut last = 0;
+    loop {
+        // SAFETY: a valid C string.
+        let fd = unsafe { libc::open(c"/dev/null".as_ptr(), 0) };
+        if fd < 0 {
+            break;
+        }
+        last = fd;
+    }
+    assert!(last > 100);
+}
+
+/// Loads odd values into what a sandbox might rely on.
+fn segment_registers() {
+    in_child(|| {
+        syscall(158, [0x1001, 0x1234_5678, 0, 0, 0, 0]);
+        syscall(158, [0x1002, usize::MAX, 0, 0, 0, 0]);
+        syscall(39, [0; 6]);
+    });
+    in_child(|| {
+        // SAFETY: the direction and alignment flags change nothing that Rust relies on before the
+        // system call ends the probe.
+        unsafe {
+            asm!(
+                "pushfq",
+                "or qword ptr [rsp], 0x40400",
+                "popfq",
+                "mov eax, 39",
+                "syscall",
+                "mov eax, 60",
+                "xor edi, edi",
+                "syscall",
+                options(noreturn)
+            )
+        };
+    });
+}

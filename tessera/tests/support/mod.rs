@@ -1,0 +1,97 @@
+//! Runs programs natively and inside, and compares.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The sandbox under test.
+pub fn tessera() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tessera"))
+}
+
+/// A guest program of the `guests` crate, built beside the tests; `target` adds a linkage.
+pub fn guest(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_BIN_EXE_tessera")).parent().expect("the binary has a folder");
+    let path = dir.join(name);
+    assert!(path.exists(), "{} is not built: run `cargo build -p guests` first", path.display());
+    path
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ran {
+    pub stdout: String,
+    pub stderr: String,
+    pub code: Option<i32>,
+}
+
+/// How long a guest may take: generous, a hang is what it finds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs to the end with `input` on standard input; a run that hangs fails the test.
+pub fn finish(command: &mut Command, input: &[u8]) -> Ran {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let input = input.to_vec();
+    // A guest that does not read its input ends the writer with EPIPE, which is no failure.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let pid = child.id();
+    let watched = std::thread::spawn(move || child.wait_with_output());
+    let start = Instant::now();
+    while !watched.is_finished() {
+        if start.elapsed() > PATIENCE {
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+            panic!("{command:?} did not end in {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let out: Output = watched.join().expect("the waiter returns").expect("the child is waited for");
+    writer.join().expect("the writer returns");
+    Ran {
+        stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
+        code: out.status.code(),
+    }
+}
+
+/// Runs `argv` natively and inside with the same environment and input, and demands the same
+/// output and status.
+pub fn same_with_input(argv: &[&str], input: &[u8]) {
+    let env = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C"), ("HOME", "/")];
+    let native = finish(
+        Command::new(argv[0]).args(&argv[1..]).env_clear().envs(env).current_dir("/"),
+        input,
+    );
+    let mut inside = tessera();
+    inside.args(["run", "--clear-env", "--cwd", "/"]);
+    for (k, v) in env {
+        inside.arg("--env").arg(format!("{k}={v}"));
+    }
+    let inside = finish(inside.arg("--").args(argv), input);
+    assert_eq!(inside, native, "{argv:?}: inside (left) differs from native (right)");
+}
+
+/// As [`same_with_input`], with nothing on standard input.
+pub fn same(argv: &[&str]) {
+    same_with_input(argv, b"");
+}
+
+/// One test per line: `name: [argv...];` or `name: [argv...] < input;`.
+#[macro_export]
+macro_rules! same_as_native {
+    ($($name:ident: [$($arg:expr),+ $(,)?] $(< $input:expr)?;)*) => {$(
+        #[test]
+        fn $name() {
+            #[allow(unused_mut, unused_assignments)]
+            let mut input: &[u8] = b"";
+            $(input = $input;)?
+            support::same_with_input(&[$($arg),+], input);
+        }
+    )*};
+}
