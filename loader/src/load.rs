@@ -16,6 +16,7 @@ use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Access, Addr, AddrRange, Arch, Os, PAGE_SIZE};
+use syserr::Errno;
 
 /// How many scripts may be interpreted by scripts before the program: `exec_binprm` in
 /// `fs/exec.c`.
@@ -147,8 +148,7 @@ pub fn resolve<'a>(
         }
         list.rewrite(script.interpreter, script.argument, &name)?;
         let path = script.interpreter.to_vec();
-        file = opener
-            .open(&path)
+        file = open(opener, &path)
             .map_err(|errno| LoadError::ScriptOpen { path: path.clone(), errno })?;
         name = Cow::Owned(path);
         scripts += 1;
@@ -165,7 +165,7 @@ pub fn resolve<'a>(
         None => None,
         Some(path) => {
             let fail = |errno| LoadError::InterpOpen { path: path.clone(), errno };
-            let found = opener.open(&path).map_err(fail)?;
+            let found = open(opener, &path).map_err(fail)?;
             let parsed = Elf::parse_interpreter(&*found, elf.arch)?;
             Some((path, found, parsed))
         }
@@ -175,6 +175,11 @@ pub fn resolve<'a>(
         Some((_, found, parsed)) => parsed.properties(&**found, Image::Interpreter)?,
     };
     Ok(Resolved { file, elf, interpreter, properties, argv: list.list })
+}
+
+/// Opens an interpreter. The empty path names the working directory here, as in no system call.
+fn open(opener: &mut dyn Resolve, path: &[u8]) -> Result<Arc<dyn Executable>, Errno> {
+    if path.is_empty() { Err(Errno::EACCES) } else { opener.open(path) }
 }
 
 /// Reads a file's first bytes; what is missing stays zero.
@@ -256,6 +261,11 @@ impl Loader<'_> {
         if let (Some(image), Some((_, file, _))) = (&plan.interpreter, &found.interpreter) {
             at.base = space.map_image(image, &**file)?;
             entry = image.entry.wrapping_add(at.base);
+        }
+        // Only where the program starts is checked: its own entry is its interpreter's business.
+        if entry >= layout.task_size {
+            let image = found.interpreter.as_ref().map_or(Image::Program, |_| Image::Interpreter);
+            return Err(LoadError::Entry { image, at: entry });
         }
         if let Some(vdso) = args.vdso {
             at.vdso = Some(map_vdso(&mut space, vdso)?);

@@ -186,7 +186,7 @@ impl Plan {
 /// Plans a program and, if it has one, its interpreter.
 ///
 /// # Errors
-/// [`LoadError::Segment`], [`LoadError::Entry`].
+/// [`LoadError::Segment`].
 pub fn plan(program: &Elf, interpreter: Option<&Elf>, layout: &Layout) -> Result<Plan, LoadError> {
     let static_pie = program.kind == ElfKind::Dyn && interpreter.is_none();
     let align = largest_alignment(program);
@@ -291,9 +291,6 @@ fn plan_image(
         if out.reserve != 0 {
             out.reserve = page_up(total);
         }
-    }
-    if elf.kind == ElfKind::Exec && elf.entry >= layout.task_size {
-        return Err(LoadError::Entry { image, at: elf.entry });
     }
     Ok(out)
 }
