@@ -41,19 +41,29 @@ pub struct VdsoParams {
     pub seq: u32,
     /// [`VdsoParams::MODE_SYSCALL`] or [`VdsoParams::MODE_TSC`].
     pub mode: u32,
+    /// [`VdsoParams::CPU_SYSCALL`] or [`VdsoParams::CPU_RDTSCP`].
+    pub cpu: u32,
+    /// Zero.
+    pub reserved: u32,
     /// `CLOCK_REALTIME` and `CLOCK_REALTIME_COARSE`, since 1970.
     pub realtime: ClockParams,
     /// `CLOCK_MONOTONIC`, `CLOCK_MONOTONIC_RAW`, `CLOCK_MONOTONIC_COARSE` and `CLOCK_BOOTTIME`.
     pub monotonic: ClockParams,
 }
 
-static_assertions::const_assert_eq!(size_of::<VdsoParams>(), 56);
+static_assertions::const_assert_eq!(size_of::<VdsoParams>(), 64);
 
 impl VdsoParams {
     /// Every function makes its system call: the state of a page of zeroes.
     pub const MODE_SYSCALL: u32 = 0;
     /// The time comes from the time-stamp counter.
     pub const MODE_TSC: u32 = 1;
+
+    /// getcpu(2) is a system call.
+    pub const CPU_SYSCALL: u32 = 0;
+    /// getcpu(2) reports the host's processor, which Linux keeps where `rdtscp` reads it. Only for
+    /// a host whose processors have that instruction, and a guest that sees the host's numbers.
+    pub const CPU_RDTSCP: u32 = 1;
 
     /// `CLOCK_REALTIME` and `CLOCK_MONOTONIC`, in nanoseconds, when the cycle counter is `cycles`.
     pub const fn cycles_to_ns(&self, cycles: u64) -> (u64, u64) {
