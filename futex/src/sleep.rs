@@ -1,0 +1,125 @@
+//! `FUTEX_WAIT` and `FUTEX_WAIT_BITSET`: from the word's value to a queued waiter.
+
+use crate::abi::MATCH_ANY;
+use crate::bucket::{Kind, Node};
+use crate::key::{Key, Scope};
+use crate::manager::{Manager, RETRIES};
+use crate::slot::{Slot, Waiter};
+use crate::target::Target;
+use crate::wait::Wait;
+use arch::Addr;
+use sync::Arc;
+use syserr::Errno;
+
+/// Where to queue, and on what condition.
+pub(crate) struct Entry {
+    pub(crate) key: Key,
+    pub(crate) addr: Addr,
+    pub(crate) val: u32,
+    pub(crate) bitset: u32,
+    pub(crate) entry: u32,
+    pub(crate) kind: Kind,
+}
+
+/// Why an entry is not queued.
+pub(crate) enum NotQueued {
+    /// The word is not resident; nothing is locked any more.
+    Fault,
+    Errno(Errno),
+}
+
+impl Manager {
+    /// Sleeps on the word at `addr` while it is `val`.
+    ///
+    /// The word is compared with its bucket locked, so a wake after a change of the word finds
+    /// either the waiter or a waiter that has seen the change. Source: futex(2), `FUTEX_WAIT`.
+    ///
+    /// # Errors
+    /// `EAGAIN` when the word is not `val`; `EINVAL` for an unaligned address; `EFAULT`; `ENOMEM`.
+    pub fn wait<'a, T: Target>(
+        &'a self,
+        waiter: &'a mut Waiter,
+        target: T,
+        addr: Addr,
+        scope: Scope,
+        val: u32,
+    ) -> Result<Wait<'a, T>, Errno> {
+        self.wait_bitset(waiter, target, addr, scope, val, MATCH_ANY)
+    }
+
+    /// As [`Manager::wait`], for wakes whose bitset meets `bitset`. Source: futex(2),
+    /// `FUTEX_WAIT_BITSET`.
+    ///
+    /// # Errors
+    /// As [`Manager::wait`]; `EINVAL` for an empty bitset.
+    pub fn wait_bitset<'a, T: Target>(
+        &'a self,
+        waiter: &'a mut Waiter,
+        target: T,
+        addr: Addr,
+        scope: Scope,
+        val: u32,
+        bitset: u32,
+    ) -> Result<Wait<'a, T>, Errno> {
+        if bitset == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let key = self.key(&target, addr, scope, false)?;
+        let (slot, second) = waiter.take();
+        let entry = Entry { key, addr, val, bitset, entry: 0, kind: Kind::Plain };
+        match self.enqueue(&target, &entry, second) {
+            Ok(()) => Ok(Wait::new(self, Some(waiter), slot, None)),
+            Err((e, second)) => {
+                waiter.put_back(slot, Some(second));
+                Err(e)
+            }
+        }
+    }
+
+    /// Queues one entry if its word has the expected value, faulting the word in as needed.
+    pub(crate) fn enqueue<T: Target>(
+        &self,
+        target: &T,
+        entry: &Entry,
+        mut slot: Arc<Slot>,
+    ) -> Result<(), (Errno, Arc<Slot>)> {
+        for _ in 0..RETRIES {
+            match self.try_enqueue(target, entry, slot) {
+                Ok(()) => return Ok(()),
+                Err((NotQueued::Errno(e), s)) => return Err((e, s)),
+                Err((NotQueued::Fault, s)) => slot = s,
+            }
+            if let Err(e) = target.fault_in(entry.addr, false) {
+                return Err((e, slot));
+            }
+        }
+        Err((Errno::EAGAIN, slot))
+    }
+
+    /// As [`Manager::enqueue`], without faulting anything in.
+    pub(crate) fn try_enqueue<T: Target>(
+        &self,
+        target: &T,
+        entry: &Entry,
+        slot: Arc<Slot>,
+    ) -> Result<(), (NotQueued, Arc<Slot>)> {
+        let bucket = self.table.of(entry.key);
+        let mut queue = bucket.lock();
+        if let Err(e) = queue.reserve(1) {
+            return Err((NotQueued::Errno(e), slot));
+        }
+        bucket.announce(&queue);
+        let failed = match target.load_nofault(entry.addr) {
+            Ok(v) if v == entry.val => None,
+            Ok(_) => Some(NotQueued::Errno(Errno::EAGAIN)),
+            Err(_) => Some(NotQueued::Fault),
+        };
+        if let Some(why) = failed {
+            bucket.settle(&queue);
+            return Err((why, slot));
+        }
+        let Entry { key, bitset, entry, kind, .. } = *entry;
+        queue.push(Node { key, kind, bitset, entry, slot, waker: None });
+        Ok(())
+    }
+}

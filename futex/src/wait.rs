@@ -1,0 +1,259 @@
+//! A sleeping waiter: its future, and how it stops.
+
+use crate::bucket::Kind;
+use crate::manager::Manager;
+use crate::pi::Fixup;
+use crate::slot::{Place, Slot, Waiter};
+use crate::target::Target;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use sync::Arc;
+use syserr::Errno;
+
+/// What [`Wait::cancel`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a wake that was consumed must not be lost"]
+pub enum Outcome {
+    /// Nobody had woken the waiter: it is unlinked, and whatever made the caller cancel stands.
+    Withdrawn,
+    /// As `Withdrawn`, from the PI futex to which a `WAIT_REQUEUE_PI` had been requeued.
+    WithdrawnRequeued,
+    /// The wait had ended before, with this result: a wake was spent on it, so it is the call's
+    /// result whatever the deadline or a signal say.
+    Finished(Result<u32, Errno>),
+}
+
+impl Outcome {
+    /// The call's result when a deadline made the caller cancel.
+    ///
+    /// # Errors
+    /// `ETIMEDOUT`, or the wait's own error.
+    pub fn on_timeout(self) -> Result<u32, Errno> {
+        match self {
+            Outcome::Finished(r) => r,
+            Outcome::Withdrawn | Outcome::WithdrawnRequeued => Err(Errno::ETIMEDOUT),
+        }
+    }
+}
+
+/// Borrowed while a caller's frame holds it, owned once it must outlive that.
+enum Hold<'a> {
+    Borrowed(&'a Manager, Option<&'a mut Waiter>),
+    Owned(Manager),
+}
+
+impl Hold<'_> {
+    fn manager(&self) -> &Manager {
+        match self {
+            Hold::Borrowed(m, _) => m,
+            Hold::Owned(m) => m,
+        }
+    }
+}
+
+/// A sleeping waiter.
+///
+/// As a future it is ready with what the system call returns: 0, or the index of a woken futex for
+/// a wait on several. Deadlines and interruption are composed outside: whoever stops waiting calls
+/// [`Wait::cancel`] and obeys its [`Outcome`]. Dropping it unlinks the waiter from wherever it is
+/// by then.
+///
+/// `T` is only kept by the PI operations, whose waiter may have to write the futex word.
+#[must_use = "a wait that is dropped is cancelled"]
+pub struct Wait<'a, T: Target> {
+    hold: Hold<'a>,
+    /// Taken only when the wait moves to another `Wait`.
+    slot: Option<Arc<Slot>>,
+    /// The second reference, when a queue entry gave it back.
+    spare: Option<Arc<Slot>>,
+    result: Option<Result<u32, Errno>>,
+    fixup: Option<Fixup<T>>,
+}
+
+// Nothing is pinned structurally.
+impl<T: Target> Unpin for Wait<'_, T> {}
+
+impl<T: Target> core::fmt::Debug for Wait<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Wait").field("result", &self.result).finish_non_exhaustive()
+    }
+}
+
+impl<'a, T: Target> Wait<'a, T> {
+    pub(crate) fn new(
+        manager: &'a Manager,
+        waiter: Option<&'a mut Waiter>,
+        slot: Arc<Slot>,
+        fixup: Option<Fixup<T>>,
+    ) -> Wait<'a, T> {
+        let hold = Hold::Borrowed(manager, waiter);
+        Wait { hold, slot: Some(slot), spare: None, result: None, fixup }
+    }
+
+    /// The same wait, without its borrows.
+    pub fn into_owned(mut self) -> Wait<'static, T> {
+        Wait {
+            hold: Hold::Owned(self.hold.manager().clone()),
+            slot: self.slot.take(),
+            spare: self.spare.take(),
+            result: self.result,
+            fixup: self.fixup.take(),
+        }
+    }
+
+    /// Ends the wait, unless it has ended.
+    ///
+    /// The waiter is unlinked from the bucket that holds it now, wherever it has been requeued to.
+    /// Calling it again gives the same answer for a finished wait, and `Finished(EINTR)` for one
+    /// that was withdrawn.
+    pub fn cancel(&mut self) -> Outcome {
+        if let Some(r) = self.result {
+            return Outcome::Finished(r);
+        }
+        let Some(slot) = self.slot.clone() else { return Outcome::Finished(Err(Errno::EINTR)) };
+        if slot.entries() > 1 {
+            return match self.withdraw_all(&slot) {
+                Some(index) => Outcome::Finished(self.end(Ok(index))),
+                None => {
+                    self.result = Some(Err(Errno::EINTR));
+                    Outcome::Withdrawn
+                }
+            };
+        }
+        match self.unlink(&slot, 0) {
+            Unlinked::Withdrawn { requeued } => {
+                self.result = Some(Err(Errno::EINTR));
+                if requeued { Outcome::WithdrawnRequeued } else { Outcome::Withdrawn }
+            }
+            Unlinked::Already(fate) => Outcome::Finished(self.complete(fate)),
+        }
+    }
+
+    /// Unlinks one queue entry from where it is.
+    fn unlink(&mut self, slot: &Arc<Slot>, entry: usize) -> Unlinked {
+        let table = &*self.hold.manager().table;
+        loop {
+            let seen = slot.place(entry);
+            let Place::Queued { bucket, .. } = seen else { return Unlinked::Already(seen) };
+            let home = table.bucket(bucket);
+            let mut queue = home.lock();
+            // A place only changes under the lock of the bucket it names.
+            let Place::Queued { bucket: still, index } = slot.place(entry) else { continue };
+            if still != bucket {
+                continue;
+            }
+            let Some(node) = queue.take(index) else { return Unlinked::Already(Place::Idle) };
+            slot.set(entry, Place::Idle);
+            let mut requeued = false;
+            if let Kind::Pi(task) = node.kind {
+                requeued = self.fixup.as_ref().is_some_and(|f| f.requeued_from_plain);
+                crate::pi::withdraw(table, &mut queue, node.key, task);
+            }
+            home.settle(&queue);
+            drop(queue);
+            self.spare = Some(node.slot);
+            return Unlinked::Withdrawn { requeued };
+        }
+    }
+
+    /// Unlinks all entries; the highest index of those that were woken, as in Linux's
+    /// `futex_unqueue_multiple`.
+    fn withdraw_all(&mut self, slot: &Arc<Slot>) -> Option<u32> {
+        let mut woken = None;
+        for entry in 0..slot.entries() {
+            if let Unlinked::Already(Place::Woken) = self.unlink(slot, entry) {
+                woken = Some(entry as u32);
+            }
+        }
+        woken
+    }
+
+    fn end(&mut self, r: Result<u32, Errno>) -> Result<u32, Errno> {
+        self.result = Some(r);
+        r
+    }
+
+    /// The result of a wait that others ended.
+    fn complete(&mut self, fate: Place) -> Result<u32, Errno> {
+        let r = match (fate, &self.fixup) {
+            (Place::Failed(e), _) => Err(e),
+            (Place::GrantedByDeath, Some(f)) => f.write_word(&self.hold.manager().table),
+            _ => Ok(0),
+        };
+        self.end(r)
+    }
+
+    /// Leaves `waker` with a queued entry; the entry's fate if it is not queued any more.
+    fn register(&self, slot: &Slot, entry: usize, waker: &Waker) -> Option<Place> {
+        let table = &*self.hold.manager().table;
+        loop {
+            let seen = slot.place(entry);
+            let Place::Queued { bucket, .. } = seen else { return Some(seen) };
+            let mut queue = table.bucket(bucket).lock();
+            let Place::Queued { bucket: still, index } = slot.place(entry) else { continue };
+            if still != bucket {
+                continue;
+            }
+            let node = queue.node_mut(index)?;
+            let old = match &node.waker {
+                Some(w) if w.will_wake(waker) => None,
+                _ => node.waker.replace(waker.clone()),
+            };
+            drop(queue);
+            // A waker's drop is the embedder's code: not under the lock.
+            drop(old);
+            return None;
+        }
+    }
+
+    /// The waiter for the thread's next wait; ends this one.
+    pub fn into_waiter(mut self) -> Waiter {
+        let _ = self.cancel();
+        let mut waiter = Waiter::new();
+        if let Some(slot) = self.slot.take() {
+            waiter.put_back(slot, self.spare.take());
+        }
+        waiter
+    }
+}
+
+enum Unlinked {
+    Withdrawn { requeued: bool },
+    Already(Place),
+}
+
+impl<T: Target> Future for Wait<'_, T> {
+    type Output = Result<u32, Errno>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(r) = self.result {
+            return Poll::Ready(r);
+        }
+        let Some(slot) = self.slot.clone() else { return Poll::Ready(Err(Errno::EINTR)) };
+        for entry in 0..slot.entries() {
+            let Some(fate) = self.register(&slot, entry, cx.waker()) else { continue };
+            if slot.entries() == 1 {
+                return Poll::Ready(self.complete(fate));
+            }
+            if let Some(index) = self.withdraw_all(&slot) {
+                return Poll::Ready(self.end(Ok(index)));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl<T: Target> Drop for Wait<'_, T> {
+    fn drop(&mut self) {
+        if self.slot.is_none() {
+            return;
+        }
+        if self.result.is_none() {
+            let _ = self.cancel();
+        }
+        if let (Hold::Borrowed(_, Some(waiter)), Some(slot)) = (&mut self.hold, self.slot.take()) {
+            waiter.put_back(slot, self.spare.take());
+        }
+    }
+}

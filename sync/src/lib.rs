@@ -1,0 +1,28 @@
+//! Locks, atomics and wait queues that the Tessera crates share.
+//!
+//! Three implementations behind one set of names: `std` (sleeping locks), spinning ones without
+//! it, and loom's under `--cfg loom`, so that concurrent code can be model-checked as it is.
+//! A poisoned lock is taken as it is: kernel state is kept consistent by plan-then-commit, not by
+//! poisoning.
+#![cfg_attr(not(any(feature = "std", loom, test)), no_std)]
+#![forbid(unsafe_code)]
+extern crate alloc;
+
+mod lock;
+pub mod waitq;
+
+pub use lock::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Atomics, loom's under `--cfg loom`.
+pub mod atomic {
+    #[cfg(not(loom))]
+    pub use core::sync::atomic::*;
+    #[cfg(loom)]
+    pub use loom::sync::atomic::*;
+}
+
+/// Reference counting, loom's under `--cfg loom`.
+#[cfg(not(loom))]
+pub use alloc::sync::{Arc, Weak};
+#[cfg(loom)]
+pub use loom::sync::Arc;
