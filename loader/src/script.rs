@@ -8,7 +8,8 @@ use crate::error::LoadError;
 /// What a `#!` line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script<'a> {
-    /// Path of the interpreter, as written: it may be relative. Never empty.
+    /// Path of the interpreter, as written: it may be relative. Empty when the line
+    /// begins with a NUL, which Linux takes for the path of the working directory.
     pub interpreter: &'a [u8],
     /// Everything behind it, as one argument, without surrounding blanks.
     pub argument: Option<&'a [u8]>,
@@ -42,16 +43,16 @@ pub fn parse_script(head: &[u8; BINPRM_BUF_SIZE]) -> Result<Option<Script<'_>>, 
             body.get(..body.len().saturating_sub(1)).unwrap_or_default()
         }
     };
-    let line = line.trim_ascii_blank();
-    let name_end = line.iter().position(ends_word).unwrap_or(line.len());
-    let (interpreter, rest) = line.split_at_checked(name_end).unwrap_or((line, &[]));
-    if interpreter.is_empty() {
+    let line = line.trim_blanks();
+    if line.is_empty() {
         return Err(LoadError::ScriptNoInterpreter);
     }
+    let name_end = line.iter().position(ends_word).unwrap_or(line.len());
+    let (interpreter, rest) = line.split_at_checked(name_end).unwrap_or((line, &[]));
     // A NUL ends the line as it ends every string in the kernel.
     let argument = match rest.first() {
         Some(&b) if is_blank(b) => {
-            let rest = rest.trim_ascii_blank();
+            let rest = rest.trim_blanks();
             let end = rest.iter().position(|&b| b == 0).unwrap_or(rest.len());
             rest.get(..end)
         }
@@ -62,11 +63,11 @@ pub fn parse_script(head: &[u8; BINPRM_BUF_SIZE]) -> Result<Option<Script<'_>>, 
 
 trait TrimBlank {
     /// Without leading and trailing spaces and tabs.
-    fn trim_ascii_blank(&self) -> &Self;
+    fn trim_blanks(&self) -> &Self;
 }
 
 impl TrimBlank for [u8] {
-    fn trim_ascii_blank(&self) -> &[u8] {
+    fn trim_blanks(&self) -> &[u8] {
         let start = self.iter().position(|&b| !is_blank(b)).unwrap_or(self.len());
         let end = self.iter().rposition(|&b| !is_blank(b)).map_or(start, |i| i + 1);
         self.get(start..end).unwrap_or_default()

@@ -1,5 +1,5 @@
 //! An embedder for tests: files are slices, the address space is a map of pages.
-#![allow(dead_code, reason = "each test binary uses another part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses another part")]
 
 use arch::{Access, Addr, AddrRange, Arch, PAGE_SIZE};
 use loader::{
