@@ -1,0 +1,42 @@
+//! Addresses, register contexts, FPU state, signal frames, stack builder and mmap layout for
+//! x86-64 and arm64 Linux guests.
+//!
+//! The guest's architecture is data, never `cfg`: both are compiled and tested on every host.
+#![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod aarch64;
+mod access;
+mod addr;
+mod context;
+pub mod fpu;
+mod usermem;
+pub mod x86_64;
+
+pub use access::Access;
+pub use addr::{Addr, AddrRange, HUGE_PAGE_SIZE, PAGE_SIZE};
+pub use context::Context;
+pub use fpu::{FpuComponent, FpuError, FpuLayout, FpuState};
+pub use usermem::{
+    BufDst, BufSrc, IoDst, IoSrc, Partial, Permissions, UserIo, UserMemory, UserMemoryExt,
+};
+
+/// A guest's processor architecture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Arch {
+    /// x86-64 (`EM_X86_64`).
+    X86_64,
+    /// arm64 (`EM_AARCH64`), little-endian.
+    Aarch64,
+}
+
+/// A guest's operating system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Os {
+    /// Linux.
+    Linux,
+}
