@@ -112,3 +112,34 @@ pub const AT_EXECFN: u64 = 31;
 pub const AT_SYSINFO_EHDR: u64 = 33;
 /// Smallest stack on which a signal can be delivered, in bytes.
 pub const AT_MINSIGSTKSZ: u64 = 51;
+
+/// The name of an auxiliary vector key that the loader makes, such as `"AT_PHDR"`.
+pub const fn at_name(key: u64) -> &'static str {
+    match key {
+        AT_NULL => "AT_NULL",
+        AT_EXECFD => "AT_EXECFD",
+        AT_PHDR => "AT_PHDR",
+        AT_PHENT => "AT_PHENT",
+        AT_PHNUM => "AT_PHNUM",
+        AT_PAGESZ => "AT_PAGESZ",
+        AT_BASE => "AT_BASE",
+        AT_FLAGS => "AT_FLAGS",
+        AT_ENTRY => "AT_ENTRY",
+        AT_UID => "AT_UID",
+        AT_EUID => "AT_EUID",
+        AT_GID => "AT_GID",
+        AT_EGID => "AT_EGID",
+        AT_PLATFORM => "AT_PLATFORM",
+        AT_HWCAP => "AT_HWCAP",
+        AT_CLKTCK => "AT_CLKTCK",
+        AT_SECURE => "AT_SECURE",
+        AT_RANDOM => "AT_RANDOM",
+        AT_HWCAP2 => "AT_HWCAP2",
+        AT_RSEQ_FEATURE_SIZE => "AT_RSEQ_FEATURE_SIZE",
+        AT_RSEQ_ALIGN => "AT_RSEQ_ALIGN",
+        AT_EXECFN => "AT_EXECFN",
+        AT_SYSINFO_EHDR => "AT_SYSINFO_EHDR",
+        AT_MINSIGSTKSZ => "AT_MINSIGSTKSZ",
+        _ => "unknown",
+    }
+}

@@ -58,6 +58,27 @@ pub struct LoadArgs<'a> {
     pub inaccessible: bool,
 }
 
+impl<'a> LoadArgs<'a> {
+    /// A program without arguments, environment, privileges and vDSO, for any architecture.
+    pub fn new(filename: &'a [u8], executable: Arc<dyn Executable>, layout: Layout) -> Self {
+        LoadArgs {
+            filename,
+            comm: None,
+            executable,
+            arch: None,
+            argv: Vec::new(),
+            envp: Vec::new(),
+            credentials: Credentials::default(),
+            platform: Platform::default(),
+            layout,
+            vdso: None,
+            extra_auxv: &[],
+            execfd: None,
+            inaccessible: false,
+        }
+    }
+}
+
 /// A program that is ready to run.
 #[derive(Clone, Debug)]
 pub struct LoadedImage {

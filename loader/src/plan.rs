@@ -47,7 +47,7 @@ impl Layout {
             pie_base,
             static_pie_brk: pie_base,
             brk_offset: None,
-            stack_top: Addr(task_size - PAGE_SIZE),
+            stack_top: Addr(task_size),
             stack_jitter: 0,
             stack_limit: 8 << 20,
             vdso: None,
@@ -72,6 +72,19 @@ pub enum Placement {
         /// The address that is asked for, if it is free.
         hint: Option<Addr>,
     },
+}
+
+impl core::fmt::Display for Placement {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match *self {
+            Placement::Absolute { .. } => f.write_str("at its own addresses"),
+            Placement::Bias(bias) => write!(f, "wanted at bias {bias:#x}"),
+            Placement::Anywhere { align, hint: None } => write!(f, "anywhere, aligned {align:#x}"),
+            Placement::Anywhere { align, hint: Some(at) } => {
+                write!(f, "anywhere, aligned {align:#x}, preferably at {at:?}")
+            }
+        }
+    }
 }
 
 /// File bytes of a segment. All numbers are page-aligned.
@@ -311,7 +324,7 @@ fn segment(index: usize, p: &ProgramHeader, task_size: u64) -> Result<Segment, S
             let len = page_up(n + in_page);
             let offset = p.offset.wrapping_sub(in_page);
             let end = offset.checked_add(len).ok_or(SegmentDefect::Offset)?;
-            if offset % PAGE_SIZE != 0 || end > i64::MAX as u64 {
+            if !offset.is_multiple_of(PAGE_SIZE) || end > i64::MAX as u64 {
                 return Err(SegmentDefect::Offset);
             }
             Some(FilePart { vaddr: start, len, offset })
