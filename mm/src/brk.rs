@@ -1,0 +1,91 @@
+//! brk(2).
+
+use crate::MemoryManager;
+use crate::config::Limits;
+use crate::flags::MlockallFlags;
+use crate::range_map::Entry;
+use crate::state::{Tx, page_align, range};
+use crate::vma::{Vma, VmaFlags};
+use arch::{Access, Addr, AddrRange, PAGE_SIZE};
+use syserr::Errno;
+
+impl MemoryManager {
+    /// Says where the heap starts; it is empty then. The loader calls this.
+    pub fn set_brk(&self, start: Addr) {
+        self.lock().st.brk = AddrRange { start, end: start };
+    }
+
+    /// The heap, from its start to the current break, which need not be page-aligned.
+    pub fn brk_range(&self) -> AddrRange {
+        self.read().brk
+    }
+
+    /// Moves the break: brk(2). Returns where it is afterwards, unchanged on any failure.
+    pub fn brk(&self, to: Addr, limits: &Limits) -> Addr {
+        let data = self.meta.lock().data;
+        let mut tx = self.lock();
+        let _ = tx.move_brk(to, data.len(), limits);
+        tx.st.brk.end
+    }
+}
+
+impl Tx<'_> {
+    fn move_brk(&mut self, to: Addr, data: u64, limits: &Limits) -> Result<(), Errno> {
+        let brk = self.st.brk;
+        if to < brk.start || (to.0 - brk.start.0).saturating_add(data) > limits.data {
+            return Err(Errno::ENOMEM);
+        }
+        let new = page_align(to.0).ok_or(Errno::ENOMEM)?;
+        let old = page_align(brk.end.0).ok_or(Errno::ENOMEM)?;
+        if new < old {
+            self.checked_unmap(new, old)?;
+        } else if new > old {
+            self.grow_brk(old, new, limits)?;
+        }
+        self.st.brk = range(brk.start.0, to.0);
+        Ok(())
+    }
+
+    /// `do_brk_flags` with the checks before it.
+    fn grow_brk(&mut self, old: u64, new: u64, limits: &Limits) -> Result<(), Errno> {
+        let len = new - old;
+        self.st.check_fixed(old, len, limits)?;
+        let future = self.st.lock_future;
+        let locked = future.contains(MlockallFlags::FUTURE);
+        if locked {
+            self.check_lock_limit(len, limits, Errno::EAGAIN)?;
+        }
+        let room = self.st.vmas.ending_after(old).is_none_or(|e| {
+            use crate::range_map::Value;
+            new + PAGE_SIZE <= e.start.saturating_sub(e.value.guard())
+        });
+        if !room {
+            return Err(Errno::ENOMEM);
+        }
+        let mut flags = VmaFlags::ACCOUNTED;
+        flags.set(VmaFlags::LOCKED, locked);
+        flags.set(VmaFlags::LOCKONFAULT, locked && future.contains(MlockallFlags::ONFAULT));
+        let value = Vma {
+            perms: Access::RW,
+            max: Access::ALL,
+            flags,
+            offset: 0,
+            object: None,
+            name: None,
+            numa: None,
+        };
+        let fits = self.may_expand(&value, len, 0, limits)
+            && self.st.vmas.len() <= self.mm.max_map_count;
+        if !fits {
+            return Err(Errno::ENOMEM);
+        }
+        self.charge(len)?;
+        self.insert_vma(Entry { start: old, end: new, value });
+        if locked
+            && let Some(v) = self.st.vma(old).cloned()
+        {
+            let _ = self.populate(old, new, &v);
+        }
+        Ok(())
+    }
+}

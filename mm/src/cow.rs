@@ -1,0 +1,114 @@
+//! Copy-on-write.
+
+use crate::config::FaultError;
+use crate::pma::{Kind, Pma};
+use crate::range_map::{Entry, Free};
+use crate::seam::OutOfMemory;
+use crate::state::{Tx, range};
+use crate::vma::Vma;
+use arch::{Access, PAGE_SIZE};
+
+impl Tx<'_> {
+    /// Makes private memory from `at` writable in place: claims it if nobody else has it any
+    /// more, else copies. Returns where the writable part ends.
+    pub(crate) fn break_cow(
+        &mut self,
+        at: u64,
+        want: u64,
+        vma: &Entry<Vma>,
+    ) -> Result<u64, FaultError> {
+        // First of all this takes a reference of our own if the leaf was shared with a relative.
+        self.st.pmas.unshare(at, at + PAGE_SIZE)?;
+        let Some(e) = self.st.pmas.find(at).copied() else { return Err(FaultError::NoMemory) };
+        let (hint_at, hint_pages) = self.st.cow_hint;
+        let most = self.mm.tuning.cow_max.max(1);
+        let pages = if hint_at == at { (hint_pages * 2).clamp(1, most) } else { 1 };
+        let window = at.saturating_add(pages * PAGE_SIZE).max(want).min(e.end).min(vma.end);
+        if e.value.kind == Kind::Owned
+            && let Some(end) = self.claim(&e, at, window)?
+        {
+            return Ok(end);
+        }
+        let end = self.copied_end(&e, at, window);
+        self.copy(&e, at, end, vma)
+    }
+
+    /// Claims memory that only this address space refers to.
+    fn claim(&mut self, e: &Entry<Pma>, at: u64, window: u64) -> Result<Option<u64>, OutOfMemory> {
+        let memory = &self.mm.memory;
+        let file = |a: u64| e.value.file + (a - e.start);
+        if memory.ref_count(file(at)) != 1 {
+            return Ok(None);
+        }
+        let whole = e.file_range().is_some_and(|r| memory.is_sole(r));
+        let (lo, hi) = if whole {
+            (e.start, e.end)
+        } else {
+            let mut hi = at + PAGE_SIZE;
+            while hi < window && memory.ref_count(file(hi)) == 1 {
+                hi += PAGE_SIZE;
+            }
+            (at, hi)
+        };
+        let epoch = self.st.epoch;
+        self.st.pmas.modify(lo, hi, |p| p.epoch = epoch)?;
+        Ok(Some(hi))
+    }
+
+    /// Where the run of pages that must be copied ends: a page of our own is never copied.
+    fn copied_end(&self, e: &Entry<Pma>, at: u64, window: u64) -> u64 {
+        if e.value.kind != Kind::Owned {
+            return window;
+        }
+        let mut end = at + PAGE_SIZE;
+        while end < window && self.mm.memory.ref_count(e.value.file + (end - e.start)) != 1 {
+            end += PAGE_SIZE;
+        }
+        end
+    }
+
+    fn copy(
+        &mut self,
+        e: &Entry<Pma>,
+        at: u64,
+        end: u64,
+        vma: &Entry<Vma>,
+    ) -> Result<u64, FaultError> {
+        let memory = &self.mm.memory;
+        let new = match memory.allocate(end - at) {
+            Ok(r) => r,
+            Err(OutOfMemory) => memory.allocate(PAGE_SIZE)?,
+        };
+        let end = at + new.len();
+        memory.copy(e.value.file + (at - e.start), new.start, new.len());
+        let taken = match self.take_pmas(at, end) {
+            Ok(t) => t,
+            Err(OutOfMemory) => {
+                self.mm.memory.dec_ref(new);
+                return Err(FaultError::NoMemory);
+            }
+        };
+        let mapped = !self.st.installed.is_free(at, end);
+        let value =
+            Pma { file: new.start, epoch: self.st.epoch, kind: Kind::Owned, access: Access::ALL };
+        // The leaf is this map's own by now: there is no way to fail.
+        self.put_pma(Entry { start: at, end, value })?;
+        self.st.cow_hint = (end, (end - at) / PAGE_SIZE);
+        if mapped {
+            self.replace_mapping(at, end, vma);
+        }
+        self.let_go(&taken, mapped);
+        Ok(end)
+    }
+
+    /// Maps the new memory of `lo..hi` over the old, or at least unmaps the old.
+    fn replace_mapping(&mut self, lo: u64, hi: u64, vma: &Entry<Vma>) {
+        let _ = self.st.installed.remove(lo, hi, &Free, |_| ());
+        let r = self.install(lo, hi, vma, Some(lo), false);
+        if r.is_err() || self.st.installed.is_free(lo, hi) {
+            self.mm.space.unmap(range(lo, hi));
+        } else {
+            self.mapped_now = (lo, hi);
+        }
+    }
+}

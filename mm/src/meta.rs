@@ -1,0 +1,59 @@
+//! What `/proc/PID` shows of an address space beside its mappings.
+
+use crate::MemoryManager;
+use crate::seam::MappingIdentity;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::{Addr, AddrRange};
+use sync::atomic::Ordering;
+
+/// Ranges and names that exec sets and prctl(2) `PR_SET_MM` may change.
+#[derive(Clone, Default)]
+pub struct Meta {
+    /// Where the arguments lie: `/proc/PID/cmdline`.
+    pub argv: AddrRange,
+    /// Where the environment lies: `/proc/PID/environ`.
+    pub envv: AddrRange,
+    /// The auxiliary vector as bytes: `/proc/PID/auxv`.
+    pub auxv: Vec<u8>,
+    /// The executable: `/proc/PID/exe`.
+    pub executable: Option<Arc<dyn MappingIdentity>>,
+    /// The program's text.
+    pub code: AddrRange,
+    /// The program's initialised data.
+    pub data: AddrRange,
+    /// Where the stack started: `mm->start_stack`, which `[stack]` is found by.
+    pub start_stack: Addr,
+    /// Where signal handlers return to, if the vDSO has a trampoline.
+    pub sigreturn: Addr,
+    /// Dumpability: `SUID_DUMP_*` as prctl(2) `PR_GET_DUMPABLE` returns it.
+    pub dumpable: u32,
+}
+
+impl MemoryManager {
+    /// A copy of what `/proc/PID` shows.
+    pub fn meta(&self) -> Meta {
+        self.meta.lock().clone()
+    }
+
+    /// Changes what `/proc/PID` shows. `f` runs under a lock: it must not touch this manager.
+    pub fn update_meta(&self, f: impl FnOnce(&mut Meta)) {
+        let old = {
+            let mut m = self.meta.lock();
+            let old = m.executable.clone();
+            f(&mut m);
+            old
+        };
+        drop(old);
+    }
+
+    /// Records registrations for membarrier(2) commands, as a mask of command bits.
+    pub fn register_membarrier(&self, bits: u32) {
+        self.membarrier.fetch_or(bits, Ordering::Relaxed);
+    }
+
+    /// The membarrier(2) commands that were registered for.
+    pub fn membarrier_registrations(&self) -> u32 {
+        self.membarrier.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,153 @@
+//! msync(2), mincore(2), NUMA policies and names of anonymous vmas.
+
+use crate::MemoryManager;
+use crate::config::NumaPolicy;
+use crate::flags::MsyncFlags;
+use crate::pma::Kind;
+use crate::state::page_align;
+use crate::vma::VmaFlags;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::{Addr, PAGE_SIZE};
+use syserr::Errno;
+
+/// The longest name of an anonymous vma, terminator included (`ANON_VMA_NAME_MAX_LEN`).
+pub const ANON_VMA_NAME_MAX: usize = 80;
+
+impl MemoryManager {
+    /// Writes shared mappings back: msync(2). Objects are called without the lock.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unaligned address or both ways of syncing; `ENOMEM` for holes, after the
+    /// rest was synced; `EBUSY` to invalidate locked memory; `EIO` from an object.
+    pub fn msync(&self, addr: Addr, len: u64, flags: MsyncFlags) -> Result<(), Errno> {
+        if !addr.is_page_aligned() || flags.contains(MsyncFlags::SYNC | MsyncFlags::ASYNC) {
+            return Err(Errno::EINVAL);
+        }
+        let len = page_align(len).ok_or(Errno::ENOMEM)?;
+        let end = addr.checked_add(len).ok_or(Errno::ENOMEM)?.0;
+        let mut at = addr.0;
+        let mut holes = false;
+        while at < end {
+            let part = {
+                let st = self.read();
+                let Some(e) = st.vmas.ending_after(at).and_then(|e| e.clip(at, end)) else {
+                    return Err(Errno::ENOMEM);
+                };
+                holes |= e.start > at;
+                e
+            };
+            if flags.contains(MsyncFlags::INVALIDATE) && part.value.is_locked() {
+                return Err(Errno::EBUSY);
+            }
+            if flags.contains(MsyncFlags::SYNC)
+                && part.value.is_shared()
+                && let Some(o) = &part.value.object
+            {
+                o.object.sync(part.value.offset..part.value.offset.saturating_add(part.len()))?;
+            }
+            at = part.end;
+        }
+        if holes { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+
+    /// Which pages from `addr` are resident, one byte each: mincore(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for an unaligned address; `ENOMEM` when some of it is not mapped.
+    pub fn mincore(&self, addr: Addr, pages: &mut [u8]) -> Result<(), Errno> {
+        if !addr.is_page_aligned() {
+            return Err(Errno::EINVAL);
+        }
+        let len = (pages.len() as u64).checked_mul(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+        let end = addr.checked_add(len).ok_or(Errno::ENOMEM)?.0;
+        let st = self.read();
+        if !st.is_covered(addr.0, end) {
+            return Err(Errno::ENOMEM);
+        }
+        pages.fill(0);
+        for e in st.pmas.range(addr.0, end).filter(|e| e.value.kind != Kind::Guard) {
+            let Some(e) = e.clip(addr.0, end) else { continue };
+            let from = ((e.start - addr.0) / PAGE_SIZE) as usize;
+            let to = ((e.end - addr.0) / PAGE_SIZE) as usize;
+            if let Some(p) = pages.get_mut(from..to) {
+                p.fill(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores a NUMA policy: mbind(2). Nothing is placed by it.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unaligned address or a wrapping range; `EFAULT` for a hole; `ENOMEM` for
+    /// too many vmas.
+    pub fn set_numa_policy(
+        &self,
+        addr: Addr,
+        len: u64,
+        policy: Option<NumaPolicy>,
+    ) -> Result<(), Errno> {
+        if !addr.is_page_aligned() {
+            return Err(Errno::EINVAL);
+        }
+        let len = page_align(len).ok_or(Errno::EINVAL)?;
+        let end = addr.checked_add(len).ok_or(Errno::EINVAL)?.0;
+        if len == 0 {
+            return Ok(());
+        }
+        let mut tx = self.lock();
+        if !tx.st.is_covered(addr.0, end) {
+            return Err(Errno::EFAULT);
+        }
+        if !tx.room_to_split(addr.0, end) {
+            return Err(Errno::ENOMEM);
+        }
+        let policy = policy.map(Arc::new);
+        tx.modify_vmas(addr.0, end, |v| v.numa = policy.clone());
+        Ok(())
+    }
+
+    /// The NUMA policy stored for `addr`; `None` for the default one.
+    ///
+    /// # Errors
+    /// `EFAULT` when nothing is mapped there.
+    pub fn numa_policy(&self, addr: Addr) -> Result<Option<NumaPolicy>, Errno> {
+        let st = self.read();
+        let e = st.vma(addr.0).ok_or(Errno::EFAULT)?;
+        Ok(e.value.numa.as_deref().copied())
+    }
+
+    /// Names anonymous memory: prctl(2) `PR_SET_VMA_ANON_NAME`. `None` takes the name away.
+    ///
+    /// # Errors
+    /// `EINVAL` for a bad range, a name of 80 bytes or more, or with bytes that are not
+    /// printable or one of ``\`$[]``; `EBADF` for a file's mapping; `ENOMEM` for holes.
+    pub fn set_vma_anon_name(
+        &self,
+        addr: Addr,
+        len: u64,
+        name: Option<&[u8]>,
+    ) -> Result<(), Errno> {
+        let bad = |b: &u8| !(b' '..=b'~').contains(b) || b"\\`$[]".contains(b);
+        if name.is_some_and(|n| n.len() >= ANON_VMA_NAME_MAX || n.iter().any(bad)) {
+            return Err(Errno::EINVAL);
+        }
+        if !addr.is_page_aligned() {
+            return Err(Errno::EINVAL);
+        }
+        let len = page_align(len).ok_or(Errno::EINVAL)?;
+        let end = addr.checked_add(len).ok_or(Errno::EINVAL)?.0;
+        let name: Option<Arc<Vec<u8>>> = name.map(|n| Arc::new(n.to_vec()));
+        self.lock().for_vmas(addr.0, end, |tx, e| {
+            if !e.value.is_anon() && !e.value.flags.contains(VmaFlags::SHARED_ANON) {
+                return Err(Errno::EBADF);
+            }
+            if !tx.room_to_split(e.start, e.end) {
+                return Err(Errno::EAGAIN);
+            }
+            tx.modify_vmas(e.start, e.end, |v| v.name = name.clone());
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,273 @@
+//! mmap(2), munmap(2) and the limits that mappings obey.
+
+use crate::config::{Limits, MmapArgs};
+use crate::flags::{MapFlags, MlockallFlags};
+use crate::object::SharedAnon;
+use crate::range_map::Entry;
+use crate::seam::MappedObject;
+use crate::state::{Tx, page_align};
+use crate::vma::{Vma, VmaFlags};
+use crate::MemoryManager;
+use alloc::sync::Arc;
+use arch::{Access, Addr, PAGE_SIZE};
+use syserr::Errno;
+
+/// The largest offset of a file mapping's end (`MAX_LFS_FILESIZE`).
+const MAX_OFFSET: u64 = i64::MAX as u64;
+
+/// The flags that `MAP_SHARED_VALIDATE` knows (`LEGACY_MAP_MASK`).
+const KNOWN: MapFlags = MapFlags::SHARED_VALIDATE
+    .union(MapFlags::FIXED)
+    .union(MapFlags::ANONYMOUS)
+    .union(MapFlags::DENYWRITE)
+    .union(MapFlags::EXECUTABLE)
+    .union(MapFlags::UNINITIALIZED)
+    .union(MapFlags::GROWSDOWN)
+    .union(MapFlags::LOCKED)
+    .union(MapFlags::NORESERVE)
+    .union(MapFlags::POPULATE)
+    .union(MapFlags::NONBLOCK)
+    .union(MapFlags::STACK)
+    .union(MapFlags::HUGETLB)
+    .union(MapFlags::LOW_2G)
+    .union(MapFlags::FIXED_NOREPLACE);
+
+impl MemoryManager {
+    /// Maps memory: mmap(2), `do_mmap` of `mm/mmap.c`. Returns where.
+    ///
+    /// # Errors
+    /// As mmap(2): `EINVAL` for a zero length, an unaligned offset or fixed address, or not
+    /// exactly one kind of sharing; `ENOMEM` for what does not fit or exceeds a limit; `EEXIST`
+    /// with `FIXED_NOREPLACE`; `EPERM` below the lowest address or for locked memory without the
+    /// right to lock; `EAGAIN` over `RLIMIT_MEMLOCK`; `EACCES` when `prot` exceeds `max_prot`;
+    /// `EOVERFLOW` for an offset past the largest file; `EOPNOTSUPP` for flags that
+    /// `SHARED_VALIDATE` does not know; what the object answers.
+    pub fn mmap(&self, args: MmapArgs<'_>) -> Result<Addr, Errno> {
+        if !args.offset.is_multiple_of(PAGE_SIZE) {
+            return Err(Errno::EINVAL);
+        }
+        if args.len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let len = page_align(args.len).ok_or(Errno::ENOMEM)?;
+        if args.object.is_some() && args.offset.checked_add(len).is_none_or(|e| e > MAX_OFFSET) {
+            return Err(Errno::EOVERFLOW);
+        }
+        let mut tx = self.lock();
+        if tx.st.vmas.len() > self.max_map_count {
+            return Err(Errno::ENOMEM);
+        }
+        let fixed = args.flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
+        let at = if fixed {
+            tx.st.check_fixed(args.addr.0, len, args.limits)?;
+            args.addr.0
+        } else {
+            tx.st.place(args.addr.0, len, args.flags)?
+        };
+        if args.flags.contains(MapFlags::FIXED_NOREPLACE) && !tx.st.vmas.is_free(at, at + len) {
+            return Err(Errno::EEXIST);
+        }
+        let locked = args.flags.contains(MapFlags::LOCKED);
+        if locked && args.limits.memlock == 0 && !args.limits.can_lock {
+            return Err(Errno::EPERM);
+        }
+        let mut vma = tx.new_vma(&args, len)?;
+        if vma.flags.contains(VmaFlags::LOCKED) {
+            tx.check_lock_limit(len, args.limits, Errno::EAGAIN)?;
+        }
+        tx.replace_with(at, len, &mut vma, args.limits)?;
+        tx.populate_new(at, at + len, args.flags);
+        Ok(Addr(at))
+    }
+
+    /// Unmaps memory: munmap(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for an unaligned address, zero length or an end past the address space; `ENOMEM`
+    /// when it would make more vmas than allowed; `EPERM` for sealed memory.
+    pub fn munmap(&self, addr: Addr, len: u64) -> Result<(), Errno> {
+        let mut tx = self.lock();
+        let max = tx.st.layout.max.0;
+        if !addr.is_page_aligned() || addr.0 > max || len > max - addr.0 {
+            return Err(Errno::EINVAL);
+        }
+        let len = page_align(len).filter(|&l| l != 0).ok_or(Errno::EINVAL)?;
+        tx.checked_unmap(addr.0, addr.0 + len)
+    }
+}
+
+impl Tx<'_> {
+    /// The vma that the arguments ask for.
+    fn new_vma(&self, args: &MmapArgs<'_>, len: u64) -> Result<Vma, Errno> {
+        let sharing = args.flags & MapFlags::SHARED_VALIDATE;
+        let shared = match sharing {
+            MapFlags::PRIVATE => false,
+            MapFlags::SHARED => true,
+            MapFlags::SHARED_VALIDATE if args.object.is_some() => {
+                if !KNOWN.contains(args.flags) {
+                    return Err(Errno::EOPNOTSUPP);
+                }
+                true
+            }
+            _ => return Err(Errno::EINVAL),
+        };
+        if args.object.is_none() && !args.flags.contains(MapFlags::ANONYMOUS) {
+            return Err(Errno::EBADF);
+        }
+        if args.flags.contains(MapFlags::HUGETLB) {
+            // There is no pool of huge pages; files are never made of them.
+            let error = if args.object.is_some() { Errno::EINVAL } else { Errno::ENOMEM };
+            return Err(error);
+        }
+        let grows = args.flags.contains(MapFlags::GROWSDOWN);
+        if !args.max_prot.contains(args.prot) {
+            return Err(Errno::EACCES);
+        }
+        if grows && (shared || args.object.is_some()) {
+            return Err(Errno::EINVAL);
+        }
+        let mut flags = VmaFlags::empty();
+        flags.set(VmaFlags::SHARED, shared);
+        flags.set(VmaFlags::GROWSDOWN, grows);
+        flags.set(VmaFlags::NORESERVE, args.flags.contains(MapFlags::NORESERVE));
+        let future = self.st.lock_future;
+        let locked = args.flags.contains(MapFlags::LOCKED) || future.contains(MlockallFlags::FUTURE);
+        flags.set(VmaFlags::LOCKED, locked);
+        flags.set(VmaFlags::LOCKONFAULT, future.contains(MlockallFlags::ONFAULT) && locked);
+        let (object, offset) = match (&args.object, shared) {
+            (Some(o), _) => (Some(Arc::new(o.clone())), args.offset),
+            (None, true) => {
+                flags |= VmaFlags::SHARED_ANON;
+                let o = SharedAnon::mapped(self.mm.memory.clone(), len);
+                (Some(Arc::new(o)), 0)
+            }
+            (None, false) => (None, 0),
+        };
+        Ok(Vma {
+            perms: args.prot,
+            max: args.max_prot,
+            flags,
+            offset,
+            object,
+            name: None,
+            numa: None,
+        })
+    }
+
+    /// `mlock_future_ok`: whether `more` bytes can be locked.
+    pub(crate) fn check_lock_limit(
+        &self,
+        more: u64,
+        limits: &Limits,
+        error: Errno,
+    ) -> Result<(), Errno> {
+        let fits = self.st.counters.locked.saturating_add(more) <= limits.memlock;
+        if fits || limits.can_lock { Ok(()) } else { Err(error) }
+    }
+
+    /// `may_expand_vm`: whether `more` bytes fit under `RLIMIT_AS` and `RLIMIT_DATA`, after `less`
+    /// bytes have gone.
+    pub(crate) fn may_expand(&self, v: &Vma, more: u64, less: u64, limits: &Limits) -> bool {
+        let c = &self.st.counters;
+        let more = more.saturating_sub(less);
+        c.total.saturating_add(more) <= limits.as_
+            && (!v.is_data() || c.data.saturating_add(more) <= limits.data)
+    }
+
+    /// Puts a new vma in the place of whatever is there.
+    pub(crate) fn replace_with(
+        &mut self,
+        at: u64,
+        len: u64,
+        vma: &mut Vma,
+        limits: &Limits,
+    ) -> Result<(), Errno> {
+        let end = at + len;
+        let replaced = self.st.mapped_bytes(at, end);
+        if replaced > 0 {
+            self.check_unmap(at, end)?;
+        }
+        if !self.may_expand(vma, len, replaced, limits) {
+            return Err(Errno::ENOMEM);
+        }
+        let charge = if vma.is_accountable() { len } else { 0 };
+        self.charge(charge)?;
+        vma.flags.set(VmaFlags::ACCOUNTED, charge > 0);
+        let e = Entry { start: at, end, value: vma.clone() };
+        if let Some(o) = &e.value.object
+            && let Err(error) = o.object.add_mapping(&e.mapping(&self.mm.mapping_space()))
+        {
+            self.uncharge(charge);
+            return Err(error);
+        }
+        if replaced > 0
+            && let Err(error) = self.unmap(at, end)
+        {
+            if let Some(o) = &e.value.object {
+                o.object.remove_mapping(&e.mapping(&self.mm.mapping_space()));
+            }
+            self.uncharge(charge);
+            return Err(error.into());
+        }
+        self.insert_vma(e);
+        Ok(())
+    }
+
+    /// What forbids to unmap a range.
+    pub(crate) fn check_unmap(&self, lo: u64, hi: u64) -> Result<(), Errno> {
+        let splits = self.st.vma(lo).is_some_and(|e| e.start < lo && hi < e.end);
+        if splits && self.st.vmas.len() >= self.mm.max_map_count {
+            return Err(Errno::ENOMEM);
+        }
+        if self.st.vmas.range(lo, hi).any(|e| e.value.is_sealed()) {
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn checked_unmap(&mut self, lo: u64, hi: u64) -> Result<(), Errno> {
+        self.check_unmap(lo, hi)?;
+        Ok(self.unmap(lo, hi)?)
+    }
+
+    /// Backs a new mapping at once where that was asked for or saves faults. Errors are ignored,
+    /// as `mm_populate` does.
+    fn populate_new(&mut self, lo: u64, hi: u64, flags: MapFlags) {
+        let Some(vma) = self.st.vma(lo).cloned() else { return };
+        let asked = flags.contains(MapFlags::POPULATE) && !flags.contains(MapFlags::NONBLOCK);
+        let locked = vma.value.is_locked() && !vma.value.flags.contains(VmaFlags::LOCKONFAULT);
+        let small = vma.value.is_anon() && (hi - lo) / PAGE_SIZE <= self.mm.tuning.eager;
+        if asked || locked {
+            let _ = self.populate(lo, hi, &vma);
+        } else if small && vma.value.perms.contains(Access::WRITE) {
+            let _ = self.back(lo, hi, true, &vma);
+            let _ = self.install(lo, hi, &vma, None, false);
+        }
+    }
+
+    /// Backs and maps a part of a vma, for writing where the vma is private and writable.
+    pub(crate) fn populate(
+        &mut self,
+        lo: u64,
+        hi: u64,
+        vma: &Entry<Vma>,
+    ) -> Result<(), crate::FaultError> {
+        if vma.value.perms.is_empty() {
+            return Err(crate::FaultError::Denied);
+        }
+        let write = vma.value.perms.contains(Access::WRITE) && !vma.value.is_shared();
+        let mut at = lo;
+        while at < hi {
+            at = self.back(at, hi, write, vma)?;
+        }
+        Ok(self.install(lo, hi, vma, None, true)?)
+    }
+}
+
+/// An object and the name under which this crate maps its own.
+pub(crate) fn own_object<T>(o: Arc<T>) -> MappedObject
+where
+    T: crate::seam::Mappable + crate::seam::MappingIdentity + 'static,
+{
+    MappedObject { object: o.clone(), identity: o }
+}

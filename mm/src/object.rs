@@ -1,0 +1,9 @@
+//! Objects whose contents are pages of the memory file: shared memory, tmpfs files.
+
+mod mapping_set;
+mod memory_object;
+mod shared_anon;
+
+pub use mapping_set::MappingSet;
+pub use memory_object::MemoryObject;
+pub use shared_anon::SharedAnon;

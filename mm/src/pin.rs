@@ -1,0 +1,127 @@
+//! Pinned memory, and mapping in advance.
+
+use crate::MemoryManager;
+use crate::pma::Pma;
+use crate::range_map::Entry;
+use crate::seam::FileRange;
+use crate::state::{Tx, page_align, range};
+use alloc::vec::Vec;
+use arch::{Access, Addr, AddrRange};
+use syserr::Errno;
+
+/// A part of an address space whose memory stays where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// Where it is mapped.
+    pub at: AddrRange,
+    /// The memory, with one reference of the holder's on each page.
+    pub file: FileRange,
+}
+
+impl MemoryManager {
+    /// Pins memory: it stays the memory behind these addresses, also across a fork, until
+    /// [`MemoryManager::unpin`]. Copy-on-write is broken even for reading.
+    ///
+    /// # Errors
+    /// `EFAULT` for what cannot be accessed; `ENOMEM`. Nothing is pinned then.
+    pub fn pin(&self, addr: Addr, len: u64, access: Access) -> Result<Vec<Pinned>, Errno> {
+        let end = addr.checked_add(len).and_then(Addr::round_up).ok_or(Errno::EFAULT)?.0;
+        let mut at = addr.round_down().0;
+        let mut out = Vec::new();
+        let mut tx = self.lock();
+        tx.st.ever_pinned = true;
+        while at < end {
+            match tx.pin_one(at, end, access) {
+                Ok(p) => {
+                    at = p.at.end.0;
+                    out.push(p);
+                }
+                Err(e) => {
+                    drop(tx);
+                    self.unpin(out);
+                    return Err(e);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Ends a pin.
+    pub fn unpin(&self, pinned: Vec<Pinned>) {
+        for p in pinned {
+            self.memory.dec_ref(p.file);
+        }
+    }
+
+    /// Maps up to `max_extents` ranges that have memory already, so that their first access does
+    /// not fault: for a child after fork.
+    pub fn premap(&self, max_extents: usize) {
+        let mut tx = self.lock();
+        let mut extents = Vec::new();
+        for e in tx.st.pmas.iter() {
+            if extents.len() == max_extents {
+                break;
+            }
+            extents.push((e.start, e.end));
+        }
+        for (lo, hi) in extents {
+            let mut at = lo;
+            while let Some(vma) = tx.st.vmas.ending_after(at).filter(|v| v.start < hi).cloned() {
+                if tx.install(at.max(vma.start), hi.min(vma.end), &vma, None, false).is_err() {
+                    return;
+                }
+                at = vma.end;
+                if at >= hi {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Backs and maps a range as if each page were touched.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unaligned address, `ENOMEM` for holes or without memory, `EFAULT` for what
+    /// cannot be accessed.
+    pub fn populate(&self, addr: Addr, len: u64) -> Result<(), Errno> {
+        if !addr.is_page_aligned() {
+            return Err(Errno::EINVAL);
+        }
+        let end = page_align(len).and_then(|l| addr.checked_add(l)).ok_or(Errno::ENOMEM)?.0;
+        self.lock().for_vmas(addr.0, end, |tx, e| {
+            let vma = tx.st.vma(e.start).cloned().ok_or(Errno::ENOMEM)?;
+            tx.populate(e.start, e.end, &vma).map_err(|e| match e {
+                crate::FaultError::NoMemory => Errno::ENOMEM,
+                _ => Errno::EFAULT,
+            })
+        })
+    }
+}
+
+impl Tx<'_> {
+    fn pin_one(&mut self, at: u64, end: u64, access: Access) -> Result<Pinned, Errno> {
+        let limits = self.st.limits;
+        let vma = self.find_or_grow(at, &limits).ok_or(Errno::EFAULT)?;
+        if !vma.value.perms.effective().contains(access) {
+            return Err(Errno::EFAULT);
+        }
+        let write = access.contains(Access::WRITE) || !vma.value.is_shared();
+        let to = self.back(at, end, write, &vma).map_err(|e| match e {
+            crate::FaultError::NoMemory => Errno::ENOMEM,
+            _ => Errno::EFAULT,
+        })?;
+        let e = self.st.pmas.find(at).and_then(|e| e.clip(at, to.min(end))).ok_or(Errno::EFAULT)?;
+        let file = e.file_range().ok_or(Errno::EFAULT)?;
+        self.mm.memory.inc_ref(file)?;
+        Ok(Pinned { at: range(e.start, e.end), file })
+    }
+
+    /// After a fork, pinned pages stay the parent's own: the child has copies.
+    pub(crate) fn keep_pinned(&mut self, pages: &[Entry<Pma>]) {
+        let epoch = self.st.epoch;
+        for e in pages {
+            // A page that cannot be claimed is copied on its next write, as without a pin.
+            let _ = self.st.pmas.modify(e.start, e.end, |p| p.epoch = epoch);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! mprotect(2) and mseal(2).
+
+use crate::MemoryManager;
+use crate::config::Limits;
+use crate::pma::Kind;
+use crate::state::{Tx, page_align, range};
+use crate::vma::{Vma, VmaFlags};
+use crate::range_map::Free;
+use arch::{Access, Addr};
+use syserr::Errno;
+
+impl MemoryManager {
+    /// Changes permissions: mprotect(2). `grows_down` is `PROT_GROWSDOWN`. Like Linux, a failure
+    /// leaves the vmas before the culprit changed.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unaligned address, or `grows_down` on what does not; `ENOMEM` for a hole or
+    /// over a limit; `EACCES` beyond the mapping's maximum; `EPERM` for sealed memory.
+    pub fn mprotect(
+        &self,
+        addr: Addr,
+        len: u64,
+        prot: Access,
+        grows_down: bool,
+        limits: &Limits,
+    ) -> Result<(), Errno> {
+        if !addr.is_page_aligned() {
+            return Err(Errno::EINVAL);
+        }
+        if len == 0 {
+            return Ok(());
+        }
+        let len = page_align(len).ok_or(Errno::ENOMEM)?;
+        let end = addr.checked_add(len).filter(|e| *e > addr).ok_or(Errno::ENOMEM)?.0;
+        let mut tx = self.lock();
+        let first = tx.st.vmas.ending_after(addr.0).ok_or(Errno::ENOMEM)?;
+        let mut at = addr.0;
+        if grows_down {
+            if first.start >= end {
+                return Err(Errno::ENOMEM);
+            }
+            if !first.value.flags.contains(VmaFlags::GROWSDOWN) {
+                return Err(Errno::EINVAL);
+            }
+            at = first.start;
+        } else if first.start > at {
+            return Err(Errno::ENOMEM);
+        }
+        while at < end {
+            at = tx.protect_one(at, end, prot, limits)?;
+        }
+        Ok(())
+    }
+
+    /// Forbids to unmap, move, shrink or change the permissions of memory: mseal(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for an unaligned address or a wrapping length; `ENOMEM` for a hole.
+    pub fn mseal(&self, addr: Addr, len: u64) -> Result<(), Errno> {
+        if !addr.is_page_aligned() {
+            return Err(Errno::EINVAL);
+        }
+        let len = page_align(len).ok_or(Errno::EINVAL)?;
+        let end = addr.checked_add(len).ok_or(Errno::EINVAL)?.0;
+        if len == 0 {
+            return Ok(());
+        }
+        let mut tx = self.lock();
+        if !tx.st.is_covered(addr.0, end) || !tx.room_to_split(addr.0, end) {
+            return Err(Errno::ENOMEM);
+        }
+        tx.modify_vmas(addr.0, end, |v| v.flags |= VmaFlags::SEALED);
+        Ok(())
+    }
+}
+
+impl Tx<'_> {
+    /// `mprotect_fixup` for the vma at `at`; returns where it ends.
+    fn protect_one(
+        &mut self,
+        at: u64,
+        end: u64,
+        prot: Access,
+        limits: &Limits,
+    ) -> Result<u64, Errno> {
+        let e = self.st.vma(at).ok_or(Errno::ENOMEM)?;
+        let (v, end) = (e.value.clone(), end.min(e.end));
+        if !v.max.contains(prot) {
+            return Err(Errno::EACCES);
+        }
+        if v.is_sealed() {
+            return Err(Errno::EPERM);
+        }
+        if v.perms == prot {
+            return Ok(end);
+        }
+        let new = Vma { perms: prot, ..v.clone() };
+        let len = end - at;
+        if new.is_data() && !v.is_data() {
+            let c = &self.st.counters;
+            if c.data.saturating_add(len) > limits.data {
+                return Err(Errno::ENOMEM);
+            }
+        }
+        if !self.room_to_split(at, end) {
+            return Err(Errno::ENOMEM);
+        }
+        let charge = new.is_accountable() && !v.flags.contains(VmaFlags::ACCOUNTED);
+        if charge {
+            self.charge(len)?;
+        }
+        self.modify_vmas(at, end, |v| {
+            v.perms = prot;
+            if charge {
+                v.flags |= VmaFlags::ACCOUNTED;
+            }
+        });
+        self.protect_installed(at, end, v.perms.effective(), prot.effective());
+        Ok(end)
+    }
+
+    /// Brings what is mapped in line with new permissions. Losses are applied at once; gains too
+    /// where every page of a mapping can have them, else they come with the next fault.
+    fn protect_installed(&mut self, lo: u64, hi: u64, old: Access, new: Access) {
+        let st = &mut *self.st;
+        if st.installed.is_free(lo, hi) {
+            return;
+        }
+        // What every page of the range can have without a fault of its own.
+        let allowed = st.pmas.range(lo, hi).fold(Access::ALL, |a, e| match e.value.kind {
+            Kind::Owned if st.is_own(&e.value) => a,
+            Kind::Owned | Kind::Borrowed | Kind::Guard => a - Access::WRITE,
+            Kind::Shared => a & e.value.access,
+        });
+        let access = new & (old | allowed);
+        // A mapping that lacked permissions for copy-on-write keeps lacking them.
+        let keep = |i: Access| {
+            if old.contains(Access::WRITE) && !i.contains(Access::WRITE) {
+                access - Access::WRITE
+            } else {
+                access
+            }
+        };
+        let mut at = lo;
+        while let Some(e) = st.installed.ending_after(at).filter(|e| e.start < hi) {
+            let (from, to, now) = (e.start.max(lo), e.end.min(hi), keep(e.value.access));
+            if now != e.value.access {
+                self.mm.space.protect(range(from, to), now);
+            }
+            at = to;
+        }
+        let _ = st.installed.modify(lo, hi, &Free, |_, _, i| i.access = keep(i.access));
+    }
+}

@@ -1,0 +1,183 @@
+//! Disjoint ranges with values, as a persistent B+tree.
+//!
+//! Nodes sit in `Arc`s: a clone costs one count and whoever writes first copies the nodes on the
+//! path. Each child carries a summary (bounds, largest free gap, whether anything below is
+//! marked), so that searches for room and for marked entries skip what cannot help. Guards, room
+//! that must stay free below an entry, count as occupied.
+
+mod edit;
+mod iter;
+mod search;
+mod share;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use share::{Free, Owner};
+
+use alloc::sync::Arc;
+use smallvec::SmallVec;
+
+/// Entries per leaf. Small, because a leaf is what copy-on-write of the tree copies.
+const LEAF: usize = 16;
+/// Children per inner node.
+const FAN: usize = 32;
+
+/// What ranges carry.
+pub(crate) trait Value: Clone {
+    /// The value of the part that starts `by` bytes further.
+    fn advance(&self, by: u64) -> Self;
+    /// Whether an entry of `len` bytes with this value and an adjacent one with `right` are one.
+    fn merges(&self, len: u64, right: &Self) -> bool;
+    /// Bytes below the entry that searches for room must leave free.
+    fn guard(&self) -> u64 {
+        0
+    }
+    /// Whether [`RangeMap::marked`] visits it.
+    fn marked(&self) -> bool {
+        false
+    }
+}
+
+/// A range with its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry<V> {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) value: V,
+}
+
+impl<V: Value> Entry<V> {
+    pub(crate) fn len(&self) -> u64 {
+        self.end - self.start
+    }
+
+    /// The part inside `lo..hi`, if any.
+    pub(crate) fn clip(&self, lo: u64, hi: u64) -> Option<Entry<V>> {
+        let start = self.start.max(lo);
+        let end = self.end.min(hi);
+        if start >= end {
+            return None;
+        }
+        let value =
+            if start == self.start { self.value.clone() } else { self.value.advance(start - self.start) };
+        Some(Entry { start, end, value })
+    }
+}
+
+#[derive(Clone)]
+enum Node<V: Value> {
+    Leaf(SmallVec<[Entry<V>; LEAF]>),
+    Inner(SmallVec<[Child<V>; FAN]>),
+}
+
+/// A node with what its parent knows of it. A node in the tree is never empty.
+#[derive(Clone)]
+struct Child<V: Value> {
+    node: Arc<Node<V>>,
+    /// Start of the first entry.
+    first: u64,
+    /// End of the last entry.
+    end: u64,
+    /// Guard of the first entry.
+    guard: u64,
+    /// Largest gap between two entries, less the guard of the upper one.
+    gap: u64,
+    marked: bool,
+}
+
+impl<V: Value> Child<V> {
+    fn new(node: Node<V>) -> Child<V> {
+        let mut c =
+            Child { node: Arc::new(node), first: 0, end: 0, guard: 0, gap: 0, marked: false };
+        c.refresh();
+        c
+    }
+
+    /// Computes the summary anew after the node has changed.
+    fn refresh(&mut self) {
+        let (mut gap, mut prev, mut marked) = (0u64, None::<u64>, false);
+        let (mut first, mut guard) = (u64::MAX, 0);
+        let mut see = |start: u64, end: u64, g: u64, inner: u64, m: bool| {
+            match prev {
+                Some(p) => gap = gap.max((start - p).saturating_sub(g)),
+                None => (first, guard) = (start, g),
+            }
+            gap = gap.max(inner);
+            marked |= m;
+            prev = Some(end);
+        };
+        match &*self.node {
+            Node::Leaf(v) => {
+                v.iter().for_each(|e| see(e.start, e.end, e.value.guard(), 0, e.value.marked()))
+            }
+            Node::Inner(v) => {
+                v.iter().for_each(|c| see(c.first, c.end, c.guard, c.gap, c.marked))
+            }
+        }
+        self.end = prev.unwrap_or(0);
+        (self.first, self.guard, self.gap, self.marked) = (first, guard, gap, marked);
+    }
+
+    fn is_empty(&self) -> bool {
+        match &*self.node {
+            Node::Leaf(v) => v.is_empty(),
+            Node::Inner(v) => v.is_empty(),
+        }
+    }
+}
+
+/// Disjoint ranges with values; see the module.
+#[derive(Clone)]
+pub(crate) struct RangeMap<V: Value> {
+    root: Option<Child<V>>,
+    len: usize,
+}
+
+impl<V: Value> Default for RangeMap<V> {
+    fn default() -> RangeMap<V> {
+        RangeMap { root: None, len: 0 }
+    }
+}
+
+impl<V: Value> RangeMap<V> {
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The entry that `at` lies in.
+    pub(crate) fn find(&self, at: u64) -> Option<&Entry<V>> {
+        self.ending_after(at).filter(|e| e.start <= at)
+    }
+
+    /// The first entry that ends after `at`.
+    pub(crate) fn ending_after(&self, at: u64) -> Option<&Entry<V>> {
+        let mut c = self.root.as_ref()?;
+        loop {
+            match &*c.node {
+                Node::Leaf(v) => return v.get(v.partition_point(|e| e.end <= at)),
+                Node::Inner(v) => c = v.get(v.partition_point(|c| c.end <= at))?,
+            }
+        }
+    }
+
+    /// The last entry that starts before `at`.
+    pub(crate) fn starting_before(&self, at: u64) -> Option<&Entry<V>> {
+        let mut c = self.root.as_ref()?;
+        loop {
+            match &*c.node {
+                Node::Leaf(v) => {
+                    return v.get(v.partition_point(|e| e.start < at).checked_sub(1)?);
+                }
+                Node::Inner(v) => {
+                    c = v.get(v.partition_point(|c| c.first < at).checked_sub(1)?)?;
+                }
+            }
+        }
+    }
+
+    /// Whether no entry overlaps `lo..hi`.
+    pub(crate) fn is_free(&self, lo: u64, hi: u64) -> bool {
+        self.ending_after(lo).is_none_or(|e| e.start >= hi)
+    }
+}

@@ -1,0 +1,83 @@
+//! Search for room.
+
+use super::{Child, Node, RangeMap, Value};
+
+impl<V: Value> Child<V> {
+    /// Moves `from` past occupied ranges until `need` bytes are free there.
+    fn gap_above(&self, from: &mut u64, need: u64) -> bool {
+        if self.end <= *from {
+            return false;
+        }
+        if self.first.saturating_sub(self.guard) >= from.saturating_add(need) {
+            return true;
+        }
+        if self.gap >= need {
+            match &*self.node {
+                Node::Inner(v) => {
+                    if v.iter().any(|c| c.gap_above(from, need)) {
+                        return true;
+                    }
+                }
+                Node::Leaf(v) => {
+                    for e in v {
+                        if e.start.saturating_sub(e.value.guard()) >= from.saturating_add(need) {
+                            return true;
+                        }
+                        *from = (*from).max(e.end);
+                    }
+                }
+            }
+        }
+        *from = (*from).max(self.end);
+        false
+    }
+
+    /// Moves `to` below occupied ranges until `need` bytes are free there.
+    fn gap_below(&self, to: &mut u64, need: u64) -> bool {
+        let below = self.first.saturating_sub(self.guard);
+        if self.first < *to {
+            if self.end.saturating_add(need) <= *to {
+                return true;
+            }
+            if self.gap >= need {
+                match &*self.node {
+                    Node::Inner(v) => {
+                        if v.iter().rev().any(|c| c.gap_below(to, need)) {
+                            return true;
+                        }
+                    }
+                    Node::Leaf(v) => {
+                        for e in v.iter().rev() {
+                            if e.start < *to && e.end.saturating_add(need) <= *to {
+                                return true;
+                            }
+                            *to = (*to).min(e.start.saturating_sub(e.value.guard()));
+                        }
+                    }
+                }
+            }
+        }
+        *to = (*to).min(below);
+        false
+    }
+}
+
+impl<V: Value> RangeMap<V> {
+    /// The lowest `need` free bytes in `lo..hi`.
+    pub(crate) fn lowest_gap(&self, lo: u64, hi: u64, need: u64) -> Option<u64> {
+        let mut from = lo;
+        if let Some(root) = &self.root {
+            root.gap_above(&mut from, need);
+        }
+        (from.checked_add(need)? <= hi).then_some(from)
+    }
+
+    /// The highest `need` free bytes in `lo..hi`.
+    pub(crate) fn highest_gap(&self, lo: u64, hi: u64, need: u64) -> Option<u64> {
+        let mut to = hi;
+        if let Some(root) = &self.root {
+            root.gap_below(&mut to, need);
+        }
+        to.checked_sub(need).filter(|&at| at >= lo)
+    }
+}

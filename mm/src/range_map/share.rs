@@ -1,0 +1,141 @@
+//! Sharing of nodes between maps, and what shared leaves mean for what their entries own.
+
+use super::{Child, Entry, Node, RangeMap, Value};
+use crate::seam::OutOfMemory;
+use alloc::sync::Arc;
+
+/// Keeps count of what entries own. A leaf owns it once, however many maps share the leaf.
+pub(crate) trait Owner<V> {
+    /// A second leaf will hold the same entries.
+    ///
+    /// # Errors
+    /// When a count would overflow; nothing was counted then.
+    fn acquire(&self, entries: &[Entry<V>]) -> Result<(), OutOfMemory>;
+    /// A leaf with these entries is gone.
+    fn release(&self, entries: &[Entry<V>]);
+}
+
+/// For values that own nothing.
+pub(crate) struct Free;
+
+impl<V> Owner<V> for Free {
+    fn acquire(&self, _: &[Entry<V>]) -> Result<(), OutOfMemory> {
+        Ok(())
+    }
+
+    fn release(&self, _: &[Entry<V>]) {}
+}
+
+/// The node, not shared with any other map.
+///
+/// Nobody else can begin to share a node while this map is borrowed mutably, so a count of one is
+/// final; the acquire ordering that makes the other's last reads visible is `Arc::make_mut`'s.
+pub(super) fn exclusive<'a, V: Value>(
+    arc: &'a mut Arc<Node<V>>,
+    owner: &impl Owner<V>,
+) -> Result<&'a mut Node<V>, OutOfMemory> {
+    if Arc::strong_count(arc) != 1 {
+        if let Node::Leaf(v) = &**arc {
+            owner.acquire(v)?;
+        }
+        let copy = Arc::new((**arc).clone());
+        // The other map may have let go of the node meanwhile; then this was its last holder.
+        if let Some(Node::Leaf(v)) = Arc::into_inner(core::mem::replace(arc, copy)) {
+            owner.release(&v);
+        }
+    }
+    Ok(Arc::make_mut(arc))
+}
+
+impl<V: Value> RangeMap<V> {
+    /// Makes every leaf with an entry that touches or adjoins `lo..hi` this map's own, so that
+    /// changes there cannot fail any more.
+    ///
+    /// # Errors
+    /// As [`Owner::acquire`]. What the map holds is the same in any case.
+    pub(crate) fn unshare(
+        &mut self,
+        lo: u64,
+        hi: u64,
+        owner: &impl Owner<V>,
+    ) -> Result<(), OutOfMemory> {
+        fn walk<V: Value>(
+            c: &mut Child<V>,
+            lo: u64,
+            hi: u64,
+            owner: &impl Owner<V>,
+        ) -> Result<(), OutOfMemory> {
+            if let Node::Inner(v) = exclusive(&mut c.node, owner)? {
+                let from = v.partition_point(|c| c.end < lo);
+                for c in v.iter_mut().skip(from).take_while(|c| c.first <= hi) {
+                    walk(c, lo, hi, owner)?;
+                }
+            }
+            Ok(())
+        }
+        match &mut self.root {
+            Some(root) => walk(root, lo, hi, owner),
+            None => Ok(()),
+        }
+    }
+
+    /// Empties the map. `shared` is told of entries in leaves that seem to be shared, before the
+    /// map lets go of them; `last` gets the entries of leaves that nobody else holds.
+    pub(crate) fn drain(
+        &mut self,
+        shared: &mut impl FnMut(&Entry<V>),
+        last: &mut impl FnMut(Entry<V>),
+    ) {
+        fn walk<V: Value>(
+            arc: Arc<Node<V>>,
+            through_shared: bool,
+            shared: &mut impl FnMut(&Entry<V>),
+            last: &mut impl FnMut(Entry<V>),
+        ) {
+            let through_shared = through_shared || Arc::strong_count(&arc) > 1;
+            if through_shared {
+                match &*arc {
+                    Node::Leaf(v) => v.iter().for_each(&mut *shared),
+                    Node::Inner(v) => {
+                        // The children outlive this node's count: visit them, then let go.
+                        let children: alloc::vec::Vec<_> =
+                            v.iter().map(|c| c.node.clone()).collect();
+                        drop(Arc::into_inner(arc));
+                        for c in children {
+                            walk(c, true, shared, last);
+                        }
+                        return;
+                    }
+                }
+            }
+            match Arc::into_inner(arc) {
+                Some(Node::Leaf(v)) => v.into_iter().for_each(last),
+                Some(Node::Inner(v)) => {
+                    for c in v {
+                        walk(c.node, through_shared, shared, last);
+                    }
+                }
+                None => {}
+            }
+        }
+        self.len = 0;
+        if let Some(root) = self.root.take() {
+            walk(root.node, false, shared, last);
+        }
+    }
+
+    /// Lets go of everything without a look at shared leaves.
+    pub(crate) fn discard(&mut self, last: &mut impl FnMut(Entry<V>)) {
+        fn walk<V: Value>(arc: Arc<Node<V>>, last: &mut impl FnMut(Entry<V>)) {
+            match Arc::into_inner(arc) {
+                Some(Node::Leaf(v)) => v.into_iter().for_each(last),
+                Some(Node::Inner(v)) => v.into_iter().for_each(|c| walk(c.node, last)),
+                None => {}
+            }
+        }
+        self.len = 0;
+        if let Some(root) = self.root.take() {
+            walk(root.node, last);
+        }
+    }
+}
