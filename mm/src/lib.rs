@@ -28,7 +28,11 @@ mod pma;
 mod protect;
 mod range_map;
 mod seam;
+mod special;
 mod state;
+#[cfg(feature = "testkit")]
+pub mod testkit;
+mod views;
 mod vma;
 
 pub use config::*;
@@ -38,6 +42,8 @@ pub use meta::Meta;
 pub use misc::ANON_VMA_NAME_MAX;
 pub use object::{MappingSet, MemoryObject, SharedAnon};
 pub use pin::Pinned;
+pub use special::{SpecialMapArgs, SpecialObject};
+pub use views::{MmStats, VmaInfo};
 pub use vma::VmaFlags;
 
 pub use seam::{

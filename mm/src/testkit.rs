@@ -1,0 +1,9 @@
+//! Doubles of the seams, and checks of their contracts that an embedder can run on their own.
+
+mod contract;
+mod memory;
+mod space;
+
+pub use contract::{check_address_space, check_memory_file};
+pub use memory::VecMemoryFile;
+pub use space::{Op, RecordingSpace};
