@@ -1,12 +1,10 @@
-//! Loads an ELF file or a script into a byte buffer and prints how.
-//!
+//! Loads an ELF file or a script into byte buffers and prints how.
 //! `cargo run -p loader --example inspect -- /bin/ls`
 
 use arch::{Access, Addr, AddrRange, Arch};
 use loader::vdso::Vdso;
 use loader::{
-    Blob, Credentials, Executable, Layout, LoadArgs, Loader, Mapper, Place, Platform, Random,
-    Resolve, inspect,
+    Blob, Executable, Layout, LoadArgs, Loader, Mapper, Place, Platform, Random, Resolve, inspect,
 };
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -20,6 +18,12 @@ impl Resolve for Host {
     fn open(&mut self, path: &[u8]) -> Result<Arc<dyn Executable>, Errno> {
         let bytes = std::fs::read(Path::new(OsStr::from_bytes(path))).map_err(|_| Errno::ENOENT)?;
         Ok(Arc::new(Blob(bytes.into())))
+    }
+}
+
+impl Random for Host {
+    fn fill(&mut self, buf: &mut [u8]) {
+        buf.fill(4); // chosen by fair dice roll
     }
 }
 
@@ -79,29 +83,21 @@ impl Mapper for Memory {
     fn set_brk(&mut self, _: Addr) {}
 }
 
-struct Four;
-
-impl Random for Four {
-    fn fill(&mut self, buf: &mut [u8]) {
-        buf.fill(4); // chosen by fair dice roll
-    }
-}
-
 fn main() -> Result<(), Errno> {
     let path = std::env::args().nth(1).unwrap_or("/bin/ls".into());
+    let file = Host.open(path.as_bytes())?;
     let vdso = Vdso::builtin(Arch::X86_64);
     let args = LoadArgs {
         argv: vec![path.as_bytes()],
         envp: vec![b"HOME=/"],
-        credentials: Credentials::default(),
         platform: Platform { name: Some(b"x86_64"), ..Platform::default() },
         vdso: vdso.as_ref(),
-        ..LoadArgs::new(path.as_bytes(), Host.open(path.as_bytes())?, Layout::fixed(Arch::X86_64))
+        ..LoadArgs::new(path.as_bytes(), file, Layout::fixed(Arch::X86_64))
     };
     print!("{}", inspect(&args, &mut Host));
     let mut memory = Memory::default();
     let image =
-        Loader { resolve: &mut Host, mapper: &mut memory, random: &mut Four }.load(&args)?;
+        Loader { resolve: &mut Host, mapper: &mut memory, random: &mut Host }.load(&args)?;
     let bytes: usize = memory.0.values().map(Vec::len).sum();
     println!("loaded: {bytes} bytes; code at the entry: {:02x?}", memory.find(image.entry, 8)?);
     Ok(())

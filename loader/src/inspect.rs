@@ -50,7 +50,7 @@ pub fn inspect(args: &LoadArgs<'_>, opener: &mut dyn Resolve) -> Report {
         let found = resolve(args, opener)?;
         let elf = found.interpreter.as_ref().map(|(_, _, elf)| elf);
         let plan = plan(&found.elf, elf, &args.layout)?;
-        let gap = args.layout.stack_limit.clamp(128 << 20, args.layout.task_size / 6 * 5);
+        let gap = args.layout.stack_limit.max(128 << 20).min(args.layout.task_size / 6 * 5);
         let end = Addr(args.layout.stack_top.0.saturating_sub(gap)).round_down();
         let room = AddrRange::new(args.layout.min_addr, end).ok_or(LoadError::Layout)?;
         let mut space = DryRun::new(room);

@@ -231,6 +231,48 @@ fn each_field_of_dynamic_programs_and_interpreters() {
     finish(&differences);
 }
 
+/// Random damage in several places at once. `LOADER_ORACLE_CASES` says how often (256 unless told).
+#[test]
+fn several_fields_at_random() {
+    use proptest::strategy::{Strategy, ValueTree};
+    use proptest::test_runner::TestRunner;
+    let cases = std::env::var("LOADER_ORACLE_CASES").ok().and_then(|n| n.parse().ok());
+    let dir = Dir::new("random");
+    let interp = dir.put("interp", &elf::program(ET_DYN, 0, 44));
+    let path = interp.as_os_str().as_bytes();
+    let programs = [
+        elf::program(ET_EXEC, 0x40_0000, 42),
+        elf::program(ET_DYN, 0, 42),
+        elf::dynamic(ET_DYN, 0, path),
+        elf::dynamic(ET_EXEC, 0x40_0000, path),
+        // Damaged as interpreter of a sound program.
+        elf::program(ET_DYN, 0, 44),
+        elf::program(ET_EXEC, 0x80_0000, 44),
+    ];
+    let victim = dir.0.join("victim");
+    let sound = dir.put("sound", &elf::dynamic(ET_DYN, 0, victim.as_os_str().as_bytes()));
+    let fields = fields(3);
+    let edit = (0..fields.len(), 0..EDGES.len(), -1i64..2, 0..4u32);
+    let plan = (0..programs.len(), proptest::collection::vec(edit, 1..5));
+    let mut runner = TestRunner::default();
+    let mut differences = Vec::new();
+    for _ in 0..cases.unwrap_or(256) {
+        let tree = plan.new_tree(&mut runner).expect("a value");
+        let (which, edits) = tree.current();
+        let mut bytes = programs[which].clone();
+        for &(field, edge, more, small) in &edits {
+            // Small page numbers are the interesting addresses and lengths.
+            let value = if small == 0 { EDGES[edge] } else { (edge as u64) << 12 };
+            bytes = with_field(&bytes, fields[field], value.wrapping_add_signed(more));
+        }
+        let what: Vec<_> = edits.iter().map(|e| (fields[e.0], e)).collect();
+        let damaged = dir.put("victim", &bytes);
+        let path = if which < 4 { &damaged } else { &sound };
+        compare(&format!("program {which} {what:?}"), path, &mut differences);
+    }
+    finish(&differences);
+}
+
 #[test]
 fn truncated_at_each_length() {
     let dir = Dir::new("short");

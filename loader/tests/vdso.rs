@@ -163,6 +163,25 @@ fn program_and_kernel_compute_the_same() {
 }
 
 #[test]
+fn an_update_is_odd_while_it_lasts() {
+    let mut page = [0u8; 64];
+    let mut seen = Vec::new();
+    let mut params = VdsoParams::default();
+    for round in 1..4u32 {
+        let next = tsc_params(ClockParams::mult_of(3_000_000_000).expect("not zero"));
+        params.publish(next, &mut |at, bytes| {
+            page[at as usize..][..bytes.len()].copy_from_slice(bytes);
+            seen.push(page[0]);
+        });
+        assert_eq!(page, params.as_bytes());
+        assert_eq!(params, VdsoParams { seq: 2 * round, ..next });
+    }
+    assert_eq!(seen, [1, 1, 2, 3, 3, 4, 5, 5, 6]);
+    assert_eq!(ClockParams::mult_of(1_000_000_000), Some(1 << 32));
+    assert_eq!(ClockParams::mult_of(0), None);
+}
+
+#[test]
 fn a_base_in_the_future_does_not_go_back() {
     let mut params = tsc_params(1 << 32);
     params.monotonic.base_cycles = tsc() + (1 << 60);

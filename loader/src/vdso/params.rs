@@ -17,6 +17,15 @@ pub struct ClockParams {
 }
 
 impl ClockParams {
+    /// `mult` for a cycle counter of `hz` cycles per second; `None` for one that is slower than
+    /// 1 Hz.
+    pub const fn mult_of(hz: u64) -> Option<u64> {
+        match hz {
+            0 => None,
+            hz => Some(((1_000_000_000u128 << 32) / hz as u128) as u64),
+        }
+    }
+
     /// The clock, in nanoseconds, when the cycle counter is `cycles`: the very arithmetic of the
     /// image, so that kernel and program never disagree. A counter behind the base point, as
     /// another processor may show it, counts as the base point.
@@ -64,6 +73,19 @@ impl VdsoParams {
     /// getcpu(2) reports the host's processor, which Linux keeps where `rdtscp` reads it. Only for
     /// a host whose processors have that instruction, and a guest that sees the host's numbers.
     pub const CPU_RDTSCP: u32 = 1;
+
+    /// Replaces what is published, which is `self`, by `next`, whose `seq` does not count. `write`
+    /// stores bytes at an offset in the page; each store must be visible to other processors
+    /// before the next one is.
+    pub fn publish(&mut self, next: VdsoParams, write: &mut dyn FnMut(u64, &[u8])) {
+        let even = self.seq & !1;
+        write(0, &even.wrapping_add(1).to_le_bytes());
+        *self = VdsoParams { seq: even.wrapping_add(2), ..next };
+        let bytes = self.as_bytes();
+        let (seq, rest) = bytes.split_at(size_of::<u32>());
+        write(seq.len() as u64, rest);
+        write(0, seq);
+    }
 
     /// `CLOCK_REALTIME` and `CLOCK_MONOTONIC`, in nanoseconds, when the cycle counter is `cycles`.
     pub const fn cycles_to_ns(&self, cycles: u64) -> (u64, u64) {

@@ -108,7 +108,7 @@ impl Space {
 
     fn insert(&mut self, start: u64, vma: Vma) {
         let end = vma.end;
-        assert!(start < end && start % PAGE_SIZE == 0 && end % PAGE_SIZE == 0);
+        assert!(start < end && start.is_multiple_of(PAGE_SIZE) && end.is_multiple_of(PAGE_SIZE));
         for edge in [start, end] {
             if let Some((at, old)) = self.find(edge).map(|(at, v)| (at, v.clone()))
                 && at < edge
@@ -174,7 +174,7 @@ impl Space {
 
 impl Mapper for Space {
     fn reserve(&mut self, place: Place, len: u64) -> Result<Addr, Errno> {
-        assert!(len != 0 && len % PAGE_SIZE == 0);
+        assert!(len != 0 && len.is_multiple_of(PAGE_SIZE));
         match place {
             Place::Exact(at) if self.is_free(at.0, at.0 + len) => return Ok(at),
             Place::Exact(_) => return Err(Errno::EEXIST),
