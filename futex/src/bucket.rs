@@ -114,7 +114,7 @@ impl Bucket {
     pub(crate) fn announce(&self, queue: &Queue) {
         self.count.swap(queue.len + 1, Ordering::SeqCst);
         // On x86 the swap is the barrier already; elsewhere the word's load must not pass it.
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(any(loom, not(target_arch = "x86_64")))]
         fence(Ordering::SeqCst);
     }
 

@@ -3,8 +3,11 @@
 
 use crate::abi::{FUTEX2_PRIVATE, FUTEX2_SIZE_MASK, FUTEX2_SIZE_U32, FutexWaitv};
 use crate::key::Scope;
+use crate::manager::Manager;
 use crate::requeue::Word;
+use crate::target::Target;
 use crate::waitv::WaitEntry;
+use arch::Addr;
 use syserr::Errno;
 
 /// A checked flags word of a futex2 call: always 32 bits, private or shared.
@@ -46,16 +49,36 @@ impl Futex2 {
 /// The two sides of a futex_requeue(2), and the value that the first word must have.
 ///
 /// # Errors
-/// As [`WaitEntry::try_from`].
+/// As [`WaitEntry::try_from`]; `EINVAL` when the two differ in their flags.
 pub fn requeue_words(pair: [FutexWaitv; 2]) -> Result<(Word, Word, u32), Errno> {
     let [from, to] = pair;
+    let same_flags = from.flags == to.flags;
     let (from, to) = (WaitEntry::try_from(from)?, WaitEntry::try_from(to)?);
+    if !same_flags {
+        return Err(Errno::EINVAL);
+    }
     let word = |e: WaitEntry| Word { addr: e.addr, scope: e.scope };
     Ok((word(from), word(to), from.val))
 }
 
-/// Whether a futex_wake(2) with this count does nothing: it is strict where `FUTEX_WAKE` wakes at
-/// least one. Source: `FLAGS_STRICT` in `kernel/futex/waitwake.c`.
-pub fn wakes_nobody(n: i32) -> bool {
-    n == 0
+impl Manager {
+    /// futex_wake(2): as [`Manager::wake_bitset`], but a count of 0 wakes nobody. Source:
+    /// `FLAGS_STRICT` in `kernel/futex/waitwake.c`.
+    ///
+    /// # Errors
+    /// As [`Manager::wake_bitset`]; `EINVAL` for a mask of more than 32 bits.
+    pub fn futex2_wake<T: Target>(
+        &self,
+        target: T,
+        addr: Addr,
+        flags: Futex2,
+        mask: u64,
+        n: i32,
+    ) -> Result<u32, Errno> {
+        let mask = flags.narrow(mask)?;
+        if n == 0 && mask != 0 {
+            return self.key(&target, addr, flags.scope, false).map(|_| 0);
+        }
+        self.wake_bitset(target, addr, flags.scope, n, mask)
+    }
 }

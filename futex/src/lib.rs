@@ -1,9 +1,7 @@
 //! The Linux futex manager: wait, wake, requeue, priority inheritance, bitsets, waitv and robust lists.
-#![no_std]
+#![cfg_attr(not(any(feature = "std", loom, test)), no_std)]
 #![forbid(unsafe_code)]
 extern crate alloc;
-#[cfg(feature = "std")]
-extern crate std;
 
 pub mod abi;
 #[cfg(feature = "std")]

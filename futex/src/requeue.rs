@@ -66,10 +66,15 @@ impl Manager {
         for _ in 0..RETRIES {
             let mut pair = self.table.lock_two(key, key2);
             if let Some(expected) = expected {
+                pair.announce();
                 match target.load_nofault(from.addr) {
                     Ok(v) if v == expected => {}
-                    Ok(_) => return Err(Errno::EAGAIN),
+                    Ok(_) => {
+                        pair.settle();
+                        return Err(Errno::EAGAIN);
+                    }
                     Err(_) => {
+                        pair.settle();
                         drop(pair);
                         target.fault_in(from.addr, false)?;
                         continue;

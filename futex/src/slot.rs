@@ -3,7 +3,6 @@
 use smallvec::SmallVec;
 use sync::Arc;
 use sync::atomic::{AtomicU64, Ordering};
-use syserr::Errno;
 
 /// Where one queue entry of a waiter is, or how its wait ended.
 ///
@@ -20,8 +19,6 @@ pub(crate) enum Place {
     Granted,
     /// As `Granted`, but by the death of the owner: the new owner writes the word.
     GrantedByDeath,
-    /// Unlinked by a requeue that could not go on.
-    Failed(Errno),
 }
 
 const SPECIAL: u32 = u32::MAX;
@@ -34,7 +31,6 @@ impl Place {
             Place::Woken => (SPECIAL, 1),
             Place::Granted => (SPECIAL, 2),
             Place::GrantedByDeath => (SPECIAL, 3),
-            Place::Failed(e) => (SPECIAL, 0x1_0000 | u32::from(e.number())),
         };
         u64::from(high) << 32 | u64::from(low)
     }
@@ -42,11 +38,10 @@ impl Place {
     fn unpack(v: u64) -> Place {
         let (high, low) = ((v >> 32) as u32, v as u32);
         match (high, low) {
-            (SPECIAL, 0) => Place::Idle,
             (SPECIAL, 1) => Place::Woken,
             (SPECIAL, 2) => Place::Granted,
             (SPECIAL, 3) => Place::GrantedByDeath,
-            (SPECIAL, e) => Place::Failed(Errno::new((e & 0xffff) as u16).unwrap_or(Errno::EINVAL)),
+            (SPECIAL, _) => Place::Idle,
             (bucket, index) => Place::Queued { bucket, index },
         }
     }

@@ -87,6 +87,11 @@ impl Pair<'_> {
         }
     }
 
+    /// Makes those who may be moved visible at their target, before the word is looked at.
+    pub(crate) fn announce(&self) {
+        self.to.announce(self.second.as_ref().unwrap_or(&self.first));
+    }
+
     /// Makes the counts true after a change.
     pub(crate) fn settle(&self) {
         // The target first: who is moved must not be invisible in between.

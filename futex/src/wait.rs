@@ -111,9 +111,15 @@ impl<'a, T: Target> Wait<'a, T> {
         if let Some(r) = self.result {
             return Outcome::Finished(r);
         }
-        let Some(slot) = self.slot.clone() else { return Outcome::Finished(Err(Errno::EINTR)) };
+        let Some(slot) = self.slot.take() else { return Outcome::Finished(Err(Errno::EINTR)) };
+        let outcome = self.cancel_slot(&slot);
+        self.slot = Some(slot);
+        outcome
+    }
+
+    fn cancel_slot(&mut self, slot: &Slot) -> Outcome {
         if slot.entries() > 1 {
-            return match self.withdraw_all(&slot) {
+            return match self.withdraw_all(slot) {
                 Some(index) => Outcome::Finished(self.end(Ok(index))),
                 None => {
                     self.result = Some(Err(Errno::EINTR));
@@ -121,7 +127,7 @@ impl<'a, T: Target> Wait<'a, T> {
                 }
             };
         }
-        match self.unlink(&slot, 0) {
+        match self.unlink(slot, 0) {
             Unlinked::Withdrawn { requeued } => {
                 self.result = Some(Err(Errno::EINTR));
                 if requeued { Outcome::WithdrawnRequeued } else { Outcome::Withdrawn }
@@ -131,11 +137,15 @@ impl<'a, T: Target> Wait<'a, T> {
     }
 
     /// Unlinks one queue entry from where it is.
-    fn unlink(&mut self, slot: &Arc<Slot>, entry: usize) -> Unlinked {
+    fn unlink(&mut self, slot: &Slot, entry: usize) -> Unlinked {
         let table = &*self.hold.manager().table;
         loop {
             let seen = slot.place(entry);
-            let Place::Queued { bucket, .. } = seen else { return Unlinked::Already(seen) };
+            let bucket = match seen {
+                Place::Queued { bucket, .. } => bucket,
+                Place::Idle => return Unlinked::Withdrawn { requeued: false },
+                fate => return Unlinked::Already(fate),
+            };
             let home = table.bucket(bucket);
             let mut queue = home.lock();
             // A place only changes under the lock of the bucket it names.
@@ -143,7 +153,9 @@ impl<'a, T: Target> Wait<'a, T> {
             if still != bucket {
                 continue;
             }
-            let Some(node) = queue.take(index) else { return Unlinked::Already(Place::Idle) };
+            let Some(node) = queue.take(index) else {
+                return Unlinked::Withdrawn { requeued: false };
+            };
             slot.set(entry, Place::Idle);
             let mut requeued = false;
             if let Kind::Pi(task) = node.kind {
@@ -159,10 +171,10 @@ impl<'a, T: Target> Wait<'a, T> {
 
     /// Unlinks all entries; the highest index of those that were woken, as in Linux's
     /// `futex_unqueue_multiple`.
-    fn withdraw_all(&mut self, slot: &Arc<Slot>) -> Option<u32> {
+    fn withdraw_all(&mut self, slot: &Slot) -> Option<u32> {
         let mut woken = None;
         for entry in 0..slot.entries() {
-            if let Unlinked::Already(Place::Woken) = self.unlink(slot, entry) {
+            if let Unlinked::Already(_) = self.unlink(slot, entry) {
                 woken = Some(entry as u32);
             }
         }
@@ -177,7 +189,6 @@ impl<'a, T: Target> Wait<'a, T> {
     /// The result of a wait that others ended.
     fn complete(&mut self, fate: Place) -> Result<u32, Errno> {
         let r = match (fate, &self.fixup) {
-            (Place::Failed(e), _) => Err(e),
             (Place::GrantedByDeath, Some(f)) => f.write_word(&self.hold.manager().table),
             _ => Ok(0),
         };
@@ -207,6 +218,19 @@ impl<'a, T: Target> Wait<'a, T> {
         }
     }
 
+    fn poll_slot(&mut self, slot: &Slot, waker: &Waker) -> Poll<Result<u32, Errno>> {
+        for entry in 0..slot.entries() {
+            let Some(fate) = self.register(slot, entry, waker) else { continue };
+            if slot.entries() == 1 {
+                return Poll::Ready(self.complete(fate));
+            }
+            if let Some(index) = self.withdraw_all(slot) {
+                return Poll::Ready(self.end(Ok(index)));
+            }
+        }
+        Poll::Pending
+    }
+
     /// The waiter for the thread's next wait; ends this one.
     pub fn into_waiter(mut self) -> Waiter {
         let _ = self.cancel();
@@ -230,17 +254,10 @@ impl<T: Target> Future for Wait<'_, T> {
         if let Some(r) = self.result {
             return Poll::Ready(r);
         }
-        let Some(slot) = self.slot.clone() else { return Poll::Ready(Err(Errno::EINTR)) };
-        for entry in 0..slot.entries() {
-            let Some(fate) = self.register(&slot, entry, cx.waker()) else { continue };
-            if slot.entries() == 1 {
-                return Poll::Ready(self.complete(fate));
-            }
-            if let Some(index) = self.withdraw_all(&slot) {
-                return Poll::Ready(self.end(Ok(index)));
-            }
-        }
-        Poll::Pending
+        let Some(slot) = self.slot.take() else { return Poll::Ready(Err(Errno::EINTR)) };
+        let polled = self.poll_slot(&slot, cx.waker());
+        self.slot = Some(slot);
+        polled
     }
 }
 

@@ -4,6 +4,21 @@
 //! it, and loom's under `--cfg loom`, so that concurrent code can be model-checked as it is.
 //! A poisoned lock is taken as it is: kernel state is kept consistent by plan-then-commit, not by
 //! poisoning.
+//!
+//! The implementation is chosen at build time rather than by a type parameter, because a lock
+//! parameter would show in the type of everything that contains a lock, and so in the interface
+//! of every crate above.
+//!
+//! ```
+//! use core::task::Waker;
+//! use sync::waitq::{Events, Queue};
+//!
+//! let queue = Queue::new();
+//! let ticket = queue.register(Events::IN, Waker::noop());
+//! queue.notify(Events::IN);
+//! queue.unregister(ticket);
+//! assert!(queue.is_empty());
+//! ```
 #![cfg_attr(not(any(feature = "std", loom, test)), no_std)]
 #![forbid(unsafe_code)]
 extern crate alloc;

@@ -1,12 +1,19 @@
 //! Wait queues: who wants to be told when something becomes ready.
 //!
 //! The pattern that never loses an event: register, try, and only if the try would block, sleep.
-//! [`Queue::notify`] calls wakers outside its lock.
+//! Whoever makes the object ready changes it first and calls [`Queue::notify`] then. The queue's
+//! lock orders the two: either the registration comes first and the notification finds it, or the
+//! notification comes first, and then the try, which comes after the registration, finds the
+//! object ready. Trying first and registering then has no such argument, and loses events.
+//!
+//! [`Queue::notify`] calls wakers outside its lock, in the order of registration, and allocates
+//! nothing for up to four of them.
 
 use crate::Mutex;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::task::Waker;
+use smallvec::SmallVec;
 
 bitflags::bitflags! {
     /// Readiness, with the numbers of poll(2).
@@ -43,18 +50,26 @@ pub trait Notify: Send + Sync {
     fn notify(&self, events: Events);
 }
 
-impl Notify for WakerSlot {
-    fn notify(&self, _: Events) {
-        self.0.wake_by_ref();
-    }
+/// Whom an entry tells. A waker is kept as it is: registering one allocates nothing of its own.
+#[derive(Clone)]
+enum Listener {
+    Waker(Waker),
+    Target(Arc<dyn Notify>),
 }
 
-struct WakerSlot(Waker);
+impl Listener {
+    fn tell(self, events: Events) {
+        match self {
+            Listener::Waker(w) => w.wake(),
+            Listener::Target(t) => t.notify(events),
+        }
+    }
+}
 
 struct Entry {
     id: u64,
     mask: Events,
-    target: Arc<dyn Notify>,
+    listener: Listener,
 }
 
 #[derive(Default)]
@@ -87,24 +102,30 @@ impl Queue {
 
     /// Registers `waker` for `mask`.
     pub fn register(&self, mask: Events, waker: &Waker) -> Ticket {
-        self.register_target(mask, Arc::new(WakerSlot(waker.clone())))
+        self.add(mask, Listener::Waker(waker.clone()))
     }
 
     /// Registers any target for `mask` (epoll registers itself so).
     pub fn register_target(&self, mask: Events, target: Arc<dyn Notify>) -> Ticket {
+        self.add(mask, Listener::Target(target))
+    }
+
+    fn add(&self, mask: Events, listener: Listener) -> Ticket {
         let mut inner = self.inner.lock();
         inner.next += 1;
         let id = inner.next;
-        inner.entries.push(Entry { id, mask, target });
+        inner.entries.push(Entry { id, mask, listener });
         Ticket(id)
     }
 
     /// Takes a registration back. A ticket that is gone already is no error.
     pub fn unregister(&self, ticket: Ticket) {
         let mut inner = self.inner.lock();
-        if let Some(i) = inner.entries.iter().position(|e| e.id == ticket.0) {
-            inner.entries.remove(i);
-        }
+        let found = inner.entries.iter().position(|e| e.id == ticket.0);
+        let entry = found.map(|i| inner.entries.remove(i));
+        drop(inner);
+        // Dropping a listener may run foreign code: not under the lock.
+        drop(entry);
     }
 
     /// Whether nobody waits.
@@ -114,15 +135,16 @@ impl Queue {
 
     /// Tells everyone whose mask meets `events`. Registrations stay until they are taken back.
     pub fn notify(&self, events: Events) {
-        let targets: Vec<Arc<dyn Notify>> = {
+        let told: SmallVec<[Listener; 4]> = {
             let inner = self.inner.lock();
-            if inner.entries.is_empty() {
-                return;
-            }
-            inner.entries.iter().filter(|e| e.mask.intersects(events)).map(|e| e.target.clone()).collect()
+            let met = inner.entries.iter().filter(|e| e.mask.intersects(events));
+            met.map(|e| e.listener.clone()).collect()
         };
-        for t in targets {
-            t.notify(events);
+        for listener in told {
+            listener.tell(events);
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

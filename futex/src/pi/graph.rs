@@ -16,8 +16,21 @@ pub(crate) struct StateId(u64);
 struct State {
     key: Key,
     owner: TaskId,
-    /// In the order in which they came, with their own priorities.
-    waiters: VecDeque<(TaskId, Priority)>,
+    /// In the order in which they came.
+    waiters: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    task: TaskId,
+    own: Priority,
+    /// Its own priority or what it inherits, whichever is higher.
+    effective: Priority,
+}
+
+impl State {
+    fn highest(&self) -> Option<Priority> {
+        self.waiters.iter().map(|w| w.effective).max()
+    }
 }
 
 #[derive(Default)]
@@ -95,9 +108,14 @@ impl Graph {
         let Some(state) = self.states.get_mut(&id) else { return Err(Errno::EAGAIN) };
         let owner = state.owner;
         state.waiters.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        state.waiters.push_back((task.id, task.priority));
-        self.tasks.entry(task.id).or_default().blocked_on = Some(id);
-        self.update(owner, hook);
+        let t = self.tasks.entry(task.id).or_default();
+        t.blocked_on = Some(id);
+        let own = task.priority;
+        let effective = t.boost.map_or(own, |b| b.max(own));
+        state.waiters.push_back(Waiting { task: task.id, own, effective });
+        if self.tasks.get(&owner).is_some_and(|t| t.boost < Some(effective)) {
+            self.update(owner, hook);
+        }
         Ok(())
     }
 
@@ -108,7 +126,7 @@ impl Graph {
         hook: &dyn PriorityInheritance,
     ) {
         let Some(state) = self.states.get_mut(&id) else { return };
-        if let Some(i) = state.waiters.iter().position(|w| w.0 == task) {
+        if let Some(i) = state.waiters.iter().position(|w| w.task == task) {
             state.waiters.remove(i);
         }
         let owner = state.owner;
@@ -122,15 +140,15 @@ impl Graph {
     /// The waiter that is to have the lock next.
     pub(crate) fn top(&self, id: StateId) -> Option<TaskId> {
         let state = self.states.get(&id)?;
-        let best = self.highest(state)?;
-        state.waiters.iter().find(|w| self.effective(**w) == best).map(|w| w.0)
+        let best = state.highest()?;
+        state.waiters.iter().find(|w| w.effective == best).map(|w| w.task)
     }
 
     /// Makes the waiter `to` the owner.
     pub(crate) fn hand_over(&mut self, id: StateId, to: TaskId, hook: &dyn PriorityInheritance) {
         let Some(state) = self.states.get_mut(&id) else { return };
         let from = core::mem::replace(&mut state.owner, to);
-        if let Some(i) = state.waiters.iter().position(|w| w.0 == to) {
+        if let Some(i) = state.waiters.iter().position(|w| w.task == to) {
             state.waiters.remove(i);
         }
         self.disown(from, id);
@@ -147,14 +165,6 @@ impl Graph {
         }
     }
 
-    fn effective(&self, (task, own): (TaskId, Priority)) -> Priority {
-        self.tasks.get(&task).and_then(|t| t.boost).map_or(own, |b| b.max(own))
-    }
-
-    fn highest(&self, state: &State) -> Option<Priority> {
-        state.waiters.iter().map(|w| self.effective(*w)).max()
-    }
-
     /// Tells the hook what `task` inherits now, and goes on along the chain of those that wait.
     fn update(&mut self, task: TaskId, hook: &dyn PriorityInheritance) {
         let mut at = Some(task);
@@ -162,19 +172,29 @@ impl Graph {
             let Some(id) = at else { return };
             let Some(t) = self.tasks.get(&id) else { return };
             let states = t.owns.iter().filter_map(|s| self.states.get(s));
-            let boost = states.filter_map(|s| self.highest(s)).max();
+            let boost = states.filter_map(State::highest).max();
             let (changed, blocked_on) = (boost != t.boost, t.blocked_on);
             if changed {
                 if let Some(t) = self.tasks.get_mut(&id) {
                     t.boost = boost;
                 }
                 hook.boost(id, boost);
+                self.reorder(blocked_on, id, boost);
             }
             self.forget_if_idle(id);
             if !changed {
                 return;
             }
             at = blocked_on.and_then(|s| self.owner(s));
+        }
+    }
+
+    /// Makes what `task` inherits count in the queue where it waits.
+    fn reorder(&mut self, on: Option<StateId>, task: TaskId, boost: Option<Priority>) {
+        let state = on.and_then(|id| self.states.get_mut(&id));
+        let waiting = state.and_then(|s| s.waiters.iter_mut().find(|w| w.task == task));
+        if let Some(w) = waiting {
+            w.effective = boost.map_or(w.own, |b| b.max(w.own));
         }
     }
 

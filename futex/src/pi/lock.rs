@@ -1,6 +1,6 @@
 //! `FUTEX_LOCK_PI`, `FUTEX_LOCK_PI2` and `FUTEX_TRYLOCK_PI`.
 
-use super::{Fixup, PiTask, drop_idle_state};
+use super::{Fixup, PiTask, TaskId, drop_idle_state};
 use crate::abi::{OWNER_DIED, TID_MASK, WAITERS};
 use crate::bucket::{Kind, Node, PiState, Queue};
 use crate::key::{Key, Scope};
@@ -68,19 +68,21 @@ pub(crate) fn attempt<T: Target>(
     if let Some(state) = queue.pi_state(key) {
         return check_owner(state, word).map(|()| Attempt::Owned).map_err(Refused::Errno);
     }
+    // Nothing may fail once the word is changed.
+    queue.pi.try_reserve(1).map_err(|_| Refused::Errno(Errno::ENOMEM))?;
     if word & TID_MASK == 0 {
         // WAITERS is not kept: nobody is queued, and a bit without a waiter only slows user space.
         let waiters = if shared_ownership { WAITERS } else { 0 };
         replace(target, addr, word, word & OWNER_DIED | task.tid | waiters)?;
         if shared_ownership {
-            add_state(table, queue, key, task.tid, task.id)?;
+            add_state(table, queue, key, task.tid, task.id);
         }
         return Ok(Attempt::Acquired);
     }
     replace(target, addr, word, word | WAITERS)?;
     let tid = word & TID_MASK;
     match table.hook.find(task.id, tid) {
-        Some(owner) => add_state(table, queue, key, tid, owner)?,
+        Some(owner) => add_state(table, queue, key, tid, owner),
         // The owner may just have ended and marked the word.
         None if target.load_nofault(addr)? != word | WAITERS => return Err(Refused::Changed),
         None => return Err(Refused::Errno(Errno::ESRCH)),
@@ -96,17 +98,9 @@ fn replace<T: Target>(target: &T, addr: Addr, old: u32, new: u32) -> Result<(), 
     }
 }
 
-fn add_state(
-    table: &Table,
-    queue: &mut Queue,
-    key: Key,
-    owner_tid: u32,
-    owner: super::TaskId,
-) -> Result<(), Refused> {
-    queue.pi.try_reserve(1).map_err(|_| Refused::Errno(Errno::ENOMEM))?;
+fn add_state(table: &Table, queue: &mut Queue, key: Key, owner_tid: u32, owner: TaskId) {
     let id = table.graph.lock().add_state(key, owner);
     queue.pi.push(PiState { key, id, owner_tid, waiters: 0, unfixed: false });
-    Ok(())
 }
 
 /// Whether the word agrees with the kernel's knowledge. Source: `attach_to_pi_state`.
@@ -120,6 +114,13 @@ fn check_owner(state: &PiState, word: u32) -> Result<(), Errno> {
         (false, false) => tid == state.owner_tid,
     };
     if agrees { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+/// Whether `task` owns `key` although the word says that its owner died: locking it again just
+/// succeeds, as in Linux's `fixup_pi_owner`.
+fn owns(table: &Table, queue: &mut Queue, key: Key, task: PiTask) -> bool {
+    let id = queue.pi_state(key).map(|s| s.id);
+    id.and_then(|id| table.graph.lock().owner(id)) == Some(task.id)
 }
 
 /// Queues `node` behind the owner of its key.
@@ -175,7 +176,9 @@ impl Manager {
             let mut queue = bucket.lock();
             bucket.announce(&queue);
             let attempt = attempt(&self.table, &mut queue, &target, addr, key, task, false);
-            if let Ok(Attempt::Owned) = attempt {
+            if let Ok(Attempt::Owned) = attempt
+                && !owns(&self.table, &mut queue, key, task)
+            {
                 let (slot, second) = waiter.take();
                 let kind = Kind::Pi(task);
                 let node = Node { key, kind, bitset: !0, entry: 0, slot: second, waker: None };
@@ -220,10 +223,12 @@ impl Manager {
         for _ in 0..RETRIES {
             let mut queue = self.table.of(key).lock();
             let attempt = attempt(&self.table, &mut queue, &target, addr, key, task, false);
+            let owns = owns(&self.table, &mut queue, key, task);
             drop_idle_state(&self.table, &mut queue, key);
             drop(queue);
             match attempt {
                 Ok(Attempt::Acquired) => return Ok(0),
+                Ok(Attempt::Owned) if owns => return Ok(0),
                 Ok(Attempt::Owned) => return Err(Errno::EAGAIN),
                 Err(Refused::Fault) => target.fault_in(addr, true)?,
                 Err(Refused::Changed) => {}

@@ -20,8 +20,7 @@ impl Manager {
     ///
     /// # Errors
     /// `EINVAL` when both words are the same, for an empty bitset or an unaligned address;
-    /// `EAGAIN` when the word is not `val`; `EFAULT`; `ENOMEM`. The future also fails with
-    /// `EDEADLK`.
+    /// `EAGAIN` when the word is not `val`; `EFAULT`; `ENOMEM`.
     #[expect(clippy::too_many_arguments, reason = "they are the system call's")]
     pub fn wait_requeue_pi<'a, T: Target>(
         &'a self,
@@ -84,10 +83,15 @@ impl Manager {
         }
         for _ in 0..RETRIES {
             let mut pair = self.table.lock_two(key, key2);
+            pair.announce();
             match target.load_nofault(from.addr) {
                 Ok(v) if v == expected => {}
-                Ok(_) => return Err(Errno::EAGAIN),
+                Ok(_) => {
+                    pair.settle();
+                    return Err(Errno::EAGAIN);
+                }
                 Err(_) => {
+                    pair.settle();
                     drop(pair);
                     target.fault_in(from.addr, false)?;
                     continue;
@@ -141,11 +145,9 @@ impl Manager {
             let state =
                 pair.to().pi_state(key2).map(|s| s.id).ok_or(Refused::Errno(Errno::EINVAL))?;
             pair.to().reserve(1).map_err(Refused::Errno)?;
-            if let Err(e) = self.table.graph.lock().add_waiter(state, task, &*self.table.hook) {
-                // The waiter learns of its deadlock, and so does the caller.
-                pair.from().finish(index, Place::Failed(e), wakers);
-                return Err(Refused::Errno(e));
-            }
+            // Who would deadlock stays where it is, and the caller learns of it.
+            let added = self.table.graph.lock().add_waiter(state, task, &*self.table.hook);
+            added.map_err(Refused::Errno)?;
             if let Some(s) = pair.to().pi_state(key2) {
                 s.waiters += 1;
             }
