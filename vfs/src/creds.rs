@@ -1,0 +1,122 @@
+//! Credentials.
+
+use alloc::sync::Arc;
+
+/// Who a task acts as; credentials(7). Replaced as a whole, never changed in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Creds {
+    /// Real user ID.
+    pub uid: u32,
+    /// Effective user ID.
+    pub euid: u32,
+    /// Saved user ID.
+    pub suid: u32,
+    /// User ID for file access.
+    pub fsuid: u32,
+    /// Real group ID.
+    pub gid: u32,
+    /// Effective group ID.
+    pub egid: u32,
+    /// Saved group ID.
+    pub sgid: u32,
+    /// Group ID for file access.
+    pub fsgid: u32,
+    /// Supplementary groups.
+    pub groups: Arc<[u32]>,
+    /// Effective capabilities, as a bit set; capabilities(7).
+    pub effective: u64,
+    /// Permitted capabilities.
+    pub permitted: u64,
+    /// Inheritable capabilities.
+    pub inheritable: u64,
+    /// Bounding set.
+    pub bounding: u64,
+    /// Ambient set.
+    pub ambient: u64,
+    /// `PR_SET_SECUREBITS` bits.
+    pub securebits: u32,
+    /// `PR_SET_NO_NEW_PRIVS`.
+    pub no_new_privs: bool,
+}
+
+/// Capability numbers that the kernel and the file systems check; capabilities(7).
+pub mod cap {
+    /// Change owners.
+    pub const CHOWN: u32 = 0;
+    /// Pass read, write and execute checks.
+    pub const DAC_OVERRIDE: u32 = 1;
+    /// Pass read checks, and search checks of directories.
+    pub const DAC_READ_SEARCH: u32 = 2;
+    /// Act as the owner of any file.
+    pub const FOWNER: u32 = 3;
+    /// Keep set-ID bits.
+    pub const FSETID: u32 = 4;
+    /// Signal any process.
+    pub const KILL: u32 = 5;
+    /// Set group IDs.
+    pub const SETGID: u32 = 6;
+    /// Set user IDs.
+    pub const SETUID: u32 = 7;
+    /// Set capabilities.
+    pub const SETPCAP: u32 = 8;
+    /// Lock memory.
+    pub const IPC_LOCK: u32 = 14;
+    /// chroot(2).
+    pub const SYS_CHROOT: u32 = 18;
+    /// ptrace(2) any process.
+    pub const SYS_PTRACE: u32 = 19;
+    /// System administration.
+    pub const SYS_ADMIN: u32 = 21;
+    /// Raise priorities.
+    pub const SYS_NICE: u32 = 23;
+    /// Raise resource limits.
+    pub const SYS_RESOURCE: u32 = 24;
+    /// Set clocks.
+    pub const SYS_TIME: u32 = 25;
+    /// Make device nodes.
+    pub const MKNOD: u32 = 27;
+    /// The highest number of Linux 6.18 (`CAP_CHECKPOINT_RESTORE`).
+    pub const LAST: u32 = 40;
+    /// Every capability.
+    pub const ALL: u64 = (1 << (LAST + 1)) - 1;
+}
+
+impl Creds {
+    /// The superuser with every capability.
+    pub fn root() -> Creds {
+        Creds::user(0, 0, &[])
+    }
+
+    /// A user without, or for ID 0 with every, capability.
+    pub fn user(uid: u32, gid: u32, groups: &[u32]) -> Creds {
+        let caps = if uid == 0 { cap::ALL } else { 0 };
+        Creds {
+            uid,
+            euid: uid,
+            suid: uid,
+            fsuid: uid,
+            gid,
+            egid: gid,
+            sgid: gid,
+            fsgid: gid,
+            groups: groups.into(),
+            effective: caps,
+            permitted: caps,
+            inheritable: 0,
+            bounding: cap::ALL,
+            ambient: 0,
+            securebits: 0,
+            no_new_privs: false,
+        }
+    }
+
+    /// Whether capability number `c` is effective.
+    pub fn has(&self, c: u32) -> bool {
+        self.effective >> c & 1 == 1
+    }
+
+    /// Whether `gid` is the file-access group or a supplementary one.
+    pub fn in_group(&self, gid: u32) -> bool {
+        self.fsgid == gid || self.groups.contains(&gid)
+    }
+}

@@ -1,0 +1,75 @@
+//! What the file systems need from outside.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use mm::MemoryFile;
+
+use crate::Nanos;
+
+/// Tells file systems the time for their time stamps and caches.
+pub trait TimeSource: Send + Sync {
+    /// `CLOCK_REALTIME`, nanoseconds since the epoch.
+    fn realtime(&self) -> Nanos;
+    /// A clock that never goes back, in nanoseconds; how long cached host attributes are valid.
+    fn monotonic(&self) -> Nanos;
+}
+
+/// Memory, time and device numbers of one kernel's file systems.
+pub struct Env {
+    memory: Arc<dyn MemoryFile>,
+    time: Arc<dyn TimeSource>,
+    next_minor: AtomicU64,
+    next_inode: AtomicU64,
+}
+
+impl Env {
+    /// File contents will lie in `memory`.
+    pub fn new(memory: Arc<dyn MemoryFile>, time: Arc<dyn TimeSource>) -> Arc<Env> {
+        // Anonymous device numbers start where those of a running Linux are likely to be past.
+        Arc::new(Env {
+            memory,
+            time,
+            next_minor: AtomicU64::new(20),
+            next_inode: AtomicU64::new(1),
+        })
+    }
+
+    /// Where file contents lie.
+    pub fn memory(&self) -> &Arc<dyn MemoryFile> {
+        &self.memory
+    }
+
+    /// The clock.
+    pub fn time(&self) -> &Arc<dyn TimeSource> {
+        &self.time
+    }
+
+    /// `CLOCK_REALTIME` now.
+    pub fn now(&self) -> Nanos {
+        self.time.realtime()
+    }
+
+    /// A device number that no other file system of this kernel has: major 0, as Linux's
+    /// `get_anon_bdev`.
+    pub fn new_device(&self) -> u64 {
+        makedev(0, self.next_minor.fetch_add(1, Relaxed) as u32)
+    }
+
+    /// An inode number for a file that has no directory entry (pipes, sockets, event files).
+    pub fn new_inode_number(&self) -> u64 {
+        self.next_inode.fetch_add(1, Relaxed)
+    }
+}
+
+/// A device number in the encoding of stat(2) on 64-bit Linux (`new_encode_dev`).
+pub const fn makedev(major: u32, minor: u32) -> u64 {
+    let (ma, mi) = (major as u64, minor as u64);
+    (mi & 0xff) | ((ma & 0xfff) << 8) | ((mi & !0xff) << 12) | ((ma & !0xfff) << 32)
+}
+
+/// The major and minor number in a `dev_t`.
+pub const fn split_dev(dev: u64) -> (u32, u32) {
+    let major = ((dev >> 8) & 0xfff) | ((dev >> 32) & !0xfff);
+    let minor = (dev & 0xff) | ((dev >> 12) & !0xff);
+    (major as u32, minor as u32)
+}

@@ -1,0 +1,69 @@
+//! Places for objects that have no name in the tree, so that every description has one.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use syserr::Errno;
+
+use crate::tree::{Dentry, Mount, MountFlags};
+use crate::{
+    FileOps, Inode, InodeState, OpenFlags, Path, PathCx, Stat, SuperBlock, Validity, mode,
+};
+
+/// The inode of an anonymous object: opening it through `/proc/PID/fd` gives the object again.
+struct AnonInode {
+    ops: Arc<dyn FileOps>,
+    state: InodeState,
+    kind: u32,
+}
+
+impl Inode for AnonInode {
+    fn stat(&self) -> Result<Stat, Errno> {
+        self.ops.stat()
+    }
+
+    fn kind(&self) -> u32 {
+        self.kind
+    }
+
+    fn state(&self) -> Option<&InodeState> {
+        Some(&self.state)
+    }
+
+    fn opens_itself(&self) -> bool {
+        true
+    }
+
+    fn open(self: Arc<Self>, flags: OpenFlags, _: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
+        if self.kind == mode::IFSOCK { Err(Errno::ENXIO) } else { self.ops.reopen(flags) }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+pub(super) fn path(ops: &Arc<dyn FileOps>, name: &'static str) -> Path {
+    let stat = ops.stat().unwrap_or_default();
+    let shown: String = match name {
+        "pipe" | "socket" => format!("{name}:[{}]", stat.ino),
+        _ => format!("anon_inode:{name}"),
+    };
+    let kind = stat.mode & mode::IFMT;
+    let inode: Arc<dyn Inode> =
+        Arc::new(AnonInode { ops: ops.clone(), state: InodeState::default(), kind });
+    let sb = Arc::new(SuperBlock {
+        kind: if name == "pipe" { "pipefs" } else { "anon_inodefs" },
+        source: Vec::new(),
+        options: Vec::new(),
+        dev: stat.dev,
+        validity: Validity::Always,
+        root: inode.clone(),
+    });
+    let dentry = Dentry::new(None, shown.as_bytes(), Some(inode));
+    // Not the mount's root: the walk up from here ends at a name without a parent.
+    let root = Dentry::new(None, b"", None);
+    Path { mount: Mount::new(0, root, sb, MountFlags::empty()), dentry }
+}

@@ -1,0 +1,257 @@
+//! Open file descriptions.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use sync::Mutex;
+use sync::waitq::{Events, Queue};
+use syserr::Errno;
+
+use super::anon;
+use crate::locks::{FileLocks, LockOwner};
+use crate::{Caller, FileOps, Inode, InodeState, OpenFlags, Path, Stat, mode};
+
+/// Who gets signals about a description; `F_SETOWN`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileOwner {
+    /// What `id` names.
+    pub kind: OwnerKind,
+    /// A process, group or thread; 0 for nobody.
+    pub id: i32,
+    /// `F_SETSIG`; 0 for `SIGIO`.
+    pub signal: u32,
+}
+
+/// What a [`FileOwner`] names; `struct f_owner_ex`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnerKind {
+    /// `F_OWNER_TID`.
+    Thread,
+    /// `F_OWNER_PID`.
+    #[default]
+    Process,
+    /// `F_OWNER_PGRP`.
+    Group,
+}
+
+/// Flags that belong to a description, as `F_GETFL` shows them: not those that only direct open.
+const STATUS: OpenFlags = OpenFlags::CREAT
+    .union(OpenFlags::EXCL)
+    .union(OpenFlags::NOCTTY)
+    .union(OpenFlags::TRUNC)
+    .union(OpenFlags::CLOEXEC)
+    .complement();
+
+/// What `F_SETFL` can change.
+const CHANGEABLE: OpenFlags = OpenFlags::APPEND
+    .union(OpenFlags::NONBLOCK)
+    .union(OpenFlags::ASYNC)
+    .union(OpenFlags::DIRECT)
+    .union(OpenFlags::NOATIME);
+
+/// An open file description: what descriptors, also of several processes, share.
+pub struct File {
+    ops: Arc<dyn FileOps>,
+    flags: AtomicU32,
+    pub(super) position: Mutex<u64>,
+    path: Path,
+    owner: Mutex<FileOwner>,
+    own_locks: InodeState,
+    /// Counted in [`InodeState::start_writing`].
+    writes: bool,
+    locked: AtomicBool,
+}
+
+impl File {
+    /// A description of `ops`, opened as `path` says.
+    pub fn new(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path) -> Arc<File> {
+        File::build(ops, flags, path, false)
+    }
+
+    /// As [`File::new`], for one who may write and was counted by [`InodeState::start_writing`].
+    pub(crate) fn new_writing(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path) -> Arc<File> {
+        File::build(ops, flags, path, true)
+    }
+
+    /// A description of an object without a name in the tree. `name` is what `/proc/PID/fd` shows
+    /// before the inode number: `"pipe"` and `"socket"` become `pipe:[123]`, anything else, such
+    /// as `"[eventfd]"`, `anon_inode:[eventfd]`.
+    pub fn anonymous(ops: Arc<dyn FileOps>, flags: OpenFlags, name: &'static str) -> Arc<File> {
+        let path = anon::path(&ops, name);
+        File::build(ops, flags, path, false)
+    }
+
+    fn build(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path, writes: bool) -> Arc<File> {
+        Arc::new(File {
+            ops,
+            flags: AtomicU32::new((flags & STATUS).bits()),
+            position: Mutex::new(0),
+            path,
+            owner: Mutex::default(),
+            own_locks: InodeState::default(),
+            writes,
+            locked: AtomicBool::new(false),
+        })
+    }
+
+    /// The operations.
+    pub fn ops(&self) -> &Arc<dyn FileOps> {
+        &self.ops
+    }
+
+    /// The operations as their own type.
+    pub fn downcast<T: 'static>(&self) -> Option<&T> {
+        self.ops.as_any().downcast_ref()
+    }
+
+    /// The place that was opened; of an anonymous object one that is in no tree.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The inode that was opened.
+    pub fn inode(&self) -> &Arc<dyn Inode> {
+        self.path.inode()
+    }
+
+    /// Access mode and status flags.
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Relaxed))
+    }
+
+    /// Changes the flags that `F_SETFL` can change, and tells the operations.
+    ///
+    /// # Errors
+    /// `EBADF` for an `O_PATH` description.
+    pub fn set_flags(&self, flags: OpenFlags) -> Result<(), Errno> {
+        self.check_not_path()?;
+        let new = (self.flags() - CHANGEABLE) | (flags & CHANGEABLE);
+        self.flags.store(new.bits(), Relaxed);
+        self.ops.flags_changed(new);
+        Ok(())
+    }
+
+    /// Whether calls return `EAGAIN` instead of blocking.
+    pub fn nonblocking(&self) -> bool {
+        self.flags().contains(OpenFlags::NONBLOCK)
+    }
+
+    /// Whether it is an `O_PATH` description.
+    pub fn is_path_only(&self) -> bool {
+        self.flags().contains(OpenFlags::PATH)
+    }
+
+    /// `EBADF` for an `O_PATH` description.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn check_not_path(&self) -> Result<(), Errno> {
+        if self.is_path_only() { Err(Errno::EBADF) } else { Ok(()) }
+    }
+
+    /// Who gets signals.
+    pub fn owner(&self) -> FileOwner {
+        *self.owner.lock()
+    }
+
+    /// Sets who gets signals.
+    pub fn set_owner(&self, owner: FileOwner) {
+        *self.owner.lock() = owner;
+    }
+
+    /// `S_IFMT` bits.
+    pub fn kind(&self) -> u32 {
+        self.inode().kind()
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_regular(&self) -> bool {
+        self.kind() == mode::IFREG
+    }
+
+    /// What stat(2) says.
+    ///
+    /// # Errors
+    /// `EIO`.
+    pub fn stat(&self) -> Result<Stat, Errno> {
+        self.ops.stat()
+    }
+
+    /// What would not block now.
+    pub fn readiness(&self) -> Events {
+        self.ops.readiness()
+    }
+
+    /// Who is told when readiness changes.
+    pub fn queue(&self) -> Option<&Queue> {
+        self.ops.queue()
+    }
+
+    /// Device control.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOTTY`, and what the file says.
+    pub fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: arch::Addr) -> Result<u64, Errno> {
+        self.check_not_path()?;
+        self.ops.ioctl(caller, cmd, arg)
+    }
+
+    /// What mmap(2) maps, under this description's name.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENODEV`.
+    pub fn mapped(self: &Arc<Self>) -> Result<mm::MappedObject, Errno> {
+        self.check_not_path()?;
+        Ok(mm::MappedObject { object: self.ops.mappable()?, identity: self.clone() })
+    }
+
+    /// The locks on the file: the inode's, or the description's own when the inode keeps none.
+    pub fn locks(&self) -> Arc<FileLocks> {
+        self.locked.store(true, Relaxed);
+        self.inode().state().unwrap_or(&self.own_locks).locks()
+    }
+
+    /// The owner of this description's locks.
+    pub fn lock_owner(&self) -> LockOwner {
+        LockOwner::Description(core::ptr::from_ref(self).addr() as u64)
+    }
+
+    /// Hears that a descriptor of the table `owner` was closed: the table's record locks go.
+    pub(super) fn descriptor_closed(&self, owner: LockOwner) {
+        self.ops.flush();
+        let state = self.inode().state().unwrap_or(&self.own_locks);
+        if let Some(locks) = state.existing_locks() {
+            locks.release(owner);
+        }
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let inode = self.path.inode();
+        if *self.locked.get_mut()
+            && let Some(locks) = inode.state().unwrap_or(&self.own_locks).existing_locks()
+        {
+            locks.release(self.lock_owner());
+        }
+        if self.writes
+            && let Some(state) = inode.state()
+        {
+            state.stop_writing();
+        }
+    }
+}
+
+impl mm::MappingIdentity for File {
+    fn device(&self) -> u64 {
+        self.stat().map_or(0, |s| s.dev)
+    }
+
+    fn inode(&self) -> u64 {
+        self.stat().map_or(0, |s| s.ino)
+    }
+
+    fn path(&self) -> Vec<u8> {
+        self.path.display(None)
+    }
+}

@@ -1,0 +1,253 @@
+//! Reading, writing and seeking through a description.
+
+use alloc::sync::Arc;
+use arch::{IoDst, IoSrc};
+use syserr::Errno;
+
+use super::File;
+use crate::{DirEntry, OpenFlags, Whence, mode};
+
+/// A source cut short at a size limit.
+struct Limited<'a> {
+    src: &'a mut dyn IoSrc,
+    left: u64,
+}
+
+impl IoSrc for Limited<'_> {
+    fn remaining(&self) -> u64 {
+        self.src.remaining().min(self.left)
+    }
+
+    fn take(&mut self, buf: &mut [u8]) -> Result<usize, Errno> {
+        let n = (buf.len() as u64).min(self.left) as usize;
+        let Some(part) = buf.get_mut(..n) else { return Ok(0) };
+        let n = self.src.take(part)?;
+        self.left -= n as u64;
+        Ok(n)
+    }
+
+    fn untake(&mut self, n: usize) {
+        self.src.untake(n);
+        self.left = self.left.saturating_add(n as u64);
+    }
+}
+
+/// `pos + len` must stay a legal `loff_t`.
+fn verify_area(pos: u64, len: u64) -> Result<(), Errno> {
+    match pos.checked_add(len) {
+        Some(end) if end <= i64::MAX as u64 => Ok(()),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+impl File {
+    fn check_readable(&self) -> Result<(), Errno> {
+        if self.flags().readable() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    fn check_writable(&self) -> Result<(), Errno> {
+        if self.flags().writable() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    /// Reads at the description's position and advances it; read(2).
+    ///
+    /// # Errors
+    /// `EBADF` when not open for reading; `EAGAIN` when it would block; what the file says.
+    pub fn read(&self, dst: &mut dyn IoDst) -> Result<usize, Errno> {
+        self.check_readable()?;
+        if self.kind() == mode::IFDIR {
+            return Err(Errno::EISDIR);
+        }
+        if !self.ops().seekable() {
+            return self.ops().read_at(dst, 0);
+        }
+        let mut pos = self.position.lock();
+        verify_area(*pos, dst.remaining())?;
+        let n = self.ops().read_at(dst, *pos)?;
+        *pos += n as u64;
+        Ok(n)
+    }
+
+    /// Reads at `offset`; pread(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for a negative offset, `ESPIPE` for a stream, else as [`File::read`].
+    pub fn pread(&self, dst: &mut dyn IoDst, offset: i64) -> Result<usize, Errno> {
+        let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        self.check_not_path()?;
+        if !self.ops().seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        self.check_readable()?;
+        verify_area(offset, dst.remaining())?;
+        self.ops().read_at(dst, offset)
+    }
+
+    /// Writes at the description's position, or with `O_APPEND` at the end, and advances the
+    /// position; write(2). A regular file does not grow past `limit` bytes (`RLIMIT_FSIZE`).
+    ///
+    /// # Errors
+    /// `EBADF` when not open for writing; `EFBIG` when the limit allows no byte (the caller then
+    /// sends `SIGXFSZ`); `EAGAIN` when it would block; what the file says.
+    pub fn write(&self, src: &mut dyn IoSrc, limit: u64) -> Result<usize, Errno> {
+        self.check_writable()?;
+        if !self.ops().seekable() {
+            return self.ops().write_at(src, 0);
+        }
+        let mut pos = self.position.lock();
+        if self.flags().contains(OpenFlags::APPEND) {
+            let (n, end) = self.append(src, limit)?;
+            *pos = end;
+            return Ok(n);
+        }
+        verify_area(*pos, src.remaining())?;
+        let n = self.write_limited(src, *pos, limit)?;
+        *pos += n as u64;
+        Ok(n)
+    }
+
+    /// Writes at `offset`, with `O_APPEND` at the end all the same; pwrite(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for a negative offset, `ESPIPE` for a stream, else as [`File::write`].
+    pub fn pwrite(&self, src: &mut dyn IoSrc, offset: i64, limit: u64) -> Result<usize, Errno> {
+        let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        self.check_not_path()?;
+        if !self.ops().seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        self.check_writable()?;
+        if self.flags().contains(OpenFlags::APPEND) {
+            return self.append(src, limit).map(|(n, _)| n);
+        }
+        verify_area(offset, src.remaining())?;
+        self.write_limited(src, offset, limit)
+    }
+
+    fn append(&self, src: &mut dyn IoSrc, limit: u64) -> Result<(usize, u64), Errno> {
+        if limit == u64::MAX || self.kind() != mode::IFREG {
+            return self.ops().append(src);
+        }
+        let left = limit.saturating_sub(self.stat()?.size);
+        if left == 0 && src.remaining() > 0 {
+            return Err(Errno::EFBIG);
+        }
+        self.ops().append(&mut Limited { src, left })
+    }
+
+    fn write_limited(&self, src: &mut dyn IoSrc, at: u64, limit: u64) -> Result<usize, Errno> {
+        if limit == u64::MAX || self.kind() != mode::IFREG {
+            return self.ops().write_at(src, at);
+        }
+        let left = limit.saturating_sub(at);
+        if left == 0 && src.remaining() > 0 {
+            return Err(Errno::EFBIG);
+        }
+        self.ops().write_at(&mut Limited { src, left }, at)
+    }
+
+    /// Moves the position and returns the new one; lseek(2).
+    ///
+    /// # Errors
+    /// `EBADF`, `ESPIPE` for a stream, `EINVAL` when the position would be negative, `EOVERFLOW`
+    /// when it would not fit, `ENXIO` past the end for `Data` and `Hole`.
+    pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        self.check_not_path()?;
+        if !self.ops().seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        let mut pos = self.position.lock();
+        let new = match whence {
+            Whence::Set => u64::try_from(offset).map_err(|_| Errno::EINVAL)?,
+            Whence::Current => pos.checked_add_signed(offset).ok_or(Errno::EINVAL)?,
+            Whence::End | Whence::Data | Whence::Hole => self.ops().seek(offset, whence)?,
+        };
+        if new > i64::MAX as u64 {
+            return Err(if whence == Whence::Current { Errno::EOVERFLOW } else { Errno::EINVAL });
+        }
+        *pos = new;
+        Ok(new)
+    }
+
+    /// The position.
+    pub fn position(&self) -> u64 {
+        *self.position.lock()
+    }
+
+    /// Reads entries of a directory from the position on; getdents(2). `emit` returns false when it
+    /// has no room; that entry comes again next time.
+    ///
+    /// # Errors
+    /// `EBADF`, `ENOTDIR`, `ENOENT` for a directory that was removed.
+    pub fn read_dir(&self, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
+        self.check_readable()?;
+        if self.kind() != mode::IFDIR {
+            return Err(Errno::ENOTDIR);
+        }
+        let mut pos = self.position.lock();
+        let mut at = *pos;
+        let result = self.ops().read_dir(*pos, &mut |e| {
+            let taken = emit(e);
+            if taken {
+                at = e.next;
+            }
+            taken
+        });
+        *pos = at;
+        result
+    }
+
+    /// Changes the size; ftruncate(2).
+    ///
+    /// # Errors
+    /// `EINVAL` when not a regular file open for writing, or negative; `EFBIG` past `limit`.
+    pub fn truncate(&self, size: i64, limit: u64) -> Result<(), Errno> {
+        let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
+        self.check_not_path()?;
+        if !self.is_regular() || !self.flags().writable() {
+            return Err(Errno::EINVAL);
+        }
+        if size > limit && size > self.stat()?.size {
+            return Err(Errno::EFBIG);
+        }
+        self.ops().truncate(size)
+    }
+
+    /// fallocate(2) with its `mode` bits.
+    ///
+    /// # Errors
+    /// `EBADF`, `EINVAL` for a range that is empty or negative, `EFBIG`, `ESPIPE`, `ENODEV`,
+    /// `EOPNOTSUPP`.
+    pub fn allocate(&self, how: u32, offset: i64, len: i64, limit: u64) -> Result<(), Errno> {
+        const KEEP_SIZE: u32 = 1;
+        self.check_not_path()?;
+        let (Ok(offset), Ok(len)) = (u64::try_from(offset), u64::try_from(len)) else {
+            return Err(Errno::EINVAL);
+        };
+        if len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.check_writable()?;
+        match self.kind() {
+            mode::IFREG => {}
+            mode::IFIFO => return Err(Errno::ESPIPE),
+            mode::IFDIR => return Err(Errno::EISDIR),
+            _ => return Err(Errno::ENODEV),
+        }
+        let end = offset.checked_add(len).filter(|e| *e <= i64::MAX as u64);
+        let end = end.ok_or(Errno::EFBIG)?;
+        if how & KEEP_SIZE == 0 && end > limit {
+            return Err(Errno::EFBIG);
+        }
+        self.ops().allocate(how, offset, len)
+    }
+
+    /// fsync(2), or with `data_only` fdatasync(2).
+    ///
+    /// # Errors
+    /// `EBADF`, `EINVAL`, `EIO`.
+    pub fn sync(self: &Arc<Self>, data_only: bool) -> Result<(), Errno> {
+        self.check_not_path()?;
+        self.ops().sync(data_only)
+    }
+}

@@ -1,0 +1,11 @@
+//! Open file descriptions and tables of descriptors.
+
+mod anon;
+mod file;
+mod io;
+mod path_only;
+mod table;
+
+pub use file::{File, FileOwner, OwnerKind};
+pub(crate) use path_only::PathOnly;
+pub use table::{FdTable, NR_OPEN};

@@ -1,0 +1,399 @@
+//! What a file system supplies: inodes and super blocks.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use sync::Mutex;
+use syserr::Errno;
+
+use crate::locks::FileLocks;
+use crate::{FileOps, Nanos, OpenFlags, Path, PathCx, Stat, mode};
+
+/// Type, permissions and owner: what a permission check reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Perm {
+    /// Type and permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// What a new inode is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Create<'a> {
+    /// Type and permission bits, umask applied.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Device number, of a device node.
+    pub rdev: u64,
+    /// Text, of a symbolic link.
+    pub target: &'a [u8],
+}
+
+/// Attributes to change; `None` leaves one as it is. Permission was checked by the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetAttr {
+    /// Permission bits (07777).
+    pub mode: Option<u32>,
+    /// Owner.
+    pub uid: Option<u32>,
+    /// Group.
+    pub gid: Option<u32>,
+    /// Last access, nanoseconds since the epoch.
+    pub atime: Option<Nanos>,
+    /// Last change of contents.
+    pub mtime: Option<Nanos>,
+}
+
+/// Where a symbolic link leads.
+pub enum Link {
+    /// To a path, relative to the link's directory or absolute.
+    Text(Arc<[u8]>),
+    /// To a place, past any walk: the magic links of proc(5).
+    Magic(Path),
+}
+
+bitflags::bitflags! {
+    /// Flags of renameat2(2).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct RenameFlags: u32 {
+        /// `RENAME_NOREPLACE`.
+        const NOREPLACE = 1;
+        /// `RENAME_EXCHANGE`.
+        const EXCHANGE = 2;
+        /// `RENAME_WHITEOUT`.
+        const WHITEOUT = 4;
+    }
+}
+
+/// What statfs(2) tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatFs {
+    /// Magic number of the file system type.
+    pub magic: u64,
+    /// Block size in bytes.
+    pub bsize: u64,
+    /// Blocks in all.
+    pub blocks: u64,
+    /// Free blocks.
+    pub bfree: u64,
+    /// Blocks free for unprivileged users.
+    pub bavail: u64,
+    /// Inodes in all.
+    pub files: u64,
+    /// Free inodes.
+    pub ffree: u64,
+    /// Longest name in bytes.
+    pub namelen: u64,
+    /// `ST_*` flags of the mount; filled in by [`crate::Vfs::statfs`].
+    pub flags: u64,
+    /// File system ID; filled in by [`crate::Vfs::statfs`].
+    pub fsid: u64,
+}
+
+/// How setxattr(2) treats an attribute that is or is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum XattrSet {
+    /// Create or replace.
+    Any,
+    /// `XATTR_CREATE`.
+    Create,
+    /// `XATTR_REPLACE`.
+    Replace,
+}
+
+/// State that the virtual file system keeps with an inode, whichever file system it is of.
+#[derive(Default)]
+pub struct InodeState {
+    locks: Mutex<Option<Arc<FileLocks>>>,
+    /// Open for writing when positive, being executed when negative (`i_writecount`).
+    writers: AtomicI32,
+    /// The pipe behind a FIFO, the socket behind a bound name.
+    slot: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+impl InodeState {
+    /// The record locks on the inode, made when first asked for.
+    pub fn locks(&self) -> Arc<FileLocks> {
+        self.locks.lock().get_or_insert_with(Default::default).clone()
+    }
+
+    /// The record locks, if anybody ever asked for them.
+    pub fn existing_locks(&self) -> Option<Arc<FileLocks>> {
+        self.locks.lock().clone()
+    }
+
+    /// Counts one more who may write.
+    ///
+    /// # Errors
+    /// `ETXTBSY` while the file is being executed.
+    pub fn start_writing(&self) -> Result<(), Errno> {
+        self.change(|n| n >= 0, 1)
+    }
+
+    /// Takes [`InodeState::start_writing`] back.
+    pub fn stop_writing(&self) {
+        self.writers.fetch_sub(1, Relaxed);
+    }
+
+    /// Keeps writers out, for execve(2).
+    ///
+    /// # Errors
+    /// `ETXTBSY` while somebody has the file open for writing.
+    pub fn deny_writing(&self) -> Result<(), Errno> {
+        self.change(|n| n <= 0, -1)
+    }
+
+    /// Takes [`InodeState::deny_writing`] back.
+    pub fn allow_writing(&self) {
+        self.writers.fetch_add(1, Relaxed);
+    }
+
+    fn change(&self, legal: impl Fn(i32) -> bool, by: i32) -> Result<(), Errno> {
+        self.writers
+            .fetch_update(Relaxed, Relaxed, |n| if legal(n) { n.checked_add(by) } else { None })
+            .map(|_| ())
+            .map_err(|_| Errno::ETXTBSY)
+    }
+
+    /// What is attached to the inode: a FIFO's pipe, a bound socket.
+    pub fn attached(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.slot.lock().clone()
+    }
+
+    /// What is attached, or else what `make` makes, attached now.
+    pub fn attached_or(
+        &self,
+        make: impl FnOnce() -> Arc<dyn Any + Send + Sync>,
+    ) -> Arc<dyn Any + Send + Sync> {
+        self.slot.lock().get_or_insert_with(make).clone()
+    }
+
+    /// Replaces what is attached.
+    pub fn attach(&self, what: Option<Arc<dyn Any + Send + Sync>>) {
+        let old = core::mem::replace(&mut *self.slot.lock(), what);
+        drop(old);
+    }
+}
+
+/// A file, as its file system keeps it.
+///
+/// Names are single components without a slash, never `.` or `..`, at most 255 bytes; the walk has
+/// checked permissions and mounts. Changes of one directory come one at a time. Defaults answer as
+/// Linux does for an inode without the operation.
+#[expect(unused_variables, reason = "defaults name their parameters for the docs")]
+pub trait Inode: Send + Sync + Any {
+    /// What stat(2) says.
+    ///
+    /// # Errors
+    /// `EIO`, `ESTALE`.
+    fn stat(&self) -> Result<Stat, Errno>;
+    /// `S_IFMT` bits; they never change.
+    fn kind(&self) -> u32;
+    /// What a permission check reads.
+    ///
+    /// # Errors
+    /// As [`Inode::stat`].
+    fn perm(&self) -> Result<Perm, Errno> {
+        let s = self.stat()?;
+        Ok(Perm { mode: s.mode, uid: s.uid, gid: s.gid })
+    }
+    /// The state that outlives single opens; without it, locks last as long as the description.
+    fn state(&self) -> Option<&InodeState> {
+        None
+    }
+    /// The child called `name`.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`.
+    fn lookup(&self, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dyn Inode>, Errno> {
+        Err(Errno::ENOTDIR)
+    }
+    /// Whether a cached answer of [`Inode::lookup`] still holds; asked as
+    /// [`SuperBlock::validity`] says.
+    fn revalidate(&self, name: &[u8], child: Option<&Arc<dyn Inode>>) -> bool {
+        true
+    }
+    /// Makes a child.
+    ///
+    /// # Errors
+    /// `EEXIST`, `ENOSPC`, `EPERM`, `ENOENT` when the directory was removed.
+    fn create(&self, name: &[u8], what: &Create<'_>) -> Result<Arc<dyn Inode>, Errno> {
+        Err(Errno::EPERM)
+    }
+    /// Makes a regular file without a name (`O_TMPFILE`).
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`.
+    fn create_unnamed(&self, what: &Create<'_>) -> Result<Arc<dyn Inode>, Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// Makes `target`, of the same file system, a child too.
+    ///
+    /// # Errors
+    /// `EEXIST`, `EMLINK`, `EPERM`.
+    fn link(&self, name: &[u8], target: &Arc<dyn Inode>) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+    /// Removes a name; of a directory only when that is empty.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTEMPTY`.
+    fn remove(&self, name: &[u8], child: &Arc<dyn Inode>) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+    /// Moves `name` to `new_name` of `new_parent`, of the same file system. Types, `NOREPLACE` and
+    /// loops were checked; whether a directory that is replaced is empty was not.
+    ///
+    /// # Errors
+    /// `ENOTEMPTY`, `EXDEV`, `EINVAL` for a flag that the file system lacks.
+    fn rename(
+        &self,
+        name: &[u8],
+        new_parent: &Arc<dyn Inode>,
+        new_name: &[u8],
+        flags: RenameFlags,
+    ) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+    /// Where a symbolic link leads, for whoever follows it.
+    ///
+    /// # Errors
+    /// `EINVAL` when it is not a symbolic link.
+    fn follow(&self, cx: &PathCx<'_>) -> Result<Link, Errno> {
+        Err(Errno::EINVAL)
+    }
+    /// What readlink(2) returns; of a magic link a description. `None`: as [`Inode::follow`] says.
+    ///
+    /// # Errors
+    /// As [`Inode::follow`].
+    fn link_text(&self, cx: &PathCx<'_>) -> Result<Option<Vec<u8>>, Errno> {
+        Ok(None)
+    }
+    /// Changes attributes; ctime follows.
+    ///
+    /// # Errors
+    /// `EPERM`, `EROFS`.
+    fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        Err(Errno::EPERM)
+    }
+    /// Whether [`Inode::open`] is meant even for a FIFO or device node; otherwise the kernel's
+    /// [`SpecialFiles`] opens those.
+    fn opens_itself(&self) -> bool {
+        matches!(self.kind(), mode::IFREG | mode::IFDIR)
+    }
+    /// Opens it. `O_TRUNC` is done by the caller afterwards.
+    ///
+    /// # Errors
+    /// `ENXIO` when it cannot be opened.
+    fn open(self: Arc<Self>, flags: OpenFlags, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
+        Err(Errno::ENXIO)
+    }
+    /// What statfs(2) says of the file system.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn statfs(&self) -> Result<StatFs, Errno> {
+        Ok(StatFs { bsize: 4096, namelen: 255, ..StatFs::default() })
+    }
+    /// An extended attribute.
+    ///
+    /// # Errors
+    /// `ENODATA`, `EOPNOTSUPP`.
+    fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// Sets an extended attribute.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`, `EEXIST`, `ENODATA`, `ENOSPC`.
+    fn set_xattr(&self, name: &[u8], value: &[u8], how: XattrSet) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// Names of extended attributes.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn list_xattr(&self) -> Result<Vec<Box<[u8]>>, Errno> {
+        Ok(Vec::new())
+    }
+    /// Removes an extended attribute.
+    ///
+    /// # Errors
+    /// `ENODATA`, `EOPNOTSUPP`.
+    fn remove_xattr(&self, name: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// For the file system, to find its own type again.
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Opens FIFOs and device nodes, which file systems only name.
+pub trait SpecialFiles: Send + Sync {
+    /// Opens a FIFO; its pipe lives in [`InodeState::attached_or`].
+    ///
+    /// # Errors
+    /// `ENXIO` for a writer that will not wait for a reader.
+    fn open_fifo(
+        &self,
+        inode: &Arc<dyn Inode>,
+        flags: OpenFlags,
+    ) -> Result<Arc<dyn FileOps>, Errno>;
+    /// Opens the device `rdev` of type `kind` (`S_IFCHR` or `S_IFBLK`).
+    ///
+    /// # Errors
+    /// `ENXIO` when there is no such device.
+    fn open_device(
+        &self,
+        kind: u32,
+        rdev: u64,
+        inode: &Arc<dyn Inode>,
+        flags: OpenFlags,
+        cx: &PathCx<'_>,
+    ) -> Result<Arc<dyn FileOps>, Errno>;
+}
+
+/// How long the walk may believe what it has looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// For ever: nobody changes the file system behind the kernel's back.
+    Always,
+    /// For so many nanoseconds; then [`Inode::revalidate`] is asked. 0 asks at every step.
+    For(Nanos),
+    /// Nothing is cached (proc).
+    Never,
+}
+
+/// One file system that can be mounted.
+pub struct SuperBlock {
+    /// Type, as in `/proc/filesystems`.
+    pub kind: &'static str,
+    /// Source, as in `/proc/mounts`.
+    pub source: Vec<u8>,
+    /// Options beside the mount's own, as in `/proc/mounts`, without a leading comma.
+    pub options: Vec<u8>,
+    /// Device number.
+    pub dev: u64,
+    /// How long names are cached.
+    pub validity: Validity,
+    /// The root directory.
+    pub root: Arc<dyn Inode>,
+}
+
+/// A file system type that mount(2) can make.
+pub trait FileSystemType: Send + Sync {
+    /// Its name in mount(2) and `/proc/filesystems`.
+    fn name(&self) -> &'static str;
+    /// Makes a file system.
+    ///
+    /// # Errors
+    /// `EINVAL` for options that it does not know.
+    fn make(&self, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno>;
+}

@@ -1,0 +1,32 @@
+//! File descriptions, descriptor tables, path walk, mounts, page cache and file systems of a Linux
+//! guest.
+#![no_std]
+#![forbid(unsafe_code)]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod creds;
+mod env;
+mod fd;
+mod flags;
+mod inode;
+pub mod locks;
+mod ops;
+pub mod perm;
+mod seam;
+mod tree;
+mod vfs;
+
+pub use creds::{Creds, cap};
+pub use env::{Env, TimeSource, makedev, split_dev};
+pub use fd::{FdTable, File, FileOwner, NR_OPEN, OwnerKind};
+pub use flags::{OpenFlags, mode};
+pub use inode::{
+    Create, FileSystemType, Inode, InodeState, Link, Perm, RenameFlags, SetAttr, SpecialFiles,
+    StatFs, SuperBlock, Validity, XattrSet,
+};
+pub use ops::{OpenHow, SetTime};
+pub use seam::{Caller, DirEntry, FileOps, Nanos, Stat, Whence};
+pub use tree::{AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountFlags, Path, PathCx};
+pub use vfs::Vfs;

@@ -1,0 +1,199 @@
+//! Attributes: stat, chmod, chown, utimens, truncate, access, statfs.
+
+use syserr::Errno;
+
+use crate::perm::{self, MAY_EXEC, MAY_WRITE};
+use crate::{
+    AT_FDCWD, LookupFlags, MountFlags, Nanos, OpenFlags, Path, PathCx, SetAttr, Stat, StatFs, Vfs,
+    cap, mode,
+};
+
+/// A time for utimensat(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetTime {
+    /// `UTIME_NOW`.
+    Now,
+    /// `UTIME_OMIT`.
+    Omit,
+    /// Nanoseconds since the epoch.
+    At(Nanos),
+}
+
+impl Vfs {
+    /// What stat(2) says of a path; with `EMPTY_PATH` and an empty path, of `dirfd` itself.
+    ///
+    /// # Errors
+    /// Those of stat(2).
+    pub fn stat(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        flags: LookupFlags,
+    ) -> Result<Stat, Errno> {
+        if path.is_empty() && flags.contains(LookupFlags::EMPTY_PATH) && dirfd != AT_FDCWD {
+            return cx.files.get(dirfd)?.stat();
+        }
+        self.resolve(cx, dirfd, path, flags)?.inode().stat()
+    }
+
+    /// What statfs(2) says of the file system at `path`.
+    ///
+    /// # Errors
+    /// `EIO`.
+    pub fn statfs(&self, path: &Path) -> Result<StatFs, Errno> {
+        const ST_VALID: u64 = 0x20;
+        const ST_RELATIME: u64 = 0x1000;
+        let mut s = path.inode().statfs()?;
+        let flags = path.mount().flags();
+        s.flags = u64::from((flags - MountFlags::RELATIME).bits()) | ST_VALID;
+        if flags.contains(MountFlags::RELATIME) {
+            s.flags |= ST_RELATIME;
+        }
+        s.fsid = path.mount().super_block().dev;
+        Ok(s)
+    }
+
+    /// Changes permission bits; fchmodat2(2) after the path was resolved.
+    ///
+    /// # Errors
+    /// `EPERM`, `EROFS`; `EOPNOTSUPP` for a symbolic link.
+    pub fn chmod(&self, cx: &PathCx<'_>, path: &Path, wanted: u32) -> Result<(), Errno> {
+        path.mount().writable()?;
+        let inode = path.inode();
+        if inode.kind() == mode::IFLNK {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let p = inode.perm()?;
+        perm::owner(&p, cx.creds)?;
+        let mut m = wanted & 0o7777;
+        if !cx.creds.in_group(p.gid) && !cx.creds.has(cap::FSETID) {
+            m &= !mode::ISGID;
+        }
+        inode.set_attr(&SetAttr { mode: Some(m), ..SetAttr::default() })
+    }
+
+    /// Changes owner and group, `None` leaves one; fchownat(2) after the path was resolved.
+    ///
+    /// # Errors
+    /// `EPERM`, `EROFS`.
+    pub fn chown(
+        &self,
+        cx: &PathCx<'_>,
+        path: &Path,
+        uid: Option<u32>,
+        gid: Option<u32>,
+    ) -> Result<(), Errno> {
+        path.mount().writable()?;
+        let inode = path.inode();
+        let p = inode.perm()?;
+        let owner = cx.creds.fsuid == p.uid;
+        let capable = cx.creds.has(cap::CHOWN);
+        if let Some(u) = uid
+            && !capable
+            && !(owner && u == p.uid)
+        {
+            return Err(Errno::EPERM);
+        }
+        if let Some(g) = gid
+            && !capable
+            && !(owner && (cx.creds.in_group(g) || g == p.gid))
+        {
+            return Err(Errno::EPERM);
+        }
+        let mut set = SetAttr { uid, gid, ..SetAttr::default() };
+        // Set-ID bits go with the owner they were given for, also when root changes it.
+        if inode.kind() != mode::IFDIR {
+            let mut m = p.mode & 0o7777;
+            m &= !mode::ISUID;
+            if m & 0o010 != 0 || !cx.creds.in_group(p.gid) && !cx.creds.has(cap::FSETID) {
+                m &= !mode::ISGID;
+            }
+            if m != p.mode & 0o7777 {
+                set.mode = Some(m);
+            }
+        }
+        inode.set_attr(&set)
+    }
+
+    /// Changes times; utimensat(2) after the path was resolved.
+    ///
+    /// # Errors
+    /// `EACCES` to set the current time, `EPERM` to set another without owning the file; `EROFS`.
+    pub fn utimens(
+        &self,
+        cx: &PathCx<'_>,
+        path: &Path,
+        atime: SetTime,
+        mtime: SetTime,
+    ) -> Result<(), Errno> {
+        if atime == SetTime::Omit && mtime == SetTime::Omit {
+            return Ok(());
+        }
+        path.mount().writable()?;
+        let inode = path.inode();
+        let p = inode.perm()?;
+        if atime == SetTime::Now && mtime == SetTime::Now {
+            if perm::owner(&p, cx.creds).is_err() {
+                perm::check(&p, cx.creds, MAY_WRITE)?;
+            }
+        } else {
+            perm::owner(&p, cx.creds)?;
+        }
+        let now = self.env.now();
+        let value = |t| match t {
+            SetTime::Now => Some(now),
+            SetTime::Omit => None,
+            SetTime::At(n) => Some(n),
+        };
+        let set = SetAttr { atime: value(atime), mtime: value(mtime), ..SetAttr::default() };
+        inode.set_attr(&set)
+    }
+
+    /// Changes the size; truncate(2) after the path was resolved. `limit` is `RLIMIT_FSIZE`.
+    ///
+    /// # Errors
+    /// `EISDIR`, `EINVAL`, `EACCES`, `EROFS`, `EFBIG`, `ETXTBSY`.
+    pub fn truncate(
+        &self,
+        cx: &PathCx<'_>,
+        path: &Path,
+        size: i64,
+        limit: u64,
+    ) -> Result<(), Errno> {
+        if size < 0 {
+            return Err(Errno::EINVAL);
+        }
+        match path.inode().kind() {
+            mode::IFREG => {}
+            mode::IFDIR => return Err(Errno::EISDIR),
+            _ => return Err(Errno::EINVAL),
+        }
+        let file = self.open_path(cx, path.clone(), OpenFlags::WRONLY)?;
+        file.truncate(size, limit)
+    }
+
+    /// Checks whether `cx.creds` may do `mask` (`MAY_*` bits; 0 only asks whether it exists);
+    /// faccessat2(2) after the path was resolved.
+    ///
+    /// # Errors
+    /// `EACCES`, `EROFS`.
+    pub fn access(&self, cx: &PathCx<'_>, path: &Path, mask: u32) -> Result<(), Errno> {
+        let inode = path.inode();
+        let p = inode.perm()?;
+        let kind = inode.kind();
+        if mask & MAY_EXEC != 0
+            && kind == mode::IFREG
+            && path.mount().flags().contains(MountFlags::NOEXEC)
+        {
+            return Err(Errno::EACCES);
+        }
+        if mask != 0 {
+            perm::check(&p, cx.creds, mask)?;
+        }
+        if mask & MAY_WRITE != 0 && matches!(kind, mode::IFREG | mode::IFDIR | mode::IFLNK) {
+            path.mount().writable()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! Making and removing names: mkdir, mknod, symlink, link, unlink, rmdir; readlink.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use syserr::Errno;
+
+use crate::perm::{self, MAY_EXEC, MAY_WRITE};
+use crate::tree::{Dentry, Last, Walker};
+use crate::{Create, Link, LookupFlags, Path, PathCx, Validity, Vfs, cap, mode};
+
+/// Longest text of a symbolic link in bytes, with its NUL.
+const LINK_MAX: usize = 4096;
+
+impl Vfs {
+    /// Makes `name` in `dir`, where there is nothing; permission is checked here.
+    pub(super) fn make(
+        &self,
+        cx: &PathCx<'_>,
+        dir: &Path,
+        name: &[u8],
+        wanted: u32,
+        rdev: u64,
+        target: &[u8],
+    ) -> Result<Arc<Dentry>, Errno> {
+        dir.mount().writable()?;
+        let inode = dir.inode();
+        let p = inode.perm()?;
+        if dir.dentry.is_deleted() {
+            return Err(Errno::ENOENT);
+        }
+        perm::check(&p, cx.creds, MAY_WRITE | MAY_EXEC)?;
+        let kind = wanted & mode::IFMT;
+        let masked = if kind == mode::IFLNK { wanted } else { wanted & !cx.fs.umask() };
+        let (gid, mode) = perm::inherit(&p, cx.creds, masked);
+        let what = Create { mode, uid: cx.creds.fsuid, gid, rdev, target };
+        let _changing = dir.dentry.change();
+        let new = inode.create(name, &what)?;
+        Ok(self.remember(&dir.dentry, name, Some(new)))
+    }
+
+    /// Walks to the directory of a name that is to be made, and checks that nothing has it.
+    fn new_name(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        directory: bool,
+    ) -> Result<(Path, Vec<u8>), Errno> {
+        let mut w = Walker::new(self, cx, dirfd, path, LookupFlags::NOFOLLOW)?;
+        let Last::Name(name) = w.to_last()? else { return Err(Errno::EEXIST) };
+        match w.child(&name) {
+            Ok(_) => Err(Errno::EEXIST),
+            Err(Errno::ENOENT) if w.slash && !directory => Err(Errno::ENOENT),
+            Err(Errno::ENOENT) => Ok((w.at, name.to_vec())),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Makes a directory; mkdirat(2).
+    ///
+    /// # Errors
+    /// Those of mkdir(2).
+    pub fn mkdir(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        wanted: u32,
+    ) -> Result<(), Errno> {
+        let (dir, name) = self.new_name(cx, dirfd, path, true)?;
+        let wanted = mode::IFDIR | wanted & 0o1777;
+        self.make(cx, &dir, &name, wanted, 0, &[]).map(|_| ())
+    }
+
+    /// Makes a file of any type but directory and link; mknodat(2). Also how a socket is bound to
+    /// a name.
+    ///
+    /// # Errors
+    /// Those of mknod(2).
+    pub fn mknod(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        wanted: u32,
+        rdev: u64,
+    ) -> Result<Path, Errno> {
+        let kind = match wanted & mode::IFMT {
+            0 => mode::IFREG,
+            mode::IFDIR => return Err(Errno::EPERM),
+            k @ (mode::IFREG | mode::IFCHR | mode::IFBLK | mode::IFIFO | mode::IFSOCK) => k,
+            _ => return Err(Errno::EINVAL),
+        };
+        let (dir, name) = self.new_name(cx, dirfd, path, false)?;
+        let device = matches!(kind, mode::IFCHR | mode::IFBLK);
+        // A character device 0:0 is a whiteout, which anyone may make.
+        if device && !(kind == mode::IFCHR && rdev == 0) && !cx.creds.has(cap::MKNOD) {
+            return Err(Errno::EPERM);
+        }
+        let rdev = if device { rdev } else { 0 };
+        let dentry = self.make(cx, &dir, &name, kind | wanted & 0o7777, rdev, &[])?;
+        Ok(Path { mount: dir.mount, dentry })
+    }
+
+    /// Makes a symbolic link; symlinkat(2).
+    ///
+    /// # Errors
+    /// Those of symlink(2).
+    pub fn symlink(
+        &self,
+        cx: &PathCx<'_>,
+        target: &[u8],
+        dirfd: i32,
+        path: &[u8],
+    ) -> Result<(), Errno> {
+        if target.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if target.len() >= LINK_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let (dir, name) = self.new_name(cx, dirfd, path, false)?;
+        self.make(cx, &dir, &name, mode::IFLNK | 0o777, 0, target).map(|_| ())
+    }
+
+    /// Gives a file another name; linkat(2). `flags`: without `NOFOLLOW` a link at the end of
+    /// `old` is followed; `EMPTY_PATH` needs `CAP_DAC_READ_SEARCH`.
+    ///
+    /// # Errors
+    /// Those of link(2).
+    pub fn link(
+        &self,
+        cx: &PathCx<'_>,
+        old: (i32, &[u8]),
+        new: (i32, &[u8]),
+        flags: LookupFlags,
+    ) -> Result<(), Errno> {
+        let empty = flags.contains(LookupFlags::EMPTY_PATH) && old.1.is_empty();
+        if empty && !cx.creds.has(cap::DAC_READ_SEARCH) {
+            return Err(Errno::ENOENT);
+        }
+        let source = self.resolve(cx, old.0, old.1, flags)?;
+        let (dir, name) = self.new_name(cx, new.0, new.1, false)?;
+        dir.mount().writable()?;
+        if !Arc::ptr_eq(source.mount(), dir.mount()) {
+            return Err(Errno::EXDEV);
+        }
+        if dir.dentry.is_deleted() {
+            return Err(Errno::ENOENT);
+        }
+        perm::check(&dir.inode().perm()?, cx.creds, MAY_WRITE | MAY_EXEC)?;
+        if source.inode().kind() == mode::IFDIR {
+            return Err(Errno::EPERM);
+        }
+        let _changing = dir.dentry.change();
+        dir.inode().link(&name, source.inode())?;
+        self.remember(&dir.dentry, &name, Some(source.inode().clone()));
+        Ok(())
+    }
+
+    /// Removes a name of a file that is no directory; unlinkat(2).
+    ///
+    /// # Errors
+    /// Those of unlink(2).
+    pub fn unlink(&self, cx: &PathCx<'_>, dirfd: i32, path: &[u8]) -> Result<(), Errno> {
+        let mut w = Walker::new(self, cx, dirfd, path, LookupFlags::NOFOLLOW)?;
+        let Last::Name(name) = w.to_last()? else { return Err(Errno::EISDIR) };
+        w.at.mount().writable()?;
+        let child = w.child(&name)?;
+        if w.slash {
+            let directory = child.inode().is_some_and(|i| i.kind() == mode::IFDIR);
+            return Err(if directory { Errno::EISDIR } else { Errno::ENOTDIR });
+        }
+        self.remove(cx, w, &name, child, false)
+    }
+
+    /// Removes an empty directory; rmdir(2).
+    ///
+    /// # Errors
+    /// Those of rmdir(2).
+    pub fn rmdir(&self, cx: &PathCx<'_>, dirfd: i32, path: &[u8]) -> Result<(), Errno> {
+        let mut w = Walker::new(self, cx, dirfd, path, LookupFlags::NOFOLLOW)?;
+        let name = match w.to_last()? {
+            Last::Name(name) => name,
+            Last::Here => return Err(Errno::EBUSY),
+            Last::Dot => return Err(Errno::EINVAL),
+            Last::DotDot => return Err(Errno::ENOTEMPTY),
+        };
+        w.at.mount().writable()?;
+        let child = w.child(&name)?;
+        self.remove(cx, w, &name, child, true)
+    }
+
+    fn remove(
+        &self,
+        cx: &PathCx<'_>,
+        mut w: Walker<'_>,
+        name: &[u8],
+        mut child: Arc<Dentry>,
+        directory: bool,
+    ) -> Result<(), Errno> {
+        let dir = w.at.clone();
+        loop {
+            let inode = child.positive();
+            perm::delete(&dir.inode().perm()?, &inode.perm()?, cx.creds)?;
+            match (directory, inode.kind() == mode::IFDIR) {
+                (true, false) => return Err(Errno::ENOTDIR),
+                (false, true) => return Err(Errno::EISDIR),
+                _ => {}
+            }
+            if child.is_mountpoint() {
+                return Err(Errno::EBUSY);
+            }
+            let changing = dir.dentry.change();
+            if dir.mount.super_block().validity != Validity::Never {
+                let same = dir.dentry.cached(name).is_some_and(|d| Arc::ptr_eq(&d, &child));
+                if !same {
+                    // Somebody else changed it between the look-up and the lock.
+                    drop(changing);
+                    child = w.child(name)?;
+                    continue;
+                }
+            }
+            dir.inode().remove(name, inode)?;
+            child.mark_deleted();
+            dir.dentry.forget(name, &child);
+            self.remember(&dir.dentry, name, None);
+            return Ok(());
+        }
+    }
+
+    /// The text of a symbolic link; readlinkat(2). With an empty path, of the link that `dirfd`
+    /// was opened at with `O_PATH`.
+    ///
+    /// # Errors
+    /// `EINVAL` when it is not a link (`ENOENT` for an empty path); those of path_resolution(7).
+    pub fn readlink(&self, cx: &PathCx<'_>, dirfd: i32, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        let flags = LookupFlags::NOFOLLOW | LookupFlags::EMPTY_PATH;
+        let place = self.resolve(cx, dirfd, path, flags)?;
+        let inode = place.inode();
+        if inode.kind() != mode::IFLNK {
+            return Err(if path.is_empty() { Errno::ENOENT } else { Errno::EINVAL });
+        }
+        if let Some(text) = inode.link_text(cx)? {
+            return Ok(text);
+        }
+        match inode.follow(cx)? {
+            Link::Text(t) => Ok(t.to_vec()),
+            Link::Magic(p) => Ok(p.display(Some(&cx.fs.root()))),
+        }
+    }
+}

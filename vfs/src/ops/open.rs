@@ -1,0 +1,292 @@
+//! open(2), openat2(2).
+
+use alloc::sync::Arc;
+use syserr::Errno;
+
+use crate::fd::PathOnly;
+use crate::perm::{self, MAY_EXEC, MAY_READ, MAY_WRITE};
+use crate::tree::{Dentry, Last, Walker};
+use crate::{
+    Create, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs, mode,
+};
+
+/// How to open; `struct open_how`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenHow {
+    /// `O_*` flags.
+    pub flags: OpenFlags,
+    /// Permission bits of a file that is made; the umask is applied to them.
+    pub mode: u32,
+    /// `RESOLVE_*` bits; others are ignored.
+    pub resolve: LookupFlags,
+}
+
+const RESOLVE: LookupFlags = LookupFlags::NO_XDEV
+    .union(LookupFlags::NO_MAGICLINKS)
+    .union(LookupFlags::NO_SYMLINKS)
+    .union(LookupFlags::BENEATH)
+    .union(LookupFlags::IN_ROOT)
+    .union(LookupFlags::CACHED);
+
+const PATH_FLAGS: OpenFlags = OpenFlags::DIRECTORY
+    .union(OpenFlags::NOFOLLOW)
+    .union(OpenFlags::PATH)
+    .union(OpenFlags::CLOEXEC);
+
+/// Where an open with `O_CREAT` ended.
+struct Found {
+    path: Path,
+    created: bool,
+}
+
+impl Vfs {
+    /// Opens a file, making it first if `O_CREAT` asks for that.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn open(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        how: OpenHow,
+    ) -> Result<Arc<File>, Errno> {
+        let mut flags = how.flags;
+        let tmpfile = flags.contains(OpenFlags::TMPFILE);
+        if flags.contains(OpenFlags::PATH) {
+            flags &= PATH_FLAGS;
+        } else if tmpfile {
+            if !flags.contains(OpenFlags::DIRECTORY)
+                || flags.contains(OpenFlags::CREAT)
+                || !flags.writable()
+            {
+                return Err(Errno::EINVAL);
+            }
+        } else if flags.contains(OpenFlags::CREAT | OpenFlags::DIRECTORY) {
+            return Err(Errno::EINVAL);
+        }
+        let mut lookup = how.resolve & RESOLVE;
+        // O_EXCL does not follow either: with O_CREAT a link is in the way, whatever it leads to.
+        let exclusive = flags.contains(OpenFlags::CREAT | OpenFlags::EXCL);
+        lookup.set(LookupFlags::NOFOLLOW, flags.contains(OpenFlags::NOFOLLOW) || exclusive);
+        lookup.set(LookupFlags::DIRECTORY, flags.contains(OpenFlags::DIRECTORY));
+        if tmpfile && !flags.contains(OpenFlags::PATH) {
+            return self.open_unnamed(cx, dirfd, path, &how, lookup);
+        }
+        if !flags.contains(OpenFlags::CREAT) {
+            let path = self.resolve(cx, dirfd, path, lookup)?;
+            return self.open_path(cx, path, flags);
+        }
+        let found = self.open_or_create(cx, dirfd, path, flags, how.mode, lookup)?;
+        if found.created {
+            return self.open_checked(cx, found.path, flags - OpenFlags::TRUNC);
+        }
+        if found.path.inode().kind() == mode::IFDIR {
+            return Err(Errno::EISDIR);
+        }
+        self.open_path(cx, found.path, flags)
+    }
+
+    /// Opens a place that was resolved before.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn open_path(
+        &self,
+        cx: &PathCx<'_>,
+        path: Path,
+        flags: OpenFlags,
+    ) -> Result<Arc<File>, Errno> {
+        let inode = path.inode();
+        if flags.contains(OpenFlags::PATH) {
+            let ops = Arc::new(PathOnly(inode.clone()));
+            return Ok(File::new(ops, flags & PATH_FLAGS, path));
+        }
+        let kind = inode.kind();
+        if kind == mode::IFLNK {
+            return Err(Errno::ELOOP);
+        }
+        let truncate = flags.contains(OpenFlags::TRUNC);
+        let writes = flags.writable() || truncate;
+        match kind {
+            mode::IFDIR if writes => return Err(Errno::EISDIR),
+            mode::IFCHR | mode::IFBLK if path.mount().flags().contains(MountFlags::NODEV) => {
+                return Err(Errno::EACCES);
+            }
+            mode::IFREG if writes => path.mount().writable()?,
+            _ => {}
+        }
+        let mut mask = 0;
+        if flags.readable() {
+            mask |= MAY_READ;
+        }
+        if writes {
+            mask |= MAY_WRITE;
+        }
+        let p = inode.perm()?;
+        perm::check(&p, cx.creds, mask)?;
+        if flags.contains(OpenFlags::NOATIME) {
+            perm::owner(&p, cx.creds)?;
+        }
+        self.open_checked(cx, path, flags)
+    }
+
+    /// Opens a program for execve(2): a regular file that may be executed and is read only.
+    ///
+    /// # Errors
+    /// `EACCES` when it is not regular or not executable; those of open(2).
+    pub fn open_exec(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        flags: LookupFlags,
+    ) -> Result<Arc<File>, Errno> {
+        let path = self.resolve(cx, dirfd, path, flags)?;
+        let inode = path.inode();
+        match inode.kind() {
+            mode::IFLNK => return Err(Errno::ELOOP),
+            mode::IFREG => {}
+            _ => return Err(Errno::EACCES),
+        }
+        perm::check(&inode.perm()?, cx.creds, MAY_EXEC)?;
+        if path.mount().flags().contains(MountFlags::NOEXEC) {
+            return Err(Errno::EACCES);
+        }
+        self.open_checked(cx, path, OpenFlags::empty())
+    }
+
+    fn open_checked(
+        &self,
+        cx: &PathCx<'_>,
+        path: Path,
+        flags: OpenFlags,
+    ) -> Result<Arc<File>, Errno> {
+        let inode = path.inode();
+        let regular = inode.kind() == mode::IFREG;
+        let truncate = flags.contains(OpenFlags::TRUNC) && regular;
+        let counted = match inode.state() {
+            Some(state) if regular && (flags.writable() || truncate) => {
+                state.start_writing()?;
+                true
+            }
+            _ => false,
+        };
+        let opened = self.open_ops(cx, inode, flags).and_then(|ops| {
+            if truncate {
+                ops.truncate(0)?;
+            }
+            Ok(ops)
+        });
+        match opened {
+            Ok(ops) if counted => Ok(File::new_writing(ops, flags, path)),
+            Ok(ops) => Ok(File::new(ops, flags, path)),
+            Err(e) => {
+                if counted && let Some(state) = inode.state() {
+                    state.stop_writing();
+                }
+                Err(e)
+            }
+        }
+    }
+
+    fn open_ops(
+        &self,
+        cx: &PathCx<'_>,
+        inode: &Arc<dyn Inode>,
+        flags: OpenFlags,
+    ) -> Result<Arc<dyn FileOps>, Errno> {
+        if inode.opens_itself() {
+            return inode.clone().open(flags, cx);
+        }
+        let special = self.special.read().clone().ok_or(Errno::ENXIO)?;
+        match inode.kind() {
+            mode::IFIFO => special.open_fifo(inode, flags),
+            kind @ (mode::IFCHR | mode::IFBLK) => {
+                special.open_device(kind, inode.stat()?.rdev, inode, flags, cx)
+            }
+            _ => Err(Errno::ENXIO),
+        }
+    }
+
+    fn open_or_create(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        flags: OpenFlags,
+        wanted: u32,
+        lookup: LookupFlags,
+    ) -> Result<Found, Errno> {
+        let exclusive = flags.contains(OpenFlags::EXCL);
+        let mut w = Walker::new(self, cx, dirfd, path, lookup)?;
+        loop {
+            let name = match w.to_last()? {
+                Last::Name(n) => n,
+                Last::DotDot => {
+                    w.up()?;
+                    return Ok(Found { path: w.at, created: false });
+                }
+                Last::Here | Last::Dot => return Ok(Found { path: w.at, created: false }),
+            };
+            if w.slash {
+                return Err(Errno::EISDIR);
+            }
+            match w.child(&name) {
+                Ok(_) if exclusive => return Err(Errno::EEXIST),
+                Ok(child) => {
+                    let link = child.inode().is_some_and(|i| i.kind() == mode::IFLNK);
+                    if link && !lookup.contains(LookupFlags::NOFOLLOW) {
+                        w.follow(child)?;
+                        continue;
+                    }
+                    w.enter(child)?;
+                    return Ok(Found { path: w.at, created: false });
+                }
+                Err(Errno::ENOENT) => {}
+                Err(e) => return Err(e),
+            }
+            let kind_and_mode = mode::IFREG | wanted & 0o7777;
+            match self.make(cx, &w.at, &name, kind_and_mode, 0, &[]) {
+                Ok(child) => {
+                    w.enter(child)?;
+                    return Ok(Found { path: w.at, created: true });
+                }
+                // Somebody else was faster.
+                Err(Errno::EEXIST) if !exclusive => {
+                    let child = w.child(&name)?;
+                    if child.inode().is_some_and(|i| i.kind() == mode::IFLNK) {
+                        w.follow(child)?;
+                        continue;
+                    }
+                    w.enter(child)?;
+                    return Ok(Found { path: w.at, created: false });
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn open_unnamed(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        how: &OpenHow,
+        lookup: LookupFlags,
+    ) -> Result<Arc<File>, Errno> {
+        let dir = self.resolve(cx, dirfd, path, lookup | LookupFlags::DIRECTORY)?;
+        dir.mount().writable()?;
+        let p = dir.inode().perm()?;
+        perm::check(&p, cx.creds, MAY_WRITE | MAY_EXEC)?;
+        let wanted = mode::IFREG | how.mode & 0o7777 & !cx.fs.umask();
+        let (gid, mode) = perm::inherit(&p, cx.creds, wanted);
+        let what = Create { mode, uid: cx.creds.fsuid, gid, rdev: 0, target: &[] };
+        let inode = dir.inode().create_unnamed(&what)?;
+        let name = alloc::format!("#{}", inode.stat()?.ino);
+        let dentry = Dentry::new(Some(dir.dentry.clone()), name.as_bytes(), Some(inode));
+        dentry.mark_deleted();
+        let path = Path { mount: dir.mount.clone(), dentry };
+        self.open_checked(cx, path, how.flags - OpenFlags::TRUNC)
+    }
+}

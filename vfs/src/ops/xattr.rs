@@ -1,0 +1,100 @@
+//! Extended attributes; xattr(7).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use syserr::Errno;
+
+use crate::perm::{self, MAY_READ, MAY_WRITE};
+use crate::{Path, PathCx, Vfs, XattrSet, cap, mode};
+
+/// Longest name in bytes; `XATTR_NAME_MAX`.
+const NAME_MAX: usize = 255;
+/// Longest value in bytes; `XATTR_SIZE_MAX`.
+const VALUE_MAX: usize = 65536;
+
+fn check_name(name: &[u8]) -> Result<(), Errno> {
+    if name.is_empty() || name.len() > NAME_MAX { Err(Errno::ERANGE) } else { Ok(()) }
+}
+
+/// `xattr_permission` in `fs/xattr.c`.
+fn check(cx: &PathCx<'_>, path: &Path, name: &[u8], mask: u32) -> Result<(), Errno> {
+    if mask & MAY_WRITE != 0 {
+        path.mount().writable()?;
+    }
+    if name.starts_with(b"security.") {
+        let writes = mask & MAY_WRITE != 0;
+        return if writes && !cx.creds.has(cap::SYS_ADMIN) { Err(Errno::EPERM) } else { Ok(()) };
+    }
+    let refused = if mask & MAY_WRITE != 0 { Errno::EPERM } else { Errno::ENODATA };
+    if name.starts_with(b"trusted.") {
+        return if cx.creds.has(cap::SYS_ADMIN) { Ok(()) } else { Err(refused) };
+    }
+    if !name.starts_with(b"user.") {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let p = path.inode().perm()?;
+    match path.inode().kind() {
+        mode::IFREG => {}
+        mode::IFDIR => {
+            if mask & MAY_WRITE != 0 && p.mode & mode::ISVTX != 0 {
+                perm::owner(&p, cx.creds)?;
+            }
+        }
+        _ => return Err(refused),
+    }
+    perm::check(&p, cx.creds, mask)
+}
+
+impl Vfs {
+    /// The value of an attribute.
+    ///
+    /// # Errors
+    /// Those of getxattr(2).
+    pub fn get_xattr(&self, cx: &PathCx<'_>, path: &Path, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        check_name(name)?;
+        check(cx, path, name, MAY_READ)?;
+        path.inode().get_xattr(name)
+    }
+
+    /// Sets an attribute.
+    ///
+    /// # Errors
+    /// Those of setxattr(2).
+    pub fn set_xattr(
+        &self,
+        cx: &PathCx<'_>,
+        path: &Path,
+        name: &[u8],
+        value: &[u8],
+        how: XattrSet,
+    ) -> Result<(), Errno> {
+        check_name(name)?;
+        if value.len() > VALUE_MAX {
+            return Err(Errno::E2BIG);
+        }
+        check(cx, path, name, MAY_WRITE)?;
+        path.inode().set_xattr(name, value, how)
+    }
+
+    /// The names of a file's attributes; those of `trusted` only for `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    /// Those of listxattr(2).
+    pub fn list_xattr(&self, cx: &PathCx<'_>, path: &Path) -> Result<Vec<Box<[u8]>>, Errno> {
+        let mut names = path.inode().list_xattr()?;
+        if !cx.creds.has(cap::SYS_ADMIN) {
+            names.retain(|n| !n.starts_with(b"trusted."));
+        }
+        Ok(names)
+    }
+
+    /// Removes an attribute.
+    ///
+    /// # Errors
+    /// Those of removexattr(2).
+    pub fn remove_xattr(&self, cx: &PathCx<'_>, path: &Path, name: &[u8]) -> Result<(), Errno> {
+        check_name(name)?;
+        check(cx, path, name, MAY_WRITE)?;
+        path.inode().remove_xattr(name)
+    }
+}

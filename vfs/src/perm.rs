@@ -1,0 +1,78 @@
+//! Permission checks: owners, groups, capabilities, the sticky bit.
+
+use syserr::Errno;
+
+use crate::{Creds, Inode, Perm, cap, mode};
+
+/// Execute, or search of a directory.
+pub const MAY_EXEC: u32 = 1;
+/// Write.
+pub const MAY_WRITE: u32 = 2;
+/// Read.
+pub const MAY_READ: u32 = 4;
+
+/// Whether `creds` may do all of `mask` (`MAY_*` bits) to a file with permissions `p`;
+/// `generic_permission` in `fs/namei.c`.
+///
+/// # Errors
+/// `EACCES`.
+pub fn check(p: &Perm, creds: &Creds, mask: u32) -> Result<(), Errno> {
+    let bits = if creds.fsuid == p.uid {
+        p.mode >> 6
+    } else if creds.in_group(p.gid) {
+        p.mode >> 3
+    } else {
+        p.mode
+    };
+    if mask & !bits & 7 == 0 {
+        return Ok(());
+    }
+    let directory = p.mode & mode::IFMT == mode::IFDIR;
+    let reads = mask & MAY_WRITE == 0 && (directory || mask & MAY_EXEC == 0);
+    if reads && creds.has(cap::DAC_READ_SEARCH) {
+        return Ok(());
+    }
+    let executable = mask & MAY_EXEC == 0 || directory || p.mode & 0o111 != 0;
+    if executable && creds.has(cap::DAC_OVERRIDE) { Ok(()) } else { Err(Errno::EACCES) }
+}
+
+/// Whether `creds` may search the directory.
+pub(crate) fn search(dir: &dyn Inode, creds: &Creds) -> Result<(), Errno> {
+    if creds.has(cap::DAC_OVERRIDE) || creds.has(cap::DAC_READ_SEARCH) {
+        return Ok(());
+    }
+    check(&dir.perm()?, creds, MAY_EXEC)
+}
+
+/// Whether `creds` may act as the file's owner.
+pub(crate) fn owner(p: &Perm, creds: &Creds) -> Result<(), Errno> {
+    if creds.fsuid == p.uid || creds.has(cap::FOWNER) { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// Whether `creds` may remove or rename a file in `dir`; `may_delete` in `fs/namei.c`.
+pub(crate) fn delete(dir: &Perm, victim: &Perm, creds: &Creds) -> Result<(), Errno> {
+    check(dir, creds, MAY_WRITE | MAY_EXEC)?;
+    let sticky = dir.mode & mode::ISVTX != 0
+        && creds.fsuid != victim.uid
+        && creds.fsuid != dir.uid
+        && !creds.has(cap::FOWNER);
+    if sticky { Err(Errno::EPERM) } else { Ok(()) }
+}
+
+/// Group and mode of a new file: a set-group-ID directory passes its group on;
+/// `inode_init_owner` in `fs/inode.c`.
+pub(crate) fn inherit(dir: &Perm, creds: &Creds, wanted: u32) -> (u32, u32) {
+    if dir.mode & mode::ISGID == 0 {
+        return (creds.fsgid, wanted);
+    }
+    let mut m = wanted;
+    if wanted & mode::IFMT == mode::IFDIR {
+        m |= mode::ISGID;
+    } else if wanted & (mode::ISGID | 0o010) == mode::ISGID | 0o010
+        && !creds.in_group(dir.gid)
+        && !creds.has(cap::FSETID)
+    {
+        m &= !mode::ISGID;
+    }
+    (dir.gid, m)
+}

@@ -1,0 +1,170 @@
+//! Pipes and FIFOs; pipe(7).
+
+mod end;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+pub use end::PipeEnd;
+
+use crate::{Nanos, OpenFlags, Stat, mode};
+use alloc::sync::Arc;
+use arch::{IoDst, IoSrc};
+use ring::{Ring, SLOT};
+use sync::Mutex;
+use sync::waitq::{Events, Queue};
+use syserr::Errno;
+
+/// Bytes that a new pipe holds.
+pub const DEFAULT_CAPACITY: usize = 16 * SLOT;
+/// The most bytes that an unprivileged user may let a pipe hold
+/// (`/proc/sys/fs/pipe-max-size`).
+pub const MAX_CAPACITY: usize = 1 << 20;
+
+/// What the two ends of a pipe share, and what the inode of a FIFO holds.
+pub struct Pipe {
+    state: Mutex<State>,
+    queue: Queue,
+    stat: Stat,
+}
+
+struct State {
+    ring: Ring,
+    readers: usize,
+    writers: usize,
+    /// How many readers ever came: an open that waits for one sees the number change, even when
+    /// that one has gone again.
+    readers_seen: u64,
+    writers_seen: u64,
+}
+
+impl Pipe {
+    /// A pipe without ends, whose file status is `stat`.
+    pub fn new(stat: Stat) -> Arc<Pipe> {
+        let ring = Ring::new(DEFAULT_CAPACITY / SLOT);
+        let state = State { ring, readers: 0, writers: 0, readers_seen: 0, writers_seen: 0 };
+        Arc::new(Pipe { state: Mutex::new(state), queue: Queue::new(), stat })
+    }
+
+    /// Both ends of a new, nameless pipe; pipe(2). `ino` is its inode number.
+    pub fn pair(
+        ino: u64,
+        (uid, gid): (u32, u32),
+        now: Nanos,
+        flags: OpenFlags,
+    ) -> (PipeEnd, PipeEnd) {
+        let pipe = Pipe::new(Stat {
+            dev: crate::anon::PIPE_DEV,
+            ino,
+            mode: mode::IFIFO | 0o600,
+            nlink: 1,
+            uid,
+            gid,
+            blksize: SLOT as u32,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            ..Stat::default()
+        });
+        let mut s = pipe.state.lock();
+        (s.readers, s.readers_seen, s.writers, s.writers_seen) = (1, 1, 1, 1);
+        drop(s);
+        let packet = flags.contains(OpenFlags::DIRECT);
+        (PipeEnd::new(pipe.clone(), true, false, packet, 0), PipeEnd::new(pipe, false, true, packet, 0))
+    }
+
+    /// Opens a FIFO. [`PipeEnd::is_open`] says whether a blocking open may return; until then it
+    /// waits on the end's queue.
+    ///
+    /// # Errors
+    /// `ENXIO` for a non-blocking open to write when nobody reads.
+    pub fn open(self: &Arc<Pipe>, flags: OpenFlags) -> Result<PipeEnd, Errno> {
+        let (read, write) = (flags.readable(), flags.writable());
+        let nonblock = flags.contains(OpenFlags::NONBLOCK);
+        let mut s = self.state.lock();
+        if write && !read && nonblock && s.readers == 0 {
+            return Err(Errno::ENXIO);
+        }
+        // What the other side's count must pass before the open is complete or a reader may be
+        // told of a hang-up. 0 is always passed.
+        let partner = match (read, write) {
+            (true, false) if s.writers == 0 => s.writers_seen + 1,
+            (false, true) if s.readers == 0 => s.readers_seen + 1,
+            _ => 0,
+        };
+        if read {
+            s.readers += 1;
+            s.readers_seen += 1;
+        }
+        if write {
+            s.writers += 1;
+            s.writers_seen += 1;
+        }
+        drop(s);
+        self.queue.notify(Events::all());
+        Ok(PipeEnd::new(self.clone(), read, write, flags.contains(OpenFlags::DIRECT), partner))
+    }
+
+    fn read(&self, dst: &mut dyn IoDst) -> Result<usize, Errno> {
+        if dst.remaining() == 0 {
+            return Ok(0);
+        }
+        let mut s = self.state.lock();
+        if s.ring.is_empty() {
+            return if s.writers == 0 { Ok(0) } else { Err(Errno::EAGAIN) };
+        }
+        let was_full = s.ring.is_full();
+        let r = s.ring.read(dst);
+        let wake = was_full && !s.ring.is_full();
+        drop(s);
+        if wake {
+            self.queue.notify(Events::OUT | Events::WRNORM);
+        }
+        r
+    }
+
+    fn write(&self, src: &mut dyn IoSrc, packet: bool) -> Result<usize, Errno> {
+        if src.remaining() == 0 {
+            return Ok(0);
+        }
+        let mut s = self.state.lock();
+        if s.readers == 0 {
+            return Err(Errno::EPIPE);
+        }
+        let r = s.ring.write(src, packet);
+        drop(s);
+        if r.is_ok() {
+            self.queue.notify(Events::IN | Events::RDNORM);
+        }
+        r
+    }
+
+    fn set_capacity(&self, bytes: u32, privileged: bool) -> Result<usize, Errno> {
+        if bytes > 1 << 31 {
+            return Err(Errno::EINVAL);
+        }
+        let slots = (bytes as usize).max(SLOT).next_power_of_two() / SLOT;
+        let mut s = self.state.lock();
+        if slots > s.ring.limit() && slots * SLOT > MAX_CAPACITY && !privileged {
+            return Err(Errno::EPERM);
+        }
+        // Nobody's pipe grows the kernel without bound, a privileged guest's neither.
+        if slots * SLOT > 64 * MAX_CAPACITY {
+            return Err(Errno::ENOMEM);
+        }
+        let was_full = s.ring.is_full();
+        s.ring.set_limit(slots)?;
+        let wake = was_full && !s.ring.is_full();
+        drop(s);
+        if wake {
+            self.queue.notify(Events::OUT | Events::WRNORM);
+        }
+        Ok(slots * SLOT)
+    }
+}
+
+impl core::fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Pipe").field("ino", &self.stat.ino).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,216 @@
+//! What every open file is made of, whichever file system it comes from.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::{Addr, IoDst, IoSrc, UserMemory};
+use core::any::Any;
+use sync::waitq::{Events, Queue};
+use syserr::Errno;
+
+use crate::OpenFlags;
+
+/// A point in time or a span, in nanoseconds; what it counts from depends on the clock.
+pub type Nanos = i64;
+
+/// What stat(2) and statx(2) tell of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stat {
+    /// Device number of the file system, in Linux's `dev_t` encoding.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Type and permission bits.
+    pub mode: u32,
+    /// Hard links.
+    pub nlink: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Device number, of a device node.
+    pub rdev: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Preferred I/O size in bytes.
+    pub blksize: u32,
+    /// Blocks of 512 bytes.
+    pub blocks: u64,
+    /// Last access, nanoseconds since the epoch.
+    pub atime: Nanos,
+    /// Last change of contents.
+    pub mtime: Nanos,
+    /// Last change of the inode.
+    pub ctime: Nanos,
+    /// Creation.
+    pub btime: Nanos,
+}
+
+/// One entry that [`FileOps::read_dir`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// Inode number.
+    pub ino: u64,
+    /// `S_IFMT` type bits of the entry's mode; 0 when unknown.
+    pub kind: u32,
+    /// Name, without a slash.
+    pub name: Vec<u8>,
+    /// Position after this entry, as `d_off`.
+    pub next: u64,
+}
+
+/// Where a seek starts from; lseek(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whence {
+    /// `SEEK_SET`.
+    Set,
+    /// `SEEK_CUR`.
+    Current,
+    /// `SEEK_END`.
+    End,
+    /// `SEEK_DATA`.
+    Data,
+    /// `SEEK_HOLE`.
+    Hole,
+}
+
+/// Who calls, as far as a file needs to know: the memory that ioctl arguments point into, and the
+/// caller's process for job control. Implemented by the kernel's task.
+pub trait Caller: Send + Sync {
+    /// The caller's memory.
+    fn memory(&self) -> &dyn UserMemory;
+    /// The caller's thread group ID.
+    fn tgid(&self) -> i32;
+    /// The caller's process group ID.
+    fn pgid(&self) -> i32;
+    /// The caller's session ID.
+    fn sid(&self) -> i32;
+    /// The caller's credentials.
+    fn creds(&self) -> Arc<crate::Creds>;
+    /// Sends `signo` to a process group, as a terminal does.
+    fn signal_group(&self, pgid: i32, signo: u32);
+}
+
+/// The operations of one open file description.
+///
+/// No operation blocks: one that cannot go on returns `EAGAIN`, and the caller waits on
+/// [`FileOps::queue`] for [`FileOps::readiness`] to change before it tries again. Positions are
+/// kept by [`crate::File`]; streams ignore them. Defaults answer as Linux does for a file that
+/// lacks the operation.
+#[expect(unused_variables, reason = "defaults name their parameters for the docs")]
+pub trait FileOps: Send + Sync + Any {
+    /// Reads at `offset` into `dst`. 0 is end of file.
+    ///
+    /// # Errors
+    /// `EAGAIN` when it would block; `EINVAL` when the file cannot be read.
+    fn read_at(&self, dst: &mut dyn IoDst, offset: u64) -> Result<usize, Errno> {
+        Err(Errno::EINVAL)
+    }
+    /// Writes at `offset` from `src`.
+    ///
+    /// # Errors
+    /// `EAGAIN` when it would block; `EINVAL` when the file cannot be written.
+    fn write_at(&self, src: &mut dyn IoSrc, offset: u64) -> Result<usize, Errno> {
+        Err(Errno::EINVAL)
+    }
+    /// Writes at the end, atomically with finding it; returns bytes written and the new position.
+    ///
+    /// # Errors
+    /// As [`FileOps::write_at`].
+    fn append(&self, src: &mut dyn IoSrc) -> Result<(usize, u64), Errno> {
+        self.write_at(src, 0).map(|n| (n, 0))
+    }
+    /// Whether the file has positions; pipes, sockets and terminals do not (`ESPIPE`).
+    fn seekable(&self) -> bool {
+        false
+    }
+    /// The position that `offset` from `whence` means for `End`, `Data` and `Hole`.
+    ///
+    /// # Errors
+    /// `ESPIPE`, `EINVAL`, `ENXIO`.
+    fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        Err(Errno::ESPIPE)
+    }
+    /// What would not block now.
+    fn readiness(&self) -> Events {
+        Events::IN | Events::OUT | Events::RDNORM | Events::WRNORM
+    }
+    /// Who is told when readiness changes; `None` for a file that is always ready.
+    fn queue(&self) -> Option<&Queue> {
+        None
+    }
+    /// What stat(2) says.
+    ///
+    /// # Errors
+    /// `EIO`.
+    fn stat(&self) -> Result<Stat, Errno>;
+    /// Entries of a directory from position `from` on; `emit` returns false when it has no room
+    /// (the entry is then given again by the next call).
+    ///
+    /// # Errors
+    /// `ENOTDIR`.
+    fn read_dir(&self, from: u64, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
+        Err(Errno::ENOTDIR)
+    }
+    /// Device control; ioctl(2).
+    ///
+    /// # Errors
+    /// `ENOTTY` for a command that the file does not have.
+    fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {
+        Err(Errno::ENOTTY)
+    }
+    /// The object that mmap(2) maps.
+    ///
+    /// # Errors
+    /// `ENODEV` when the file cannot be mapped.
+    fn mappable(&self) -> Result<Arc<dyn mm::Mappable>, Errno> {
+        Err(Errno::ENODEV)
+    }
+    /// Changes the size.
+    ///
+    /// # Errors
+    /// `EINVAL` when the file has no size.
+    fn truncate(&self, size: u64) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+    /// fallocate(2) with its `mode` bits.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`, `ENODEV`, `ESPIPE`, `ENOSPC`.
+    fn allocate(&self, mode: u32, offset: u64, len: u64) -> Result<(), Errno> {
+        Err(Errno::ENODEV)
+    }
+    /// fsync(2).
+    ///
+    /// # Errors
+    /// `EINVAL` when the file cannot be synchronised.
+    fn sync(&self, data_only: bool) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
+    }
+    /// Whether a blocking write goes on until everything is written, as streams do.
+    fn writes_all(&self) -> bool {
+        false
+    }
+    /// Lines of `/proc/PID/fdinfo` beyond the common ones.
+    fn fdinfo(&self, out: &mut Vec<u8>) {}
+    /// Another description of the same object, for opening `/proc/PID/fd/N`.
+    ///
+    /// # Errors
+    /// `ENXIO` when the object cannot be opened again.
+    fn reopen(&self, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
+        Err(Errno::ENXIO)
+    }
+    /// Whether open(2) is done: a FIFO waits for its other side. The caller waits on
+    /// [`FileOps::queue`] and asks again.
+    ///
+    /// # Errors
+    /// `EAGAIN` as long as open(2) has to wait.
+    fn opened(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+    /// Hears that status flags changed (`O_NONBLOCK`, `O_APPEND`).
+    fn flags_changed(&self, flags: OpenFlags) {}
+    /// Hears that a descriptor for this description was closed (not only the last one).
+    fn flush(&self) {}
+    /// For code that needs the concrete type (epoll, pipes in splice, sockets).
+    fn as_any(&self) -> &dyn Any;
+}

@@ -1,0 +1,90 @@
+//! A process's view of the tree.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use sync::RwLock;
+
+use super::Path;
+use crate::{Creds, FdTable};
+
+/// The directory descriptor that means the working directory; openat(2).
+pub const AT_FDCWD: i32 = -100;
+
+struct Dirs {
+    root: Path,
+    cwd: Path,
+}
+
+/// Root, working directory and umask; shared by tasks under `CLONE_FS`.
+pub struct FsContext {
+    dirs: RwLock<Dirs>,
+    umask: AtomicU32,
+}
+
+impl FsContext {
+    /// A context with the umask 022.
+    pub fn new(root: Path, cwd: Path) -> Arc<FsContext> {
+        Arc::new(FsContext { dirs: RwLock::new(Dirs { root, cwd }), umask: AtomicU32::new(0o022) })
+    }
+
+    /// A copy that changes on its own: fork(2) without `CLONE_FS`.
+    pub fn fork(&self) -> Arc<FsContext> {
+        let d = self.dirs.read();
+        Arc::new(FsContext {
+            dirs: RwLock::new(Dirs { root: d.root.clone(), cwd: d.cwd.clone() }),
+            umask: AtomicU32::new(self.umask()),
+        })
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> Path {
+        self.dirs.read().root.clone()
+    }
+
+    /// The working directory.
+    pub fn cwd(&self) -> Path {
+        self.dirs.read().cwd.clone()
+    }
+
+    pub(crate) fn root_and_start(&self, absolute: bool) -> (Path, Path) {
+        let d = self.dirs.read();
+        (d.root.clone(), if absolute { d.root.clone() } else { d.cwd.clone() })
+    }
+
+    /// Changes the root directory.
+    pub fn set_root(&self, path: Path) {
+        let old = core::mem::replace(&mut self.dirs.write().root, path);
+        drop(old);
+    }
+
+    /// Changes the working directory.
+    pub fn set_cwd(&self, path: Path) {
+        let old = core::mem::replace(&mut self.dirs.write().cwd, path);
+        drop(old);
+    }
+
+    /// The file mode creation mask.
+    pub fn umask(&self) -> u32 {
+        self.umask.load(Relaxed)
+    }
+
+    /// Sets the file mode creation mask and returns the old one; umask(2).
+    pub fn set_umask(&self, mask: u32) -> u32 {
+        self.umask.swap(mask & 0o777, Relaxed)
+    }
+}
+
+/// Who walks: everything about a caller that names and permissions depend on.
+#[derive(Clone, Copy)]
+pub struct PathCx<'a> {
+    /// Credentials that permission checks use.
+    pub creds: &'a Creds,
+    /// Root, working directory and umask.
+    pub fs: &'a FsContext,
+    /// Descriptors, for calls that start at one.
+    pub files: &'a FdTable,
+    /// Thread group ID, for `/proc/self`.
+    pub tgid: i32,
+    /// Thread ID, for `/proc/thread-self`.
+    pub tid: i32,
+}

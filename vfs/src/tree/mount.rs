@@ -1,0 +1,172 @@
+//! Mounts.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use sync::RwLock;
+use syserr::Errno;
+
+use super::{Dentry, Path};
+use crate::SuperBlock;
+
+bitflags::bitflags! {
+    /// Per-mount flags of mount(2) that matter after mounting (`MS_*`).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct MountFlags: u32 {
+        /// `MS_RDONLY`.
+        const RDONLY = 1;
+        /// `MS_NOSUID`.
+        const NOSUID = 2;
+        /// `MS_NODEV`.
+        const NODEV = 4;
+        /// `MS_NOEXEC`.
+        const NOEXEC = 8;
+        /// `MS_NOATIME`.
+        const NOATIME = 1024;
+        /// `MS_NODIRATIME`.
+        const NODIRATIME = 2048;
+        /// `MS_RELATIME`.
+        const RELATIME = 1 << 21;
+    }
+}
+
+/// A file system, or a part of one, at a place in the tree.
+pub struct Mount {
+    id: u64,
+    root: Arc<Dentry>,
+    sb: Arc<SuperBlock>,
+    flags: AtomicU32,
+    point: RwLock<Option<Path>>,
+}
+
+impl Mount {
+    pub(crate) fn new(
+        id: u64,
+        root: Arc<Dentry>,
+        sb: Arc<SuperBlock>,
+        flags: MountFlags,
+    ) -> Arc<Mount> {
+        let flags = AtomicU32::new(flags.bits());
+        Arc::new(Mount { id, root, sb, flags, point: RwLock::new(None) })
+    }
+
+    /// Mount ID, as in `/proc/self/mountinfo`.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The directory of the file system that shows at the mount point.
+    pub fn root(&self) -> &Arc<Dentry> {
+        &self.root
+    }
+
+    /// The file system.
+    pub fn super_block(&self) -> &Arc<SuperBlock> {
+        &self.sb
+    }
+
+    /// Flags.
+    pub fn flags(&self) -> MountFlags {
+        MountFlags::from_bits_retain(self.flags.load(Relaxed))
+    }
+
+    pub(crate) fn set_flags(&self, flags: MountFlags) {
+        self.flags.store(flags.bits(), Relaxed);
+    }
+
+    /// Where it is mounted: the parent mount and the covered name. `None` for the top, and for a
+    /// mount that was taken away.
+    pub fn point(&self) -> Option<Path> {
+        self.point.read().clone()
+    }
+
+    pub(crate) fn writable(&self) -> Result<(), Errno> {
+        if self.flags().contains(MountFlags::RDONLY) { Err(Errno::EROFS) } else { Ok(()) }
+    }
+}
+
+/// The most mounts that there can be; `fs.mount-max`'s default.
+const MOUNT_MAX: usize = 100_000;
+
+#[derive(Default)]
+struct Tables {
+    next: u64,
+    by_point: BTreeMap<(u64, usize), Arc<Mount>>,
+    all: BTreeMap<u64, Arc<Mount>>,
+}
+
+#[derive(Default)]
+pub(crate) struct MountTable(RwLock<Tables>);
+
+fn key(p: &Path) -> (u64, usize) {
+    (p.mount.id, Arc::as_ptr(&p.dentry) as usize)
+}
+
+impl MountTable {
+    pub(crate) fn new_mount(
+        &self,
+        root: Arc<Dentry>,
+        sb: Arc<SuperBlock>,
+        flags: MountFlags,
+    ) -> Arc<Mount> {
+        let mut t = self.0.write();
+        t.next += 1;
+        Mount::new(t.next, root, sb, flags)
+    }
+
+    pub(crate) fn add_top(&self, m: &Arc<Mount>) {
+        self.0.write().all.insert(m.id, m.clone());
+    }
+
+    /// Puts `m` over `at`, which nothing covers yet.
+    pub(crate) fn attach(&self, m: &Arc<Mount>, at: Path) -> Result<(), Errno> {
+        let mut t = self.0.write();
+        if t.all.len() >= MOUNT_MAX {
+            return Err(Errno::ENOSPC);
+        }
+        if t.by_point.contains_key(&key(&at)) {
+            return Err(Errno::EBUSY);
+        }
+        at.dentry.add_mount();
+        t.by_point.insert(key(&at), m.clone());
+        t.all.insert(m.id, m.clone());
+        *m.point.write() = Some(at);
+        Ok(())
+    }
+
+    /// What covers `at`.
+    pub(crate) fn covering(&self, at: &Path) -> Option<Arc<Mount>> {
+        self.0.read().by_point.get(&key(at)).cloned()
+    }
+
+    pub(crate) fn covers(&self, mount: &Mount, dentry: &Arc<Dentry>) -> Option<Arc<Mount>> {
+        self.0.read().by_point.get(&(mount.id, Arc::as_ptr(dentry) as usize)).cloned()
+    }
+
+    pub(crate) fn has_children(&self, m: &Mount) -> bool {
+        self.0.read().by_point.range((m.id, 0)..=(m.id, usize::MAX)).next().is_some()
+    }
+
+    /// Takes `m` away, and what is mounted below it.
+    pub(crate) fn detach(&self, m: &Arc<Mount>) {
+        let mut gone = alloc::vec![m.clone()];
+        let mut points = Vec::new();
+        let mut t = self.0.write();
+        while let Some(m) = gone.pop() {
+            gone.extend(t.by_point.range((m.id, 0)..=(m.id, usize::MAX)).map(|(_, c)| c.clone()));
+            t.all.remove(&m.id);
+            let point = m.point.write().take();
+            if let Some(p) = point {
+                t.by_point.remove(&key(&p));
+                p.dentry.remove_mount();
+                points.push((p, m));
+            }
+        }
+        drop(t);
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Mount>> {
+        self.0.read().all.values().cloned().collect()
+    }
+}

@@ -1,0 +1,84 @@
+//! The whole tree of one kernel.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use sync::{Mutex, RwLock};
+
+use crate::locks::LockGraph;
+use crate::tree::{Dcache, Dentry, MountTable};
+use crate::{Env, FileSystemType, Mount, MountFlags, Path, SpecialFiles, SuperBlock};
+
+/// The most names that are kept without being used.
+const DENTRIES_MAX: usize = 32_768;
+
+/// The tree of names and mounts of one kernel, and the operations on it.
+///
+/// Path operations take who walks ([`crate::PathCx`]), a directory descriptor (or
+/// [`crate::AT_FDCWD`]) and a path, as the `*at` system calls do.
+pub struct Vfs {
+    pub(crate) env: Arc<Env>,
+    pub(crate) mounts: MountTable,
+    pub(crate) dcache: Dcache,
+    /// One rename of directories at a time, so that ancestors stand still; `s_vfs_rename_mutex`.
+    pub(crate) renaming: Mutex<()>,
+    pub(crate) types: RwLock<BTreeMap<&'static str, Arc<dyn FileSystemType>>>,
+    pub(crate) special: RwLock<Option<Arc<dyn SpecialFiles>>>,
+    locks: LockGraph,
+    root: Path,
+}
+
+impl Vfs {
+    /// A tree whose top is the root of `top`.
+    pub fn new(env: Arc<Env>, top: Arc<SuperBlock>, flags: MountFlags) -> Arc<Vfs> {
+        let mounts = MountTable::default();
+        let dentry = Dentry::new(None, b"", Some(top.root.clone()));
+        let mount = mounts.new_mount(dentry.clone(), top, flags);
+        mounts.add_top(&mount);
+        Arc::new(Vfs {
+            env,
+            mounts,
+            dcache: Dcache::new(DENTRIES_MAX),
+            renaming: Mutex::new(()),
+            types: RwLock::default(),
+            special: RwLock::default(),
+            locks: LockGraph::default(),
+            root: Path { mount, dentry },
+        })
+    }
+
+    /// Memory and time.
+    pub fn env(&self) -> &Arc<Env> {
+        &self.env
+    }
+
+    /// The top of the tree.
+    pub fn root(&self) -> Path {
+        self.covered(self.root.clone())
+    }
+
+    /// Who waits for whose record lock.
+    pub fn lock_graph(&self) -> &LockGraph {
+        &self.locks
+    }
+
+    /// Sets who opens FIFOs and device nodes.
+    pub fn set_special_files(&self, special: Arc<dyn SpecialFiles>) {
+        *self.special.write() = Some(special);
+    }
+
+    /// Makes a file system type known to mount(2), in place of one of that name.
+    pub fn register_type(&self, t: Arc<dyn FileSystemType>) {
+        self.types.write().insert(t.name(), t);
+    }
+
+    /// The types that mount(2) knows, for `/proc/filesystems`.
+    pub fn types(&self) -> Vec<&'static str> {
+        self.types.read().keys().copied().collect()
+    }
+
+    /// Every mount, oldest first, for `/proc/PID/mounts` and `mountinfo`.
+    pub fn mounts(&self) -> Vec<Arc<Mount>> {
+        self.mounts.all()
+    }
+}
