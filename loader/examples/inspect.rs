@@ -79,26 +79,22 @@ impl Mapper for Memory {
     fn write(&mut self, at: Addr, bytes: &[u8]) -> Result<(), Errno> {
         self.find(at, bytes.len() as u64).map(|b| b.copy_from_slice(bytes))
     }
-
     fn set_brk(&mut self, _: Addr) {}
 }
 
 fn main() -> Result<(), Errno> {
-    let path = std::env::args().nth(1).unwrap_or("/bin/ls".into());
-    let file = Host.open(path.as_bytes())?;
+    let path = std::env::args().nth(1).unwrap_or("/bin/ls".into()).into_bytes();
     let vdso = Vdso::builtin(Arch::X86_64);
     let args = LoadArgs {
-        argv: vec![path.as_bytes()],
-        envp: vec![b"HOME=/"],
+        argv: vec![&path],
         platform: Platform { name: Some(b"x86_64"), ..Platform::default() },
         vdso: vdso.as_ref(),
-        ..LoadArgs::new(path.as_bytes(), file, Layout::fixed(Arch::X86_64))
+        ..LoadArgs::new(&path, Host.open(&path)?, Layout::fixed(Arch::X86_64))
     };
     print!("{}", inspect(&args, &mut Host));
     let mut memory = Memory::default();
     let image =
         Loader { resolve: &mut Host, mapper: &mut memory, random: &mut Host }.load(&args)?;
-    let bytes: usize = memory.0.values().map(Vec::len).sum();
-    println!("loaded: {bytes} bytes; code at the entry: {:02x?}", memory.find(image.entry, 8)?);
+    println!("loaded; code at the entry: {:02x?}", memory.find(image.entry, 8)?);
     Ok(())
 }
