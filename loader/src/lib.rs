@@ -78,6 +78,7 @@ mod auxv;
 mod dry;
 mod error;
 mod inspect;
+pub mod kit;
 mod load;
 mod parse;
 mod plan;

@@ -4,7 +4,9 @@
 mod common;
 
 use arch::{Access, Addr};
-use common::elf::{self, CODE_AT, ET_DYN, ET_EXEC, PT_GNU_STACK, PT_INTERP, PT_LOAD, Ph};
+use common::elf::{
+    self, CODE_AT, ET_DYN, ET_EXEC, PT_GNU_PROPERTY, PT_GNU_STACK, PT_INTERP, PT_LOAD, Ph,
+};
 use common::{Bytes, HostFiles, Space, args, load};
 use loader::{LoadError, LoadedImage};
 use std::os::unix::ffi::OsStrExt;
@@ -412,6 +414,18 @@ fn segments_in_odd_orders() {
             ET_EXEC,
             entry(base),
             vec![Ph(PT_LOAD, 1, 0, base, 0x1000, 0x1000, 0x1000)],
+        ),
+        (
+            "malformed property",
+            ET_DYN,
+            entry(0),
+            vec![Ph(PT_GNU_PROPERTY, 4, 0x400, 0, 4, 4, 8), a(0)],
+        ),
+        (
+            "large property",
+            ET_DYN,
+            entry(0),
+            vec![Ph(PT_GNU_PROPERTY, 4, 0x4000, 0, 2000, 2000, 8), a(0)],
         ),
         (
             "two interpreters",
