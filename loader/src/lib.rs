@@ -99,3 +99,4 @@ pub use plan::{AnonPart, FilePart, ImagePlan, Layout, Placement, Plan, Segment, 
 pub use property::Properties;
 pub use script::{Script, parse_script};
 pub use seam::{Executable, Mapper, Place, Random, ReadAt, Resolve};
+pub use vdso::{ClockParams, Vdso, VdsoDefect, VdsoParams};
