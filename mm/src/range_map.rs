@@ -99,7 +99,8 @@ impl<V: Value> Child<V> {
         let (mut first, mut guard) = (u64::MAX, 0);
         let mut see = |start: u64, end: u64, g: u64, inner: u64, m: bool| {
             match prev {
-                Some(p) => gap = gap.max((start - p).saturating_sub(g)),
+                // While two entries merge, the lower one overlaps the upper for a moment.
+                Some(p) => gap = gap.max(start.saturating_sub(p).saturating_sub(g)),
                 None => (first, guard) = (start, g),
             }
             gap = gap.max(inner);

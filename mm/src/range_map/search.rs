@@ -32,9 +32,9 @@ impl<V: Value> Child<V> {
         false
     }
 
-    /// Moves `to` below occupied ranges until `need` bytes are free there.
-    fn gap_below(&self, to: &mut u64, need: u64) -> bool {
-        let below = self.first.saturating_sub(self.guard);
+    /// Moves `to` below occupied ranges until `need` bytes are free there. A guard matters to the
+    /// gap right below its entry only.
+    fn gap_below(&self, to: &mut u64, hi: u64, need: u64) -> bool {
         if self.first < *to {
             if self.end.saturating_add(need) <= *to {
                 return true;
@@ -42,7 +42,7 @@ impl<V: Value> Child<V> {
             if self.gap >= need {
                 match &*self.node {
                     Node::Inner(v) => {
-                        if v.iter().rev().any(|c| c.gap_below(to, need)) {
+                        if v.iter().rev().any(|c| c.gap_below(to, hi, need)) {
                             return true;
                         }
                     }
@@ -51,13 +51,13 @@ impl<V: Value> Child<V> {
                             if e.start < *to && e.end.saturating_add(need) <= *to {
                                 return true;
                             }
-                            *to = (*to).min(e.start.saturating_sub(e.value.guard()));
+                            *to = e.start.saturating_sub(e.value.guard()).min(hi);
                         }
                     }
                 }
             }
         }
-        *to = (*to).min(below);
+        *to = self.first.saturating_sub(self.guard).min(hi);
         false
     }
 }
@@ -76,7 +76,7 @@ impl<V: Value> RangeMap<V> {
     pub(crate) fn highest_gap(&self, lo: u64, hi: u64, need: u64) -> Option<u64> {
         let mut to = hi;
         if let Some(root) = &self.root {
-            root.gap_below(&mut to, need);
+            root.gap_below(&mut to, hi, need);
         }
         to.checked_sub(need).filter(|&at| at >= lo)
     }
