@@ -116,6 +116,12 @@ fn check_owner(state: &PiState, word: u32) -> Result<(), Errno> {
     if agrees { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
+/// Makes the word name its owner again.
+fn rename<T: Target>(target: &T, addr: Addr, task: PiTask) -> Result<(), Refused> {
+    let word = target.load_nofault(addr)?;
+    replace(target, addr, word, word & OWNER_DIED | WAITERS | task.tid)
+}
+
 /// Whether `task` owns `key` although the word says that its owner died: locking it again just
 /// succeeds, as in Linux's `fixup_pi_owner`.
 fn owns(table: &Table, queue: &mut Queue, key: Key, task: PiTask) -> bool {
@@ -222,13 +228,17 @@ impl Manager {
         }
         for _ in 0..RETRIES {
             let mut queue = self.table.of(key).lock();
-            let attempt = attempt(&self.table, &mut queue, &target, addr, key, task, false);
-            let owns = owns(&self.table, &mut queue, key, task);
+            let mut attempt = attempt(&self.table, &mut queue, &target, addr, key, task, false);
+            if let Ok(Attempt::Owned) = attempt
+                && owns(&self.table, &mut queue, key, task)
+            {
+                // Linux's `fixup_pi_state_owner` finds that the word does not name the owner.
+                attempt = rename(&target, addr, task).map(|()| Attempt::Owned);
+            }
             drop_idle_state(&self.table, &mut queue, key);
             drop(queue);
             match attempt {
                 Ok(Attempt::Acquired) => return Ok(0),
-                Ok(Attempt::Owned) if owns => return Ok(0),
                 Ok(Attempt::Owned) => return Err(Errno::EAGAIN),
                 Err(Refused::Fault) => target.fault_in(addr, true)?,
                 Err(Refused::Changed) => {}
