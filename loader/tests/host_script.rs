@@ -187,6 +187,34 @@ fn every_shape_of_line() {
     report(&differences);
 }
 
+/// Random lines. `LOADER_ORACLE_CASES` says how many (128 unless told).
+fn random_lines() {
+    use proptest::strategy::{Just, Strategy, ValueTree};
+    let cases = std::env::var("LOADER_ORACLE_CASES").ok().and_then(|n| n.parse().ok());
+    let dir = Dir::new("random");
+    let show = dir.0.join("show").into_os_string().into_encoded_bytes();
+    let piece = proptest::prop_oneof![
+        3 => Just(show.clone()),
+        3 => Just(b" ".to_vec()),
+        1 => Just(b"\t".to_vec()),
+        1 => Just(b"\n".to_vec()),
+        1 => Just(b"\0".to_vec()),
+        2 => Just(b"arg".to_vec()),
+        1 => (1usize..250).prop_map(|n| vec![b' '; n]),
+        1 => (1usize..250).prop_map(|n| vec![b'/'; n]),
+        1 => (1usize..250).prop_map(|n| vec![b'x'; n]),
+    ];
+    let pieces = proptest::collection::vec(piece, 0..7);
+    let mut runner = proptest::test_runner::TestRunner::default();
+    let mut differences = Vec::new();
+    for _ in 0..cases.unwrap_or(128) {
+        let line = pieces.new_tree(&mut runner).expect("a value").current().concat();
+        let path = dir.put("script", &[b"#!", &line[..]].concat());
+        compare(&dir, &path, &[b"zero", b"one"], &mut differences);
+    }
+    report(&differences);
+}
+
 fn nesting() {
     let dir = Dir::new("nest");
     let mut differences = Vec::new();
@@ -229,7 +257,8 @@ fn main() {
         return;
     }
     every_shape_of_line();
+    random_lines();
     nesting();
     interpreters_that_cannot_run();
-    println!("test result: ok. 3 passed");
+    println!("test result: ok. 4 passed");
 }

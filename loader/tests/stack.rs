@@ -235,3 +235,13 @@ fn an_own_vdso_replaces_the_built_in() {
     let (_, params) = space.find(0x7000_0000_0000).expect("parameters");
     assert_eq!(params.access, Access::READ);
 }
+
+#[test]
+fn an_entry_that_overflows_is_an_error() {
+    for entry in [1 << 63, (1u64 << 47) - 1, u64::MAX >> 1] {
+        let mut bytes = elf::program(elf::ET_DYN, 0, 0);
+        bytes[24..32].copy_from_slice(&entry.to_le_bytes());
+        let failed = load(&args(b"name", Arc::new(Bytes(bytes))), &mut Files::default()).err();
+        assert!(matches!(failed, Some(LoadError::Entry { .. })), "{entry:#x}: {failed:?}");
+    }
+}

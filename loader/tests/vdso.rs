@@ -182,6 +182,46 @@ fn an_update_is_odd_while_it_lasts() {
 }
 
 #[test]
+fn readers_never_see_half_an_update() {
+    use std::sync::atomic::{AtomicBool, Ordering, fence};
+    // With the base of one and the factor of the other, the time would be far from both.
+    let still = ClockParams { base_cycles: 0, base_ns: 5, mult: 0 };
+    let ahead = ClockParams { base_cycles: tsc() + (1 << 60), base_ns: 7, mult: 1 << 60 };
+    let with =
+        |monotonic| VdsoParams { mode: VdsoParams::MODE_TSC, monotonic, ..Default::default() };
+    let m = Mapped::new(with(still));
+    let page = m.base as usize;
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let mut params = with(still);
+            for round in 0.. {
+                let next = with(if round % 2 == 0 { ahead } else { still });
+                params.publish(next, &mut |at, bytes| {
+                    for (i, b) in bytes.iter().enumerate() {
+                        // SAFETY: inside the parameter page, which nobody else writes.
+                        unsafe { ((page + at as usize + i) as *mut u8).write_volatile(*b) };
+                    }
+                    fence(Ordering::Release);
+                });
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        });
+        for _ in 0..20_000 {
+            let (ret, now) = m.clock(1);
+            // The kernel's own clock, when the writer was put to sleep in the middle of it.
+            assert!(
+                ret == 0
+                    && (now == 5 || now == 7 || now.abs_diff(host(ClockId::Monotonic)) < 1 << 36)
+            );
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
 fn a_base_in_the_future_does_not_go_back() {
     let mut params = tsc_params(1 << 32);
     params.monotonic.base_cycles = tsc() + (1 << 60);
