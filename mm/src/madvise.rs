@@ -30,7 +30,17 @@ impl MemoryManager {
             Advice::PopulateRead => self.lock().populate_range(addr.0, end, false),
             Advice::PopulateWrite => self.lock().populate_range(addr.0, end, true),
             Advice::Remove => self.remove_range(addr.0, end),
-            _ => self.lock().for_vmas(addr.0, end, |tx, e| tx.advise(e, advice)),
+            _ => {
+                let mut tx = self.lock();
+                if matches!(
+                    advice,
+                    Advice::DontNeed | Advice::DontNeedLocked | Advice::Free | Advice::GuardInstall
+                ) {
+                    // What can fail for lack of memory fails before anything is dropped.
+                    tx.st.pmas.unshare(addr.0, end)?;
+                }
+                tx.for_vmas(addr.0, end, |tx, e| tx.advise(e, advice))
+            }
         }
     }
 

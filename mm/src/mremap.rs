@@ -114,7 +114,9 @@ impl Tx<'_> {
         let end = a.old.0 + a.old_len;
         let mut at = a.old.0;
         let mut moved = false;
-        while let Some(e) = self.st.vmas.ending_after(at).filter(|e| e.start < end).cloned() {
+        while at < end
+            && let Some(e) = self.st.vmas.ending_after(at).filter(|e| e.start < end).cloned()
+        {
             let (lo, hi) = (e.start.max(at), e.end.min(end));
             if e.value.is_sealed() {
                 return Err(Errno::EPERM);
@@ -130,6 +132,8 @@ impl Tx<'_> {
             if !moved {
                 // The destination is cleared as a whole, before the first piece moves.
                 self.st.check_fixed(a.new.0, a.new_len, a.limits)?;
+                self.st.pmas.unshare(a.old.0, end)?;
+                self.st.pmas.unshare(a.new.0, a.new.0 + a.new_len)?;
                 self.checked_unmap(a.new.0, a.new.0 + a.new_len)?;
                 moved = true;
             }
@@ -144,6 +148,8 @@ impl Tx<'_> {
         let fixed = a.flags.contains(MremapFlags::FIXED);
         if fixed {
             self.st.check_fixed(a.new.0, a.new_len, a.limits)?;
+            self.st.pmas.unshare(a.old.0, a.old.0 + a.old_len)?;
+            self.st.pmas.unshare(a.new.0, a.new.0 + a.new_len)?;
             self.checked_unmap(a.new.0, a.new.0 + a.new_len)?;
         }
         let mut old_len = a.old_len;
@@ -220,6 +226,7 @@ impl Tx<'_> {
             return Err(Errno::ENOMEM);
         }
         self.st.pmas.unshare(from, from + old_len)?;
+        self.st.pmas.unshare(to, to + new_len)?;
         let value = vma.value.advance(from - vma.start);
         self.add_like(Entry { start: to, end: to + new_len, value })?;
         self.move_pmas(from, old_len, to);

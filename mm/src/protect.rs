@@ -142,7 +142,9 @@ impl Tx<'_> {
             }
         };
         let mut at = lo;
-        while let Some(e) = st.installed.ending_after(at).filter(|e| e.start < hi) {
+        while at < hi
+            && let Some(e) = st.installed.ending_after(at).filter(|e| e.start < hi)
+        {
             let (from, to, now) = (e.start.max(lo), e.end.min(hi), keep(e.value.access));
             if now != e.value.access {
                 self.mm.space.protect(range(from, to), now);

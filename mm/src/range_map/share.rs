@@ -48,8 +48,8 @@ pub(super) fn exclusive<'a, V: Value>(
 }
 
 impl<V: Value> RangeMap<V> {
-    /// Makes every leaf with an entry that touches or adjoins `lo..hi` this map's own, so that
-    /// changes there cannot fail any more.
+    /// Makes every leaf with an entry that touches or adjoins `lo..hi`, and the one that an
+    /// insertion there goes to, this map's own: changes there cannot fail any more.
     ///
     /// # Errors
     /// As [`Owner::acquire`]. What the map holds is the same in any case.
@@ -66,7 +66,10 @@ impl<V: Value> RangeMap<V> {
             owner: &impl Owner<V>,
         ) -> Result<(), OutOfMemory> {
             if let Node::Inner(v) = exclusive(&mut c.node, owner)? {
-                let from = v.partition_point(|c| c.end < lo);
+                let mut from = v.partition_point(|c| c.end < lo);
+                if v.get(from).is_none_or(|c| c.first > lo) {
+                    from = from.saturating_sub(1);
+                }
                 for c in v.iter_mut().skip(from).take_while(|c| c.first <= hi) {
                     walk(c, lo, hi, owner)?;
                 }

@@ -141,7 +141,7 @@ fn check(map: &RangeMap<V>, m: &Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any sequence of changes equals the naive map, in a map and in its forks, and what entries
     /// own is counted once for each leaf.
