@@ -1,71 +1,110 @@
-//! One user thread's processor state on either architecture, and its system-call ABI.
+//! A user thread's registers, whatever its architecture.
 
-use crate::{Arch, FpuLayout, FpuState, aarch64, x86_64};
+use crate::{Addr, Arch, FpuLayout, FpuState, aarch64, x86_64};
 
-/// The first address that no x86-64 user mapping can have.
-const X86_TASK_SIZE: u64 = (1 << 47) - 4096;
-/// The first address that no arm64 user mapping can have, with 48 bits of addresses.
-const ARM_TASK_SIZE: u64 = 1 << 48;
-
-/// A register context: concrete, copied with [`Clone`] or [`Context::fork`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Registers and FPU state of one user thread: one of two concrete types, never a trait object, so
+/// that the way of a system call compiles to a test and a load.
+#[derive(Clone, Debug)]
 pub enum Context {
-    /// x86-64.
+    /// Of x86-64.
     X86_64(x86_64::Context),
-    /// arm64.
+    /// Of arm64.
     Aarch64(aarch64::Context),
 }
 
+macro_rules! each {
+    ($self:expr, $c:ident => $body:expr) => {
+        match $self {
+            Context::X86_64($c) => $body,
+            Context::Aarch64($c) => $body,
+        }
+    };
+}
+
 impl Context {
-    /// The state in which execve(2) starts a program, entry and stack aside.
-    pub fn new(arch: Arch, layout: &FpuLayout) -> Context {
+    /// The state in which a program of `arch` starts, but for instruction and stack pointer.
+    pub fn new(arch: Arch, fpu: FpuLayout) -> Context {
         match arch {
-            Arch::X86_64 => Context::X86_64(x86_64::Context::new(layout)),
-            Arch::Aarch64 => Context::Aarch64(aarch64::Context::new(layout)),
+            Arch::X86_64 => Context::X86_64(x86_64::Context::new(fpu)),
+            Arch::Aarch64 => Context::Aarch64(aarch64::Context::new(fpu)),
         }
     }
 
-    /// A deep copy, FPU state included.
-    pub fn fork(&self) -> Context {
-        self.clone()
-    }
-
     /// The architecture.
-    pub fn arch(&self) -> Arch {
+    pub const fn arch(&self) -> Arch {
         match self {
             Context::X86_64(_) => Arch::X86_64,
             Context::Aarch64(_) => Arch::Aarch64,
         }
     }
 
-    /// Number of the system call that trapped. Linux uses 32 bits of the register.
-    pub fn syscall_no(&self) -> u64 {
-        match self {
-            Context::X86_64(c) => u64::from(c.regs.orig_rax as u32),
-            Context::Aarch64(c) => u64::from(c.regs.x[8] as u32),
-        }
+    /// A deep copy, FPU state included: what fork(2) gives the child before its return value is
+    /// set. A single step that a tracer has ordered is the parent's alone.
+    #[must_use]
+    pub fn fork(&self) -> Context {
+        let mut child = self.clone();
+        child.set_single_step(false);
+        child
     }
 
-    /// Arguments of the system call that trapped.
-    pub fn syscall_args(&self) -> [u64; 6] {
-        match self {
-            Context::X86_64(c) => {
-                [c.regs.rdi, c.regs.rsi, c.regs.rdx, c.regs.r10, c.regs.r8, c.regs.r9]
-            }
-            Context::Aarch64(c) => {
-                [c.orig_x0, c.regs.x[1], c.regs.x[2], c.regs.x[3], c.regs.x[4], c.regs.x[5]]
-            }
-        }
+    /// The x86-64 context, if it is one.
+    pub fn as_x86_64(&self) -> Option<&x86_64::Context> {
+        if let Context::X86_64(c) = self { Some(c) } else { None }
     }
 
-    /// Keeps what restarting needs; called once when a system call has trapped.
+    /// The x86-64 context, if it is one.
+    pub fn as_x86_64_mut(&mut self) -> Option<&mut x86_64::Context> {
+        if let Context::X86_64(c) = self { Some(c) } else { None }
+    }
+
+    /// The arm64 context, if it is one.
+    pub fn as_aarch64(&self) -> Option<&aarch64::Context> {
+        if let Context::Aarch64(c) = self { Some(c) } else { None }
+    }
+
+    /// The arm64 context, if it is one.
+    pub fn as_aarch64_mut(&mut self) -> Option<&mut aarch64::Context> {
+        if let Context::Aarch64(c) = self { Some(c) } else { None }
+    }
+
+    /// The number of the system call that the thread makes. Linux takes 32 bits of it.
+    pub const fn syscall_no(&self) -> u64 {
+        each!(self, c => c.syscall_no())
+    }
+
+    /// The arguments of the system call that the thread makes.
+    pub const fn syscall_args(&self) -> [u64; 6] {
+        each!(self, c => c.syscall_args())
+    }
+
+    /// Keeps what the system call's result will overwrite; call it once at the entry of each
+    /// system call. On x86-64 the number is in `orig_rax` already and nothing is to be kept; on
+    /// arm64 the result overwrites the first argument.
     pub fn save_orig(&mut self) {
         if let Context::Aarch64(c) = self {
-            c.orig_x0 = c.regs.x[0];
+            c.save_orig();
         }
     }
 
-    /// Sets the return register.
+    /// Whether the registers are those of a system call that was not finished by
+    /// [`Context::leave_syscall`] or sigreturn(2).
+    pub const fn in_syscall(&self) -> bool {
+        match self {
+            Context::X86_64(c) => c.regs.orig_rax as i64 >= 0,
+            Context::Aarch64(c) => c.syscall >= 0,
+        }
+    }
+
+    /// Notes that the registers are no system call's any more, so that nothing restarts one.
+    pub fn leave_syscall(&mut self) {
+        match self {
+            Context::X86_64(c) => c.regs.orig_rax = u64::MAX,
+            Context::Aarch64(c) => c.syscall = -1,
+        }
+    }
+
+    /// Sets the result of the system call: a value, or a negated error number
+    /// ([`syserr::Errno::to_return`]).
     pub fn set_return(&mut self, value: u64) {
         match self {
             Context::X86_64(c) => c.regs.rax = value,
@@ -73,138 +112,89 @@ impl Context {
         }
     }
 
-    /// The return register.
-    pub fn return_value(&self) -> u64 {
+    /// The result of the system call.
+    pub const fn return_value(&self) -> u64 {
         match self {
             Context::X86_64(c) => c.regs.rax,
             Context::Aarch64(c) => c.regs.x[0],
         }
     }
 
-    /// Makes the system call that trapped happen again.
+    /// Makes the thread run the same system call again.
     pub fn restart_syscall(&mut self) {
-        match self {
-            Context::X86_64(c) => {
-                c.regs.rip = c.regs.rip.wrapping_sub(2);
-                c.regs.rax = c.regs.orig_rax;
-            }
-            Context::Aarch64(c) => {
-                c.regs.pc = c.regs.pc.wrapping_sub(4);
-                c.regs.x[0] = c.orig_x0;
-            }
-        }
+        each!(self, c => c.restart_syscall());
     }
 
-    /// Makes restart_syscall(2) happen in place of the system call that trapped.
+    /// Makes the thread run restart_syscall(2) in place of the system call.
     pub fn restart_with_block(&mut self) {
-        self.restart_syscall();
-        match self {
-            Context::X86_64(c) => c.regs.rax = 219,
-            Context::Aarch64(c) => c.regs.x[8] = 128,
-        }
+        each!(self, c => c.restart_with_block());
     }
 
-    /// Forgets the system call that trapped, so that nothing restarts it (sigreturn).
-    pub fn clear_syscall(&mut self) {
-        if let Context::X86_64(c) = self {
-            c.regs.orig_rax = u64::MAX;
-        }
-    }
-
-    /// Instruction pointer.
-    pub fn ip(&self) -> u64 {
+    /// The instruction pointer.
+    pub const fn ip(&self) -> Addr {
         match self {
-            Context::X86_64(c) => c.regs.rip,
-            Context::Aarch64(c) => c.regs.pc,
+            Context::X86_64(c) => Addr(c.regs.rip),
+            Context::Aarch64(c) => Addr(c.regs.pc),
         }
     }
 
     /// Sets the instruction pointer.
-    pub fn set_ip(&mut self, value: u64) {
+    pub fn set_ip(&mut self, ip: Addr) {
         match self {
-            Context::X86_64(c) => c.regs.rip = value,
-            Context::Aarch64(c) => c.regs.pc = value,
+            Context::X86_64(c) => c.regs.rip = ip.0,
+            Context::Aarch64(c) => c.regs.pc = ip.0,
         }
     }
 
-    /// Stack pointer.
-    pub fn sp(&self) -> u64 {
+    /// The stack pointer.
+    pub const fn sp(&self) -> Addr {
         match self {
-            Context::X86_64(c) => c.regs.rsp,
-            Context::Aarch64(c) => c.regs.sp,
+            Context::X86_64(c) => Addr(c.regs.rsp),
+            Context::Aarch64(c) => Addr(c.regs.sp),
         }
     }
 
     /// Sets the stack pointer.
-    pub fn set_sp(&mut self, value: u64) {
+    pub fn set_sp(&mut self, sp: Addr) {
         match self {
-            Context::X86_64(c) => c.regs.rsp = value,
-            Context::Aarch64(c) => c.regs.sp = value,
+            Context::X86_64(c) => c.regs.rsp = sp.0,
+            Context::Aarch64(c) => c.regs.sp = sp.0,
         }
     }
 
-    /// Thread pointer: the FS base, or `TPIDR_EL0`.
-    pub fn tls(&self) -> u64 {
+    /// The thread pointer: the base of `fs`, or `TPIDR_EL0`.
+    pub const fn tls(&self) -> u64 {
         match self {
             Context::X86_64(c) => c.regs.fs_base,
             Context::Aarch64(c) => c.tls,
         }
     }
 
-    /// Sets the thread pointer; refuses an address that is not the user's (callers say `EPERM`).
+    /// Sets the thread pointer. False, and nothing changed, when it is no user address; clone(2)
+    /// and arch_prctl(2) make `EPERM` of that.
     #[must_use]
-    pub fn set_tls(&mut self, value: u64) -> bool {
-        match self {
-            Context::X86_64(c) => {
-                if value >= X86_TASK_SIZE {
-                    return false;
-                }
-                c.regs.fs_base = value;
-                c.regs.fs = 0;
-            }
-            Context::Aarch64(c) => {
-                if value >= ARM_TASK_SIZE {
-                    return false;
-                }
-                c.tls = value;
-            }
-        }
-        true
+    pub fn set_tls(&mut self, base: u64) -> bool {
+        each!(self, c => c.set_tls(base))
     }
 
-    /// Whether the next instruction ends in a trap.
+    /// Whether a tracer has ordered a trap after the next instruction.
     pub fn single_step(&self) -> bool {
-        match self {
-            Context::X86_64(c) => c.regs.eflags & x86_64::eflags::TF != 0,
-            Context::Aarch64(c) => c.regs.pstate & PSTATE_SS != 0,
-        }
+        each!(self, c => c.single_step())
     }
 
-    /// Makes the next instruction end in a trap, or not.
+    /// Orders a trap after the next instruction, or takes the order back. A trap flag that the
+    /// program itself has set on x86-64 stays as it is.
     pub fn set_single_step(&mut self, on: bool) {
-        let (flags, bit) = match self {
-            Context::X86_64(c) => (&mut c.regs.eflags, x86_64::eflags::TF),
-            Context::Aarch64(c) => (&mut c.regs.pstate, PSTATE_SS),
-        };
-        *flags = if on { *flags | bit } else { *flags & !bit };
+        each!(self, c => c.set_single_step(on));
     }
 
-    /// Floating-point and vector registers.
-    pub fn fpu(&self) -> &FpuState {
-        match self {
-            Context::X86_64(c) => &c.fpu,
-            Context::Aarch64(c) => &c.fpu,
-        }
+    /// The FPU state.
+    pub const fn fpu(&self) -> &FpuState {
+        each!(self, c => &c.fpu)
     }
 
-    /// Floating-point and vector registers.
+    /// The FPU state.
     pub fn fpu_mut(&mut self) -> &mut FpuState {
-        match self {
-            Context::X86_64(c) => &mut c.fpu,
-            Context::Aarch64(c) => &mut c.fpu,
-        }
+        each!(self, c => &mut c.fpu)
     }
 }
-
-/// `PSTATE.SS`.
-const PSTATE_SS: u64 = 1 << 21;

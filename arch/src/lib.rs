@@ -13,13 +13,15 @@ mod access;
 mod addr;
 mod context;
 pub mod fpu;
+pub mod signal;
 mod usermem;
 pub mod x86_64;
 
 pub use access::Access;
 pub use addr::{Addr, AddrRange, HUGE_PAGE_SIZE, PAGE_SIZE};
 pub use context::Context;
-pub use fpu::{FpuComponent, FpuError, FpuLayout, FpuState};
+pub use fpu::{FpuLayout, FpuState};
+pub use signal::{FaultInfo, SigAction, SigAltStack, SigInfo, SignalFrame, SignalSet};
 pub use usermem::{
     BufDst, BufSrc, IoDst, IoSrc, Partial, Permissions, UserIo, UserMemory, UserMemoryExt,
 };

@@ -207,6 +207,11 @@ impl<'a> UserIo<'a> {
         self.pos
     }
 
+    /// Passes over the next `n` bytes, or all that are left.
+    pub fn skip(&mut self, n: u64) {
+        self.pos += n.min(self.total - self.pos);
+    }
+
     /// The contiguous range at the current position.
     fn head(&self) -> Option<AddrRange> {
         let mut skip = self.pos;

@@ -1,23 +1,10 @@
-//! x86-64.
+//! x86-64: registers, system-call convention, signal frames, ptrace sets, page-fault codes.
 
-mod registers;
+mod context;
+mod fault;
+pub mod frame;
+mod regs;
 
-pub use registers::{Registers, eflags};
-
-use crate::{FpuLayout, FpuState};
-
-/// One user thread's processor state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Context {
-    /// General registers.
-    pub regs: Registers,
-    /// Floating-point and vector registers.
-    pub fpu: FpuState,
-}
-
-impl Context {
-    /// The state in which execve(2) starts a program: flags, segments and FPU set, the rest zero.
-    pub fn new(layout: &FpuLayout) -> Context {
-        Context { regs: Registers::initial(), fpu: FpuState::x86(layout) }
-    }
-}
+pub use context::Context;
+pub use fault::access_of_error_code;
+pub use regs::{Registers, TASK_SIZE_MAX, USER_CS, USER_DS, eflags};

@@ -1,0 +1,146 @@
+//! x86-64 images as user memory holds them: in signal frames and ptrace sets.
+
+use super::layout::{EXTENDED, FpuKind, LEGACY, xfeature};
+use super::state::{FpuState, MXCSR, XCOMP_BV, XSTATE_BV, read};
+use syserr::Errno;
+
+/// Where the bytes for software use start in the legacy area.
+pub(crate) const SW_BYTES: usize = 464;
+/// Marks an extended image in a signal frame (`FP_XSTATE_MAGIC1`).
+pub const FP_XSTATE_MAGIC1: u32 = 0x4650_5853;
+/// Follows an extended image in a signal frame (`FP_XSTATE_MAGIC2`).
+pub const FP_XSTATE_MAGIC2: u32 = 0x4650_5845;
+/// Bytes of [`FP_XSTATE_MAGIC2`].
+const MAGIC2_LEN: usize = 4;
+
+impl FpuState {
+    /// Bytes that the state takes in an x86-64 signal frame (`xstate_sigframe_size` in
+    /// `arch/x86/kernel/fpu/signal.c`).
+    pub(crate) fn signal_size(&self) -> usize {
+        let extended = self.layout().kind() == FpuKind::Xsave;
+        self.layout().size() + if extended { MAGIC2_LEN } else { 0 }
+    }
+
+    /// Writes the state as a signal frame holds it, into exactly [`FpuState::signal_size`] bytes.
+    pub(crate) fn write_signal(&self, out: &mut [u8]) {
+        let size = self.layout().size();
+        let mut put = |at: usize, bytes: &[u8]| {
+            if let Some(to) = out.get_mut(at..at.saturating_add(bytes.len())) {
+                to.copy_from_slice(bytes);
+            }
+        };
+        put(0, self.as_bytes());
+        put(SW_BYTES, &[0; LEGACY - SW_BYTES]);
+        put(SW_BYTES, &FP_XSTATE_MAGIC1.to_le_bytes());
+        put(SW_BYTES + 4, &(self.signal_size() as u32).to_le_bytes());
+        put(SW_BYTES + 8, &self.layout().xcr0().to_le_bytes());
+        put(SW_BYTES + 16, &(size as u32).to_le_bytes());
+        if self.layout().kind() == FpuKind::Xsave {
+            // Programs that know nothing of the header find x87 and SSE in use.
+            put(XSTATE_BV, &(self.xstate_bv() | xfeature::FPSSE).to_le_bytes());
+            put(size, &FP_XSTATE_MAGIC2.to_le_bytes());
+        }
+    }
+
+    /// Replaces the state by one that a program has left in a signal frame. `area` is as long as
+    /// [`FpuState::signal_size`].
+    ///
+    /// Without both magic numbers only the legacy area counts, as Linux has it
+    /// (`check_xstate_in_sigframe`). Components that the area marks as initial, or leaves out of
+    /// its mask, become initial.
+    ///
+    /// # Errors
+    /// `EFAULT` where `XRSTOR` or `FXRSTOR` would fault: reserved MXCSR bits, components that do
+    /// not exist, a compacted image, a header that is not zero where it must be. The state is
+    /// unchanged then.
+    pub(crate) fn restore_signal(&mut self, area: &[u8]) -> Result<(), Errno> {
+        let word = |at| read(area, at).map_or(0, u32::from_le_bytes);
+        let long = |at| read(area, at).map_or(0, u64::from_le_bytes);
+        let magic = word(SW_BYTES) == FP_XSTATE_MAGIC1
+            && word(self.layout().size()) == FP_XSTATE_MAGIC2;
+        let extended = self.layout().kind() == FpuKind::Xsave && magic;
+        let (wanted, present) = if extended {
+            (long(SW_BYTES + 8) & self.layout().xcr0(), long(XSTATE_BV))
+        } else {
+            (xfeature::FPSSE, xfeature::FPSSE)
+        };
+        let bad_header = extended
+            && (present & !self.layout().xcr0() != 0
+                || long(XCOMP_BV) != 0
+                || long(XCOMP_BV + 8) != 0);
+        let loads_mxcsr = wanted & (1 << xfeature::SSE | 1 << xfeature::AVX) != 0;
+        let bad_mxcsr = loads_mxcsr && word(MXCSR) & !self.layout().mxcsr_mask() != 0;
+        if bad_header || bad_mxcsr {
+            return Err(Errno::EFAULT);
+        }
+        self.take_components(area, wanted, present & wanted, loads_mxcsr);
+        Ok(())
+    }
+
+    /// Takes the components of `used` from `area`; others of `wanted` become initial, and so does
+    /// all else. `area` is known to be loadable.
+    fn take_components(&mut self, area: &[u8], wanted: u64, used: u64, mxcsr: bool) {
+        let part = |from: usize, to: usize| area.get(from..to).unwrap_or_default();
+        self.reset();
+        if used & 1 << xfeature::X87 != 0 {
+            self.put(0, part(0, MXCSR));
+            self.put(32, part(32, 160));
+        }
+        if mxcsr {
+            self.put(MXCSR, part(MXCSR, MXCSR + 4));
+        }
+        if used & 1 << xfeature::SSE != 0 {
+            self.put(160, part(160, 416));
+        }
+        if self.layout().kind() != FpuKind::Xsave {
+            return;
+        }
+        let layout = *self.layout();
+        for c in layout.components().filter(|c| wanted & 1 << c.number != 0) {
+            let (start, end) = (c.offset as usize, (c.offset + c.size) as usize);
+            if used & 1 << c.number != 0 {
+                self.put(start, part(start, end));
+            } else if let Some(to) = self.as_mut_bytes().get_mut(start..end) {
+                to.fill(0);
+            }
+        }
+        let kept = self.xstate_bv() & !wanted;
+        self.put(XSTATE_BV, &(used | kept).to_le_bytes());
+    }
+
+    /// Replaces the state by the image that a tracer supplies: a whole XSAVE image in standard
+    /// format, or only its legacy area.
+    ///
+    /// # Errors
+    /// `EINVAL` for reserved MXCSR bits, components that do not exist, a compacted image or a
+    /// header that is not zero where it must be (`copy_uabi_to_xstate` in
+    /// `arch/x86/kernel/fpu/xstate.c`). The state is unchanged then.
+    pub(crate) fn restore_ptrace(&mut self, area: &[u8]) -> Result<(), Errno> {
+        let extended = self.layout().kind() == FpuKind::Xsave && area.len() >= EXTENDED;
+        let mxcsr = read(area, MXCSR).map_or(0, u32::from_le_bytes);
+        let present = read(area, XSTATE_BV).map_or(0, u64::from_le_bytes);
+        if extended {
+            let reserved = area.get(XCOMP_BV..EXTENDED).unwrap_or_default();
+            let xcr0 = self.layout().xcr0();
+            if present & !xcr0 != 0 || reserved.iter().any(|&b| b != 0) {
+                return Err(Errno::EINVAL);
+            }
+            let loads_mxcsr = present & (1 << xfeature::SSE | 1 << xfeature::AVX) != 0;
+            if loads_mxcsr && mxcsr & !self.layout().mxcsr_mask() != 0 {
+                return Err(Errno::EINVAL);
+            }
+            self.take_components(area, xcr0, present, loads_mxcsr);
+            return Ok(());
+        }
+        if mxcsr & !self.layout().mxcsr_mask() != 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.put(0, area.get(..MXCSR + 4).unwrap_or_default());
+        self.put(32, area.get(32..SW_BYTES).unwrap_or_default());
+        if self.layout().kind() == FpuKind::Xsave {
+            let bv = self.xstate_bv() | xfeature::FPSSE;
+            self.put(XSTATE_BV, &bv.to_le_bytes());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! What a signal carries.
+
+use super::code;
+use crate::Addr;
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+/// `SIGCHLD`.
+const SIGCHLD: i32 = 17;
+/// `SIGSYS`.
+const SIGSYS: i32 = 31;
+
+/// `siginfo_t`: 128 bytes, of which the kernel uses 48 at most.
+#[derive(Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SigInfo {
+    /// `si_signo`.
+    pub signo: i32,
+    /// `si_errno`.
+    pub errno: i32,
+    /// `si_code`, one of [`code`].
+    pub code: i32,
+    pad: i32,
+    /// The union `_sifields` as words.
+    fields: [u64; 4],
+    rest: [u64; 10],
+}
+
+static_assertions::const_assert_eq!(size_of::<SigInfo>(), 128);
+static_assertions::const_assert_eq!(core::mem::offset_of!(SigInfo, fields), 16);
+
+const fn pair(low: i32, high: u32) -> u64 {
+    low as u32 as u64 | (high as u64) << 32
+}
+
+impl SigInfo {
+    /// A signal without more to say.
+    pub const fn new(signo: i32, code: i32) -> SigInfo {
+        SigInfo::with(signo, code, [0; 4])
+    }
+
+    const fn with(signo: i32, code: i32, fields: [u64; 4]) -> SigInfo {
+        SigInfo { signo, errno: 0, code, pad: 0, fields, rest: [0; 10] }
+    }
+
+    /// From kill(2) or, with the code [`code::SI_TKILL`], tgkill(2).
+    pub const fn kill(signo: i32, code: i32, pid: i32, uid: u32) -> SigInfo {
+        SigInfo::with(signo, code, [pair(pid, uid), 0, 0, 0])
+    }
+
+    /// From sigqueue(3) and others that carry a value.
+    pub const fn queue(signo: i32, code: i32, pid: i32, uid: u32, value: u64) -> SigInfo {
+        SigInfo::with(signo, code, [pair(pid, uid), value, 0, 0])
+    }
+
+    /// Of an instruction: a fault or trap at `addr`.
+    pub const fn fault(signo: i32, code: i32, addr: Addr) -> SigInfo {
+        SigInfo::with(signo, code, [addr.0, 0, 0, 0])
+    }
+
+    /// `SIGCHLD` of child `pid` that runs as `uid`.
+    pub const fn child(code: i32, pid: i32, uid: u32, status: i32) -> SigInfo {
+        SigInfo::with(SIGCHLD, code, [pair(pid, uid), status as u32 as u64, 0, 0])
+    }
+
+    /// The same with the processor times of a child, in clock ticks.
+    #[must_use]
+    pub const fn with_times(mut self, utime: i64, stime: i64) -> SigInfo {
+        self.fields[2] = utime as u64;
+        self.fields[3] = stime as u64;
+        self
+    }
+
+    /// Of a POSIX timer.
+    pub const fn timer(signo: i32, id: i32, overrun: i32, value: u64) -> SigInfo {
+        SigInfo::with(signo, code::SI_TIMER, [pair(id, overrun as u32), value, 0, 0])
+    }
+
+    /// Of file descriptor `fd` with the events `band`.
+    pub const fn poll(signo: i32, code: i32, band: i64, fd: i32) -> SigInfo {
+        SigInfo::with(signo, code, [band as u64, pair(fd, 0), 0, 0])
+    }
+
+    /// `SIGSYS` of a seccomp filter; `data` is the filter's.
+    pub const fn seccomp(ip: Addr, nr: i32, audit_arch: u32, data: i32) -> SigInfo {
+        let fields = [ip.0, pair(nr, audit_arch), 0, 0];
+        let mut info = SigInfo::with(SIGSYS, code::SYS_SECCOMP, fields);
+        info.errno = data;
+        info
+    }
+
+    /// From the first bytes of a `siginfo_t`; what is missing is zero.
+    pub fn from_prefix(bytes: &[u8]) -> SigInfo {
+        let mut info = SigInfo::new_zeroed();
+        let to = info.as_mut_bytes();
+        let n = bytes.len().min(to.len());
+        if let (Some(to), Some(from)) = (to.get_mut(..n), bytes.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        info
+    }
+
+    /// `si_pid`, where the code has one.
+    pub const fn pid(&self) -> i32 {
+        self.fields[0] as i32
+    }
+
+    /// `si_uid`, where the code has one.
+    pub const fn uid(&self) -> u32 {
+        (self.fields[0] >> 32) as u32
+    }
+
+    /// `si_value` as the bits of a pointer, where the code has one.
+    pub const fn value(&self) -> u64 {
+        self.fields[1]
+    }
+
+    /// `si_addr` of a fault.
+    pub const fn addr(&self) -> Addr {
+        Addr(self.fields[0])
+    }
+
+    /// `si_status` of `SIGCHLD`.
+    pub const fn status(&self) -> i32 {
+        self.fields[1] as i32
+    }
+
+    /// `si_utime` and `si_stime` of `SIGCHLD`, in clock ticks.
+    pub const fn times(&self) -> (i64, i64) {
+        (self.fields[2] as i64, self.fields[3] as i64)
+    }
+
+    /// `si_timerid` of a POSIX timer.
+    pub const fn timer_id(&self) -> i32 {
+        self.fields[0] as i32
+    }
+
+    /// `si_overrun` of a POSIX timer.
+    pub const fn overrun(&self) -> i32 {
+        (self.fields[0] >> 32) as i32
+    }
+
+    /// `si_band` of a file descriptor's signal.
+    pub const fn band(&self) -> i64 {
+        self.fields[0] as i64
+    }
+
+    /// `si_fd` of a file descriptor's signal.
+    pub const fn fd(&self) -> i32 {
+        self.fields[1] as i32
+    }
+
+    /// `si_call_addr`, `si_syscall` and `si_arch` of a seccomp filter's signal.
+    pub const fn call(&self) -> (Addr, i32, u32) {
+        (Addr(self.fields[0]), self.fields[1] as i32, (self.fields[1] >> 32) as u32)
+    }
+}
+
+impl core::fmt::Debug for SigInfo {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SigInfo")
+            .field("signo", &self.signo)
+            .field("errno", &self.errno)
+            .field("code", &self.code)
+            .field("fields", &self.fields)
+            .finish()
+    }
+}
