@@ -22,7 +22,9 @@ impl Tx<'_> {
         let Some(e) = self.st.pmas.find(at).copied() else { return Err(FaultError::NoMemory) };
         let (hint_at, hint_pages) = self.st.cow_hint;
         let most = self.mm.tuning.cow_max.max(1);
-        let pages = if hint_at == at { (hint_pages * 2).clamp(1, most) } else { 1 };
+        // Pages of a file that were not written still show what others write to the file.
+        let run = hint_at == at && e.value.kind == Kind::Owned;
+        let pages = if run { (hint_pages * 2).clamp(1, most) } else { 1 };
         let window = at.saturating_add(pages * PAGE_SIZE).max(want).min(e.end).min(vma.end);
         if e.value.kind == Kind::Owned
             && let Some(end) = self.claim(&e, at, window)?

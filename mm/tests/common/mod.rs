@@ -267,6 +267,13 @@ impl World {
                 if want.is_ok() {
                     let (_, now) = p.space.mapped(addr(at)).expect("mapped after a fault");
                     assert!(now.contains(access));
+                    let value = self.value(&self.procs[who].pages[&at].content);
+                    let content = &mut self.procs[who].pages.get_mut(&at).unwrap().content;
+                    if let Content::FilePrivate(_, v) = content
+                        && write
+                    {
+                        *v = Some(value);
+                    }
                 }
                 Ok(())
             }
