@@ -99,6 +99,12 @@ proptest! {
             if capped(&w, op) || matches!(op, Op::FileWrite { .. } | Op::Truncate { .. }) {
                 continue;
             }
+            // A hole is the same errno as no memory.
+            if let Op::Advise { at, len, .. } = op
+                && w.has_holes(*who, *at, *len)
+            {
+                continue;
+            }
             let mut last = false;
             for k in 0..200 {
                 w.memory.fail_in(Some(k));

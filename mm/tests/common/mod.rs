@@ -324,6 +324,11 @@ impl World {
         }
     }
 
+    pub fn has_holes(&self, who: usize, at: u64, len: u64) -> bool {
+        let pages = &self.procs[who % self.procs.len()].pages;
+        (at..at + len).any(|i| !pages.contains_key(&i))
+    }
+
     fn value(&self, c: &Content) -> u64 {
         match c {
             Content::Anon(v) => *v,
