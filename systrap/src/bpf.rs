@@ -1,0 +1,184 @@
+//! The seccomp program of a stub process.
+//!
+//! A guest's own system calls come from outside the stub's code: two comparisons, and they trap.
+//! From inside, the stub may wait, wake, ring, return from its handler, and perform the sentry's
+//! host operations if it shows the cookie in argument bits that the kernel ignores: the upper
+//! halves of mmap(2)'s `prot`, `flags` and `fd`, and registers that munmap(2), mprotect(2) and
+//! clone(2) do not have. A guest that jumps to one of the stub's `syscall` instructions does not
+//! know the cookie. Everything else traps, and a trap inside the handler ends the process.
+
+use crate::shared::{
+    DOORBELL_FD, ENTER_NR, GUEST_END, MAX_FILTER, MEMORY_FD, TEXT_BASE, TEXT_MAX,
+};
+use linux_raw_sys::general as nr;
+
+const LD_ABS: u16 = 0x20;
+const LDX_MEM: u16 = 0x61;
+const ST: u16 = 0x02;
+const JEQ: u16 = 0x15;
+const JGT: u16 = 0x25;
+const JGE: u16 = 0x35;
+const JGT_X: u16 = 0x2d;
+const JA: u16 = 0x05;
+const ADD_X: u16 = 0x0c;
+const AND: u16 = 0x54;
+const RET: u16 = 0x06;
+
+const ALLOW: u32 = 0x7fff_0000;
+const TRAP: u32 = 0x0003_0000;
+const ARCH_X86_64: u32 = 0xc000_003e;
+/// Offsets in `struct seccomp_data`.
+const NR: u32 = 0;
+const ARCH: u32 = 4;
+const IP_LO: u32 = 8;
+const IP_HI: u32 = 12;
+
+const fn arg_lo(i: u32) -> u32 {
+    16 + 8 * i
+}
+
+const fn arg_hi(i: u32) -> u32 {
+    20 + 8 * i
+}
+
+/// One `struct sock_filter`, packed as the kernel reads it on a little-endian machine.
+fn insn(code: u16, jt: u8, jf: u8, k: u32) -> u64 {
+    u64::from(code) | u64::from(jt) << 16 | u64::from(jf) << 24 | u64::from(k) << 32
+}
+
+/// Assembles instructions; jumps are to "allow" (`A`), to "trap" or to what follows.
+struct Program(Vec<u64>);
+
+impl Program {
+    fn load(&mut self, at: u32) {
+        self.0.push(insn(LD_ABS, 0, 0, at));
+    }
+
+    /// Traps unless the condition holds.
+    fn need(&mut self, jump: u16, k: u32) {
+        self.0.push(insn(jump, 1, 0, k));
+        self.trap();
+    }
+
+    /// Traps if the condition holds.
+    fn refuse(&mut self, jump: u16, k: u32) {
+        self.0.push(insn(jump, 0, 1, k));
+        self.trap();
+    }
+
+    fn need_word(&mut self, at: u32, k: u32) {
+        self.load(at);
+        self.need(JEQ, k);
+    }
+
+    fn allow(&mut self) {
+        self.0.push(insn(RET, 0, 0, ALLOW));
+    }
+
+    fn trap(&mut self) {
+        self.0.push(insn(RET, 0, 0, TRAP));
+    }
+
+    /// The range in arguments 0 and 1 ends at or below `GUEST_END`, which is 32-bit aligned but
+    /// for its upper half.
+    fn need_guest_range(&mut self) {
+        const END_HI: u32 = (GUEST_END >> 32) as u32;
+        for i in 0..2 {
+            self.load(arg_hi(i));
+            self.refuse(JGT, END_HI);
+        }
+        // M[0] = sum of the lower halves; a carry shows as a sum below an addend.
+        self.load(arg_lo(1));
+        self.0.push(insn(0x07, 0, 0, 0)); // tax
+        self.load(arg_lo(0));
+        self.0.push(insn(ADD_X, 0, 0, 0));
+        self.0.push(insn(ST, 0, 0, 0));
+        self.0.push(insn(LDX_MEM, 0, 0, 0));
+        self.load(arg_lo(0));
+        // No carry: A > X is false. M[1] = carry.
+        self.0.push(insn(JGT_X, 2, 0, 0));
+        self.0.push(insn(0x00, 0, 0, 0)); // A = 0
+        self.0.push(insn(JA, 0, 0, 1));
+        self.0.push(insn(0x00, 0, 0, 1)); // A = 1
+        self.0.push(insn(ST, 0, 0, 1));
+        self.load(arg_hi(0));
+        self.0.push(insn(0x07, 0, 0, 0));
+        self.load(arg_hi(1));
+        self.0.push(insn(ADD_X, 0, 0, 0));
+        self.0.push(insn(LDX_MEM, 0, 0, 1));
+        self.0.push(insn(ADD_X, 0, 0, 0));
+        self.refuse(JGT, END_HI);
+        // Exactly at the end only if the lower half is zero.
+        self.0.push(insn(JEQ, 0, 3, END_HI));
+        self.0.push(insn(0x60, 0, 0, 0)); // A = M[0]
+        self.0.push(insn(JEQ, 1, 0, 0));
+        self.0.push(insn(JA, 0, 0, 1));
+        self.0.push(insn(JA, 0, 0, 1));
+        self.trap();
+    }
+
+    /// `body` for the system call `number`, which is in the accumulator.
+    fn case(&mut self, number: u32, body: impl FnOnce(&mut Program)) {
+        let mut inner = Program(Vec::new());
+        body(&mut inner);
+        inner.allow();
+        self.0.push(insn(JEQ, 0, inner.0.len() as u8, number));
+        self.0.append(&mut inner.0);
+    }
+}
+
+/// The program for a stub whose host operations show `cookie`.
+pub(crate) fn stub_filter(cookie: [u32; 3]) -> Vec<u64> {
+    const IP: u32 = (TEXT_BASE >> 32) as u32;
+    let mut p = Program(Vec::with_capacity(MAX_FILTER));
+    p.need_word(IP_HI, IP);
+    p.load(IP_LO);
+    p.need(JGE, TEXT_BASE as u32);
+    p.refuse(JGE, (TEXT_BASE + TEXT_MAX) as u32);
+    p.need_word(ARCH, ARCH_X86_64);
+    p.load(NR);
+    for free in [nr::__NR_rt_sigreturn, nr::__NR_gettid, nr::__NR_sigaltstack] {
+        p.case(free, |_| {});
+    }
+    p.case(nr::__NR_rt_sigprocmask, |_| {});
+    p.case(nr::__NR_futex, |p| {
+        // Shared FUTEX_WAIT and FUTEX_WAKE.
+        p.load(arg_lo(1));
+        p.refuse(JGT, 1);
+    });
+    p.case(nr::__NR_write, |p| {
+        p.need_word(arg_lo(0), DOORBELL_FD);
+        p.need_word(arg_lo(2), 8);
+    });
+    p.case(nr::__NR_mmap, |p| {
+        for (arg, word) in [2, 3, 4].into_iter().zip(cookie) {
+            p.need_word(arg_hi(arg), word);
+        }
+        p.need_word(arg_lo(4), MEMORY_FD);
+        p.load(arg_lo(3));
+        p.0.push(insn(AND, 0, 0, !0x8000));
+        p.need(JEQ, 0x11);
+        p.load(arg_lo(2));
+        p.refuse(JGT, 7);
+        p.need_guest_range();
+    });
+    for number in [nr::__NR_munmap, nr::__NR_mprotect] {
+        p.case(number, |p| {
+            for (arg, word) in [3, 4, 5].into_iter().zip(cookie) {
+                p.need_word(arg_lo(arg), word);
+            }
+            p.need_guest_range();
+        });
+    }
+    p.case(nr::__NR_clone, |p| {
+        for (arg, word) in [2, 3, 5].into_iter().zip(cookie) {
+            p.need_word(arg_lo(arg), word);
+        }
+        p.need_word(arg_lo(0), 0x0005_0f00);
+        p.need_word(arg_hi(0), 0);
+    });
+    debug_assert_ne!(ENTER_NR as u32, nr::__NR_futex);
+    p.trap();
+    debug_assert!(p.0.len() <= MAX_FILTER, "{}", p.0.len());
+    p.0
+}

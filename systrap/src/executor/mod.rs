@@ -1,0 +1,124 @@
+//! The loop that everything in the sentry runs on.
+//!
+//! One thread takes traps from the stubs, wakes and polls futures, fires timers and watches host
+//! descriptors. While traps keep coming it polls shared memory; when they stop coming it sleeps on
+//! one epoll descriptor, and nothing ticks.
+
+mod queue;
+mod reactor;
+mod timers;
+
+pub(crate) use queue::{BoxFuture, RunQueue};
+pub use reactor::Registration;
+pub(crate) use reactor::{Reactor, Source};
+pub(crate) use timers::TimerWheel;
+
+use crate::host::Shared;
+use crate::space::Space;
+use crate::sys;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, fence};
+
+/// Futures polled before the stubs are looked at again.
+const BATCH: usize = 32;
+
+/// The loop's own state.
+pub(crate) struct Executor {
+    host: Arc<Shared>,
+    spaces: Vec<Arc<Space>>,
+    generation: u64,
+    /// Cycles that the next trap takes to come, on average.
+    expected: u64,
+}
+
+impl Executor {
+    pub(crate) fn new(host: Arc<Shared>) -> Executor {
+        Executor { host, spaces: Vec::new(), generation: 0, expected: 0 }
+    }
+
+    /// Runs until `done` is set by a future.
+    pub(crate) fn run(&mut self, done: &AtomicBool) {
+        let us = self.host.cycles_per_us;
+        let mut idle_since = sys::tsc();
+        let mut looked = idle_since;
+        while !done.load(Relaxed) {
+            let mut busy = self.poll_spaces();
+            busy |= self.host.run_queue.run(BATCH);
+            let now = sys::tsc();
+            if now.wrapping_sub(looked) > 50 * us {
+                // Timers and descriptors are not starved by guests that trap all the time.
+                looked = now;
+                busy |= self.host.timers.fire();
+                self.host.clock.follow(now);
+                busy |= self.host.reactor.poll(&self.host, Some(0));
+                self.schedule(now);
+                self.host.zygote.tend(self.host.spare);
+            }
+            if busy {
+                let gap = now.wrapping_sub(idle_since).min(1000 * us);
+                self.expected = (self.expected * 7 + gap) / 8;
+                idle_since = sys::tsc();
+                continue;
+            }
+            let budget = if self.expected < 100 * us { 150 * us } else { 5 * us };
+            if self.spaces.is_empty() || now.wrapping_sub(idle_since) > budget {
+                let gap = now.wrapping_sub(idle_since).min(1000 * us);
+                self.sleep(done);
+                looked = sys::tsc();
+                self.expected = (self.expected * 7 + gap.max(200 * us)) / 8;
+                idle_since = sys::tsc();
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+    }
+
+    fn refresh(&mut self) {
+        let generation = self.host.active_generation();
+        if generation != self.generation {
+            self.generation = generation;
+            self.spaces = self.host.active_spaces();
+        }
+    }
+
+    fn poll_spaces(&mut self) -> bool {
+        self.refresh();
+        let mut busy = false;
+        for space in &self.spaces {
+            busy |= space.poll();
+        }
+        busy
+    }
+
+    /// Returns nanoseconds until the next look.
+    fn schedule(&self, now: u64) -> Option<u64> {
+        let cycles = self.spaces.iter().filter_map(|s| s.schedule(now)).min()?;
+        Some(cycles * 1000 / self.host.cycles_per_us.max(1))
+    }
+
+    fn sleep(&mut self, done: &AtomicBool) {
+        self.host.deactivate_idle();
+        self.refresh();
+        self.host.zygote.tend(self.host.spare);
+        let bell = self.host.regions.bell();
+        bell.sleeping.store(1, SeqCst);
+        fence(SeqCst);
+        // A stub publishes first and reads the word after; so do wakers of other threads.
+        let news = self.spaces.iter().any(|s| s.has_news())
+            || !self.host.run_queue.is_empty()
+            || self.host.active_generation() != self.generation
+            || done.load(SeqCst);
+        if !news {
+            let timer = self.host.timers.until_next();
+            let look = self.schedule(sys::tsc());
+            let timeout = match (timer, look) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+            self.host.reactor.poll(&self.host, timeout);
+        }
+        bell.sleeping.store(0, Relaxed);
+        self.host.timers.fire();
+    }
+}

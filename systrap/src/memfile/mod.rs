@@ -1,0 +1,220 @@
+//! The memory file: one memfd that all guest memory comes from, mapped whole into the sentry.
+//!
+//! The file is sparse and twice as long as the limit, so that fragmentation does not count against
+//! guests; the window onto it costs addresses, not memory. A byte's pointer is arithmetic.
+//!
+//! Pages read as zero when they are handed out. Small runs that come back keep their host memory
+//! and are cleared when they are handed out again, which is ten times cheaper than a hole and a
+//! fault; the cache of such runs is bounded. Everything larger is punched out of the file at once.
+
+mod counts;
+mod free;
+#[cfg(test)]
+mod tests;
+
+use counts::Counts;
+use free::{Free, Source};
+use mm::{FileRange, MemoryFile, OutOfMemory};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FallocateFlags, MemfdFlags, ftruncate, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use std::io;
+use std::ptr::{NonNull, null_mut};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+use sync::Mutex;
+
+const PAGE: u64 = arch::PAGE_SIZE;
+
+/// Guest memory in a memfd.
+pub struct MemFile {
+    fd: OwnedFd,
+    base: NonNull<u8>,
+    window: u64,
+    limit: u64,
+    used: AtomicU64,
+    counts: Counts,
+    free: Mutex<Free>,
+}
+
+// SAFETY: the window is valid until drop. What lies in it is shared with guests and is only copied
+// or accessed by atomics.
+unsafe impl Send for MemFile {}
+// SAFETY: as above.
+unsafe impl Sync for MemFile {}
+
+impl MemFile {
+    /// A file that gives out at most `limit` bytes at a time.
+    ///
+    /// # Errors
+    /// What memfd_create(2), ftruncate(2) and mmap(2) say.
+    pub fn new(limit: u64) -> io::Result<MemFile> {
+        let limit = limit.clamp(PAGE, 1 << 45).next_multiple_of(PAGE);
+        let window = (limit * 2).max(1 << 30);
+        let fd = memfd_create(c"tessera-memory", MemfdFlags::CLOEXEC)?;
+        ftruncate(&fd, window)?;
+        let prot = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::SHARED | MapFlags::NORESERVE;
+        // SAFETY: a fresh mapping where the kernel likes.
+        let base = unsafe { mmap(null_mut(), window as usize, prot, flags, &fd, 0)? };
+        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        let counts = Counts::new(window / PAGE)?;
+        let free = Mutex::new(Free::new(window / PAGE));
+        Ok(MemFile { fd, base, window, limit, used: AtomicU64::new(0), counts, free })
+    }
+
+    /// The descriptor, for stubs to map.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// A pointer to `len` bytes at `offset` if the window has them.
+    fn at(&self, offset: u64, len: u64) -> Option<*mut u8> {
+        let inside = offset.checked_add(len).is_some_and(|end| end <= self.window);
+        debug_assert!(inside, "{offset:#x}+{len:#x} is outside the memory file");
+        // SAFETY: inside the window, as just checked.
+        inside.then(|| unsafe { self.base.as_ptr().add(offset as usize) })
+    }
+
+    fn word(&self, offset: u64) -> Option<&AtomicU32> {
+        debug_assert_eq!(offset % 4, 0);
+        let at = self.at(offset & !3, 4)?;
+        // SAFETY: aligned, inside the window, and only accessed atomically while borrowed.
+        Some(unsafe { AtomicU32::from_ptr(at.cast()) })
+    }
+
+    fn punch(&self, start: u64, pages: u64) {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if rustix::fs::fallocate(&self.fd, flags, start * PAGE, pages * PAGE).is_err() {
+            // Clearing is what matters; that the host gets its memory back is a courtesy.
+            self.zero(start * PAGE, pages * PAGE);
+        }
+    }
+
+    fn release(&self, start: u64, pages: u64) {
+        self.used.fetch_sub(pages * PAGE, Relaxed);
+        if self.free.lock().cache(start, pages) {
+            return;
+        }
+        // Not while it is on a list: someone might get it and write before the hole is punched.
+        self.punch(start, pages);
+        self.free.lock().give(start, pages);
+    }
+}
+
+impl MemoryFile for MemFile {
+    fn allocate(&self, len: u64) -> Result<FileRange, OutOfMemory> {
+        let len = len.checked_next_multiple_of(PAGE).ok_or(OutOfMemory)?;
+        let fits = |used: u64| used.checked_add(len).filter(|&u| u <= self.limit);
+        self.used.fetch_update(Relaxed, Relaxed, fits).map_err(|_| OutOfMemory)?;
+        let taken = self.free.lock().take(len / PAGE);
+        let taken = taken.or_else(|| {
+            // The file is fragmented: give up the cache and try once more.
+            let cached = self.free.lock().drain_cache();
+            for (start, pages) in cached {
+                self.punch(start, pages);
+                self.free.lock().give(start, pages);
+            }
+            self.free.lock().take(len / PAGE)
+        });
+        let Some((start, source)) = taken else {
+            self.used.fetch_sub(len, Relaxed);
+            return Err(OutOfMemory);
+        };
+        let r = FileRange { start: start * PAGE, end: start * PAGE + len };
+        if source == Source::Dirty {
+            self.zero(r.start, len);
+        }
+        self.counts.set(start, len / PAGE);
+        Ok(r)
+    }
+
+    fn inc_ref(&self, r: FileRange) -> Result<(), OutOfMemory> {
+        let (from, to) = (r.start / PAGE, r.end.div_ceil(PAGE));
+        for page in from..to {
+            if !self.counts.inc(page) {
+                self.dec_ref(FileRange { start: from * PAGE, end: page * PAGE });
+                return Err(OutOfMemory);
+            }
+        }
+        Ok(())
+    }
+
+    fn dec_ref(&self, r: FileRange) {
+        let (mut page, end) = (r.start / PAGE, r.end.div_ceil(PAGE));
+        while page < end {
+            let start = page;
+            while page < end && self.counts.dec(page) {
+                page += 1;
+            }
+            if page > start {
+                self.release(start, page - start);
+            }
+            // The page that ended the run has had its reference dropped, unless there was none.
+            page += 1;
+        }
+    }
+
+    fn ref_count(&self, offset: u64) -> u32 {
+        self.counts.get(offset / PAGE)
+    }
+
+    fn read(&self, offset: u64, to: &mut [u8]) {
+        if let Some(from) = self.at(offset, to.len() as u64) {
+            // SAFETY: both sides hold that many bytes. A guest may write meanwhile, which can only
+            // tear bytes whose value nobody relies on.
+            unsafe { from.copy_to_nonoverlapping(to.as_mut_ptr(), to.len()) }
+        }
+    }
+
+    fn write(&self, offset: u64, from: &[u8]) {
+        if let Some(to) = self.at(offset, from.len() as u64) {
+            // SAFETY: as in `read`.
+            unsafe { to.copy_from_nonoverlapping(from.as_ptr(), from.len()) }
+        }
+    }
+
+    fn zero(&self, offset: u64, len: u64) {
+        if let Some(to) = self.at(offset, len) {
+            // SAFETY: as in `read`.
+            unsafe { to.write_bytes(0, len as usize) }
+        }
+    }
+
+    fn copy(&self, from: u64, to: u64, len: u64) {
+        if let (Some(from), Some(to)) = (self.at(from, len), self.at(to, len)) {
+            // SAFETY: as in `read`; ranges that overlap after all are copied right, too.
+            unsafe { to.copy_from(from, len as usize) }
+        }
+    }
+
+    fn load_u32(&self, offset: u64) -> u32 {
+        self.word(offset).map_or(0, |w| w.load(Acquire))
+    }
+
+    fn swap_u32(&self, offset: u64, new: u32) -> u32 {
+        self.word(offset).map_or(0, |w| w.swap(new, AcqRel))
+    }
+
+    fn compare_exchange_u32(&self, offset: u64, old: u32, new: u32) -> u32 {
+        self.word(offset)
+            .map_or(0, |w| w.compare_exchange(old, new, AcqRel, Acquire).unwrap_or_else(|v| v))
+    }
+
+    fn used(&self) -> u64 {
+        self.used.load(Relaxed)
+    }
+
+    fn limit(&self) -> u64 {
+        self.limit
+    }
+}
+
+impl Drop for MemFile {
+    fn drop(&mut self) {
+        // SAFETY: our own window; all users borrow from `self`.
+        unsafe {
+            let _ = munmap(self.base.as_ptr().cast(), self.window as usize);
+        }
+    }
+}

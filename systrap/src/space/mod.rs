@@ -1,0 +1,439 @@
+//! One address space: a stub process, its region, and what the sentry knows of both.
+//!
+//! Everything that the stub says is checked against [`State`], which it cannot reach: a trap counts
+//! only for a slot that was made ready, progress only up to what was queued, a thread id only
+//! together with the process's own number.
+
+mod ops;
+mod sched;
+
+pub(crate) use sched::Slices;
+
+use crate::host::Shared;
+use crate::regions::RegionIndex;
+use crate::shared::{
+    self, Control, FLUSH, GUEST_END, INTERRUPT_SIGNAL, MAX_SLOTS, MAX_THREADS, POPULATE, Report,
+    Slot,
+};
+use crate::sys;
+use crate::zygote::{Child, Stub};
+use arch::{Access, AddrRange};
+use mm::{FileRange, MemoryFile};
+use ops::{HostOp, Queue};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::task::Waker;
+use sync::Mutex;
+
+/// The part of an address space that outlives its users, until the process is reaped.
+pub(crate) struct Space {
+    pub(crate) host: Arc<Shared>,
+    region: RegionIndex,
+    child: Child,
+    cookie: [u32; 3],
+    dead: AtomicBool,
+    /// On the executor's list of spaces to poll.
+    pub(crate) active: AtomicBool,
+    /// Its number among the executor's descriptors.
+    pub(crate) token: AtomicU64,
+    state: Mutex<State>,
+}
+
+struct State {
+    slots: Vec<SlotState>,
+    free: Vec<u32>,
+    queue: Queue,
+    /// Ready contexts that wait for room in the operation ring.
+    deferred: VecDeque<u32>,
+    ready_tail: u32,
+    running: u32,
+    threads: u32,
+    sched: sched::Sched,
+}
+
+enum SlotState {
+    Free,
+    /// Bound to a context that does not run.
+    Idle,
+    /// Ready or in user code, since this time-stamp.
+    Running(Waker, u64),
+    /// Came back.
+    Trapped,
+    /// Still running, but its context is gone.
+    Orphan,
+}
+
+impl Space {
+    pub(crate) fn new(host: Arc<Shared>, stub: Stub) -> Space {
+        let state = State {
+            slots: Vec::new(),
+            free: Vec::new(),
+            queue: Queue::default(),
+            deferred: VecDeque::new(),
+            ready_tail: 0,
+            running: 0,
+            threads: 1,
+            sched: sched::Sched::default(),
+        };
+        let Stub { child, region, cookie } = stub;
+        let (dead, active) = (AtomicBool::new(false), AtomicBool::new(false));
+        let token = AtomicU64::new(0);
+        let state = Mutex::new(state);
+        let space = Space { host, region, child, cookie, dead, active, token, state };
+        space.control().spin.store(space.host.stub_spin(), Relaxed);
+        space
+    }
+
+    pub(crate) fn child(&self) -> &Child {
+        &self.child
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Acquire)
+    }
+
+    fn control(&self) -> &Control {
+        self.host.regions.control(self.region)
+    }
+
+    fn report(&self) -> &Report {
+        self.host.regions.report(self.region)
+    }
+
+    pub(crate) fn slot(&self, slot: u32) -> &Slot {
+        self.host.regions.slot(self.region, slot)
+    }
+
+    pub(crate) fn read_fpu(&self, slot: u32, to: &mut [u8]) {
+        self.host.regions.read_fpu(self.region, slot, to);
+    }
+
+    pub(crate) fn write_fpu(&self, slot: u32, from: &[u8]) {
+        self.host.regions.write_fpu(self.region, slot, from);
+        self.slot(slot).fpu_load.store(1, Relaxed);
+    }
+
+    /// A slot for a context.
+    pub(crate) fn bind(&self) -> Option<u32> {
+        let mut s = self.state.lock();
+        let slot = match s.free.pop() {
+            Some(i) => i,
+            None if s.slots.len() == MAX_SLOTS => return None,
+            None => {
+                s.slots.push(SlotState::Free);
+                s.slots.len() as u32 - 1
+            }
+        };
+        s.slots[slot as usize] = SlotState::Idle;
+        Some(slot)
+    }
+
+    /// Gives a slot back; one that still runs is interrupted and freed when it has come back.
+    pub(crate) fn unbind(&self, slot: u32) {
+        let mut s = self.state.lock();
+        match s.slots[slot as usize] {
+            SlotState::Running(..) => {
+                s.slots[slot as usize] = SlotState::Orphan;
+                self.interrupt_locked(slot);
+            }
+            _ => {
+                s.slots[slot as usize] = SlotState::Free;
+                s.free.push(slot);
+            }
+        }
+    }
+
+    /// Makes a context ready whose registers are in its slot.
+    pub(crate) fn resume(self: &Arc<Self>, slot: u32, waker: &Waker) {
+        let mut s = self.state.lock();
+        if self.is_dead() {
+            waker.wake_by_ref();
+            return;
+        }
+        self.slot(slot).interrupt.store(0, Relaxed);
+        s.slots[slot as usize] = SlotState::Running(waker.clone(), sys::tsc());
+        s.running += 1;
+        if s.deferred.is_empty() && s.queue.publish(self.control(), self.report(), self.cookie) {
+            self.push_ready(&mut s, slot);
+        } else {
+            s.deferred.push_back(slot);
+            self.push_ready(&mut s, FLUSH);
+        }
+        drop(s);
+        self.activate();
+    }
+
+    /// Puts an entry into the ready ring and sees to it that somebody takes it.
+    fn push_ready(&self, s: &mut State, entry: u32) {
+        let control = self.control();
+        control.ready[s.ready_tail as usize % MAX_SLOTS].store(entry, Relaxed);
+        s.ready_tail = s.ready_tail.wrapping_add(1);
+        control.ready_tail.store(s.ready_tail, SeqCst);
+        self.wake_sleeper();
+    }
+
+    /// Wakes one sleeping thread unless one is spinning.
+    fn wake_sleeper(&self) {
+        let idle = self.report().idle.load(SeqCst);
+        if idle & 0xffff == 0 && idle != 0 {
+            sys::futex_wake(&raw const self.control().ready_tail, 1);
+        }
+    }
+
+    /// Whether a context of it is ready or in user code, or somebody waits for its operations.
+    pub(crate) fn is_in_use(&self) -> bool {
+        let s = self.state.lock();
+        s.running != 0 || s.queue.is_awaited()
+    }
+
+    fn activate(self: &Arc<Self>) {
+        if !self.active.load(Relaxed) && !self.active.swap(true, SeqCst) {
+            self.host.activate(self.clone());
+        }
+    }
+
+    /// What a context that is polled again finds.
+    pub(crate) fn poll_slot(&self, slot: u32, waker: &Waker) -> SlotPoll {
+        let mut s = self.state.lock();
+        match &mut s.slots[slot as usize] {
+            SlotState::Running(w, _) if !self.is_dead() => {
+                w.clone_from(waker);
+                SlotPoll::Running
+            }
+            state @ SlotState::Trapped => {
+                *state = SlotState::Idle;
+                SlotPoll::Trapped
+            }
+            state => {
+                *state = SlotState::Idle;
+                SlotPoll::Dead
+            }
+        }
+    }
+
+    /// Whether there may be news, at the cost of one cache line.
+    #[inline]
+    pub(crate) fn has_news(&self) -> bool {
+        let r = self.report();
+        r.summary.iter().any(|w| w.load(Relaxed) != 0) || r.attention.load(Relaxed) != 0
+    }
+
+    /// Takes the stub's news. Returns whether there was any.
+    pub(crate) fn poll(&self) -> bool {
+        if !self.has_news() {
+            return false;
+        }
+        let report = self.report();
+        let mut wake = None;
+        let mut more: Vec<Waker> = Vec::new();
+        let mut s = self.state.lock();
+        for (i, summary) in report.summary.iter().enumerate() {
+            if summary.load(Relaxed) == 0 {
+                continue;
+            }
+            for word in bits(summary.swap(0, SeqCst)) {
+                let word = i * 64 + word;
+                for bit in bits(report.events[word].swap(0, SeqCst)) {
+                    if let Some(w) = s.trapped(word * 64 + bit) {
+                        // Nearly always there is one.
+                        match wake {
+                            None => wake = Some(w),
+                            Some(_) => more.push(w),
+                        }
+                    }
+                }
+            }
+        }
+        if report.attention.load(Relaxed) != 0 {
+            report.attention.store(0, SeqCst);
+        }
+        let mut free = Vec::new();
+        if s.queue.is_awaited() || !s.deferred.is_empty() {
+            let (ranges, wakers) = s.queue.progress(report.ops_done.load(Acquire));
+            free = ranges;
+            more.extend(wakers);
+            self.publish_deferred(&mut s);
+        }
+        drop(s);
+        wake.into_iter().chain(more).for_each(Waker::wake);
+        self.release(free);
+        true
+    }
+
+    fn publish_deferred(&self, s: &mut State) {
+        while !s.deferred.is_empty() {
+            if !s.queue.publish(self.control(), self.report(), self.cookie) {
+                self.push_ready(s, FLUSH);
+                return;
+            }
+            if let Some(slot) = s.deferred.pop_front() {
+                self.push_ready(s, slot);
+            }
+        }
+    }
+
+    fn release(&self, ranges: Vec<FileRange>) {
+        for r in ranges {
+            self.host.memory.dec_ref(r);
+        }
+    }
+
+    pub(crate) fn push_op(&self, kind: u32, at: AddrRange, access: Access, offset: u64, now: bool) {
+        let Some(at) = clip(at) else { return };
+        let mut s = self.state.lock();
+        let prot = u32::from(access.bits()) | if now { POPULATE } else { 0 };
+        let (addr, len) = (at.start.0, at.len());
+        s.queue.push(HostOp { kind, prot, addr, len, offset });
+    }
+
+    pub(crate) fn retire(&self, ranges: Vec<FileRange>) {
+        let free = {
+            let mut s = self.state.lock();
+            if self.is_dead() { ranges } else { s.queue.retire(ranges) }
+        };
+        self.release(free);
+    }
+
+    /// Makes what is queued take effect.
+    pub(crate) fn flush(self: &Arc<Self>) {
+        let mut s = self.state.lock();
+        if self.is_dead() || !s.queue.is_behind() {
+            return;
+        }
+        s.queue.publish(self.control(), self.report(), self.cookie);
+        let idle = self.report().idle.load(SeqCst);
+        self.push_ready(&mut s, FLUSH);
+        if idle == 0 {
+            // Every thread is busy: whichever is in user code is made to look.
+            self.signal_some_thread();
+        }
+        drop(s);
+        self.activate();
+    }
+
+    fn signal_some_thread(&self) {
+        for t in &self.report().threads {
+            let tid = t.tid.load(Relaxed);
+            if tid != 0 && t.current.load(Relaxed) != 0 {
+                sys::tgkill(self.child.pid(), tid, INTERRUPT_SIGNAL);
+                return;
+            }
+        }
+    }
+
+    /// `false` when everything queued so far has taken effect.
+    pub(crate) fn wait_flushed(&self, waker: &Waker) -> bool {
+        let (free, wake, wait) = {
+            let mut s = self.state.lock();
+            let (free, wake) = s.queue.progress(self.report().ops_done.load(Acquire));
+            (free, wake, !self.is_dead() && s.queue.wait(waker))
+        };
+        wake.into_iter().for_each(Waker::wake);
+        self.release(free);
+        wait
+    }
+
+    /// Makes a running slot come back soon.
+    pub(crate) fn interrupt(&self, slot: u32) {
+        let s = self.state.lock();
+        if matches!(s.slots.get(slot as usize), Some(SlotState::Running(..))) {
+            self.interrupt_locked(slot);
+        }
+    }
+
+    fn interrupt_locked(&self, slot: u32) {
+        if self.is_dead() {
+            return;
+        }
+        let words = self.slot(slot);
+        words.interrupt.store(1, SeqCst);
+        // The stub stores the thread first and looks at the flag after, so one of the two sees the
+        // other.
+        let thread = words.thread.load(SeqCst);
+        if thread != 0 {
+            let thread = &self.report().threads[(thread as usize - 1) % MAX_THREADS];
+            sys::tgkill(self.child.pid(), thread.tid.load(Relaxed), INTERRUPT_SIGNAL);
+        }
+    }
+
+    /// Called once the process is known to be dead: nothing of it runs any more, and its memory is
+    /// unmapped.
+    pub(crate) fn bury(&self) {
+        let (free, wake) = {
+            let mut s = self.state.lock();
+            self.dead.store(true, Release);
+            self.child.kill();
+            self.child.reap(true);
+            let (free, mut wake) = s.queue.abandon();
+            s.deferred.clear();
+            s.running = 0;
+            for slot in &mut s.slots {
+                if let SlotState::Running(w, _) = slot {
+                    wake.push(w.clone());
+                }
+            }
+            (free, wake)
+        };
+        wake.into_iter().for_each(Waker::wake);
+        self.release(free);
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        if !self.is_dead() {
+            self.bury();
+        }
+        self.host.reactor.remove(self.child.fd(), self.token.load(Relaxed));
+        self.host.regions.release(self.region);
+    }
+}
+
+impl State {
+    /// A slot says that it has trapped.
+    fn trapped(&mut self, slot: usize) -> Option<Waker> {
+        let state = self.slots.get_mut(slot)?;
+        match std::mem::replace(state, SlotState::Trapped) {
+            SlotState::Running(waker, _) => {
+                self.running = self.running.saturating_sub(1);
+                Some(waker)
+            }
+            SlotState::Orphan => {
+                *state = SlotState::Free;
+                self.running = self.running.saturating_sub(1);
+                self.free.push(slot as u32);
+                None
+            }
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+}
+
+/// What became of a context that was made ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlotPoll {
+    Running,
+    Trapped,
+    Dead,
+}
+
+/// The part of a range that a stub may map.
+fn clip(r: AddrRange) -> Option<AddrRange> {
+    let end = r.end.0.min(GUEST_END);
+    let start = r.start.0.max(shared::GUEST_START);
+    (start < end).then_some(AddrRange { start: start.into(), end: end.into() })
+}
+
+/// The positions of the bits that are set.
+fn bits(mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
+        word &= word - 1;
+        Some(bit)
+    })
+}
