@@ -57,9 +57,9 @@ impl Manager {
     }
 
     /// If the word at `from` is still `expected`, takes the PI futex `to` for the first waiter if
-    /// it is free, and moves up to `counts.requeue` others behind its owner. `counts.wake` must be
-    /// 1. Returns how many waiters were given the lock or moved. Source: futex(2),
-    /// `FUTEX_CMP_REQUEUE_PI`; `futex_requeue` in `kernel/futex/requeue.c`.
+    /// it is free, and moves up to `counts.requeue` others behind its owner. `counts.wake` must be one. Returns how many waiters were given the lock or moved.
+    ///
+    /// Source: futex(2), `FUTEX_CMP_REQUEUE_PI`; `futex_requeue` in `kernel/futex/requeue.c`.
     ///
     /// # Errors
     /// `EINVAL` for other counts, equal words, unaligned addresses, or a waiter that is not there

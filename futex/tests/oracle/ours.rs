@@ -37,7 +37,7 @@ impl Ours {
             Act::Set(word, value) => {
                 let value = match value {
                     Value::Num(n) => n,
-                    Value::Tid(t, flags) => FIRST_TID + t as u32 | flags,
+                    Value::Tid(t, flags) => (FIRST_TID + t as u32) | flags,
                 };
                 self.memory.set(address(word as u32 * 16), value);
                 None

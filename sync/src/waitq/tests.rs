@@ -77,7 +77,7 @@ fn more_listeners_than_fit_inline() {
 /// A listener may change the queue that tells it: the lock is not held then.
 #[test]
 fn a_listener_may_unregister_itself() {
-    struct Once(Arc<Queue>, crate::Mutex<Option<Ticket>>);
+    struct Once(Arc<Queue>, Mutex<Option<Ticket>>);
     impl Notify for Once {
         fn notify(&self, _: Events) {
             if let Some(t) = self.1.lock().take() {
@@ -86,7 +86,7 @@ fn a_listener_may_unregister_itself() {
         }
     }
     let q = Arc::new(Queue::new());
-    let once = Arc::new(Once(q.clone(), crate::Mutex::new(None)));
+    let once = Arc::new(Once(q.clone(), Mutex::new(None)));
     let ticket = q.register_target(Events::IN, once.clone());
     *once.1.lock() = Some(ticket);
     q.notify(Events::IN);
