@@ -9,7 +9,7 @@ use sync::Mutex;
 use syserr::Errno;
 
 use crate::locks::FileLocks;
-use crate::{FileOps, Nanos, OpenFlags, Path, PathCx, Stat, mode};
+use crate::{DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, mode};
 
 /// Type, permissions and owner: what a permission check reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,6 +333,30 @@ pub trait Inode: Send + Sync + Any {
     }
     /// For the file system, to find its own type again.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// An inode that an overlay can lie over: one that does not depend on who looks.
+pub trait Lower: Inode {
+    /// The child called `name`.
+    ///
+    /// # Errors
+    /// As [`Inode::lookup`].
+    fn lower_child(&self, name: &[u8]) -> Result<Arc<dyn Lower>, Errno>;
+    /// As [`FileOps::read_dir`].
+    ///
+    /// # Errors
+    /// As [`FileOps::read_dir`].
+    fn lower_list(&self, from: u64, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno>;
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// As [`Inode::open`].
+    fn lower_file(self: Arc<Self>) -> Result<Arc<dyn FileOps>, Errno>;
+    /// The text of a symbolic link.
+    ///
+    /// # Errors
+    /// `EINVAL` when it is none.
+    fn lower_link(&self) -> Result<Arc<[u8]>, Errno>;
 }
 
 /// Opens FIFOs and device nodes, which file systems only name.

@@ -10,8 +10,10 @@ mod creds;
 mod env;
 mod fd;
 mod flags;
+mod host;
 mod inode;
 pub mod locks;
+mod memfs;
 mod ops;
 pub mod perm;
 mod seam;
@@ -22,10 +24,12 @@ pub use creds::{Creds, cap};
 pub use env::{Env, TimeSource, makedev, split_dev};
 pub use fd::{FdTable, File, FileOwner, NR_OPEN, OwnerKind};
 pub use flags::{OpenFlags, mode};
+pub use host::{HostFs, HostInode, HostNode, HostOptions};
 pub use inode::{
-    Create, FileSystemType, Inode, InodeState, Link, Perm, RenameFlags, SetAttr, SpecialFiles,
-    StatFs, SuperBlock, Validity, XattrSet,
+    Create, FileSystemType, Inode, InodeState, Link, Lower, Perm, RenameFlags, SetAttr,
+    SpecialFiles, StatFs, SuperBlock, Validity, XattrSet,
 };
+pub use memfs::{MemOptions, TmpfsType, overlay, tmpfs};
 pub use ops::{OpenHow, SetTime};
 pub use seam::{Caller, DirEntry, FileOps, Nanos, Stat, Whence};
 pub use tree::{AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountFlags, Path, PathCx};

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use sync::{Mutex, RwLock};
 
 use crate::locks::LockGraph;
+use crate::memfs::MemFs;
 use crate::tree::{Dcache, Dentry, MountTable};
 use crate::{Env, FileSystemType, Mount, MountFlags, Path, SpecialFiles, SuperBlock};
 
@@ -25,6 +26,8 @@ pub struct Vfs {
     pub(crate) types: RwLock<BTreeMap<&'static str, Arc<dyn FileSystemType>>>,
     pub(crate) special: RwLock<Option<Arc<dyn SpecialFiles>>>,
     locks: LockGraph,
+    /// Files that memfd_create(2) makes.
+    pub(crate) unnamed: Arc<MemFs>,
     root: Path,
 }
 
@@ -35,8 +38,10 @@ impl Vfs {
         let dentry = Dentry::new(None, b"", Some(top.root.clone()));
         let mount = mounts.new_mount(dentry.clone(), top, flags);
         mounts.add_top(&mount);
+        let unnamed = MemFs::private(&env);
         Arc::new(Vfs {
             env,
+            unnamed,
             mounts,
             dcache: Dcache::new(DENTRIES_MAX),
             renaming: Mutex::new(()),

@@ -1,0 +1,255 @@
+//! Pages of one host file, in the memory file.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
+use alloc::vec::Vec;
+use arch::{IoDst, PAGE_SIZE};
+use core::ops::Range;
+use mm::{FileRange, MappingSet, MemoryFile};
+use sync::Mutex;
+use syserr::Errno;
+
+use super::HostInode;
+use super::cache::PageBudget;
+
+/// How much is read from the host at least, and aligned to, in bytes.
+const WINDOW: u64 = 64 << 10;
+/// How much is read at most.
+const WINDOW_MAX: u64 = 256 << 10;
+
+#[derive(Default)]
+pub(super) struct Inner {
+    /// Extents by offset in the file; each lies in one piece of the memory file.
+    extents: BTreeMap<u64, FileRange>,
+    /// Pages that may have been written through a mapping and not to the host yet.
+    pub(super) dirty: BTreeSet<u64>,
+    /// Counts how often contents were forgotten, so that what was read before does not come back.
+    generation: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Pages {
+    pub(super) inner: Mutex<Inner>,
+    pub(super) mappings: MappingSet,
+    /// One reads from the host at a time.
+    filling: Mutex<()>,
+}
+
+impl Inner {
+    /// What is cached at `offset`: the part of the memory file from there on.
+    fn at(&self, offset: u64) -> Option<FileRange> {
+        let (start, r) = self.extents.range(..=offset).next_back()?;
+        let skip = offset - start;
+        (skip < r.len()).then(|| FileRange { start: r.start + skip, end: r.end })
+    }
+
+    /// The extent around `offset`, with where it starts.
+    pub(super) fn around(&self, offset: u64) -> Option<(u64, FileRange)> {
+        let (start, r) = self.extents.range(..=offset).next_back()?;
+        (offset - start < r.len()).then_some((*start, *r))
+    }
+
+    fn next_start(&self, offset: u64) -> u64 {
+        self.extents.range(offset..).next().map_or(u64::MAX, |(s, _)| *s)
+    }
+}
+
+impl Pages {
+    pub(super) fn clear(&self, memory: &dyn MemoryFile, budget: &PageBudget) {
+        let gone = core::mem::take(&mut self.inner.lock().extents);
+        for r in gone.into_values() {
+            budget.sub(r.len());
+            memory.dec_ref(r);
+        }
+    }
+}
+
+impl HostInode {
+    fn memory(&self) -> &dyn MemoryFile {
+        &**self.fs().env.memory()
+    }
+
+    /// Brings the page at `offset`, and up to `want` bytes from there, into memory.
+    pub(super) fn fill(&self, offset: u64, want: u64) -> Result<(), Errno> {
+        let _one = self.pages.filling.lock();
+        let size = self.size().next_multiple_of(PAGE_SIZE);
+        let (start, end, generation) = {
+            let inner = self.pages.inner.lock();
+            if inner.at(offset).is_some() || offset >= size {
+                return Ok(());
+            }
+            let window = want.clamp(WINDOW, WINDOW_MAX).next_multiple_of(WINDOW);
+            let low = offset & !(WINDOW - 1);
+            let before = inner.extents.range(..=offset).next_back();
+            let start = before.map_or(low, |(s, r)| low.max(s + r.len()));
+            let end = (low + window).min(size).min(inner.next_start(offset));
+            (start, end.max(offset + PAGE_SIZE), inner.generation)
+        };
+        let fs = self.fs();
+        fs.budget.make_room(end - start);
+        if !fs.budget.fits(end - start) {
+            return Err(Errno::ENOMEM);
+        }
+        let mut got = self.memory().allocate(end - start);
+        for _ in 0..4 {
+            if got.is_ok() || !fs.budget.drop_one() {
+                break;
+            }
+            got = self.memory().allocate(end - start);
+        }
+        let range = got?;
+        let mut buf = vec![0; (end - start) as usize];
+        let read = self.node.read_at(&mut buf, start);
+        let n = match read {
+            Ok(n) => n,
+            Err(e) => {
+                self.memory().dec_ref(range);
+                return Err(e);
+            }
+        };
+        self.memory().write(range.start, buf.get(..n).unwrap_or(&[]));
+        let mut inner = self.pages.inner.lock();
+        if inner.generation != generation {
+            drop(inner);
+            self.memory().dec_ref(range);
+            return Ok(());
+        }
+        inner.extents.insert(start, range);
+        drop(inner);
+        fs.budget.add(&self.this, start, range.len());
+        Ok(())
+    }
+
+    /// Reads through the cache; without memory, past it.
+    pub(super) fn read_cached(
+        &self,
+        dst: &mut dyn IoDst,
+        offset: u64,
+        size: u64,
+    ) -> Result<usize, Errno> {
+        let mut buf = Vec::new();
+        let mut done = 0u64;
+        while dst.remaining() > 0 {
+            let at = offset.saturating_add(done);
+            let n = size.saturating_sub(at).min(dst.remaining()).min(WINDOW);
+            if n == 0 {
+                break;
+            }
+            buf.resize(n as usize, 0);
+            let got = self.copy_out(at, &mut buf);
+            let taken = match got.and_then(|n| dst.put(buf.get(..n).unwrap_or(&[]))) {
+                Ok(0) => break,
+                Ok(k) => k,
+                Err(e) if done == 0 => return Err(e),
+                Err(_) => break,
+            };
+            done += taken as u64;
+        }
+        Ok(done as usize)
+    }
+
+    /// Copies bytes that lie before the end: a prefix of `buf`, as long as is there in one piece.
+    fn copy_out(&self, at: u64, buf: &mut [u8]) -> Result<usize, Errno> {
+        for _ in 0..2 {
+            {
+                let inner = self.pages.inner.lock();
+                if let Some(r) = inner.at(at) {
+                    let n = r.len().min(buf.len() as u64) as usize;
+                    if let Some(part) = buf.get_mut(..n) {
+                        self.memory().read(r.start, part);
+                    }
+                    return Ok(n);
+                }
+            }
+            match self.fill(at & !(PAGE_SIZE - 1), buf.len() as u64) {
+                Ok(()) => {}
+                Err(Errno::ENOMEM) => break,
+                Err(e) => return Err(e),
+            }
+        }
+        self.node.read_at(buf, at)
+    }
+
+    /// Puts bytes that the host has accepted into pages that are cached.
+    pub(super) fn store(&self, offset: u64, bytes: &[u8]) {
+        let inner = self.pages.inner.lock();
+        let mut at = 0usize;
+        while let Some(rest) = bytes.get(at..).filter(|r| !r.is_empty()) {
+            let pos = offset + at as u64;
+            let n = match inner.at(pos) {
+                Some(r) => {
+                    let n = r.len().min(rest.len() as u64) as usize;
+                    self.memory().write(r.start, rest.get(..n).unwrap_or(&[]));
+                    n
+                }
+                None => (inner.next_start(pos) - pos).min(rest.len() as u64) as usize,
+            };
+            at += n;
+        }
+    }
+
+    /// Forgets all pages, also in mappings: the host's file is another now, `size` bytes long.
+    pub(super) fn forget_pages(&self, size: u64) {
+        self.write_back(0..u64::MAX).unwrap_or(());
+        let gone = {
+            let mut inner = self.pages.inner.lock();
+            inner.generation += 1;
+            inner.dirty.clear();
+            core::mem::take(&mut inner.extents)
+        };
+        if gone.is_empty() {
+            return;
+        }
+        let past = size.checked_next_multiple_of(PAGE_SIZE).unwrap_or(u64::MAX);
+        self.pages.mappings.invalidate(0..past, false);
+        self.pages.mappings.invalidate(past..u64::MAX, true);
+        for r in gone.into_values() {
+            self.fs().budget.sub(r.len());
+            self.memory().dec_ref(r);
+        }
+    }
+
+    /// Lets the extent at `offset` go, unless somebody maps it or it is dirty; false then.
+    pub(super) fn drop_extent(&self, offset: u64) -> bool {
+        let mut inner = self.pages.inner.lock();
+        let Some(r) = inner.extents.get(&offset).copied() else { return true };
+        let end = offset + r.len();
+        if inner.dirty.range(offset..end).next().is_some() || !self.memory().is_sole(r) {
+            return false;
+        }
+        inner.extents.remove(&offset);
+        drop(inner);
+        self.fs().budget.sub(r.len());
+        self.memory().dec_ref(r);
+        true
+    }
+
+    /// Writes pages that mappings may have changed to the host.
+    pub(super) fn write_back(&self, range: Range<u64>) -> Result<(), Errno> {
+        let size = self.size();
+        let mut buf = vec![0; PAGE_SIZE as usize];
+        let mut from = range.start & !(PAGE_SIZE - 1);
+        let mut result = Ok(());
+        loop {
+            let (page, n) = {
+                let mut inner = self.pages.inner.lock();
+                let Some(page) = inner.dirty.range(from..range.end).next().copied() else { break };
+                // It stays dirty as long as it may be written without our hearing of it.
+                if !self.pages.mappings.has_writable() {
+                    inner.dirty.remove(&page);
+                }
+                let n = size.saturating_sub(page).min(PAGE_SIZE) as usize;
+                if let (Some(r), Some(part)) = (inner.at(page), buf.get_mut(..n)) {
+                    self.memory().read(r.start, part);
+                }
+                (page, n)
+            };
+            from = page + PAGE_SIZE;
+            let bytes = buf.get(..n).unwrap_or(&[]);
+            if let Err(e) = self.node.write_at(bytes, page) {
+                result = Err(e);
+            }
+        }
+        result
+    }
+}

@@ -1,0 +1,359 @@
+//! The names of a directory.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use sync::RwLock;
+use syserr::Errno;
+
+use super::Node;
+use super::node::Data;
+use crate::{Create, DirEntry, Inode, RenameFlags, mode};
+
+/// Positions of the lower's entries start here.
+const LOWER_FIRST: u64 = 1 << 62;
+/// The most links to one file; what ext4 allows.
+const LINKS_MAX: u32 = 65_000;
+
+struct Named {
+    node: Arc<Node>,
+    /// Where the entry stands in the order of reading.
+    place: u64,
+}
+
+#[derive(Default)]
+struct Names {
+    by_name: BTreeMap<Arc<[u8]>, Named>,
+    by_place: BTreeMap<u64, Arc<[u8]>>,
+    next: u64,
+    /// Names that the lower has and this directory does not.
+    hidden: BTreeSet<Arc<[u8]>>,
+    parent: Weak<Node>,
+    dead: bool,
+}
+
+impl Names {
+    fn put(&mut self, name: &[u8], node: Arc<Node>) -> Option<Arc<Node>> {
+        let name: Arc<[u8]> = name.into();
+        self.next = self.next.max(2) + 1;
+        let place = self.next;
+        let old = self.by_name.insert(name.clone(), Named { node, place });
+        if let Some(o) = &old {
+            self.by_place.remove(&o.place);
+        }
+        self.by_place.insert(place, name);
+        old.map(|o| o.node)
+    }
+
+    fn take(&mut self, name: &[u8]) -> Option<Arc<Node>> {
+        let old = self.by_name.remove(name)?;
+        self.by_place.remove(&old.place);
+        Some(old.node)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Dir(RwLock<Names>);
+
+impl Dir {
+    pub(super) fn merged(parent: Weak<Node>) -> Dir {
+        Dir(RwLock::new(Names { parent, ..Names::default() }))
+    }
+
+    /// Size as tmpfs reports it: 20 bytes an entry.
+    pub(super) fn size(&self) -> u64 {
+        self.0.read().by_name.len() as u64 * 20
+    }
+}
+
+impl Node {
+    fn from_lower(&self, names: &Names, name: &[u8]) -> Result<Arc<Node>, Errno> {
+        match &self.lower {
+            Some(l) if !names.hidden.contains(name) => {
+                Node::above(&self.fs, l.inode.lower_child(name)?, Some(self))
+            }
+            _ => Err(Errno::ENOENT),
+        }
+    }
+
+    pub(super) fn find(&self, name: &[u8]) -> Result<Arc<Node>, Errno> {
+        let names = self.dir()?.0.read();
+        match names.by_name.get(name) {
+            Some(n) => Ok(n.node.clone()),
+            None => self.from_lower(&names, name),
+        }
+    }
+
+    /// Whether the lower's answer still holds for a name that is not this directory's own.
+    pub(super) fn still_valid(&self, name: &[u8], child: Option<&Arc<dyn Inode>>) -> bool {
+        let (Ok(dir), Some(lower)) = (self.dir(), &self.lower) else { return true };
+        {
+            let names = dir.0.read();
+            if names.by_name.contains_key(name) || names.hidden.contains(name) {
+                return true;
+            }
+        }
+        match child.map(|c| Node::of(c)) {
+            None => lower.inode.revalidate(name, None),
+            Some(Ok(n)) => match &n.lower {
+                Some(l) => {
+                    let beneath: Arc<dyn Inode> = l.inode.clone();
+                    lower.inode.revalidate(name, Some(&beneath))
+                }
+                None => false,
+            },
+            Some(Err(_)) => false,
+        }
+    }
+
+    /// Enters a node under a name that is free.
+    fn enter(&self, name: &[u8], node: &Arc<Node>) -> Result<(), Errno> {
+        let mut names = self.dir()?.0.write();
+        if names.dead {
+            return Err(Errno::ENOENT);
+        }
+        if names.by_name.contains_key(name) {
+            return Err(Errno::EEXIST);
+        }
+        names.put(name, node.clone());
+        Ok(())
+    }
+
+    fn links(&self, by: i32) -> Result<(), Errno> {
+        self.update(|a| a.nlink = a.nlink.saturating_add_signed(by))
+    }
+
+    /// Notes a change of names, and of how many subdirectories there are.
+    fn names_changed(&self, subdirectories: i32) -> Result<(), Errno> {
+        let now = self.fs.env.now();
+        self.update(|a| {
+            a.nlink = a.nlink.saturating_add_signed(subdirectories);
+            a.mtime = now;
+            a.ctime = now;
+        })
+    }
+
+    fn adopt(&self, child: &Node) {
+        if let Data::Dir(d) = &child.data {
+            d.0.write().parent = self.this.clone();
+        }
+    }
+
+    pub(super) fn make(&self, name: &[u8], what: &Create<'_>) -> Result<Arc<Node>, Errno> {
+        if self.dir()?.0.read().dead {
+            return Err(Errno::ENOENT);
+        }
+        let node = Node::create(&self.fs, what)?;
+        self.adopt(&node);
+        self.names_changed(i32::from(node.kind == mode::IFDIR))?;
+        self.enter(name, &node)?;
+        Ok(node)
+    }
+
+    pub(super) fn add_link(&self, name: &[u8], target: &Node) -> Result<(), Errno> {
+        if target.attr()?.nlink >= LINKS_MAX {
+            return Err(Errno::EMLINK);
+        }
+        self.names_changed(0)?;
+        let now = self.fs.env.now();
+        target.update(|a| {
+            a.nlink += 1;
+            a.ctime = now;
+        })?;
+        let entered = self.enter(name, &target.arc()?);
+        if entered.is_err() {
+            target.links(-1)?;
+        }
+        entered
+    }
+
+    fn is_empty(&self) -> Result<bool, Errno> {
+        let names = self.dir()?.0.read();
+        if !names.by_name.is_empty() {
+            return Ok(false);
+        }
+        let mut empty = true;
+        self.each_lower(&names, 0, &mut |e| {
+            empty = e.name == b"." || e.name == b"..";
+            empty
+        })?;
+        Ok(empty)
+    }
+
+    /// Makes a directory refuse new names.
+    fn kill(&self) -> Result<(), Errno> {
+        if !self.is_empty()? {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.dir()?.0.write().dead = true;
+        Ok(())
+    }
+
+    /// One name of a file is gone.
+    fn lost_name(&self) -> Result<(), Errno> {
+        let now = self.fs.env.now();
+        let directory = self.kind == mode::IFDIR;
+        let mut left = 0;
+        self.update(|a| {
+            a.nlink = if directory { 0 } else { a.nlink.saturating_sub(1) };
+            a.ctime = now;
+            left = a.nlink;
+        })?;
+        if left == 0 {
+            self.let_go();
+        }
+        Ok(())
+    }
+
+    pub(super) fn drop_name(&self, name: &[u8], child: &Node) -> Result<(), Errno> {
+        let directory = child.kind == mode::IFDIR;
+        if directory {
+            child.kill()?;
+        }
+        self.names_changed(-i32::from(directory))?;
+        let mut names = self.dir()?.0.write();
+        let old = names.take(name);
+        // A name of our own covers none of the lower's, or one that is hidden already.
+        if self.lower.is_some() && old.is_none() {
+            names.hidden.insert(name.into());
+        }
+        drop(names);
+        drop(old);
+        child.lost_name()
+    }
+
+    pub(super) fn move_name(
+        &self,
+        name: &[u8],
+        to: &Node,
+        new_name: &[u8],
+        flags: RenameFlags,
+    ) -> Result<(), Errno> {
+        let node = self.find(name)?;
+        let replaced = match to.find(new_name) {
+            Ok(n) => Some(n),
+            Err(Errno::ENOENT) => None,
+            Err(e) => return Err(e),
+        };
+        if to.dir()?.0.read().dead {
+            return Err(Errno::ENOENT);
+        }
+        let exchange = flags.contains(RenameFlags::EXCHANGE);
+        let whiteout = if flags.contains(RenameFlags::WHITEOUT) {
+            let p = self.quick_perm()?;
+            let what = Create { mode: mode::IFCHR, uid: p.uid, gid: p.gid, rdev: 0, target: &[] };
+            Some(Node::create(&self.fs, &what)?)
+        } else {
+            None
+        };
+        let is_dir = |n: &Node| i32::from(n.kind == mode::IFDIR);
+        let back = replaced.as_ref().map_or(0, |r| is_dir(r));
+        match &replaced {
+            Some(r) if !exchange && r.kind == mode::IFDIR => r.kill()?,
+            _ => {}
+        }
+        self.names_changed(if exchange { back } else { 0 } - is_dir(&node))?;
+        to.names_changed(is_dir(&node) - back)?;
+        {
+            let mut names = self.dir()?.0.write();
+            let old = names.take(name);
+            if self.lower.is_some() && old.is_none() {
+                names.hidden.insert(name.into());
+            }
+            if let Some(other) = replaced.as_ref().filter(|_| exchange) {
+                names.put(name, other.clone());
+            } else if let Some(w) = whiteout {
+                names.put(name, w);
+            }
+            drop(names);
+            drop(old);
+        }
+        let old = {
+            let mut names = to.dir()?.0.write();
+            let old = names.put(new_name, node.clone());
+            // What was replaced lies beneath, and must not come back when this name goes.
+            if to.lower.is_some() && old.is_none() && replaced.is_some() {
+                names.hidden.insert(new_name.into());
+            }
+            old
+        };
+        drop(old);
+        to.adopt(&node);
+        let now = self.fs.env.now();
+        node.update(|a| a.ctime = now)?;
+        if let Some(r) = replaced {
+            if exchange {
+                self.adopt(&r);
+                r.update(|a| a.ctime = now)?;
+            } else {
+                r.lost_name()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn each_lower(
+        &self,
+        names: &Names,
+        from: u64,
+        emit: &mut dyn FnMut(&DirEntry) -> bool,
+    ) -> Result<(), Errno> {
+        let Some(lower) = &self.lower else { return Ok(()) };
+        lower.inode.lower_list(from, &mut |e| {
+            let own = names.hidden.contains(&*e.name) || names.by_name.contains_key(&*e.name);
+            if own || e.name == b"." || e.name == b".." {
+                return true;
+            }
+            let next = LOWER_FIRST.saturating_add(e.next);
+            emit(&DirEntry { next, ..e.clone() })
+        })
+    }
+
+    pub(super) fn list(
+        &self,
+        from: u64,
+        emit: &mut dyn FnMut(&DirEntry) -> bool,
+    ) -> Result<(), Errno> {
+        let names = self.dir()?.0.read();
+        if names.dead {
+            return Err(Errno::ENOENT);
+        }
+        let directory =
+            |ino, name: &[u8], next| DirEntry { ino, kind: mode::IFDIR, name: name.to_vec(), next };
+        if from < 1 && !emit(&directory(self.ino, b".", 1)) {
+            return Ok(());
+        }
+        let up = names.parent.upgrade().map_or(self.ino, |p| p.ino);
+        if from < 2 && !emit(&directory(up, b"..", 2)) {
+            return Ok(());
+        }
+        for (place, name) in names.by_place.range(from.saturating_add(1)..) {
+            let Some(n) = names.by_name.get(name) else { continue };
+            let entry =
+                DirEntry { ino: n.node.ino, kind: n.node.kind, name: name.to_vec(), next: *place };
+            if !emit(&entry) {
+                return Ok(());
+            }
+        }
+        self.each_lower(&names, from.saturating_sub(LOWER_FIRST), emit)
+    }
+
+    /// Lets go of a tree level by level: nesting can be deeper than the stack.
+    pub(super) fn drop_children(&mut self) {
+        let Data::Dir(d) = &mut self.data else { return };
+        let mut todo: Vec<Arc<Node>> = take_nodes(d);
+        while let Some(n) = todo.pop() {
+            if let Some(mut n) = Arc::into_inner(n)
+                && let Data::Dir(d) = &mut n.data
+            {
+                todo.append(&mut take_nodes(d));
+            }
+        }
+    }
+}
+
+fn take_nodes(d: &Dir) -> Vec<Arc<Node>> {
+    let mut names = d.0.write();
+    names.by_place.clear();
+    core::mem::take(&mut names.by_name).into_values().map(|n| n.node).collect()
+}
