@@ -255,12 +255,15 @@ const _: () = assert!(core::mem::offset_of!(Report, events) == 192);
 const _: () = assert!(size_of::<Report>() == 24576);
 const _: () = assert!(REPORT_BASE + SLOTS_OFFSET + MAX_SLOTS as u64 * 0x8000 < STUB_END);
 
+/// In [`Command::done`]: the template has started and waits for its first request.
+pub const STARTED: u32 = u32::MAX;
+
 /// What the sentry asks of the template process.
 #[repr(C, align(4096))]
 pub struct Command {
     /// Requests so far; the template sleeps on it.
     pub seq: AtomicU32,
-    /// Requests answered so far.
+    /// The last request answered, or [`STARTED`].
     pub done: AtomicU32,
     /// Process id of the new stub, or a negated error number.
     pub result: AtomicU32,

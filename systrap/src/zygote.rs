@@ -122,7 +122,7 @@ impl Zygote {
                 "the host seals its own mappings into every process: the stub cannot drop them",
             ));
         }
-        let requests = Requests { spare: Vec::new(), outstanding: None, seq: 1 };
+        let requests = Requests { spare: Vec::new(), outstanding: None, seq: 0 };
         Ok(Zygote { regions, child, requests: Mutex::new(requests) })
     }
 

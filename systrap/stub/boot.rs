@@ -150,9 +150,9 @@ unsafe extern "C" fn template(parent: u64) -> ! {
         // SAFETY: the sentry's part mapped the page before it jumped here.
         let command = &*(COMMAND_BASE as *const Command);
         command.result.store((failed < 0) as u32, Relaxed);
-        command.done.store(1, Release);
+        command.done.store(STARTED, Release);
         sys::futex_wake(&raw const command.done as u64, 1);
-        let mut seen = 1;
+        let mut seen = 0;
         loop {
             let seq = command.seq.load(Acquire);
             if seq == seen {
