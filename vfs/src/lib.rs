@@ -6,8 +6,12 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod anon;
 mod creds;
+pub mod dev;
 mod env;
+pub mod epoll;
+pub mod eventfd;
 mod fd;
 mod flags;
 mod host;
@@ -16,8 +20,10 @@ pub mod locks;
 mod memfs;
 mod ops;
 pub mod perm;
+pub mod pipe;
 mod seam;
 mod tree;
+pub mod tty;
 mod vfs;
 
 pub use creds::{Creds, cap};

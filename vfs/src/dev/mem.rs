@@ -54,9 +54,7 @@ impl FileOps for MemDev {
     fn read_at(&self, dst: &mut dyn IoDst, _: u64) -> Result<usize, Errno> {
         match &self.kind {
             MemKind::Null => Ok(0),
-            MemKind::Zero | MemKind::Full => {
-                deliver(dst, |d, n| d.put(&ZEROES[..n]), ZEROES.len())
-            }
+            MemKind::Zero | MemKind::Full => deliver(dst, |d, n| d.put(&ZEROES[..n]), ZEROES.len()),
             MemKind::Random(fill) => {
                 let mut buf = [0; 256];
                 deliver(

@@ -9,6 +9,12 @@ use sync::waitq::{Events, Notify, Ticket};
 /// Bits that say how, not what.
 const HOW: u32 = EXCLUSIVE | WAKEUP | ONESHOT | EDGE;
 
+/// Errors and hang-ups are reported unasked, until a one-shot watch sleeps.
+fn always(mut event: Event) -> Event {
+    event.events |= (Events::ERR | Events::HUP).bits();
+    event
+}
+
 /// A watch. In the lists it is an `Arc`; in the file's queue too, so a file that is notified
 /// while the watch ends finds one that does nothing any more.
 pub(crate) struct Item {
@@ -27,6 +33,7 @@ struct State {
 
 impl Item {
     pub(super) fn new(file: &Arc<File>, event: Event, ready: &Arc<Ready>) -> Arc<Item> {
+        let event = always(event);
         let state = State { event, ticket: None, listed: false, removed: false };
         Arc::new_cyclic(|this| Item {
             file: Arc::downgrade(file),
@@ -70,7 +77,7 @@ impl Item {
     }
 
     pub(super) fn change(&self, event: Event) {
-        self.state.lock().event = event;
+        self.state.lock().event = always(event);
         self.list_if_ready();
     }
 
@@ -82,13 +89,11 @@ impl Item {
 
     /// The events asked for that are true now.
     pub(super) fn current(&self, depth: u32) -> Events {
-        let asked = self.event().events;
-        if asked & !HOW == 0 {
-            return Events::empty();
+        let asked = Events::from_bits_retain(self.event().events & !HOW);
+        match self.file() {
+            Some(file) if !asked.is_empty() => check::readiness(&file, depth) & asked,
+            _ => Events::empty(),
         }
-        let Some(file) = self.file() else { return Events::empty() };
-        let mask = Events::from_bits_retain(asked & !HOW) | Events::ERR | Events::HUP;
-        check::readiness(&file, depth) & mask
     }
 
     /// For a watch that was just taken off the list: what to report, if anything.
@@ -119,7 +124,11 @@ impl Item {
         s.listed = true;
         drop(s);
         let mut list = ready.list.lock();
-        if front { list.push_front(this) } else { list.push_back(this) }
+        if front {
+            list.push_front(this)
+        } else {
+            list.push_back(this)
+        }
         drop(list);
         ready.queue.notify(Events::IN | Events::RDNORM);
     }
@@ -127,9 +136,8 @@ impl Item {
 
 impl Notify for Item {
     fn notify(&self, events: Events) {
-        let asked = self.event().events & !HOW;
-        let mask = Events::from_bits_retain(asked) | Events::ERR | Events::HUP;
-        if asked != 0 && mask.intersects(events) {
+        let asked = Events::from_bits_retain(self.event().events & !HOW);
+        if asked.intersects(events) {
             self.requeue(false);
         }
     }

@@ -173,6 +173,10 @@ impl FileOps for PipeEnd {
 impl core::fmt::Debug for PipeEnd {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let PipeEnd { pipe, read, write, .. } = self;
-        f.debug_struct("PipeEnd").field("pipe", pipe).field("read", read).field("write", write).finish()
+        f.debug_struct("PipeEnd")
+            .field("pipe", pipe)
+            .field("read", read)
+            .field("write", write)
+            .finish()
     }
 }

@@ -70,7 +70,10 @@ impl Pipe {
         (s.readers, s.readers_seen, s.writers, s.writers_seen) = (1, 1, 1, 1);
         drop(s);
         let packet = flags.contains(OpenFlags::DIRECT);
-        (PipeEnd::new(pipe.clone(), true, false, packet, 0), PipeEnd::new(pipe, false, true, packet, 0))
+        (
+            PipeEnd::new(pipe.clone(), true, false, packet, 0),
+            PipeEnd::new(pipe, false, true, packet, 0),
+        )
     }
 
     /// Opens a FIFO. [`PipeEnd::is_open`] says whether a blocking open may return; until then it

@@ -1,0 +1,166 @@
+//! `/dev/pts`: one node for each pseudo-terminal.
+
+use super::Ptys;
+use super::file::pts_stat;
+use super::pair::Pair;
+use crate::env::makedev;
+use crate::{
+    DirEntry, FileOps, Inode, OpenFlags, PathCx, SetAttr, Stat, StatFs, SuperBlock, Validity, mode,
+};
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use syserr::Errno;
+
+/// Device number of the file system.
+pub(super) const DEV: u64 = makedev(0, 13);
+const MAGIC: u64 = 0x1cd1;
+
+/// The file system that shows `ptys`.
+pub fn devpts(ptys: Arc<Ptys>) -> Arc<SuperBlock> {
+    Arc::new(SuperBlock {
+        kind: "devpts",
+        source: b"devpts".to_vec(),
+        options: b"gid=5,mode=620,ptmxmode=666".to_vec(),
+        dev: DEV,
+        validity: Validity::Never,
+        root: Arc::new(Root(ptys)),
+    })
+}
+
+struct Root(Arc<Ptys>);
+
+fn root_stat() -> Stat {
+    let mode = mode::IFDIR | 0o755;
+    Stat { dev: DEV, ino: 1, mode, nlink: 2, blksize: 1024, ..Stat::default() }
+}
+
+fn statfs() -> StatFs {
+    StatFs { magic: MAGIC, bsize: 4096, namelen: 255, ..StatFs::default() }
+}
+
+impl Inode for Root {
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(root_stat())
+    }
+
+    fn kind(&self) -> u32 {
+        mode::IFDIR
+    }
+
+    fn lookup(&self, name: &[u8], _: &PathCx<'_>) -> Result<Arc<dyn Inode>, Errno> {
+        if name == b"ptmx" {
+            return Ok(Arc::new(Ptmx));
+        }
+        let number = core::str::from_utf8(name).ok().and_then(|n| n.parse().ok());
+        let pair = number.and_then(|n: u32| {
+            let same = n.to_string().as_bytes() == name;
+            if same { self.0.pair(n) } else { None }
+        });
+        Ok(Arc::new(Pts(pair.ok_or(Errno::ENOENT)?)))
+    }
+
+    fn open(self: Arc<Self>, flags: OpenFlags, _: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
+        if flags.writable() { Err(Errno::EISDIR) } else { Ok(Arc::new(Dir(self))) }
+    }
+
+    fn statfs(&self) -> Result<StatFs, Errno> {
+        Ok(statfs())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+struct Pts(Arc<Pair>);
+
+impl Inode for Pts {
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(pts_stat(&self.0))
+    }
+
+    fn kind(&self) -> u32 {
+        mode::IFCHR
+    }
+
+    fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        let mut owner = self.0.owner.lock();
+        owner.0 = set.uid.unwrap_or(owner.0);
+        owner.1 = set.gid.unwrap_or(owner.1);
+        owner.2 = set.mode.unwrap_or(owner.2) & 0o7777;
+        Ok(())
+    }
+
+    fn statfs(&self) -> Result<StatFs, Errno> {
+        Ok(statfs())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// `/dev/pts/ptmx`.
+struct Ptmx;
+
+impl Inode for Ptmx {
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(Stat {
+            dev: DEV,
+            ino: 2,
+            mode: mode::IFCHR | 0o666,
+            nlink: 1,
+            rdev: crate::dev::PTMX,
+            blksize: 1024,
+            ..Stat::default()
+        })
+    }
+
+    fn kind(&self) -> u32 {
+        mode::IFCHR
+    }
+
+    fn statfs(&self) -> Result<StatFs, Errno> {
+        Ok(statfs())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+struct Dir(Arc<Root>);
+
+impl FileOps for Dir {
+    fn seekable(&self) -> bool {
+        true
+    }
+
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(root_stat())
+    }
+
+    fn read_dir(&self, from: u64, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
+        let fixed = [(1, mode::IFDIR, "."), (1, mode::IFDIR, ".."), (2, mode::IFCHR, "ptmx")];
+        let mut all: Vec<DirEntry> = Vec::new();
+        for (i, (ino, kind, name)) in fixed.into_iter().enumerate() {
+            all.push(DirEntry { ino, kind, name: name.into(), next: i as u64 + 1 });
+        }
+        for n in self.0.0.numbers() {
+            let (ino, name) = (u64::from(n) + 3, n.to_string().into_bytes());
+            all.push(DirEntry { ino, kind: mode::IFCHR, name, next: u64::from(n) + 4 });
+        }
+        for e in all.iter().filter(|e| e.next > from) {
+            if !emit(e) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

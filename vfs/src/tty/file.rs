@@ -1,0 +1,148 @@
+//! An open side of a pseudo-terminal.
+
+use super::pair::Pair;
+use super::termios::TOSTOP;
+use crate::{Caller, FileOps, Inode, Nanos, OpenFlags, Stat, mode};
+use alloc::sync::Arc;
+use arch::{Addr, IoDst, IoSrc};
+use core::any::Any;
+use sync::atomic::{AtomicBool, Ordering};
+use sync::waitq::{Events, Queue};
+use syserr::Errno;
+
+/// An open file description of a terminal.
+pub struct TtyFile {
+    pub(super) pair: Arc<Pair>,
+    /// `/dev/ptmx`, for the master side.
+    pub(super) master: Option<Arc<dyn Inode>>,
+    nonblock: AtomicBool,
+}
+
+impl TtyFile {
+    pub(super) fn master(pair: Arc<Pair>, inode: Arc<dyn Inode>, flags: OpenFlags) -> TtyFile {
+        let nonblock = AtomicBool::new(flags.contains(OpenFlags::NONBLOCK));
+        TtyFile { pair, master: Some(inode), nonblock }
+    }
+
+    /// `EIO` while the master has not unlocked it or is gone; `EBUSY` for an exclusive terminal.
+    pub(super) fn slave(pair: Arc<Pair>, flags: OpenFlags) -> Result<TtyFile, Errno> {
+        let mut s = pair.lock();
+        if s.locked || s.master_gone {
+            return Err(Errno::EIO);
+        }
+        if s.exclusive {
+            return Err(Errno::EBUSY);
+        }
+        s.slaves += 1;
+        s.slave_seen = true;
+        drop(s);
+        let nonblock = AtomicBool::new(flags.contains(OpenFlags::NONBLOCK));
+        Ok(TtyFile { pair, master: None, nonblock })
+    }
+
+    /// Whether this is the side of the terminal emulator.
+    pub fn is_master(&self) -> bool {
+        self.master.is_some()
+    }
+
+    /// Whether a process of session `sid` and group `pgid` is in the background of this, its
+    /// controlling terminal.
+    pub fn is_background(&self, sid: i32, pgid: i32) -> bool {
+        let s = self.pair.lock();
+        !self.is_master() && s.session == sid && s.foreground != 0 && s.foreground != pgid
+    }
+
+    /// Whether background processes must not write either (`TOSTOP`).
+    pub fn stops_writers(&self) -> bool {
+        self.pair.lock().line.termios.l(TOSTOP)
+    }
+
+    /// How long a read waits for the first byte: `VTIME` with a `VMIN` of 0.
+    pub fn read_timeout(&self) -> Option<Nanos> {
+        const TENTH: Nanos = 100_000_000;
+        if self.is_master() {
+            return None;
+        }
+        match self.pair.lock().line.raw_minimum() {
+            (0, time) if time > 0 => Some(Nanos::from(time) * TENTH),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for TtyFile {
+    fn drop(&mut self) {
+        if self.is_master() { self.pair.close_master() } else { self.pair.close_slave() }
+    }
+}
+
+impl FileOps for TtyFile {
+    fn read_at(&self, dst: &mut dyn IoDst, _: u64) -> Result<usize, Errno> {
+        if self.is_master() {
+            self.pair.read_master(dst)
+        } else {
+            self.pair.read_slave(dst, self.nonblock.load(Ordering::Relaxed))
+        }
+    }
+
+    fn write_at(&self, src: &mut dyn IoSrc, _: u64) -> Result<usize, Errno> {
+        if self.is_master() { self.pair.write_master(src) } else { self.pair.write_slave(src) }
+    }
+
+    fn writes_all(&self) -> bool {
+        true
+    }
+
+    fn readiness(&self) -> Events {
+        if self.is_master() { self.pair.master_readiness() } else { self.pair.slave_readiness() }
+    }
+
+    fn queue(&self) -> Option<&Queue> {
+        Some(if self.is_master() { &self.pair.master_queue } else { &self.pair.slave_queue })
+    }
+
+    fn stat(&self) -> Result<Stat, Errno> {
+        match &self.master {
+            Some(inode) => inode.stat(),
+            None => Ok(pts_stat(&self.pair)),
+        }
+    }
+
+    fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {
+        self.control(caller, cmd, arg)
+    }
+
+    fn flags_changed(&self, flags: OpenFlags) {
+        self.nonblock.store(flags.contains(OpenFlags::NONBLOCK), Ordering::Relaxed);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// File status of `/dev/pts/N`.
+pub(super) fn pts_stat(pair: &Pair) -> Stat {
+    let (uid, gid, perm) = *pair.owner.lock();
+    Stat {
+        dev: super::devpts::DEV,
+        ino: u64::from(pair.number) + 3,
+        mode: mode::IFCHR | perm,
+        nlink: 1,
+        uid,
+        gid,
+        rdev: pair.rdev(),
+        blksize: 1024,
+        ..Stat::default()
+    }
+}
+
+impl core::fmt::Debug for TtyFile {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let number = self.pair.number;
+        f.debug_struct("TtyFile")
+            .field("number", &number)
+            .field("master", &self.is_master())
+            .finish()
+    }
+}

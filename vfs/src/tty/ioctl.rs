@@ -1,0 +1,269 @@
+//! Device control of terminals; ioctl_tty(2).
+
+use super::file::TtyFile;
+use super::termios::OLD_SIZE;
+use super::{Termios, WinSize};
+use crate::Caller;
+use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
+use sync::waitq::Events;
+use syserr::Errno;
+use zerocopy::IntoBytes;
+
+const TCGETS: u32 = 0x5401;
+const TCSETS: u32 = 0x5402;
+const TCSETSW: u32 = 0x5403;
+const TCSETSF: u32 = 0x5404;
+const TCSBRK: u32 = 0x5409;
+const TCXONC: u32 = 0x540a;
+const TCFLSH: u32 = 0x540b;
+const TIOCEXCL: u32 = 0x540c;
+const TIOCNXCL: u32 = 0x540d;
+const TIOCSCTTY: u32 = 0x540e;
+const TIOCGPGRP: u32 = 0x540f;
+const TIOCSPGRP: u32 = 0x5410;
+const TIOCOUTQ: u32 = 0x5411;
+const TIOCSTI: u32 = 0x5412;
+const TIOCGWINSZ: u32 = 0x5413;
+const TIOCSWINSZ: u32 = 0x5414;
+const FIONREAD: u32 = 0x541b;
+const TIOCPKT: u32 = 0x5420;
+const TIOCNOTTY: u32 = 0x5422;
+const TIOCGETD: u32 = 0x5424;
+const TCSBRKP: u32 = 0x5425;
+const TIOCGSID: u32 = 0x5429;
+const TCGETS2: u32 = 0x802c_542a;
+const TCSETS2: u32 = 0x402c_542b;
+const TCSETSW2: u32 = 0x402c_542c;
+const TCSETSF2: u32 = 0x402c_542d;
+const TIOCGPTN: u32 = 0x8004_5430;
+const TIOCSPTLCK: u32 = 0x4004_5431;
+const TIOCGPKT: u32 = 0x8004_5438;
+const TIOCGPTLCK: u32 = 0x8004_5439;
+const TIOCGEXCL: u32 = 0x8004_5440;
+
+/// Whether a background process that asks for this is stopped first (`tty_check_change`).
+pub(super) const fn changes(cmd: u32) -> bool {
+    matches!(
+        cmd,
+        TCSETS
+            | TCSETSW
+            | TCSETSF
+            | TCSETS2
+            | TCSETSW2
+            | TCSETSF2
+            | TCSBRK
+            | TCSBRKP
+            | TCXONC
+            | TCFLSH
+            | TIOCSPGRP
+    )
+}
+
+fn read_termios(
+    mem: &dyn UserMemory,
+    at: Addr,
+    old: Termios,
+    len: usize,
+) -> Result<Termios, Errno> {
+    let mut t = old;
+    if let Some(bytes) = t.as_mut_bytes().get_mut(..len) {
+        mem.copy_in(at, bytes, Permissions::Obey)?;
+    }
+    Ok(t)
+}
+
+impl TtyFile {
+    /// Whether `cmd` must not be done by a process in the background.
+    pub fn changes_terminal(&self, cmd: u32) -> bool {
+        !self.is_master() && changes(cmd)
+    }
+
+    pub(super) fn control(&self, caller: &dyn Caller, cmd: u32, at: Addr) -> Result<u64, Errno> {
+        let mem = caller.memory();
+        let mut s = self.pair.lock();
+        if s.master_gone && !self.is_master() {
+            return Err(if cmd == TIOCSPGRP { Errno::ENOTTY } else { Errno::EIO });
+        }
+        match cmd {
+            TCGETS | TCGETS2 => {
+                let t = s.line.termios;
+                drop(s);
+                let len = if cmd == TCGETS { OLD_SIZE } else { size_of::<Termios>() };
+                let bytes = t.as_bytes().get(..len).unwrap_or_default();
+                mem.copy_out(at, bytes, Permissions::Obey)?;
+            }
+            TCSETS | TCSETSW | TCSETSF | TCSETS2 | TCSETSW2 | TCSETSF2 => {
+                let old = s.line.termios;
+                drop(s);
+                let long = matches!(cmd, TCSETS2 | TCSETSW2 | TCSETSF2);
+                let len = if long { size_of::<Termios>() } else { OLD_SIZE };
+                let new = read_termios(mem, at, old, len)?;
+                let mut s = self.pair.lock();
+                if matches!(cmd, TCSETSF | TCSETSF2) {
+                    s.line.flush_input();
+                }
+                s.line.set_termios(new);
+                drop(s);
+                self.pair.slave_queue.notify(Events::IN | Events::OUT);
+                self.pair.master_queue.notify(Events::IN | Events::OUT);
+            }
+            TIOCGWINSZ => {
+                let size = s.size;
+                drop(s);
+                mem.write_obj(at, &size)?;
+            }
+            TIOCSWINSZ => {
+                drop(s);
+                return self.resize(mem, at);
+            }
+            TIOCGPTN | TIOCSPTLCK | TIOCGPTLCK | TIOCPKT | TIOCGPKT => {
+                drop(s);
+                return self.control_master(mem, cmd, at);
+            }
+            TIOCSCTTY | TIOCNOTTY | TIOCGPGRP | TIOCSPGRP | TIOCGSID => {
+                drop(s);
+                return self.control_job(caller, cmd, at);
+            }
+            FIONREAD => {
+                let n = if self.is_master() { s.line.output.len() } else { s.line.readable() };
+                drop(s);
+                mem.write_obj(at, &(n as i32))?;
+            }
+            TIOCOUTQ => {
+                let n = if self.is_master() { 0 } else { s.line.output.len() };
+                drop(s);
+                mem.write_obj(at, &(n as i32))?;
+            }
+            TCFLSH => {
+                match at.0 {
+                    0 => s.line.flush_input(),
+                    1 => s.line.output.clear(),
+                    2 => {
+                        s.line.flush_input();
+                        s.line.output.clear();
+                    }
+                    _ => return Err(Errno::EINVAL),
+                }
+                drop(s);
+                self.pair.slave_queue.notify(Events::OUT);
+            }
+            TCXONC => {
+                match at.0 {
+                    0 => s.line.stopped = true,
+                    1 => s.line.stopped = false,
+                    2 | 3 => {}
+                    _ => return Err(Errno::EINVAL),
+                }
+                drop(s);
+                self.pair.slave_queue.notify(Events::OUT);
+                self.pair.master_queue.notify(Events::IN);
+            }
+            TIOCEXCL => s.exclusive = true,
+            TIOCNXCL => s.exclusive = false,
+            TIOCGEXCL => {
+                let on = i32::from(s.exclusive);
+                drop(s);
+                mem.write_obj(at, &on)?;
+            }
+            TIOCGETD => {
+                drop(s);
+                mem.write_obj(at, &0i32)?;
+            }
+            // Typing for others is forbidden since Linux 6.2 (`dev.tty.legacy_tiocsti`).
+            TIOCSTI => return Err(Errno::EIO),
+            TCSBRK | TCSBRKP => {}
+            _ => return Err(Errno::ENOTTY),
+        }
+        Ok(0)
+    }
+
+    fn resize(&self, mem: &dyn UserMemory, at: Addr) -> Result<u64, Errno> {
+        const SIGWINCH: u32 = 28;
+        let size: WinSize = mem.read_obj(at)?;
+        let mut s = self.pair.lock();
+        let changed = s.size != size;
+        s.size = size;
+        let group = s.foreground;
+        drop(s);
+        if changed {
+            self.pair.signal(group, SIGWINCH);
+        }
+        Ok(0)
+    }
+
+    fn control_master(&self, mem: &dyn UserMemory, cmd: u32, at: Addr) -> Result<u64, Errno> {
+        if !self.is_master() {
+            return Err(Errno::ENOTTY);
+        }
+        let read = || -> Result<i32, Errno> { mem.read_obj(at) };
+        match cmd {
+            TIOCGPTN => mem.write_obj(at, &self.pair.number)?,
+            TIOCSPTLCK => {
+                let on = read()? != 0;
+                self.pair.lock().locked = on;
+            }
+            TIOCGPTLCK => {
+                let on = i32::from(self.pair.lock().locked);
+                mem.write_obj(at, &on)?;
+            }
+            TIOCPKT => {
+                let on = read()? != 0;
+                let mut s = self.pair.lock();
+                if on != s.packet.is_some() {
+                    s.packet = on.then_some(0);
+                }
+            }
+            _ => {
+                let on = i32::from(self.pair.lock().packet.is_some());
+                mem.write_obj(at, &on)?;
+            }
+        }
+        Ok(0)
+    }
+
+    fn control_job(&self, caller: &dyn Caller, cmd: u32, at: Addr) -> Result<u64, Errno> {
+        let ptys = self.pair.ptys().ok_or(Errno::EIO)?;
+        let (sid, mem) = (caller.sid(), caller.memory());
+        let (session, foreground) = {
+            let s = self.pair.lock();
+            (s.session, s.foreground)
+        };
+        let own = session == sid && session != 0;
+        match cmd {
+            TIOCSCTTY => {
+                if self.is_master() {
+                    return Err(Errno::EINVAL);
+                }
+                if own && caller.tgid() == sid {
+                    return Ok(0);
+                }
+                if caller.tgid() != sid || !ptys.adopt(&self.pair, sid, caller.pgid()) {
+                    return Err(Errno::EPERM);
+                }
+            }
+            TIOCNOTTY => {
+                if !own {
+                    return Err(Errno::ENOTTY);
+                }
+                if caller.tgid() == sid {
+                    ptys.session_ended(sid);
+                }
+            }
+            // The master may always ask; others only about their own terminal.
+            TIOCGPGRP if own || self.is_master() => mem.write_obj(at, &foreground)?,
+            TIOCGSID if own || self.is_master() && session != 0 => mem.write_obj(at, &session)?,
+            TIOCSPGRP if own => {
+                let pgid: i32 = mem.read_obj(at)?;
+                if pgid < 0 {
+                    return Err(Errno::EINVAL);
+                }
+                if !ptys.job.has_group(pgid, sid) {
+                    return Err(Errno::EPERM);
+                }
+                self.pair.lock().foreground = pgid;
+            }
+            _ => return Err(Errno::ENOTTY),
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,161 @@
+//! Terminals: pseudo-terminal pairs with a line discipline and job control; pty(7), tty(4).
+//!
+//! The line discipline is plain state in one place; a pair is that state behind one lock with a
+//! queue for each side. Who may read and write when, as a background process, is the caller's
+//! check ([`TtyFile::is_background`]), since it ends in signals.
+
+mod devpts;
+mod file;
+mod ioctl;
+mod line;
+mod pair;
+mod termios;
+#[cfg(test)]
+mod tests;
+
+pub use devpts::devpts;
+pub use file::TtyFile;
+pub use termios::{Termios, WinSize};
+
+use crate::dev::PTS_MAJOR;
+use crate::{Creds, FileOps, Inode, OpenFlags, split_dev};
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use pair::Pair;
+use sync::Mutex;
+use syserr::Errno;
+
+/// What terminals ask the kernel about processes.
+pub trait JobControl: Send + Sync {
+    /// Session ID of a process; 0 when it is gone.
+    fn session_of(&self, tgid: i32) -> i32;
+    /// Whether a session has such a process group.
+    fn has_group(&self, pgid: i32, sid: i32) -> bool;
+    /// Sends a signal to a process group.
+    fn signal_group(&self, pgid: i32, signo: u32);
+}
+
+/// The most pairs; `kernel.pty.max`'s default.
+const PTY_MAX: usize = 4096;
+
+/// All pseudo-terminals of a kernel, and which is whose controlling terminal.
+pub struct Ptys {
+    job: Arc<dyn JobControl>,
+    pairs: Mutex<BTreeMap<u32, Arc<Pair>>>,
+    sessions: Mutex<BTreeMap<i32, Weak<Pair>>>,
+}
+
+impl Ptys {
+    /// None yet. Processes are looked up through `job`.
+    pub fn new(job: Arc<dyn JobControl>) -> Arc<Ptys> {
+        Arc::new(Ptys { job, pairs: Mutex::default(), sessions: Mutex::default() })
+    }
+
+    /// Makes a pair and opens its master side: `/dev/ptmx`.
+    pub(crate) fn open_master(
+        self: &Arc<Self>,
+        inode: &Arc<dyn Inode>,
+        creds: &Creds,
+        flags: OpenFlags,
+    ) -> Result<Arc<dyn FileOps>, Errno> {
+        let mut pairs = self.pairs.lock();
+        if pairs.len() >= PTY_MAX {
+            return Err(Errno::ENOSPC);
+        }
+        let number = (0..).find(|n| !pairs.contains_key(n)).ok_or(Errno::ENOSPC)?;
+        let pair = Pair::new(number, (creds.fsuid, 5), Arc::downgrade(self));
+        pairs.insert(number, pair.clone());
+        drop(pairs);
+        Ok(Arc::new(TtyFile::master(pair, inode.clone(), flags)))
+    }
+
+    /// Opens the other side of a pair: `/dev/pts/N`.
+    pub(crate) fn open_slave(
+        &self,
+        rdev: u64,
+        tgid: i32,
+        flags: OpenFlags,
+    ) -> Result<Arc<dyn FileOps>, Errno> {
+        let (major, minor) = split_dev(rdev);
+        let pair = (major == PTS_MAJOR).then(|| self.pair(minor)).flatten();
+        let pair = pair.ok_or(Errno::ENXIO)?;
+        let file = TtyFile::slave(pair.clone(), flags)?;
+        let sid = self.job.session_of(tgid);
+        let leads = sid == tgid && sid != 0;
+        if leads && !flags.contains(OpenFlags::NOCTTY) {
+            self.adopt(&pair, sid, tgid);
+        }
+        Ok(Arc::new(file))
+    }
+
+    /// Opens the caller's controlling terminal: `/dev/tty`.
+    pub(crate) fn open_controlling(
+        &self,
+        tgid: i32,
+        flags: OpenFlags,
+    ) -> Result<Arc<dyn FileOps>, Errno> {
+        let pair = self.controlling(self.job.session_of(tgid)).ok_or(Errno::ENXIO)?;
+        Ok(Arc::new(TtyFile::slave(pair, flags)?))
+    }
+
+    /// Makes `pair` the controlling terminal of a session that has none, if it is nobody's.
+    fn adopt(&self, pair: &Arc<Pair>, sid: i32, pgid: i32) -> bool {
+        let mut sessions = self.sessions.lock();
+        if sessions.get(&sid).is_some_and(|p| p.strong_count() > 0) {
+            return false;
+        }
+        if !pair.take_session(sid, pgid) {
+            return false;
+        }
+        sessions.insert(sid, Arc::downgrade(pair));
+        true
+    }
+
+    fn controlling(&self, sid: i32) -> Option<Arc<Pair>> {
+        self.sessions.lock().get(&sid)?.upgrade()
+    }
+
+    /// Device number and foreground group of a session's controlling terminal, for
+    /// `/proc/PID/stat`.
+    pub fn terminal_of(&self, sid: i32) -> Option<(u64, i32)> {
+        let pair = self.controlling(sid)?;
+        Some((pair.rdev(), pair.foreground()))
+    }
+
+    /// The session gives its terminal up: its leader ended, or asked for it. The foreground group
+    /// is told.
+    pub fn session_ended(&self, sid: i32) {
+        const SIGHUP: u32 = 1;
+        const SIGCONT: u32 = 18;
+        let pair = self.sessions.lock().remove(&sid).and_then(|p| p.upgrade());
+        if let Some(pair) = pair {
+            let group = pair.foreground();
+            pair.leave_session();
+            if group != 0 {
+                self.job.signal_group(group, SIGHUP);
+                self.job.signal_group(group, SIGCONT);
+            }
+        }
+    }
+
+    fn pair(&self, number: u32) -> Option<Arc<Pair>> {
+        self.pairs.lock().get(&number).cloned()
+    }
+
+    fn numbers(&self) -> Vec<u32> {
+        self.pairs.lock().keys().copied().collect()
+    }
+
+    /// The master side of a pair is closed.
+    fn closed(&self, number: u32) {
+        let pair = self.pairs.lock().remove(&number);
+        drop(pair);
+    }
+}
+
+impl core::fmt::Debug for Ptys {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Ptys").field("pairs", &self.pairs.lock().len()).finish_non_exhaustive()
+    }
+}

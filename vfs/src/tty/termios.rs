@@ -1,0 +1,109 @@
+//! Terminal settings; termios(3), with the kernel's numbers (`asm-generic/termbits.h`).
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+macro_rules! flags {
+    ($($(#[$m:meta])* $name:ident = $v:expr;)*) => { $(pub(super) const $name: u32 = $v;)* };
+}
+
+flags! {
+    ISTRIP = 0o40; INLCR = 0o100; IGNCR = 0o200; ICRNL = 0o400; IXON = 0o2000; IXANY = 0o4000;
+    IMAXBEL = 0o20000; IUTF8 = 0o40000;
+    OPOST = 1; ONLCR = 4; OCRNL = 0o10; ONOCR = 0o20; ONLRET = 0o40; TABDLY = 0o14000;
+    ISIG = 1; ICANON = 2; ECHO = 0o10; ECHOE = 0o20; ECHOK = 0o40; ECHONL = 0o100;
+    NOFLSH = 0o200; ECHOCTL = 0o1000; ECHOKE = 0o4000; IEXTEN = 0o100000;
+}
+
+/// `TOSTOP` in the local modes.
+pub(super) const TOSTOP: u32 = 0o400;
+
+macro_rules! chars {
+    ($($name:ident = $v:expr;)*) => { $(pub(super) const $name: usize = $v;)* };
+}
+
+chars! {
+    VINTR = 0; VQUIT = 1; VERASE = 2; VKILL = 3; VEOF = 4; VTIME = 5; VMIN = 6; VSTART = 8;
+    VSTOP = 9; VSUSP = 10; VEOL = 11; VREPRINT = 12; VWERASE = 14; VLNEXT = 15; VEOL2 = 16;
+}
+
+/// `struct termios2`; the first 36 bytes are `struct termios`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Termios {
+    /// Input modes.
+    pub iflag: u32,
+    /// Output modes.
+    pub oflag: u32,
+    /// Control modes.
+    pub cflag: u32,
+    /// Local modes.
+    pub lflag: u32,
+    /// Line discipline.
+    pub line: u8,
+    /// Special characters; 0 is "none".
+    pub cc: [u8; 19],
+    /// Input speed.
+    pub ispeed: u32,
+    /// Output speed.
+    pub ospeed: u32,
+}
+static_assertions::assert_eq_size!(Termios, [u8; 44]);
+
+/// Bytes of `struct termios`.
+pub(super) const OLD_SIZE: usize = 36;
+
+impl Default for Termios {
+    /// `tty_std_termios`.
+    fn default() -> Termios {
+        Termios {
+            iflag: ICRNL | IXON,
+            oflag: OPOST | ONLCR,
+            cflag: 0o15 | 0o60 | 0o200,
+            lflag: ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
+            line: 0,
+            cc: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
+            ispeed: 38400,
+            ospeed: 38400,
+        }
+    }
+}
+
+impl Termios {
+    /// The settings of a pty's master side before anybody sets them: the bytes go through.
+    pub(super) fn i(&self, flag: u32) -> bool {
+        self.iflag & flag != 0
+    }
+
+    pub(super) fn o(&self, flag: u32) -> bool {
+        self.oflag & flag != 0
+    }
+
+    pub(super) fn l(&self, flag: u32) -> bool {
+        self.lflag & flag != 0
+    }
+
+    /// The special character at `index`; 0 when there is none.
+    pub(super) fn char(&self, index: usize) -> u8 {
+        self.cc.get(index).copied().unwrap_or(0)
+    }
+
+    /// Whether `c` is the special character at `index`.
+    pub(super) fn is(&self, index: usize, c: u8) -> bool {
+        c != 0 && self.char(index) == c
+    }
+}
+
+/// `struct winsize`; ioctl_tty(2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct WinSize {
+    /// Rows of characters.
+    pub rows: u16,
+    /// Columns of characters.
+    pub cols: u16,
+    /// Width in pixels.
+    pub xpixel: u16,
+    /// Height in pixels.
+    pub ypixel: u16,
+}
+static_assertions::assert_eq_size!(WinSize, [u8; 8]);
