@@ -48,6 +48,8 @@ impl Manager {
     /// Sleeps on all of `entries` at once, if each word has its value. The future's result is the
     /// index of a futex that was woken, the highest if several were.
     ///
+    /// An interrupted call is restarted as by `ERESTARTSYS`; its deadline is an absolute time.
+    ///
     /// Source: futex_waitv(2); `futex_wait_multiple` in `kernel/futex/waitwake.c`.
     ///
     /// # Errors

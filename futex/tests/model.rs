@@ -19,7 +19,7 @@ enum Op {
     Wait { word: usize, bitset: u32, poll: bool },
     Waitv { words: Vec<usize> },
     Wake { word: usize, n: i32, bitset: u32 },
-    WakeOp { a: usize, b: usize, n: i32, n2: i32, met: bool },
+    Both { a: usize, b: usize, n: i32, n2: i32, met: bool },
     Requeue { from: usize, to: usize, wake: i32, requeue: i32, cmp: Option<u32> },
     Cancel { which: prop::sample::Index },
     Poll { which: prop::sample::Index },
@@ -38,7 +38,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => prop::collection::vec(word(), 1..5).prop_map(|words| Op::Waitv { words }),
         3 => (word(), count(), bitset()).prop_map(|(word, n, bitset)| Op::Wake { word, n, bitset }),
         1 => (word(), word(), count(), count(), any::<bool>())
-            .prop_map(|(a, b, n, n2, met)| Op::WakeOp { a, b, n, n2, met }),
+            .prop_map(|(a, b, n, n2, met)| Op::Both { a, b, n, n2, met }),
         4 => (word(), word(), count(), count(), prop::option::of(0..2u32))
             .prop_map(|(from, to, wake, requeue, cmp)| Op::Requeue { from, to, wake, requeue, cmp }),
         2 => any::<prop::sample::Index>().prop_map(|which| Op::Cancel { which }),
@@ -139,7 +139,7 @@ fn run(ops: &[Op], scope: Scope, buckets: usize) -> Result<(), TestCaseError> {
                     prop_assert_eq!(r, Ok(model.wake(word, n, bitset)));
                 }
             }
-            &Op::WakeOp { a, b, n, n2, met } => {
+            &Op::Both { a, b, n, n2, met } => {
                 // Adds 0, and compares with a value that no word has.
                 let op = 1 << 28 | u32::from(met) << 24 | 9;
                 let mut expected = model.wake(a, n, !0);
