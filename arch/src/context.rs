@@ -1,6 +1,6 @@
 //! A user thread's registers, whatever its architecture.
 
-use crate::{Addr, Arch, FpuLayout, FpuState, aarch64, x86_64};
+use crate::{Arch, FpuLayout, FpuState, aarch64, x86_64};
 
 /// Registers and FPU state of one user thread: one of two concrete types, never a trait object, so
 /// that the way of a system call compiles to a test and a load.
@@ -23,7 +23,7 @@ macro_rules! each {
 
 impl Context {
     /// The state in which a program of `arch` starts, but for instruction and stack pointer.
-    pub fn new(arch: Arch, fpu: FpuLayout) -> Context {
+    pub fn new(arch: Arch, fpu: &FpuLayout) -> Context {
         match arch {
             Arch::X86_64 => Context::X86_64(x86_64::Context::new(fpu)),
             Arch::Aarch64 => Context::Aarch64(aarch64::Context::new(fpu)),
@@ -87,7 +87,7 @@ impl Context {
     }
 
     /// Whether the registers are those of a system call that was not finished by
-    /// [`Context::leave_syscall`] or sigreturn(2).
+    /// [`Context::clear_syscall`] or sigreturn(2).
     pub const fn in_syscall(&self) -> bool {
         match self {
             Context::X86_64(c) => c.regs.orig_rax as i64 >= 0,
@@ -96,7 +96,7 @@ impl Context {
     }
 
     /// Notes that the registers are no system call's any more, so that nothing restarts one.
-    pub fn leave_syscall(&mut self) {
+    pub fn clear_syscall(&mut self) {
         match self {
             Context::X86_64(c) => c.regs.orig_rax = u64::MAX,
             Context::Aarch64(c) => c.syscall = -1,
@@ -131,34 +131,34 @@ impl Context {
     }
 
     /// The instruction pointer.
-    pub const fn ip(&self) -> Addr {
+    pub const fn ip(&self) -> u64 {
         match self {
-            Context::X86_64(c) => Addr(c.regs.rip),
-            Context::Aarch64(c) => Addr(c.regs.pc),
+            Context::X86_64(c) => c.regs.rip,
+            Context::Aarch64(c) => c.regs.pc,
         }
     }
 
     /// Sets the instruction pointer.
-    pub fn set_ip(&mut self, ip: Addr) {
+    pub fn set_ip(&mut self, ip: u64) {
         match self {
-            Context::X86_64(c) => c.regs.rip = ip.0,
-            Context::Aarch64(c) => c.regs.pc = ip.0,
+            Context::X86_64(c) => c.regs.rip = ip,
+            Context::Aarch64(c) => c.regs.pc = ip,
         }
     }
 
     /// The stack pointer.
-    pub const fn sp(&self) -> Addr {
+    pub const fn sp(&self) -> u64 {
         match self {
-            Context::X86_64(c) => Addr(c.regs.rsp),
-            Context::Aarch64(c) => Addr(c.regs.sp),
+            Context::X86_64(c) => c.regs.rsp,
+            Context::Aarch64(c) => c.regs.sp,
         }
     }
 
     /// Sets the stack pointer.
-    pub fn set_sp(&mut self, sp: Addr) {
+    pub fn set_sp(&mut self, sp: u64) {
         match self {
-            Context::X86_64(c) => c.regs.rsp = sp.0,
-            Context::Aarch64(c) => c.regs.sp = sp.0,
+            Context::X86_64(c) => c.regs.rsp = sp,
+            Context::Aarch64(c) => c.regs.sp = sp,
         }
     }
 

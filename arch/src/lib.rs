@@ -21,7 +21,10 @@ pub use access::Access;
 pub use addr::{Addr, AddrRange, HUGE_PAGE_SIZE, PAGE_SIZE};
 pub use context::Context;
 pub use fpu::{FpuLayout, FpuState};
-pub use signal::{FaultInfo, SigAction, SigAltStack, SigInfo, SignalFrame, SignalSet};
+pub use signal::{
+    AltStack, FaultState, SaFlags, SigAction, SigInfo, SignalDelivery, SignalSet, min_signal_stack,
+    pop_frame, push_frame,
+};
 pub use usermem::{
     BufDst, BufSrc, IoDst, IoSrc, Partial, Permissions, UserIo, UserMemory, UserMemoryExt,
 };

@@ -27,13 +27,13 @@ pub struct Context {
 
 impl Context {
     /// The state in which a program starts, but for `pc` and `sp`: all zero.
-    pub fn new(fpu: FpuLayout) -> Context {
+    pub fn new(fpu: &FpuLayout) -> Context {
         Context {
             regs: Registers::default(),
             orig_x0: 0,
             tls: 0,
             syscall: -1,
-            fpu: FpuState::new(fpu),
+            fpu: FpuState::new(*fpu),
             step: false,
         }
     }

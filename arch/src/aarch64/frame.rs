@@ -7,7 +7,7 @@ use super::context::Context;
 use super::records::{self, FPSIMD_RECORD, Found};
 use super::regs::{Registers, pstate};
 use crate::fpu::{FPSIMD, FpuKind};
-use crate::signal::{Popped, SigAltStack, SigInfo, SignalFrame, SignalSet, sa};
+use crate::signal::{AltStack, Popped, SaFlags, SigInfo, SignalDelivery, SignalSet, StackT};
 use crate::{Addr, FpuLayout, Permissions, UserMemory, UserMemoryExt};
 use alloc::vec;
 use core::mem::offset_of;
@@ -23,7 +23,7 @@ pub struct UContext {
     /// Always null.
     pub link: u64,
     /// The alternate stack.
-    pub stack: SigAltStack,
+    pub stack: StackT,
     /// The mask that sigreturn brings back.
     pub sigmask: SignalSet,
     unused: [u8; 120],
@@ -72,23 +72,29 @@ pub(crate) fn max_size(fpu: &FpuLayout) -> u64 {
 }
 
 pub(crate) fn push(
-    f: &SignalFrame,
+    f: &SignalDelivery,
+    altstack: &AltStack,
     c: &mut Context,
     mem: &dyn UserMemory,
 ) -> Result<Addr, Errno> {
-    let own = Addr(c.regs.sp);
-    let top = if f.action.has(sa::ONSTACK) { f.altstack.entry(own) } else { None };
+    let own = c.regs.sp;
+    let restorer = if f.action.flags.contains(SaFlags::RESTORER) {
+        f.action.restorer
+    } else {
+        f.trampoline.ok_or(Errno::EFAULT)?
+    };
+    let top = if f.action.flags.contains(SaFlags::ONSTACK) { altstack.entry(own) } else { None };
     let top = top.unwrap_or(own);
     let plan = records::Plan::new(c.fpu.layout(), f.fault.error_code != 0);
     let size = plan.frame_size();
-    let link = top.0.checked_sub(FRAME_RECORD).ok_or(Errno::EFAULT)? & !(ALIGN - 1);
+    let link = top.checked_sub(FRAME_RECORD).ok_or(Errno::EFAULT)? & !(ALIGN - 1);
     let frame = link.checked_sub(size as u64).ok_or(Errno::EFAULT)?;
 
     let mut head = RtSigFrame::new_zeroed();
-    if f.action.has(sa::SIGINFO) {
+    if f.action.flags.contains(SaFlags::SIGINFO) {
         head.info = f.info;
     }
-    head.uc.stack = f.altstack;
+    head.uc.stack = (*altstack).into();
     head.uc.sigmask = f.mask;
     head.uc.fault_address = f.fault.address;
     head.uc.regs = c.regs;
@@ -104,12 +110,12 @@ pub(crate) fn push(
 
     let r = &mut c.regs;
     r.x[0] = f.info.signo as u64;
-    if f.action.has(sa::SIGINFO) {
+    if f.action.flags.contains(SaFlags::SIGINFO) {
         r.x[1] = frame;
         r.x[2] = frame + offset_of!(RtSigFrame, uc) as u64;
     }
     r.x[29] = link;
-    r.x[30] = if f.action.has(sa::RESTORER) { f.action.restorer } else { f.trampoline.0 };
+    r.x[30] = restorer;
     r.sp = frame;
     r.pc = f.action.handler;
     // A handler is called, so it may start with a landing pad, and it starts with tag checks on.
@@ -135,7 +141,7 @@ pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, Errno
     c.fpu.put(0, &image);
     c.regs = regs;
     c.syscall = -1;
-    Ok(Popped { mask: uc.sigmask, altstack: uc.stack, sp: Addr(regs.sp) })
+    Ok(Popped { mask: uc.sigmask, altstack: uc.stack.into(), sp: regs.sp })
 }
 
 /// The FPU image that the records hold.

@@ -1,6 +1,6 @@
 //! Alternate signal stacks.
 
-use crate::{Addr, Arch};
+use crate::Arch;
 use syserr::Errno;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -22,45 +22,63 @@ pub const fn minsigstksz(arch: Arch) -> u64 {
     }
 }
 
-/// `stack_t` of sigaltstack(2).
+/// A thread's alternate signal stack; sigaltstack(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct SigAltStack {
+pub struct AltStack {
     /// Lowest address.
     pub sp: u64,
     /// [`ss`] flags.
     pub flags: u32,
-    pad: u32,
     /// Bytes.
     pub size: u64,
 }
 
-static_assertions::const_assert_eq!(size_of::<SigAltStack>(), 24);
+/// `stack_t`: an [`AltStack`] as user memory holds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct StackT {
+    /// `ss_sp`.
+    pub sp: u64,
+    /// `ss_flags`.
+    pub flags: u32,
+    pad: u32,
+    /// `ss_size`.
+    pub size: u64,
+}
 
-impl Default for SigAltStack {
-    fn default() -> SigAltStack {
-        SigAltStack::DISABLED
+static_assertions::const_assert_eq!(size_of::<StackT>(), 24);
+
+impl From<AltStack> for StackT {
+    fn from(a: AltStack) -> StackT {
+        StackT { sp: a.sp, flags: a.flags, pad: 0, size: a.size }
     }
 }
 
-impl SigAltStack {
-    /// No alternate stack.
-    pub const DISABLED: SigAltStack = SigAltStack { sp: 0, flags: ss::DISABLE, pad: 0, size: 0 };
-
-    /// A stack of `size` bytes from `sp` up.
-    pub const fn new(sp: Addr, size: u64, flags: u32) -> SigAltStack {
-        SigAltStack { sp: sp.0, flags, pad: 0, size }
+impl From<StackT> for AltStack {
+    fn from(s: StackT) -> AltStack {
+        AltStack { sp: s.sp, flags: s.flags, size: s.size }
     }
+}
+
+impl Default for AltStack {
+    fn default() -> AltStack {
+        AltStack::DISABLED
+    }
+}
+
+impl AltStack {
+    /// No alternate stack.
+    pub const DISABLED: AltStack = AltStack { sp: 0, flags: ss::DISABLE, size: 0 };
 
     /// Whether `sp` lies on the stack, the end included, whatever the flags
     /// (`__on_sig_stack` in `include/linux/sched/signal.h`).
-    pub const fn covers(&self, sp: Addr) -> bool {
-        sp.0 > self.sp && sp.0 - self.sp <= self.size
+    pub const fn covers(&self, sp: u64) -> bool {
+        sp > self.sp && sp - self.sp <= self.size
     }
 
     /// Whether a thread with this stack pointer runs on it. With [`ss::AUTODISARM`] none does.
-    pub const fn is_active(&self, sp: Addr) -> bool {
+    pub const fn is_active(&self, sp: u64) -> bool {
         self.flags & ss::AUTODISARM == 0 && self.covers(sp)
     }
 
@@ -69,18 +87,19 @@ impl SigAltStack {
         self.size != 0
     }
 
-    /// The stack to be used by a handler with [`super::sa::ONSTACK`] when the thread's stack
-    /// pointer is `sp`: its end, or `None` to go on where the thread is.
-    pub const fn entry(&self, sp: Addr) -> Option<Addr> {
+    /// The end of the stack, where a handler with [`super::SaFlags::ONSTACK`] starts when the
+    /// thread's stack pointer is `sp`; `None` to go on where the thread is.
+    pub const fn entry(&self, sp: u64) -> Option<u64> {
         if self.is_enabled() && !self.is_active(sp) {
-            Some(Addr(self.sp.wrapping_add(self.size)))
+            Some(self.sp.wrapping_add(self.size))
         } else {
             None
         }
     }
 
     /// What sigaltstack(2) reports to a thread whose stack pointer is `sp`.
-    pub const fn report(&self, sp: Addr) -> SigAltStack {
+    #[must_use]
+    pub const fn reported(&self, sp: u64) -> AltStack {
         let state = if !self.is_enabled() {
             ss::DISABLE
         } else if self.is_active(sp) {
@@ -88,29 +107,25 @@ impl SigAltStack {
         } else {
             0
         };
-        let flags = state | self.flags & ss::AUTODISARM;
-        SigAltStack { sp: self.sp, flags, pad: 0, size: self.size }
+        AltStack { flags: state | self.flags & ss::AUTODISARM, ..*self }
     }
 
-    /// Replaces the stack, as sigaltstack(2) and, its error ignored, rt_sigreturn(2) do. `sp` is
-    /// the thread's stack pointer and `min` the least size in bytes: [`minsigstksz`].
+    /// The stack after it was replaced by `new`, as by sigaltstack(2) and, errors ignored, by
+    /// rt_sigreturn(2). `sp` is the thread's stack pointer and `min` the least size in bytes:
+    /// [`minsigstksz`].
     ///
     /// # Errors
     /// `EPERM` when the thread runs on the present one, `EINVAL` for unknown flags, `ENOMEM` when
     /// the new one is too small.
-    pub fn replace(&mut self, new: SigAltStack, sp: Addr, min: u64) -> Result<(), Errno> {
+    pub const fn replaced(&self, new: AltStack, sp: u64, min: u64) -> Result<AltStack, Errno> {
         if self.is_active(sp) {
             return Err(Errno::EPERM);
         }
-        let mode = new.flags & !ss::AUTODISARM;
-        if !matches!(mode, 0 | ss::DISABLE | ss::ONSTACK) {
-            return Err(Errno::EINVAL);
+        match new.flags & !ss::AUTODISARM {
+            ss::DISABLE => Ok(AltStack { sp: 0, flags: new.flags, size: 0 }),
+            0 | ss::ONSTACK if new.size < min => Err(Errno::ENOMEM),
+            0 | ss::ONSTACK => Ok(new),
+            _ => Err(Errno::EINVAL),
         }
-        let (sp, size) = if mode == ss::DISABLE { (0, 0) } else { (new.sp, new.size) };
-        if mode != ss::DISABLE && size < min {
-            return Err(Errno::ENOMEM);
-        }
-        *self = SigAltStack { sp, flags: new.flags, pad: 0, size };
-        Ok(())
     }
 }

@@ -88,6 +88,11 @@ impl SigInfo {
         info
     }
 
+    /// From a whole `siginfo_t`.
+    pub const fn from_bytes(bytes: [u8; 128]) -> SigInfo {
+        zerocopy::transmute!(bytes)
+    }
+
     /// From the first bytes of a `siginfo_t`; what is missing is zero.
     pub fn from_prefix(bytes: &[u8]) -> SigInfo {
         let mut info = SigInfo::new_zeroed();

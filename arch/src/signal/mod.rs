@@ -7,8 +7,10 @@ mod frame;
 mod info;
 mod set;
 
-pub use action::{SigAction, sa};
-pub use altstack::{SigAltStack, minsigstksz, ss};
-pub use frame::{FaultInfo, Popped, Pushed, SignalFrame, signal_frame_size};
+pub use action::{SaFlags, SigAction};
+pub use altstack::{AltStack, StackT, minsigstksz, ss};
+pub use frame::{
+    FaultState, Popped, Pushed, SignalDelivery, min_signal_stack, pop_frame, push_frame,
+};
 pub use info::SigInfo;
 pub use set::{SIGNAL_COUNT, SignalSet};

@@ -22,7 +22,7 @@ pub struct Context {
 impl Context {
     /// The state in which a program starts, but for `rip` and `rsp`: only the interrupt flag, user
     /// segments, all else zero.
-    pub fn new(fpu: FpuLayout) -> Context {
+    pub fn new(fpu: &FpuLayout) -> Context {
         let regs = Registers {
             cs: USER_CS,
             ss: USER_DS,
@@ -30,7 +30,7 @@ impl Context {
             orig_rax: u64::MAX,
             ..Registers::default()
         };
-        Context { regs, fpu: FpuState::new(fpu), forced_tf: false }
+        Context { regs, fpu: FpuState::new(*fpu), forced_tf: false }
     }
 
     /// Turns the registers as user code left them at a `syscall` instruction into what they are

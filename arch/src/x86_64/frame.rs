@@ -6,7 +6,7 @@
 use super::context::Context;
 use super::regs::{Registers, USER_CS, USER_DS, eflags};
 use crate::fpu::{EXTENDED, FpuKind, LEGACY};
-use crate::signal::{Popped, SigAltStack, SigInfo, SignalFrame, SignalSet, sa};
+use crate::signal::{AltStack, Popped, SaFlags, SigInfo, SignalDelivery, SignalSet, StackT};
 use crate::{Addr, FpuLayout, UserMemory, UserMemoryExt};
 use alloc::vec;
 use core::mem::offset_of;
@@ -75,7 +75,7 @@ pub struct UContext {
     /// Always null.
     pub link: u64,
     /// The alternate stack.
-    pub stack: SigAltStack,
+    pub stack: StackT,
     /// The registers.
     pub mcontext: SigContext,
     /// The mask that sigreturn brings back.
@@ -113,20 +113,20 @@ pub(crate) fn max_size(fpu: &FpuLayout) -> u64 {
 }
 
 /// Where frame and FPU state go.
-fn place(f: &SignalFrame, c: &Context) -> Result<(u64, u64), Errno> {
-    let own = Addr(c.regs.rsp);
-    let mut sp = own.0.wrapping_sub(RED_ZONE);
-    let nested = f.altstack.is_active(own);
+fn place(f: &SignalDelivery, altstack: &AltStack, c: &Context) -> Result<(u64, u64), Errno> {
+    let own = c.regs.rsp;
+    let mut sp = own.wrapping_sub(RED_ZONE);
+    let nested = altstack.is_active(own);
     let mut entering = false;
-    if f.action.has(sa::ONSTACK) {
-        if let Some(top) = f.altstack.entry(Addr(sp)) {
-            sp = top.0;
+    if f.action.flags.contains(SaFlags::ONSTACK) {
+        if let Some(top) = altstack.entry(sp) {
+            sp = top;
             entering = true;
         }
     }
     let state = sp.wrapping_sub(c.fpu.signal_size() as u64) & !(FPU_ALIGN - 1);
     let frame = (state.wrapping_sub(FRAME) & !(FRAME_ALIGN - 1)).wrapping_sub(8);
-    if (nested || entering) && !f.altstack.covers(Addr(frame)) {
+    if (nested || entering) && !altstack.covers(frame) {
         return Err(Errno::EFAULT);
     }
     // Both come from one subtraction each, so only a wrap puts them in the wrong order.
@@ -134,21 +134,22 @@ fn place(f: &SignalFrame, c: &Context) -> Result<(u64, u64), Errno> {
 }
 
 pub(crate) fn push(
-    f: &SignalFrame,
+    f: &SignalDelivery,
+    altstack: &AltStack,
     c: &mut Context,
     mem: &dyn UserMemory,
 ) -> Result<Addr, Errno> {
-    if !f.action.has(sa::RESTORER) {
+    if !f.action.flags.contains(SaFlags::RESTORER) {
         return Err(Errno::EFAULT);
     }
-    let (frame, state) = place(f, c)?;
+    let (frame, state) = place(f, altstack, c)?;
     let extended = c.fpu.layout().kind() == FpuKind::Xsave;
     let mut head = RtSigFrame::new_zeroed();
     head.pretcode = f.action.restorer;
     head.uc.flags = UC_SIGCONTEXT_SS
         | if extended { UC_FP_XSTATE } else { 0 }
         | if c.regs.cs == USER_CS { UC_STRICT_RESTORE_SS } else { 0 };
-    head.uc.stack = f.altstack;
+    head.uc.stack = (*altstack).into();
     head.uc.mcontext = save(&c.regs);
     head.uc.mcontext.err = f.fault.error_code;
     head.uc.mcontext.trapno = f.fault.trapno;
@@ -156,7 +157,7 @@ pub(crate) fn push(
     head.uc.mcontext.oldmask = f.mask.0;
     head.uc.mcontext.fpstate = state;
     head.uc.sigmask = f.mask;
-    if f.action.has(sa::SIGINFO) {
+    if f.action.flags.contains(SaFlags::SIGINFO) {
         head.info = f.info;
     }
     // One buffer and one copy: the gap between frame and state is at most alignment.
@@ -184,9 +185,9 @@ pub(crate) fn push(
 }
 
 pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, Errno> {
-    let sp = Addr(c.regs.rsp);
+    let sp = c.regs.rsp;
     // The handler's `ret` has taken the return address.
-    let at = sp.0.checked_sub(8).ok_or(Errno::EFAULT)?;
+    let at = sp.checked_sub(8).ok_or(Errno::EFAULT)?;
     let uc: UContext = mem.read_obj(Addr(at).wrapping_add(offset_of!(RtSigFrame, uc) as u64))?;
     let regs = restore(&c.regs, &uc)?;
     match uc.mcontext.fpstate {
@@ -199,7 +200,7 @@ pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, Errno
     }
     c.regs = regs;
     c.forced_tf = false;
-    Ok(Popped { mask: uc.sigmask, altstack: uc.stack, sp })
+    Ok(Popped { mask: uc.sigmask, altstack: uc.stack.into(), sp })
 }
 
 /// Reads an FPU state of `size` bytes, or its legacy area where no more is there: a program may
