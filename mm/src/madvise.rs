@@ -191,8 +191,8 @@ impl Tx<'_> {
         let mut at = lo;
         while at < hi {
             let vma = self.st.vma(at).cloned().ok_or(Errno::ENOMEM)?;
-            let perms = if write { vma.value.perms } else { vma.value.perms.effective() };
-            if !perms.contains(need) {
+            // Not what the hardware would allow: PROT_WRITE alone is not readable here.
+            if !vma.value.perms.contains(need) {
                 return Err(Errno::EINVAL);
             }
             let end = hi.min(vma.end);

@@ -24,7 +24,8 @@ impl MemoryManager {
         if !addr.is_page_aligned() || flags.contains(MsyncFlags::SYNC | MsyncFlags::ASYNC) {
             return Err(Errno::EINVAL);
         }
-        let len = page_align(len).ok_or(Errno::ENOMEM)?;
+        // PAGE_ALIGN wraps to zero, which is nothing to do.
+        let len = page_align(len).unwrap_or(0);
         let end = addr.checked_add(len).ok_or(Errno::ENOMEM)?.0;
         let mut at = addr.0;
         let mut holes = false;

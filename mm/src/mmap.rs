@@ -50,9 +50,6 @@ impl MemoryManager {
             return Err(Errno::EINVAL);
         }
         let len = page_align(args.len).ok_or(Errno::ENOMEM)?;
-        if args.object.is_some() && args.offset.checked_add(len).is_none_or(|e| e > MAX_OFFSET) {
-            return Err(Errno::EOVERFLOW);
-        }
         let mut tx = self.lock();
         if tx.st.vmas.len() > self.max_map_count {
             return Err(Errno::ENOMEM);
@@ -99,6 +96,9 @@ impl MemoryManager {
 impl Tx<'_> {
     /// The vma that the arguments ask for.
     fn new_vma(&self, args: &MmapArgs<'_>, len: u64) -> Result<Vma, Errno> {
+        if args.object.is_some() && args.offset.checked_add(len).is_none_or(|e| e > MAX_OFFSET) {
+            return Err(Errno::EOVERFLOW);
+        }
         let sharing = args.flags & MapFlags::SHARED_VALIDATE;
         let shared = match sharing {
             MapFlags::PRIVATE => false,

@@ -19,7 +19,8 @@ impl MemoryManager {
     /// over `RLIMIT_MEMLOCK`, `EPERM` for sealed memory.
     pub fn mremap(&self, args: MremapArgs<'_>) -> Result<Addr, Errno> {
         let mut tx = self.lock();
-        let old_len = page_align(args.old_len).ok_or(Errno::EINVAL)?;
+        // PAGE_ALIGN wraps to zero, which asks for a duplicate.
+        let old_len = page_align(args.old_len).unwrap_or(0);
         let new_len = page_align(args.new_len).ok_or(Errno::EINVAL)?;
         let args = MremapArgs { old_len, new_len, ..args };
         tx.check_mremap(&args)?;
@@ -38,7 +39,7 @@ impl MemoryManager {
             (true, _) => tx.remap_to(&args),
             (false, core::cmp::Ordering::Equal) => Ok(args.old),
             (false, core::cmp::Ordering::Less) => {
-                tx.checked_unmap(args.old.0 + new_len, args.old.0 + old_len)?;
+                tx.shrink(&args)?;
                 Ok(args.old)
             }
             (false, core::cmp::Ordering::Greater) => tx.expand(&args, &vma),
@@ -53,10 +54,10 @@ impl Tx<'_> {
         if !a.old.is_page_aligned() || a.new_len == 0 || a.new_len > max {
             return Err(Errno::EINVAL);
         }
-        let end = a.old.checked_add(a.old_len).ok_or(Errno::EINVAL)?;
         if !a.flags.intersects(MremapFlags::FIXED | MremapFlags::DONTUNMAP) {
             return Ok(());
         }
+        let end = a.old.wrapping_add(a.old_len);
         let overlap = a.old < a.new.wrapping_add(a.new_len) && a.new < end;
         if a.new.0 > max - a.new_len
             || !a.new.is_page_aligned()
@@ -82,7 +83,7 @@ impl Tx<'_> {
         if a.flags.contains(MremapFlags::DONTUNMAP) && special {
             return Err(Errno::EINVAL);
         }
-        if a.old_len > vma.end - a.old.0 {
+        if a.old_len.min(a.new_len) > vma.end - a.old.0 {
             return Err(Errno::EFAULT);
         }
         if a.new_len <= a.old_len {
@@ -111,7 +112,7 @@ impl Tx<'_> {
         if first > a.old.0 {
             return Err(Errno::EFAULT);
         }
-        let end = a.old.0 + a.old_len;
+        let end = a.old.checked_add(a.old_len).ok_or(Errno::EINVAL)?.0;
         let mut at = a.old.0;
         let mut moved = false;
         while at < end
@@ -148,13 +149,13 @@ impl Tx<'_> {
         let fixed = a.flags.contains(MremapFlags::FIXED);
         if fixed {
             self.st.check_fixed(a.new.0, a.new_len, a.limits)?;
-            self.st.pmas.unshare(a.old.0, a.old.0 + a.old_len)?;
+            self.st.pmas.unshare(a.old.0, a.old.0.saturating_add(a.old_len))?;
             self.st.pmas.unshare(a.new.0, a.new.0 + a.new_len)?;
             self.checked_unmap(a.new.0, a.new.0 + a.new_len)?;
         }
         let mut old_len = a.old_len;
         if a.new_len < old_len {
-            self.checked_unmap(a.old.0 + a.new_len, a.old.0 + old_len)?;
+            self.shrink(a)?;
             old_len = a.new_len;
         }
         let vma = self.st.vma(a.old.0).cloned().ok_or(Errno::EFAULT)?;
@@ -169,6 +170,12 @@ impl Tx<'_> {
         };
         self.relocate(a.old.0, old_len, to, a.new_len, leave, &vma)?;
         Ok(Addr(to))
+    }
+
+    /// Unmaps what lies past the new length.
+    fn shrink(&mut self, a: &MremapArgs<'_>) -> Result<(), Errno> {
+        let end = a.old.checked_add(a.old_len).filter(|e| *e <= self.st.layout.max);
+        self.checked_unmap(a.old.0 + a.new_len, end.ok_or(Errno::EINVAL)?.0)
     }
 
     /// Grows in place where there is room, else moves if that is allowed.
