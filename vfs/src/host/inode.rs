@@ -149,17 +149,7 @@ impl HostInode {
         from: u64,
         emit: &mut dyn FnMut(&DirEntry) -> bool,
     ) -> Result<(), Errno> {
-        let dots = [b".".as_slice(), b".."];
-        for (i, name) in dots.iter().enumerate().skip(from.min(2) as usize) {
-            let next = i as u64 + 1;
-            let e = DirEntry { ino: self.ino, kind: mode::IFDIR, name: name.to_vec(), next };
-            if !emit(&e) {
-                return Ok(());
-            }
-        }
-        self.node.read_dir(from.saturating_sub(2), &mut |e| {
-            emit(&DirEntry { next: e.next.saturating_add(2), ..e.clone() })
-        })
+        self.node.read_dir(from, emit)
     }
 }
 
@@ -217,7 +207,7 @@ impl Inode for HostInode {
     fn remove(&self, name: &[u8], child: &Arc<dyn Inode>) -> Result<(), Errno> {
         self.writable()?;
         let child = HostInode::of(child)?;
-        self.node.remove(name, child.kind == mode::IFDIR)?;
+        self.node.remove(name, &*child.node, child.kind == mode::IFDIR)?;
         // The host may know nothing of it any more, and then its link count is 0.
         if child.changed().is_err() {
             child.cached.lock().stat.nlink = 0;
@@ -238,7 +228,18 @@ impl Inode for HostInode {
         }
         let to = HostInode::of(new_parent)?;
         let child = self.child(name)?;
-        self.node.rename(name, &*child.node, to.node.clone(), new_name, flags)?;
+        let other = match to.child(new_name) {
+            Ok(c) => Some(c),
+            Err(Errno::ENOENT) => None,
+            Err(e) => return Err(e),
+        };
+        let (target, replaced) = (to.node.clone(), other.as_ref().map(|o| &*o.node));
+        self.node.rename(name, &*child.node, target, new_name, replaced, flags)?;
+        for moved in [Some(&child), other.as_ref()].into_iter().flatten() {
+            if moved.changed().is_err() {
+                moved.cached.lock().stat.nlink = 0;
+            }
+        }
         to.changed()?;
         self.changed()
     }

@@ -29,7 +29,7 @@ pub trait HostNode: Send + Sync + Any {
     /// # Errors
     /// As [`HostNode::child`].
     fn child_stat(&self, name: &[u8]) -> Result<Stat, Errno>;
-    /// Entries of a directory after position `from`, without `.` and `..`.
+    /// Entries of a directory after position `from`, with `.` and `..`; positions are the host's.
     ///
     /// # Errors
     /// The host's.
@@ -88,12 +88,13 @@ pub trait HostNode: Send + Sync + Any {
     /// # Errors
     /// The host's.
     fn link(&self, name: &[u8], target: &dyn HostNode) -> Result<(), Errno>;
-    /// Removes a name.
+    /// Removes the name of `child`, which stays usable.
     ///
     /// # Errors
     /// The host's.
-    fn remove(&self, name: &[u8], directory: bool) -> Result<(), Errno>;
-    /// Renames a child, which is `child`, to a name of `to`.
+    fn remove(&self, name: &[u8], child: &dyn HostNode, directory: bool) -> Result<(), Errno>;
+    /// Renames a child, which is `child`, to a name of `to`, which may be `other`'s now. Both stay
+    /// usable.
     ///
     /// # Errors
     /// The host's.
@@ -103,6 +104,7 @@ pub trait HostNode: Send + Sync + Any {
         child: &dyn HostNode,
         to: Arc<dyn HostNode>,
         new_name: &[u8],
+        other: Option<&dyn HostNode>,
         flags: RenameFlags,
     ) -> Result<(), Errno>;
     /// Changes attributes.

@@ -3,15 +3,17 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use sync::RwLock;
+use sync::{Mutex, RwLock};
 use syserr::Errno;
 
 use super::Node;
 use super::node::Data;
-use crate::{Create, DirEntry, Inode, RenameFlags, mode};
+use crate::{Create, DirEntry, Inode, Nanos, RenameFlags, mode};
 
 /// Positions of the lower's entries start here.
 const LOWER_FIRST: u64 = 1 << 62;
+/// Listings of the lower with more entries are not kept once they were read to the end.
+const LISTING_KEPT: usize = 4096;
 /// The most links to one file; what ext4 allows.
 const LINKS_MAX: u32 = 65_000;
 
@@ -53,16 +55,20 @@ impl Names {
 }
 
 #[derive(Default)]
-pub(super) struct Dir(RwLock<Names>);
+pub(super) struct Dir {
+    names: RwLock<Names>,
+    /// The lower's entries, and its time of change when they were read.
+    listing: Mutex<Option<(Nanos, Arc<[DirEntry]>)>>,
+}
 
 impl Dir {
     pub(super) fn merged(parent: Weak<Node>) -> Dir {
-        Dir(RwLock::new(Names { parent, ..Names::default() }))
+        Dir { names: RwLock::new(Names { parent, ..Names::default() }), ..Dir::default() }
     }
 
     /// Size as tmpfs reports it: 20 bytes an entry.
     pub(super) fn size(&self) -> u64 {
-        self.0.read().by_name.len() as u64 * 20
+        self.names.read().by_name.len() as u64 * 20
     }
 }
 
@@ -77,7 +83,7 @@ impl Node {
     }
 
     pub(super) fn find(&self, name: &[u8]) -> Result<Arc<Node>, Errno> {
-        let names = self.dir()?.0.read();
+        let names = self.dir()?.names.read();
         match names.by_name.get(name) {
             Some(n) => Ok(n.node.clone()),
             None => self.from_lower(&names, name),
@@ -88,7 +94,7 @@ impl Node {
     pub(super) fn still_valid(&self, name: &[u8], child: Option<&Arc<dyn Inode>>) -> bool {
         let (Ok(dir), Some(lower)) = (self.dir(), &self.lower) else { return true };
         {
-            let names = dir.0.read();
+            let names = dir.names.read();
             if names.by_name.contains_key(name) || names.hidden.contains(name) {
                 return true;
             }
@@ -108,7 +114,7 @@ impl Node {
 
     /// Enters a node under a name that is free.
     fn enter(&self, name: &[u8], node: &Arc<Node>) -> Result<(), Errno> {
-        let mut names = self.dir()?.0.write();
+        let mut names = self.dir()?.names.write();
         if names.dead {
             return Err(Errno::ENOENT);
         }
@@ -135,12 +141,12 @@ impl Node {
 
     fn adopt(&self, child: &Node) {
         if let Data::Dir(d) = &child.data {
-            d.0.write().parent = self.this.clone();
+            d.names.write().parent = self.this.clone();
         }
     }
 
     pub(super) fn make(&self, name: &[u8], what: &Create<'_>) -> Result<Arc<Node>, Errno> {
-        if self.dir()?.0.read().dead {
+        if self.dir()?.names.read().dead {
             return Err(Errno::ENOENT);
         }
         let node = Node::create(&self.fs, what)?;
@@ -168,7 +174,7 @@ impl Node {
     }
 
     fn is_empty(&self) -> Result<bool, Errno> {
-        let names = self.dir()?.0.read();
+        let names = self.dir()?.names.read();
         if !names.by_name.is_empty() {
             return Ok(false);
         }
@@ -185,7 +191,7 @@ impl Node {
         if !self.is_empty()? {
             return Err(Errno::ENOTEMPTY);
         }
-        self.dir()?.0.write().dead = true;
+        self.dir()?.names.write().dead = true;
         Ok(())
     }
 
@@ -211,7 +217,7 @@ impl Node {
             child.kill()?;
         }
         self.names_changed(-i32::from(directory))?;
-        let mut names = self.dir()?.0.write();
+        let mut names = self.dir()?.names.write();
         let old = names.take(name);
         // A name of our own covers none of the lower's, or one that is hidden already.
         if self.lower.is_some() && old.is_none() {
@@ -235,7 +241,7 @@ impl Node {
             Err(Errno::ENOENT) => None,
             Err(e) => return Err(e),
         };
-        if to.dir()?.0.read().dead {
+        if to.dir()?.names.read().dead {
             return Err(Errno::ENOENT);
         }
         let exchange = flags.contains(RenameFlags::EXCHANGE);
@@ -255,7 +261,7 @@ impl Node {
         self.names_changed(if exchange { back } else { 0 } - is_dir(&node))?;
         to.names_changed(is_dir(&node) - back)?;
         {
-            let mut names = self.dir()?.0.write();
+            let mut names = self.dir()?.names.write();
             let old = names.take(name);
             if self.lower.is_some() && old.is_none() {
                 names.hidden.insert(name.into());
@@ -269,7 +275,7 @@ impl Node {
             drop(old);
         }
         let old = {
-            let mut names = to.dir()?.0.write();
+            let mut names = to.dir()?.names.write();
             let old = names.put(new_name, node.clone());
             // What was replaced lies beneath, and must not come back when this name goes.
             if to.lower.is_some() && old.is_none() && replaced.is_some() {
@@ -292,21 +298,54 @@ impl Node {
         Ok(())
     }
 
+    /// What the lower lists, read once and kept as long as the lower does not change.
+    fn lower_listing(&self, from: u64) -> Result<Option<Arc<[DirEntry]>>, Errno> {
+        let (Some(lower), Data::Dir(dir)) = (&self.lower, &self.data) else { return Ok(None) };
+        let changed = lower.inode.stat()?.mtime;
+        {
+            let kept = dir.listing.lock();
+            // In the middle of reading, positions must go on meaning what they meant.
+            if let Some((at, l)) = &*kept
+                && (*at == changed || from > 0)
+            {
+                return Ok(Some(l.clone()));
+            }
+        }
+        let mut all = Vec::new();
+        lower.inode.lower_list(0, &mut |e| {
+            if e.name != b"." && e.name != b".." {
+                all.push(e.clone());
+            }
+            true
+        })?;
+        let all: Arc<[DirEntry]> = all.into();
+        *dir.listing.lock() = Some((changed, all.clone()));
+        Ok(Some(all))
+    }
+
     fn each_lower(
         &self,
         names: &Names,
         from: u64,
         emit: &mut dyn FnMut(&DirEntry) -> bool,
     ) -> Result<(), Errno> {
-        let Some(lower) = &self.lower else { return Ok(()) };
-        lower.inode.lower_list(from, &mut |e| {
-            let own = names.hidden.contains(&*e.name) || names.by_name.contains_key(&*e.name);
-            if own || e.name == b"." || e.name == b".." {
-                return true;
+        let Some(listing) = self.lower_listing(from)? else { return Ok(()) };
+        let skip = usize::try_from(from).unwrap_or(usize::MAX);
+        for (i, e) in listing.iter().enumerate().skip(skip) {
+            if names.hidden.contains(&*e.name) || names.by_name.contains_key(&*e.name) {
+                continue;
             }
-            let next = LOWER_FIRST.saturating_add(e.next);
-            emit(&DirEntry { next, ..e.clone() })
-        })
+            let next = LOWER_FIRST + i as u64 + 1;
+            if !emit(&DirEntry { next, ..e.clone() }) {
+                return Ok(());
+            }
+        }
+        if listing.len() > LISTING_KEPT
+            && let Data::Dir(dir) = &self.data
+        {
+            *dir.listing.lock() = None;
+        }
+        Ok(())
     }
 
     pub(super) fn list(
@@ -314,7 +353,7 @@ impl Node {
         from: u64,
         emit: &mut dyn FnMut(&DirEntry) -> bool,
     ) -> Result<(), Errno> {
-        let names = self.dir()?.0.read();
+        let names = self.dir()?.names.read();
         if names.dead {
             return Err(Errno::ENOENT);
         }
@@ -353,7 +392,7 @@ impl Node {
 }
 
 fn take_nodes(d: &Dir) -> Vec<Arc<Node>> {
-    let mut names = d.0.write();
+    let mut names = d.names.write();
     names.by_place.clear();
     core::mem::take(&mut names.by_name).into_values().map(|n| n.node).collect()
 }
