@@ -1,6 +1,6 @@
 //! A user thread's registers, whatever its architecture.
 
-use crate::{Arch, FpuLayout, FpuState, aarch64, x86_64};
+use crate::{Addr, Arch, FpuLayout, FpuState, Stack, UserMemory, aarch64, x86_64};
 
 /// Registers and FPU state of one user thread: one of two concrete types, never a trait object, so
 /// that the way of a system call compiles to a test and a load.
@@ -186,6 +186,11 @@ impl Context {
     /// program itself has set on x86-64 stays as it is.
     pub fn set_single_step(&mut self, on: bool) {
         each!(self, c => c.set_single_step(on));
+    }
+
+    /// The stack at the stack pointer, in the thread's memory.
+    pub fn stack<'a>(&self, mem: &'a dyn UserMemory) -> Stack<'a> {
+        Stack::new(mem, Addr(self.sp()))
     }
 
     /// The FPU state.

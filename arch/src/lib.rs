@@ -11,20 +11,30 @@ extern crate std;
 pub mod aarch64;
 mod access;
 mod addr;
+pub mod auxv;
 mod context;
 pub mod fpu;
+mod layout;
+mod ptrace;
 pub mod signal;
+pub mod stack;
+mod tag;
 mod usermem;
 pub mod x86_64;
 
 pub use access::Access;
 pub use addr::{Addr, AddrRange, HUGE_PAGE_SIZE, PAGE_SIZE};
+pub use auxv::AuxEntry;
 pub use context::Context;
 pub use fpu::{FpuLayout, FpuState};
+pub use layout::{Draws, LayoutParams, MmapLayout, UNLIMITED};
+pub use ptrace::RegSet;
 pub use signal::{
     AltStack, FaultState, SaFlags, SigAction, SigInfo, SignalDelivery, SignalSet, min_signal_stack,
     pop_frame, push_frame,
 };
+pub use stack::{InitialStack, ParsedStack, Stack, StackLayout, parse_initial_stack};
+pub use tag::untagged_addr;
 pub use usermem::{
     BufDst, BufSrc, IoDst, IoSrc, Partial, Permissions, UserIo, UserMemory, UserMemoryExt,
 };

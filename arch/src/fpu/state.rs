@@ -18,6 +18,10 @@ const MXCSR_INIT: u32 = 0x1f80;
 const PKRU_INIT: u32 = 0x5555_5554;
 pub(crate) const MXCSR: usize = 24;
 pub(crate) const MXCSR_MASK: usize = 28;
+/// Where XMM0 begins; x87's registers end.
+pub(crate) const XMM: usize = 160;
+/// Where XMM15 ends.
+pub(crate) const RESERVED: usize = 416;
 pub(crate) const XSTATE_BV: usize = 512;
 pub(crate) const XCOMP_BV: usize = 520;
 
@@ -112,6 +116,35 @@ impl FpuState {
                 header.zero();
             }
             self.put(XSTATE_BV, &bv.to_le_bytes());
+            self.clear_unused(bv);
+        }
+    }
+
+    /// Makes the bytes of components that are in their initial state the initial ones: XSAVE may
+    /// have left something old there, which nobody is to see in a signal frame.
+    fn clear_unused(&mut self, used: u64) {
+        let mut clear = |from: usize, to: usize| {
+            if let Some(bytes) = self.as_mut_bytes().get_mut(from..to) {
+                bytes.zero();
+            }
+        };
+        if used & 1 << xfeature::X87 == 0 {
+            clear(0, MXCSR);
+            clear(32, XMM);
+        }
+        if used & 1 << xfeature::SSE == 0 {
+            clear(XMM, RESERVED);
+        }
+        clear(RESERVED, LEGACY);
+        let layout = self.layout;
+        for c in layout.components().filter(|c| used & 1 << c.number == 0) {
+            let at = c.offset as usize;
+            if let Some(bytes) = self.as_mut_bytes().get_mut(at..at + c.size as usize) {
+                bytes.zero();
+            }
+        }
+        if used & 1 << xfeature::X87 == 0 {
+            self.put(0, &FCW_INIT.to_le_bytes());
         }
     }
 
@@ -128,7 +161,8 @@ impl FpuState {
         let mut new = FpuState::new(layout);
         let same_arch = self.is_x86() == new.is_x86();
         let sve_differs = !self.is_x86() && matches!(self.layout.kind(), FpuKind::Sve { .. });
-        if !same_arch || sve_differs || self.xstate_bv() & !layout.xcr0() != 0 {
+        let lost = if self.is_x86() { self.xstate_bv() & !layout.xcr0() } else { 0 };
+        if !same_arch || sve_differs || lost != 0 {
             return Err(self);
         }
         if !self.is_x86() {

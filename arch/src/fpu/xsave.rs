@@ -1,7 +1,8 @@
 //! x86-64 images as user memory holds them: in signal frames and ptrace sets.
 
 use super::layout::{EXTENDED, FpuKind, LEGACY, xfeature};
-use super::state::{FpuState, MXCSR, XCOMP_BV, XSTATE_BV, read};
+use super::state::{FpuState, MXCSR, RESERVED, XCOMP_BV, XMM, XSTATE_BV, read};
+use alloc::vec::Vec;
 use syserr::Errno;
 
 /// Where the bytes for software use start in the legacy area.
@@ -84,13 +85,13 @@ impl FpuState {
         self.reset();
         if used & 1 << xfeature::X87 != 0 {
             self.put(0, part(0, MXCSR));
-            self.put(32, part(32, 160));
+            self.put(32, part(32, XMM));
         }
         if mxcsr {
             self.put(MXCSR, part(MXCSR, MXCSR + 4));
         }
         if used & 1 << xfeature::SSE != 0 {
-            self.put(160, part(160, 416));
+            self.put(XMM, part(XMM, RESERVED));
         }
         if self.layout().kind() != FpuKind::Xsave {
             return;
@@ -106,6 +107,18 @@ impl FpuState {
         }
         let kept = self.xstate_bv() & !wanted;
         self.put(XSTATE_BV, &(used | kept).to_le_bytes());
+    }
+
+    /// The state as a tracer sees it: the image with XCR0 among the bytes for software.
+    pub(crate) fn ptrace_image(&self) -> Vec<u8> {
+        let mut image = self.as_bytes().to_vec();
+        if let Some(sw) = image.get_mut(SW_BYTES..LEGACY) {
+            sw.fill(0);
+            if self.layout().kind() == FpuKind::Xsave {
+                sw[..8].copy_from_slice(&self.layout().xcr0().to_le_bytes());
+            }
+        }
+        image
     }
 
     /// Replaces the state by the image that a tracer supplies: a whole XSAVE image in standard
@@ -136,7 +149,7 @@ impl FpuState {
             return Err(Errno::EINVAL);
         }
         self.put(0, area.get(..MXCSR + 4).unwrap_or_default());
-        self.put(32, area.get(32..SW_BYTES).unwrap_or_default());
+        self.put(32, area.get(32..RESERVED).unwrap_or_default());
         if self.layout().kind() == FpuKind::Xsave {
             let bv = self.xstate_bv() | xfeature::FPSSE;
             self.put(XSTATE_BV, &bv.to_le_bytes());

@@ -3,6 +3,7 @@
 mod context;
 mod fault;
 pub mod frame;
+mod ptrace;
 mod regs;
 
 pub use context::Context;
