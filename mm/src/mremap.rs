@@ -106,7 +106,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Same size to a fixed address: every vma of the range moves by itself (`remap_move`).
+    /// Same size to a fixed address: every vma of the range moves by itself (`remap_move`). Where
+    /// the range has holes, the destination keeps what it has.
     fn move_each(&mut self, a: &MremapArgs<'_>) -> Result<Addr, Errno> {
         let first = self.st.vmas.ending_after(a.old.0).map_or(u64::MAX, |e| e.start);
         if first > a.old.0 {
@@ -115,6 +116,9 @@ impl Tx<'_> {
         let end = a.old.checked_add(a.old_len).ok_or(Errno::EINVAL)?.0;
         let mut at = a.old.0;
         let mut moved = false;
+        self.st.check_fixed(a.new.0, a.new_len, a.limits)?;
+        self.st.pmas.unshare(a.old.0, end)?;
+        self.st.pmas.unshare(a.new.0, a.new.0 + a.new_len)?;
         while at < end
             && let Some(e) = self.st.vmas.ending_after(at).filter(|e| e.start < end).cloned()
         {
@@ -130,15 +134,8 @@ impl Tx<'_> {
                 ..*a
             };
             self.check_remap_vma(&piece, &e)?;
-            if !moved {
-                // The destination is cleared as a whole, before the first piece moves.
-                self.st.check_fixed(a.new.0, a.new_len, a.limits)?;
-                self.st.pmas.unshare(a.old.0, end)?;
-                self.st.pmas.unshare(a.new.0, a.new.0 + a.new_len)?;
-                self.checked_unmap(a.new.0, a.new.0 + a.new_len)?;
-                moved = true;
-            }
             self.remap_to(&piece)?;
+            moved = true;
             at = hi;
         }
         if moved { Ok(a.new) } else { Err(Errno::EFAULT) }
@@ -238,7 +235,8 @@ impl Tx<'_> {
         self.add_like(Entry { start: to, end: to + new_len, value })?;
         self.move_pmas(from, old_len, to);
         if leave {
-            self.modify_vmas(from, from + old_len, |v| {
+            // Linux unlocks the whole vma here, not only what moved (`dontunmap_complete`).
+            self.modify_vmas(vma.start, vma.end, |v| {
                 v.flags -= VmaFlags::LOCKED | VmaFlags::LOCKONFAULT;
             });
         } else if old_len > 0 {

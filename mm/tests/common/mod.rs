@@ -188,7 +188,6 @@ impl World {
                 }
                 assert_eq!(got?, addr(to));
                 for i in 0..len {
-                    p.pages.remove(&(to + i));
                     if let Some(page) = p.pages.remove(&(at + i)) {
                         p.pages.insert(to + i, page);
                     }
