@@ -5,6 +5,7 @@ mod clock;
 mod cpu;
 mod executor;
 mod host;
+pub mod hostfs;
 mod memfile;
 mod platform;
 mod random;

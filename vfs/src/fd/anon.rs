@@ -49,6 +49,7 @@ pub(super) fn path(ops: &Arc<dyn FileOps>, name: &'static str) -> Path {
     let stat = ops.stat().unwrap_or_default();
     let shown: String = match name {
         "pipe" | "socket" => format!("{name}:[{}]", stat.ino),
+        _ if name.starts_with('/') => name.into(),
         _ => format!("anon_inode:{name}"),
     };
     let kind = stat.mode & mode::IFMT;
