@@ -9,15 +9,20 @@ use crate::slot::{Place, Slot};
 use alloc::vec::Vec;
 use core::task::Waker;
 use smallvec::SmallVec;
-use sync::atomic::{AtomicU32, Ordering, fence};
+use sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use sync::{Arc, Mutex, MutexGuard};
 use syserr::Errno;
 
 /// No node.
 pub(crate) const NIL: u32 = u32::MAX;
 
-/// A bucket whose queue was empty keeps room for this many waiters; more is given back.
+/// A bucket whose queue is empty again keeps room for this many waiters.
 const KEPT_NODES: usize = 64;
+
+/// All buckets of a table together keep room for this many more; the rest is given back. So
+/// bursts on a few words reuse memory, and a guest that fills one bucket after the other cannot
+/// make the kernel hold it all.
+const KEPT_BY_ALL: usize = 1 << 14;
 
 /// What kind of sleep a node stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +71,25 @@ pub(crate) struct Queue {
     free: u32,
     len: u32,
     bucket: u32,
+    /// Room that this queue has taken from `budget`.
+    kept: usize,
+    budget: Arc<Budget>,
     pub(crate) pi: Vec<PiState>,
+}
+
+/// The room beyond [`KEPT_NODES`] that the queues of a table keep while they are empty.
+#[derive(Default)]
+pub(crate) struct Budget(AtomicUsize);
+
+impl Budget {
+    fn take(&self, n: usize) -> bool {
+        let fits = |taken: usize| taken.checked_add(n).filter(|t| *t <= KEPT_BY_ALL);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    fn give_back(&self, n: usize) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
 }
 
 /// A queue with its lock and the count that lets a wake pass by without the lock.
@@ -85,7 +108,7 @@ pub(crate) fn wake_all(wakers: Wakers) {
 }
 
 impl Bucket {
-    pub(crate) fn new(bucket: u32) -> Bucket {
+    pub(crate) fn new(bucket: u32, budget: Arc<Budget>) -> Bucket {
         let queue = Queue {
             links: Vec::new(),
             head: NIL,
@@ -93,6 +116,8 @@ impl Bucket {
             free: NIL,
             len: 0,
             bucket,
+            kept: 0,
+            budget,
             pi: Vec::new(),
         };
         Bucket { count: AtomicU32::new(0), queue: Mutex::new(queue) }
@@ -137,6 +162,7 @@ impl Queue {
     }
 
     /// Appends a node and tells its slot where it is.
+    #[inline]
     pub(crate) fn push(&mut self, node: Node) {
         let prev = self.tail;
         let index = if self.free == NIL {
@@ -161,6 +187,7 @@ impl Queue {
     }
 
     /// Unlinks a node. Its slot still names the old place: the caller says what is next.
+    #[inline]
     pub(crate) fn take(&mut self, index: u32) -> Option<Node> {
         let l = self.links.get_mut(index as usize)?;
         let node = l.node.take()?;
@@ -176,11 +203,23 @@ impl Queue {
             None => self.tail = prev,
         }
         self.len -= 1;
-        if self.len == 0 && self.links.len() > KEPT_NODES {
+        if self.len == 0 && self.links.len() > KEPT_NODES + self.kept {
+            self.trim();
+        }
+        Some(node)
+    }
+
+    /// Keeps the memory of an empty queue within the budget.
+    #[cold]
+    fn trim(&mut self) {
+        let more = self.links.len() - KEPT_NODES - self.kept;
+        if self.budget.take(more) {
+            self.kept += more;
+        } else {
+            self.budget.give_back(core::mem::take(&mut self.kept));
             self.links = Vec::new();
             self.free = NIL;
         }
-        Some(node)
     }
 
     /// Unlinks a node with its fate, and collects its waker.

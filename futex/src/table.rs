@@ -1,12 +1,12 @@
 //! The table that all managers of one kernel share.
 
-use crate::bucket::{Bucket, Queue};
+use crate::bucket::{Bucket, Budget, Queue};
 use crate::key::Key;
 use crate::pi::{Graph, PriorityInheritance};
 use alloc::boxed::Box;
 use crossbeam_utils::CachePadded;
 use sync::atomic::AtomicU64;
-use sync::{Mutex, MutexGuard};
+use sync::{Arc, Mutex, MutexGuard};
 
 /// All waiters of one kernel.
 ///
@@ -26,8 +26,10 @@ impl Table {
     /// `buckets` is rounded up to a power of two.
     pub(crate) fn new(seed: u64, buckets: usize, hook: Box<dyn PriorityInheritance>) -> Table {
         let n = buckets.clamp(1, 1 << 16).next_power_of_two() as u32;
+        let budget = Arc::new(Budget::default());
+        let bucket = |i| CachePadded::new(Bucket::new(i, budget.clone()));
         Table {
-            buckets: (0..n).map(|i| CachePadded::new(Bucket::new(i))).collect(),
+            buckets: (0..n).map(bucket).collect(),
             seed,
             next_manager: AtomicU64::new(1),
             graph: Mutex::new(Graph::default()),

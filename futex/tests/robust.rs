@@ -119,7 +119,7 @@ fn what_is_not_there_ends_the_walk_silently() {
         let (m, mem) = list(3, entry(2));
         mem.unmap(Addr(gone));
         exit(&m, &mem);
-        let head_there = gone < HEAD || gone > HEAD + 16;
+        let head_there = !(HEAD..=HEAD + 16).contains(&gone);
         assert_eq!(mem.get(word(0)) == OWNER_DIED, head_there, "{gone:#x}");
     }
     let (m, mem) = list(1, 0);
