@@ -190,6 +190,11 @@ pub trait FileOps: Send + Sync + Any {
     fn writes_all(&self) -> bool {
         false
     }
+    /// How long a blocking read and a blocking write wait before `EAGAIN` (`SO_RCVTIMEO`,
+    /// `SO_SNDTIMEO`).
+    fn timeouts(&self) -> (Option<Nanos>, Option<Nanos>) {
+        (None, None)
+    }
     /// Lines of `/proc/PID/fdinfo` beyond the common ones.
     fn fdinfo(&self, out: &mut Vec<u8>) {}
     /// Another description of the same object, for opening `/proc/PID/fd/N`.

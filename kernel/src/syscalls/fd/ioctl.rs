@@ -1,0 +1,58 @@
+//! ioctl(2): the commands that every file has; the rest is the file's own.
+
+use crate::syscalls::fs::terminal::may_control;
+use crate::syscalls::fs::{file, flat};
+use crate::{Args, Outcome, TaskCx};
+use arch::{Addr, UserMemoryExt};
+use syserr::Errno;
+use vfs::{File, OpenFlags, mode};
+
+const FIBMAP: u32 = 1;
+const FIGETBSZ: u32 = 2;
+const FIONREAD: u32 = 0x541b;
+const FIONBIO: u32 = 0x5421;
+const FIONCLEX: u32 = 0x5450;
+const FIOCLEX: u32 = 0x5451;
+const FIOASYNC: u32 = 0x5452;
+const FIOQSIZE: u32 = 0x5460;
+
+/// ioctl(2).
+pub(crate) fn sys_ioctl(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat(file(cx, a[0]).map(|f| match may_control(cx, &f, a[1] as u32) {
+        Ok(()) => ioctl(cx, &f, a).into(),
+        Err(outcome) => outcome,
+    }))
+}
+
+fn ioctl(cx: &TaskCx, f: &File, a: &Args) -> Result<u64, Errno> {
+    let (fd, cmd, arg) = (a[0] as i32, a[1] as u32, Addr(a[2]));
+    let set = |flag: OpenFlags, on: i32| {
+        let mut flags = f.flags();
+        flags.set(flag, on != 0);
+        f.set_flags(flags).map(|()| 0)
+    };
+    match cmd {
+        FIOCLEX => cx.task.files().set_cloexec(fd, true).map(|()| 0),
+        FIONCLEX => cx.task.files().set_cloexec(fd, false).map(|()| 0),
+        FIONBIO => set(OpenFlags::NONBLOCK, cx.mm().read_obj(arg)?),
+        FIOASYNC => set(OpenFlags::ASYNC, cx.mm().read_obj(arg)?),
+        FIOQSIZE => match f.kind() {
+            mode::IFREG | mode::IFDIR | mode::IFLNK => {
+                cx.mm().write_obj(arg, &f.stat()?.size)?;
+                Ok(0)
+            }
+            _ => Err(Errno::ENOTTY),
+        },
+        FIGETBSZ if f.is_regular() || f.kind() == mode::IFDIR => {
+            cx.mm().write_obj(arg, &(f.stat()?.blksize as i32))?;
+            Ok(0)
+        }
+        FIBMAP if f.is_regular() => Err(Errno::EPERM),
+        FIONREAD if f.is_regular() => {
+            let left = f.stat()?.size.saturating_sub(f.position());
+            cx.mm().write_obj(arg, &(left.min(i32::MAX as u64) as i32))?;
+            Ok(0)
+        }
+        _ => f.ioctl(&cx.caller(), cmd, arg),
+    }
+}

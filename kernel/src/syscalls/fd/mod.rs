@@ -1,0 +1,17 @@
+//! System calls that make descriptors of special files, and ioctl(2).
+
+mod event;
+mod ioctl;
+mod memfd;
+mod pipe;
+mod signal_file;
+mod signalfd;
+mod timer_file;
+mod timerfd;
+
+pub(crate) use event::*;
+pub(crate) use ioctl::*;
+pub(crate) use memfd::*;
+pub(crate) use pipe::*;
+pub(crate) use signalfd::*;
+pub(crate) use timerfd::*;

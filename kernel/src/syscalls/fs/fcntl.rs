@@ -1,0 +1,159 @@
+//! fcntl(2), except for locks.
+
+use super::locks;
+use super::rw::flat;
+use crate::{Args, Outcome, Resource, TaskCx};
+use alloc::sync::Arc;
+use arch::{Addr, UserMemoryExt};
+use syserr::Errno;
+use vfs::pipe::PipeEnd;
+use vfs::{File, FileOwner, OpenFlags, OwnerKind, cap};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+const F_DUPFD: u32 = 0;
+const F_GETFD: u32 = 1;
+const F_SETFD: u32 = 2;
+const F_GETFL: u32 = 3;
+const F_SETFL: u32 = 4;
+const F_GETLK: u32 = 5;
+const F_SETLK: u32 = 6;
+const F_SETLKW: u32 = 7;
+const F_SETOWN: u32 = 8;
+const F_GETOWN: u32 = 9;
+const F_SETSIG: u32 = 10;
+const F_GETSIG: u32 = 11;
+const F_SETOWN_EX: u32 = 15;
+const F_GETOWN_EX: u32 = 16;
+const F_OFD_GETLK: u32 = 36;
+const F_OFD_SETLK: u32 = 37;
+const F_OFD_SETLKW: u32 = 38;
+const F_GETLEASE: u32 = 1025;
+const F_DUPFD_QUERY: u32 = 1027;
+const F_DUPFD_CLOEXEC: u32 = 1030;
+const F_SETPIPE_SZ: u32 = 1031;
+const F_GETPIPE_SZ: u32 = 1032;
+const F_ADD_SEALS: u32 = 1033;
+const F_GET_SEALS: u32 = 1034;
+const F_UNLCK: u64 = 2;
+
+/// `struct f_owner_ex`.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct OwnerEx {
+    kind: i32,
+    id: i32,
+}
+static_assertions::assert_eq_size!(OwnerEx, [u8; 8]);
+
+/// fcntl(2).
+pub(crate) fn sys_fcntl(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat(fcntl(cx, a))
+}
+
+fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
+    let (fd, cmd, arg) = (a[0] as i32, a[1] as u32, a[2]);
+    let files = cx.task.files();
+    let file = files.get(fd)?;
+    let legal_for_path =
+        matches!(cmd, F_DUPFD | F_DUPFD_CLOEXEC | F_DUPFD_QUERY | F_GETFD | F_SETFD | F_GETFL);
+    if !legal_for_path {
+        file.check_not_path()?;
+    }
+    let value = match cmd {
+        F_DUPFD | F_DUPFD_CLOEXEC => {
+            let limit = cx.task.limit(Resource::Nofile).0;
+            if i32::try_from(arg as u32).is_err() || arg as u32 as u64 >= limit {
+                return Err(Errno::EINVAL);
+            }
+            files.install(file, arg as i32, limit, cmd == F_DUPFD_CLOEXEC)? as u64
+        }
+        F_DUPFD_QUERY => u64::from(Arc::ptr_eq(&file, &files.get_open(arg as i32)?)),
+        F_GETFD => u64::from(files.cloexec(fd)?),
+        F_SETFD => {
+            files.set_cloexec(fd, arg & 1 != 0)?;
+            0
+        }
+        F_GETFL => file.flags().bits().into(),
+        F_SETFL => set_flags(cx, &file, arg as u32)?,
+        F_GETLK | F_OFD_GETLK => return locks::get(cx, &file, cmd == F_OFD_GETLK, Addr(arg)),
+        F_SETLK | F_SETLKW => {
+            return locks::set(cx, &file, fd, false, cmd == F_SETLKW, Addr(arg));
+        }
+        F_OFD_SETLK | F_OFD_SETLKW => {
+            return locks::set(cx, &file, fd, true, cmd == F_OFD_SETLKW, Addr(arg));
+        }
+        F_SETOWN => set_owner(&file, arg as i32)?,
+        F_GETOWN => {
+            let o = file.owner();
+            let id = if o.kind == OwnerKind::Group { -o.id } else { o.id };
+            id as i64 as u64
+        }
+        F_SETOWN_EX => set_owner_ex(cx, &file, Addr(arg))?,
+        F_GETOWN_EX => {
+            let FileOwner { kind, id, .. } = file.owner();
+            cx.mm().write_obj(Addr(arg), &OwnerEx { kind: kind as i32, id })?;
+            0
+        }
+        F_SETSIG => {
+            if arg > 64 {
+                return Err(Errno::EINVAL);
+            }
+            file.set_owner(FileOwner { signal: arg as u32, ..file.owner() });
+            0
+        }
+        F_GETSIG => file.owner().signal.into(),
+        // Nobody can hold a lease.
+        F_GETLEASE => F_UNLCK,
+        F_SETPIPE_SZ => {
+            let privileged = cx.task.creds().has(cap::SYS_RESOURCE);
+            pipe(&file)?.set_capacity(arg as u32, privileged)? as u64
+        }
+        F_GETPIPE_SZ => pipe(&file)?.capacity() as u64,
+        F_ADD_SEALS => {
+            file.add_seals(arg as u32)?;
+            0
+        }
+        F_GET_SEALS => file.seals()?.into(),
+        _ => return Err(Errno::EINVAL),
+    };
+    Ok(Ok(value).into())
+}
+
+fn pipe(file: &File) -> Result<&PipeEnd, Errno> {
+    file.downcast().ok_or(Errno::EBADF)
+}
+
+fn set_flags(cx: &TaskCx, file: &File, arg: u32) -> Result<u64, Errno> {
+    let new = OpenFlags::from_bits_retain(arg);
+    let changed = new ^ file.flags();
+    if changed.contains(OpenFlags::NOATIME) && new.contains(OpenFlags::NOATIME) {
+        let creds = cx.task.creds();
+        if creds.fsuid != file.stat()?.uid && !creds.has(cap::FOWNER) {
+            return Err(Errno::EPERM);
+        }
+    }
+    file.set_flags(new)?;
+    Ok(0)
+}
+
+fn set_owner(file: &File, arg: i32) -> Result<u64, Errno> {
+    let (kind, id) = if arg < 0 {
+        (OwnerKind::Group, arg.checked_neg().ok_or(Errno::EINVAL)?)
+    } else {
+        (OwnerKind::Process, arg)
+    };
+    file.set_owner(FileOwner { kind, id, ..file.owner() });
+    Ok(0)
+}
+
+fn set_owner_ex(cx: &TaskCx, file: &File, at: Addr) -> Result<u64, Errno> {
+    let owner: OwnerEx = cx.mm().read_obj(at)?;
+    let kind = match owner.kind {
+        0 => OwnerKind::Thread,
+        1 => OwnerKind::Process,
+        2 => OwnerKind::Group,
+        _ => return Err(Errno::EINVAL),
+    };
+    file.set_owner(FileOwner { kind, id: owner.id, ..file.owner() });
+    Ok(0)
+}

@@ -1,0 +1,63 @@
+//! mount(2), umount2(2) and what Tessera refuses of their kind.
+
+use super::walk::{Walk, path, vfs};
+use crate::{Args, Outcome, TaskCx};
+use alloc::vec::Vec;
+use arch::{Addr, UserMemory, Permissions};
+use syserr::Errno;
+use vfs::cap;
+
+/// Options of mount(2): at most a page, cut at the first NUL, and short when memory ends.
+fn options(cx: &TaskCx, at: u64) -> Result<Vec<u8>, Errno> {
+    if at == 0 {
+        return Ok(Vec::new());
+    }
+    let mut page = alloc::vec![0; arch::PAGE_SIZE as usize];
+    if let Err(p) = cx.mm().copy_in(Addr(at), &mut page, Permissions::Obey)
+        && p.done == 0
+    {
+        return Err(p.errno);
+    }
+    let end = page.iter().position(|b| *b == 0).unwrap_or(page.len());
+    page.truncate(end);
+    Ok(page)
+}
+
+fn optional(cx: &TaskCx, at: u64) -> Result<Vec<u8>, Errno> {
+    if at == 0 { Ok(Vec::new()) } else { path(cx, at) }
+}
+
+/// mount(2).
+pub(crate) fn sys_mount(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let r = (|| {
+        let (fs_type, source) = (optional(cx, a[2])?, optional(cx, a[0])?);
+        let options = options(cx, a[4])?;
+        let target = path(cx, a[1])?;
+        let walk = Walk::new(cx);
+        vfs(cx).mount(&walk.cx(), &source, &target, &fs_type, a[3], &options).map(|()| 0)
+    })();
+    r.into()
+}
+
+/// umount2(2).
+pub(crate) fn sys_umount2(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let p = path(cx, a[0]);
+    p.and_then(|p| vfs(cx).umount(&Walk::new(cx).cx(), &p, a[1] as u32)).map(|()| 0).into()
+}
+
+/// pivot_root(2): the top of the tree stays where it is.
+pub(crate) fn sys_pivot_root(cx: &mut TaskCx, _: &Args) -> Outcome {
+    let may = cx.task.creds().has(cap::SYS_ADMIN);
+    Errno::into(if may { Errno::EINVAL } else { Errno::EPERM })
+}
+
+/// name_to_handle_at(2): no file system here has handles.
+pub(crate) fn sys_name_to_handle_at(_: &mut TaskCx, _: &Args) -> Outcome {
+    Errno::EOPNOTSUPP.into()
+}
+
+/// open_by_handle_at(2).
+pub(crate) fn sys_open_by_handle_at(cx: &mut TaskCx, _: &Args) -> Outcome {
+    let may = cx.task.creds().has(cap::DAC_READ_SEARCH);
+    Errno::into(if may { Errno::ESTALE } else { Errno::EPERM })
+}

@@ -1,0 +1,185 @@
+//! read(2), write(2) and their families.
+
+use super::buffers::{self, Ranges};
+use super::transfer::{self, At};
+use crate::{Args, Outcome, TaskCx};
+use alloc::sync::Arc;
+use syserr::Errno;
+use vfs::{File, OpenFlags};
+
+/// The description behind the descriptor in a register.
+pub(crate) fn file(cx: &TaskCx, fd: u64) -> Result<Arc<File>, Errno> {
+    cx.task.files().get_open(fd as i32)
+}
+
+/// Turns `Result<Outcome, Errno>` into an outcome, so that handlers can use `?`.
+pub(crate) fn flat(r: Result<Outcome, Errno>) -> Outcome {
+    r.unwrap_or_else(Outcome::from)
+}
+
+fn readable(cx: &TaskCx, fd: u64) -> Result<Arc<File>, Errno> {
+    let f = file(cx, fd)?;
+    if f.flags().readable() { Ok(f) } else { Err(Errno::EBADF) }
+}
+
+fn writable(cx: &TaskCx, fd: u64) -> Result<Arc<File>, Errno> {
+    let f = file(cx, fd)?;
+    if f.flags().writable() { Ok(f) } else { Err(Errno::EBADF) }
+}
+
+/// A file and an offset for it, in the order in which Linux checks them.
+fn positioned(file: Arc<File>, offset: u64) -> Result<(Arc<File>, At), Errno> {
+    if (offset as i64) < 0 {
+        return Err(Errno::EINVAL);
+    }
+    if !file.ops().seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    Ok((file, At::Offset(offset as i64)))
+}
+
+/// read(2).
+pub(crate) fn sys_read(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        let file = readable(cx, a[0])?;
+        let to = buffers::single(cx, a[1], a[2])?;
+        Ok(transfer::read(cx, file, to, At::Position, false))
+    })())
+}
+
+/// write(2).
+pub(crate) fn sys_write(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        let file = writable(cx, a[0])?;
+        let from = buffers::single(cx, a[1], a[2])?;
+        Ok(transfer::write(cx, file, from, At::Position, false))
+    })())
+}
+
+/// pread64(2).
+pub(crate) fn sys_pread64(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        if (a[3] as i64) < 0 {
+            return Err(Errno::EINVAL);
+        }
+        let (file, at) = positioned(file(cx, a[0])?, a[3])?;
+        let to = buffers::single(cx, a[1], a[2])?;
+        Ok(transfer::read(cx, file, to, at, false))
+    })())
+}
+
+/// pwrite64(2).
+pub(crate) fn sys_pwrite64(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        if (a[3] as i64) < 0 {
+            return Err(Errno::EINVAL);
+        }
+        let (file, at) = positioned(file(cx, a[0])?, a[3])?;
+        let from = buffers::single(cx, a[1], a[2])?;
+        Ok(transfer::write(cx, file, from, at, false))
+    })())
+}
+
+/// readv(2).
+pub(crate) fn sys_readv(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        let file = readable(cx, a[0])?;
+        let to = buffers::vector(cx, a[1], a[2])?;
+        Ok(transfer::read(cx, file, to, At::Position, false))
+    })())
+}
+
+/// writev(2).
+pub(crate) fn sys_writev(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        let file = writable(cx, a[0])?;
+        let from = buffers::vector(cx, a[1], a[2])?;
+        Ok(transfer::write(cx, file, from, At::Position, false))
+    })())
+}
+
+/// preadv(2). On 64-bit machines the low half of the offset is all of it.
+pub(crate) fn sys_preadv(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        if (a[3] as i64) < 0 {
+            return Err(Errno::EINVAL);
+        }
+        let (file, at) = positioned(file(cx, a[0])?, a[3])?;
+        let to = buffers::vector(cx, a[1], a[2])?;
+        Ok(transfer::read(cx, file, to, at, false))
+    })())
+}
+
+/// pwritev(2).
+pub(crate) fn sys_pwritev(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        if (a[3] as i64) < 0 {
+            return Err(Errno::EINVAL);
+        }
+        let (file, at) = positioned(file(cx, a[0])?, a[3])?;
+        let from = buffers::vector(cx, a[1], a[2])?;
+        Ok(transfer::write(cx, file, from, at, false))
+    })())
+}
+
+bitflags::bitflags! {
+    /// `RWF_*` of preadv2(2).
+    #[derive(Clone, Copy)]
+    struct Rwf: u32 {
+        const HIPRI = 1;
+        const DSYNC = 2;
+        const SYNC = 4;
+        const NOWAIT = 8;
+        const APPEND = 16;
+        const NOAPPEND = 32;
+    }
+}
+
+/// File, place and flags of preadv2(2) and pwritev2(2).
+fn extended(cx: &TaskCx, a: &Args, write: bool) -> Result<(Arc<File>, At, Rwf), Errno> {
+    let flags = Rwf::from_bits(a[5] as u32).ok_or(Errno::EOPNOTSUPP)?;
+    let f = if write { writable(cx, a[0])? } else { readable(cx, a[0])? };
+    if flags.contains(Rwf::APPEND) && !write {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let (f, at) = if a[3] as i64 == -1 { (f, At::Position) } else { positioned(f, a[3])? };
+    // An append of one call only, or its opposite, needs a position of the call's own.
+    let appends = f.flags().contains(OpenFlags::APPEND);
+    let differs = flags.contains(Rwf::APPEND) && !appends
+        || flags.contains(Rwf::NOAPPEND) && appends;
+    if write && differs && f.is_regular() {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    Ok((f, at, flags))
+}
+
+/// preadv2(2).
+pub(crate) fn sys_preadv2(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        let (f, at, flags) = extended(cx, a, false)?;
+        let to = buffers::vector(cx, a[1], a[2])?;
+        Ok(transfer::read(cx, f, to, at, flags.contains(Rwf::NOWAIT)))
+    })())
+}
+
+/// pwritev2(2).
+pub(crate) fn sys_pwritev2(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        let (f, at, flags) = extended(cx, a, true)?;
+        let from: Ranges = buffers::vector(cx, a[1], a[2])?;
+        let sync = flags.intersects(Rwf::SYNC | Rwf::DSYNC);
+        let out = transfer::write(cx, f.clone(), from, at, flags.contains(Rwf::NOWAIT));
+        if sync && matches!(out, Outcome::Done(Ok(_))) {
+            f.sync(!flags.contains(Rwf::SYNC))?;
+        }
+        Ok(out)
+    })())
+}
+
+/// readahead(2): everything is read when it is asked for, so only the arguments are checked.
+pub(crate) fn sys_readahead(cx: &mut TaskCx, a: &Args) -> Outcome {
+    flat((|| {
+        let f = readable(cx, a[0])?;
+        if f.is_regular() { Ok(Ok(0).into()) } else { Err(Errno::EINVAL) }
+    })())
+}
