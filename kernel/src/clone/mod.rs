@@ -1,0 +1,240 @@
+//! New tasks: fork(2), vfork(2), clone(2), clone3(2).
+
+mod flags;
+mod gate;
+
+pub use flags::{CloneArgs, CloneFlags};
+pub(crate) use gate::VforkGate;
+
+use crate::exit::kill_unstarted;
+use crate::task::{Policy, Resources, TaskCx, TaskParts};
+use crate::{Attention, Kernel, Outcome, Resource, Task, TaskImage, ThreadGroup};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use arch::{Addr, AltStack, UserMemoryExt};
+use core::future::poll_fn;
+use sync::Mutex;
+use sync::atomic::Ordering;
+use syserr::{Errno, Restart};
+use vfs::cap;
+
+/// Makes a task as `args` say, and starts it. The call goes on in the caller's context: with
+/// `CLONE_VFORK` it blocks until the child lets go of the memory.
+pub fn sys(cx: &mut TaskCx, args: &CloneArgs) -> Outcome {
+    let flags = args.flags;
+    if let Err(e) = args.validate(cx.kernel().init_signal_domain(&cx.task)) {
+        return e.into();
+    }
+    let (child, ready) = match prepare(cx, args) {
+        Ok(c) => c,
+        Err(e) => return e.into(),
+    };
+    let tid = child.task.tid();
+    let gate = flags.contains(CloneFlags::VFORK).then(|| {
+        let gate = Arc::new(VforkGate::default());
+        *child.task.vfork.lock() = Some(gate.clone());
+        gate
+    });
+    let kernel = cx.kernel().clone();
+    if ready {
+        kernel.start(child);
+        let Some(gate) = gate else { return Outcome::Done(Ok(tid as u64)) };
+        let parent = cx.task.clone();
+        return Outcome::Block(Box::pin(async move { wait_for_child(parent, gate, tid).await }));
+    }
+    // Sibling threads may still write to pages that the child now shares: it may not run before
+    // the write protection has reached them.
+    let parent = cx.task.clone();
+    let space = cx.mm().address_space().clone();
+    Outcome::Block(Box::pin(async move {
+        poll_fn(|c| space.poll_flushed(c)).await;
+        kernel.start(child);
+        match gate {
+            Some(gate) => wait_for_child(parent, gate, tid).await,
+            None => Outcome::Done(Ok(tid as u64)),
+        }
+    }))
+}
+
+async fn wait_for_child(parent: Arc<Task>, gate: Arc<VforkGate>, tid: i32) -> Outcome {
+    // Only death interrupts: the child runs on the parent's stack.
+    match parent.block_killable(gate.wait()).await {
+        Ok(()) => Outcome::Done(Ok(tid as u64)),
+        Err(_) => Outcome::Restart(Restart::NoIntr),
+    }
+}
+
+/// The child as it will run, and whether it may start at once.
+fn prepare(cx: &mut TaskCx, args: &CloneArgs) -> Result<(TaskCx, bool), Errno> {
+    let flags = args.flags;
+    let kernel = cx.kernel().clone();
+    let parent = cx.task.clone();
+    check_room(&kernel, &parent, flags)?;
+    cx.context.pull_fpu(&mut cx.image.arch);
+    let share = flags.contains(CloneFlags::VM);
+    let platform = &kernel.embedder().platform;
+    let image = cx.image.fork(share, || platform.new_address_space())?;
+    let alone = parent.group_ref().thread_count() == 1 && cx.mm().users() == 1;
+    let mut child = build(cx, args, image)?;
+    if let Err(e) = write_ids(cx, &mut child, args) {
+        kill_unstarted(child);
+        return Err(e);
+    }
+    kernel.count_fork();
+    Ok((child, share || alone))
+}
+
+fn check_room(kernel: &Kernel, parent: &Task, flags: CloneFlags) -> Result<(), Errno> {
+    let creds = parent.creds();
+    let privileged = creds.uid == 0 || creds.has(cap::SYS_RESOURCE) || creds.has(cap::SYS_ADMIN);
+    let tree = kernel.tree();
+    if !privileged && tree.tasks_of(creds.uid) >= parent.limit(Resource::Nproc).0 {
+        return Err(Errno::EAGAIN);
+    }
+    let _ = flags;
+    Ok(())
+}
+
+/// Registers, IDs and shared parts of the child; entered in the tree, not yet running.
+fn build(cx: &TaskCx, args: &CloneArgs, mut image: TaskImage) -> Result<TaskCx, Errno> {
+    let flags = args.flags;
+    let kernel = cx.kernel();
+    let parent = &cx.task;
+    image.arch.set_return(0);
+    if args.stack_top != 0 {
+        image.arch.set_sp(args.stack_top);
+    }
+    if flags.contains(CloneFlags::SETTLS) && !image.arch.set_tls(args.tls) {
+        return Err(Errno::EPERM);
+    }
+    let context = kernel.embedder().platform.new_context()?;
+    let resources = {
+        let r = parent.resources.lock().clone();
+        Resources {
+            mm: image.memory_manager().cloned(),
+            futex: image.futex().cloned(),
+            files: share(r.files, flags.contains(CloneFlags::FILES), |f| f.fork()),
+            fs: share(r.fs, flags.contains(CloneFlags::FS), |f| f.fork()),
+        }
+    };
+    let altstack = {
+        let _state = parent.group_ref().lock();
+        let own = parent.signals.lock().altstack;
+        // A thread on the same memory must not share the stack of another.
+        let keep = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
+        if keep { own } else { AltStack::default() }
+    };
+    let policy: Policy = parent.policy.lock().inherit();
+    let seccomp = parent.seccomp.lock().clone();
+    let mut tree = kernel.tree();
+    let tid = tree.allocate()?;
+    let group = if flags.contains(CloneFlags::THREAD) {
+        parent.group()
+    } else {
+        new_group(parent, args, tid)
+    };
+    let parts = TaskParts {
+        tid,
+        group: group.clone(),
+        resources,
+        creds: parent.creds(),
+        comm: parent.comm(),
+        interrupt: context.interrupter(),
+        mask: parent.blocked(),
+        altstack,
+        policy,
+        seccomp,
+    };
+    let task = Task::new(kernel.clone(), parts);
+    {
+        let mut state = group.lock();
+        // An exit or execve of the group has counted its threads already.
+        if flags.contains(CloneFlags::THREAD) && (state.exiting.is_some() || state.execing.is_some())
+        {
+            return Err(Errno::EINTR);
+        }
+        let stopping = state.stop != crate::group::Stop::None;
+        task.signals.lock().must_stop = stopping;
+        if stopping {
+            task.note(Attention::STOP);
+        }
+        state.threads.push(task.clone());
+    }
+    if !flags.contains(CloneFlags::THREAD) {
+        let me = parent.group_ref();
+        let (above, tid) = if flags.contains(CloneFlags::PARENT) {
+            tree.procs.get(&me.tgid()).map_or((0, 0), |p| (p.parent, p.parent_tid))
+        } else {
+            (me.tgid(), parent.tid())
+        };
+        tree.add_proc(group, above, tid);
+        // CLONE_PARENT changes whose child it is, not which job it belongs to.
+        tree.inherit_job(task.tgid(), me.tgid());
+    }
+    tree.add_task(task.clone());
+    drop(tree);
+    Ok(TaskCx::new(task, image, context))
+}
+
+fn share<T>(it: Option<Arc<T>>, shared: bool, fork: impl Fn(&Arc<T>) -> Arc<T>) -> Option<Arc<T>> {
+    it.map(|t| if shared { t } else { fork(&t) })
+}
+
+fn new_group(parent: &Arc<Task>, args: &CloneArgs, tgid: i32) -> Arc<ThreadGroup> {
+    let me = parent.group_ref();
+    let (handlers, dumpable, own_signal) = {
+        let state = me.lock();
+        let handlers = if args.flags.contains(CloneFlags::SIGHAND) {
+            state.handlers.clone()
+        } else {
+            let mut copy = state.handlers.lock().clone();
+            if args.flags.contains(CloneFlags::CLEAR_SIGHAND) {
+                copy.reset_caught();
+            }
+            Arc::new(Mutex::new(copy))
+        };
+        (handlers, state.dumpable, state.exit_signal)
+    };
+    // A sibling tells its end as the caller does.
+    let signal =
+        if args.flags.contains(CloneFlags::PARENT) { own_signal } else { args.exit_signal };
+    let group = ThreadGroup::new(tgid, handlers, me.limits(), signal);
+    group.lock().dumpable = dumpable;
+    group
+}
+
+/// IDs and descriptors that the parent and the child find in memory.
+fn write_ids(cx: &TaskCx, child: &mut TaskCx, args: &CloneArgs) -> Result<(), Errno> {
+    let flags = args.flags;
+    let tid = child.task.tid();
+    if flags.contains(CloneFlags::PIDFD) {
+        let fd = crate::pidfd::install(&cx.task, child.task.group_ref(), false)?;
+        if let Err(e) = cx.mm().write_obj(Addr(args.pidfd), &fd) {
+            cx.task.files().close(fd)?;
+            return Err(e);
+        }
+    }
+    // As in Linux, a bad address is not an error here: the task exists already.
+    if flags.contains(CloneFlags::PARENT_SETTID) {
+        let _ = cx.mm().write_obj(Addr(args.parent_tid), &tid);
+    }
+    if flags.contains(CloneFlags::CHILD_SETTID) {
+        let _ = child.mm().write_obj(Addr(args.child_tid), &tid);
+    }
+    if flags.contains(CloneFlags::CHILD_CLEARTID) {
+        child.task.clear_tid.store(args.child_tid, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+impl Kernel {
+    /// Hands a task to the executor.
+    pub(crate) fn start(self: &Arc<Self>, child: TaskCx) {
+        self.embedder().spawn.spawn(Box::pin(crate::task::run(child)));
+    }
+
+    /// Whether the caller is the first process, which may not make siblings.
+    fn init_signal_domain(&self, task: &Task) -> bool {
+        task.tgid() == crate::tree::INIT
+    }
+}

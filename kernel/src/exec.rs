@@ -1,0 +1,170 @@
+//! execve(2), from the loaded image on.
+
+use crate::clone::CloneFlags;
+use crate::exit::{kill_siblings, release_memory};
+use crate::image::LoadedTask;
+use crate::signal::{Handlers, SIGCHLD};
+use crate::task::TaskCx;
+use crate::{Attention, Outcome, Task};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use arch::AltStack;
+use core::mem;
+use sync::Mutex;
+use sync::atomic::Ordering;
+use sync::waitq::Events;
+use syserr::{Errno, Restart};
+
+/// A loaded program, waiting for its task to be alone in its thread group.
+pub(crate) struct NewImage {
+    /// The program.
+    pub(crate) loaded: LoadedTask,
+    /// The credentials it runs with.
+    pub(crate) creds: vfs::Creds,
+}
+
+/// Puts a loaded program in the place of the caller's. Everything that can fail has succeeded: from
+/// here on only the end of the process stops it.
+pub(crate) fn replace(cx: &mut TaskCx, new: NewImage) -> Outcome {
+    let task = cx.task.clone();
+    if !kill_siblings(&task) {
+        return Outcome::Restart(Restart::NoIntr);
+    }
+    if task.group_ref().thread_count() == 1 {
+        commit(cx, new);
+        return Outcome::Keep;
+    }
+    // The image is taken up by the run loop, since a future has no registers to replace.
+    *task.next.lock() = Some(Box::new(new));
+    Outcome::Block(Box::pin(async move {
+        let group = task.group();
+        let alone = crate::block::wait_on(&group.ended, Events::IN, || {
+            // The dying leader leaves the table last.
+            (group.thread_count() == 1).then_some(())
+        });
+        match task.block_killable(alone).await {
+            Ok(()) => Outcome::Keep,
+            Err(_) => {
+                task.next.lock().take();
+                Outcome::Done(Err(Errno::EINTR))
+            }
+        }
+    }))
+}
+
+/// Takes the waiting image up, after the other threads have gone.
+pub(crate) fn take_up(cx: &mut TaskCx) {
+    let new = cx.task.next.lock().take();
+    if let Some(new) = new {
+        commit(cx, *new);
+    }
+}
+
+/// The point of no return: `begin_new_exec` in `fs/exec.c`.
+fn commit(cx: &mut TaskCx, new: NewImage) {
+    let task = cx.task.clone();
+    become_leader(&task);
+    let kernel = cx.kernel().clone();
+    let group = task.group();
+    group.delete_timers(&kernel);
+    // The old memory goes with its futexes; a vfork(2) parent may go on.
+    release_memory(&task, cx);
+    let LoadedTask { image, secure } = new.loaded;
+    let old = mem::replace(&mut cx.image, image);
+    drop(old);
+    {
+        let mut r = task.resources.lock();
+        r.mm = cx.image.memory_manager().cloned();
+        r.futex = cx.image.futex().cloned();
+    }
+    task.set_comm(cx.image.name);
+    reset_signals(&task);
+    task.clear_tid.store(0, Ordering::Relaxed);
+    task.robust_list.store(0, Ordering::Relaxed);
+    // Closing runs files' code: no lock is held. The table was the task's own, or becomes it.
+    let files = task.files();
+    let files = if Arc::strong_count(&files) > 2 { files.fork() } else { files };
+    files.exec();
+    task.set_files(files);
+    {
+        let mut p = task.policy.lock();
+        p.keep_caps = false;
+        // `PER_CLEAR_ON_SETID` of include/uapi/linux/personality.h.
+        if secure {
+            p.parent_death_signal = 0;
+            p.personality &= !0x0154_0000;
+        }
+    }
+    task.set_creds(new.creds);
+    {
+        let mut state = group.lock();
+        state.execed = true;
+        state.execing = None;
+        state.exit_signal = SIGCHLD;
+        state.dumpable = u32::from(!secure);
+        task.recalculate(&state);
+    }
+    cx.restart = None;
+    cx.context.push_fpu(&cx.image.arch);
+}
+
+/// A thread that is not the leader takes the leader's ID over.
+fn become_leader(task: &Arc<Task>) {
+    if task.is_leader() {
+        return;
+    }
+    let mut tree = task.kernel().tree();
+    let old = task.tid();
+    let tgid = task.tgid();
+    tree.tasks.remove(&old);
+    task.set_tid(tgid);
+    tree.tasks.insert(tgid, task.clone());
+    for p in tree.procs.values_mut().filter(|p| p.parent_tid == old) {
+        p.parent_tid = tgid;
+    }
+    task.group_ref().lock().leader_status = None;
+}
+
+fn reset_signals(task: &Arc<Task>) {
+    let mut state = task.group_ref().lock();
+    let mut handlers: Handlers = state.handlers.lock().clone();
+    handlers.reset_caught();
+    // Shared handlers stay what they are for the others.
+    state.handlers = Arc::new(Mutex::new(handlers));
+    {
+        let mut own = task.signals.lock();
+        own.altstack = AltStack::default();
+        own.saved_mask = None;
+        own.waiting_for = Default::default();
+    }
+    task.clear_attention(Attention::MASK);
+    task.recalculate(&state);
+}
+
+/// What unshare(2) can give a task of its own: files and directories.
+///
+/// # Errors
+/// `EINVAL` for parts that cannot be taken apart any more, or flags that are none; `EPERM` for
+/// namespaces, as in [`crate::clone::CloneArgs::validate`].
+pub(crate) fn unshare(task: &Arc<Task>, flags: u64) -> Result<(), Errno> {
+    use CloneFlags as F;
+    let known = F::NAMESPACES | F::THREAD | F::FS | F::FILES | F::SIGHAND | F::VM | F::SYSVSEM;
+    let flags = CloneFlags::from_bits(flags).filter(|f| known.contains(*f)).ok_or(Errno::EINVAL)?;
+    if flags.intersects(F::THREAD | F::SIGHAND | F::VM) && task.group_ref().thread_count() > 1 {
+        return Err(Errno::EINVAL);
+    }
+    let shared_vm = task.mm().is_some_and(|mm| mm.users() > 1);
+    if flags.contains(F::VM) && shared_vm {
+        return Err(Errno::EINVAL);
+    }
+    if flags.intersects(F::NAMESPACES) {
+        return Err(Errno::EPERM);
+    }
+    if flags.contains(F::FILES) {
+        task.set_files(task.files().fork());
+    }
+    if flags.contains(F::FS) {
+        task.set_fs(task.fs().fork());
+    }
+    Ok(())
+}

@@ -1,0 +1,319 @@
+//! How threads and processes end.
+
+use crate::group::Stop;
+use crate::signal::{
+    ActionFlags, Info, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SigSet, child_info,
+};
+use crate::task::TaskCx;
+use crate::tree::INIT;
+use crate::{ExitStatus, Kernel, Task, ThreadGroup};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::Addr;
+use sync::atomic::Ordering;
+use sync::waitq::Events;
+
+impl Task {
+    /// exit_group(2), or the default action of a signal: every thread ends.
+    pub fn exit_group(&self, status: ExitStatus) {
+        let group = self.group_ref();
+        crate::signal::begin_exit(&mut group.lock(), status);
+    }
+}
+
+/// Everything that has to happen in the task's own context. `own` is how this thread ends; the
+/// group's status counts for more.
+pub(crate) fn exit_task(mut cx: TaskCx, own: ExitStatus) {
+    cx.publish_times();
+    let task = cx.task.clone();
+    let kernel = task.kernel().clone();
+    // From here on nobody sends to it, and group stops do not wait for it.
+    let all_stopped = leave_signals(&task, own);
+    if all_stopped {
+        kernel.report_child(task.tgid(), crate::signal::CLD_STOPPED);
+    }
+    release_memory(&task, &mut cx);
+    let resources = core::mem::take(&mut *task.resources.lock());
+    // Files close here, with no lock held.
+    drop(resources);
+    task.aux(|aux| *aux = Default::default());
+    // The stub's context goes before anyone hears of the end.
+    drop(cx);
+    kernel.task_ended(&task);
+}
+
+fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> bool {
+    let group = task.group_ref();
+    let mut state = group.lock();
+    task.exited.store(true, Ordering::Release);
+    state.threads.retain(|t| !Arc::ptr_eq(t, task));
+    let status = state.exiting.unwrap_or(own);
+    if task.is_leader() {
+        state.leader_status = Some(status);
+    }
+    // Signals of the process that this thread was to take need another one.
+    let pending = state.pending.set();
+    for t in &state.threads {
+        if !pending.without(t.blocked()).is_empty() {
+            t.recalculate(&state);
+            t.wake();
+        }
+    }
+    group.usage.lock().threads += task.cpu_times();
+    task.user_ns.store(0, Ordering::Relaxed);
+    task.system_ns.store(0, Ordering::Relaxed);
+    let stopped = crate::signal::settle(&mut state);
+    drop(state);
+    group.ended.notify(Events::IN);
+    stopped
+}
+
+/// `mm_release` in `kernel/fork.c`: robust futexes, the word that pthread_join(3) waits on, the
+/// vfork(2) parent; then the memory itself.
+pub(crate) fn release_memory(task: &Arc<Task>, cx: &mut TaskCx) {
+    crate::futexes::exit(task, &cx.image);
+    clear_tid(task, cx);
+    if let Some(mm) = cx.image.memory_manager() {
+        let rss = crate::usage::max_rss(mm);
+        let mut usage = task.group_ref().usage.lock();
+        usage.max_rss = usage.max_rss.max(rss);
+    }
+    cx.image.release();
+    {
+        let mut r = task.resources.lock();
+        r.mm = None;
+        r.futex = None;
+    }
+    let gate = task.vfork.lock().take();
+    if let Some(g) = gate {
+        g.open();
+    }
+}
+
+fn clear_tid(task: &Arc<Task>, cx: &TaskCx) {
+    let at = task.clear_tid.swap(0, Ordering::Relaxed);
+    let (Some(mm), Some(futex)) = (cx.image.memory_manager(), cx.image.futex()) else { return };
+    // Nobody is left to look at it otherwise.
+    if at != 0 && mm.users() > 1 {
+        crate::futexes::clear_child_tid(mm, futex, Addr(at));
+    }
+}
+
+impl Kernel {
+    /// Takes an ended thread out of the tree, and its process with it when it was the last.
+    fn task_ended(self: &Arc<Self>, task: &Arc<Task>) {
+        let group = task.group();
+        let mut tree = self.tree();
+        if !task.is_leader() {
+            tree.tasks.remove(&task.tid());
+        }
+        let last = {
+            let state = group.lock();
+            state.threads.is_empty()
+        };
+        // Two last threads may both see it; the first one does the work.
+        let first = tree.procs.get(&group.tgid()).is_some_and(|p| p.zombie.is_none());
+        let deaths = if last { Vec::new() } else { hand_children_over(&mut tree, task) };
+        if last && first {
+            self.process_ended(tree, &group, task.creds().uid);
+        } else {
+            drop(tree);
+        }
+        for t in deaths {
+            let signo = t.policy.lock().parent_death_signal;
+            let info = Info::user(signo, crate::signal::SI_USER, task.tgid(), task.creds().uid);
+            // It may end itself meanwhile.
+            let _ = t.group_ref().post(signo, info);
+        }
+        group.ended.notify(Events::IN);
+        self.gone.notify(Events::IN);
+    }
+
+    fn process_ended(
+        self: &Arc<Self>,
+        mut tree: sync::MutexGuard<'_, crate::tree::Tree>,
+        group: &Arc<ThreadGroup>,
+        uid: u32,
+    ) {
+        let tgid = group.tgid();
+        let status = {
+            let state = group.lock();
+            state.exiting.or(state.leader_status).unwrap_or(ExitStatus::Exited(0))
+        };
+        let Some(proc) = tree.procs.get_mut(&tgid) else { return };
+        proc.zombie = Some(status);
+        proc.uid = uid;
+        let (parent, pgid, sid) = (proc.parent, proc.pgid, proc.sid);
+        let children = core::mem::take(&mut proc.children);
+        let mut after = After::default();
+        let reaper = tree.reaper(tgid);
+        for child in children {
+            adopt(&mut tree, child, reaper, &mut after);
+        }
+        // Stopped groups that nobody can continue any more (`exit_notify`).
+        if tree.is_orphaned(pgid, Some(tgid)) && tree.has_stopped(pgid) {
+            after.orphaned.push(pgid);
+        }
+        if tgid == INIT {
+            tree.closed = true;
+            *self.init_status.lock() = Some(status);
+            after.kill = tree.procs.values().map(|p| p.group.clone()).collect();
+        }
+        let parent_group = tree.procs.get(&parent).map(|p| p.group.clone());
+        let exit_signal = group.lock().exit_signal;
+        let reap = match &parent_group {
+            None => true,
+            Some(p) => exit_signal == SIGCHLD && ignores_children(p),
+        };
+        let (code, value) = status.child_code();
+        let info = {
+            let mut i = child_info(group, code, value);
+            i = Info::child(code, tgid, uid, value, i.utime(), i.stime());
+            i.signo = exit_signal as i32;
+            i
+        };
+        if reap {
+            tree.remove_proc(tgid);
+        }
+        drop(tree);
+        group.delete_timers(self);
+        group.stop_interval_timers(self);
+        if let Some(p) = parent_group {
+            if exit_signal != 0 {
+                // A standard signal is merged or queued, never refused.
+                let _ = p.post(exit_signal, info);
+            }
+            p.children.notify(Events::IN);
+        }
+        self.finish(after, sid, tgid);
+    }
+
+    fn finish(self: &Arc<Self>, after: After, sid: i32, tgid: i32) {
+        for pgid in after.orphaned {
+            self.signal_group(pgid, SIGHUP);
+            self.signal_group(pgid, SIGCONT);
+        }
+        for (group, signo) in after.parent_deaths {
+            // It may end itself meanwhile.
+            let _ = group.post(signo, Info::kernel(signo));
+        }
+        for group in after.kill {
+            let _ = group.post(SIGKILL, Info::kernel(SIGKILL));
+        }
+        for group in after.tell {
+            group.children.notify(Events::IN);
+        }
+        let _ = (sid, tgid);
+    }
+
+    /// Takes a zombie out after its parent waited for it.
+    pub(crate) fn reap(&self, tree: &mut crate::tree::Tree, parent: &Arc<ThreadGroup>, tgid: i32) {
+        let Some(proc) = tree.remove_proc(tgid) else { return };
+        let used = proc.group.usage();
+        let mut mine = parent.usage.lock();
+        mine.children += used.threads;
+        mine.children += used.children;
+        mine.children_max_rss =
+            mine.children_max_rss.max(used.max_rss).max(used.children_max_rss);
+        drop(mine);
+        self.gone.notify(Events::IN);
+    }
+}
+
+/// What has to be done once the tree is unlocked.
+#[derive(Default)]
+struct After {
+    orphaned: Vec<i32>,
+    parent_deaths: Vec<(Arc<ThreadGroup>, u32)>,
+    kill: Vec<Arc<ThreadGroup>>,
+    tell: Vec<Arc<ThreadGroup>>,
+}
+
+/// Gives one child of an ended process to `reaper`; without one, or when that ignores its
+/// children, a zombie goes at once.
+fn adopt(tree: &mut crate::tree::Tree, child: i32, reaper: Option<i32>, after: &mut After) {
+    tree.reparent(child, reaper.unwrap_or(0), reaper.unwrap_or(0));
+    let Some(p) = tree.procs.get(&child) else { return };
+    let (group, pgid, zombie) = (p.group.clone(), p.pgid, p.zombie.is_some());
+    let signo = group.any_thread().map_or(0, |t| t.policy.lock().parent_death_signal);
+    if signo != 0 {
+        after.parent_deaths.push((group.clone(), signo));
+    }
+    // An adopted child always tells by SIGCHLD.
+    group.lock().exit_signal = SIGCHLD;
+    let parent = reaper.and_then(|r| tree.procs.get(&r)).map(|p| p.group.clone());
+    match parent {
+        Some(p) if !(zombie && ignores_children(&p)) => {
+            if zombie {
+                after.tell.push(p);
+            }
+        }
+        _ if zombie => drop(tree.remove_proc(child)),
+        _ => {}
+    }
+    if !zombie && tree.is_orphaned(pgid, None) && tree.has_stopped(pgid) {
+        if !after.orphaned.contains(&pgid) {
+            after.orphaned.push(pgid);
+        }
+    }
+}
+
+/// The children that an ended thread made belong to another thread of its group now. Returns the
+/// leaders among them that asked for a signal when that happens.
+fn hand_children_over(tree: &mut crate::tree::Tree, task: &Arc<Task>) -> Vec<Arc<Task>> {
+    let heir = task.group_ref().any_thread().map_or(task.tgid(), |t| t.tid());
+    let children =
+        tree.procs.get(&task.tgid()).map(|p| p.children.clone()).unwrap_or_default();
+    let mut tell = Vec::new();
+    for child in children {
+        let Some(p) = tree.procs.get_mut(&child).filter(|p| p.parent_tid == task.tid()) else {
+            continue;
+        };
+        p.parent_tid = heir;
+        let leader = p.group.any_thread();
+        tell.extend(leader.filter(|t| t.policy.lock().parent_death_signal != 0));
+    }
+    tell
+}
+
+/// Whether a process wants no zombies: it ignores `SIGCHLD` or set `SA_NOCLDWAIT`.
+fn ignores_children(parent: &Arc<ThreadGroup>) -> bool {
+    let state = parent.lock();
+    let action = state.handlers.lock().get(SIGCHLD);
+    action.handler == SIG_IGN || action.action_flags().contains(ActionFlags::NOCLDWAIT)
+}
+
+/// Kills every other thread of the group, for execve(2).
+pub(crate) fn kill_siblings(task: &Arc<Task>) -> bool {
+    let group = task.group_ref();
+    let mut state = group.lock();
+    if state.exiting.is_some() || state.execing.is_some() {
+        return false;
+    }
+    state.execing = Some(task.tid());
+    state.stop = Stop::None;
+    for t in &state.threads {
+        t.signals.lock().must_stop = false;
+        t.signals.lock().stopped = false;
+        t.recalculate(&state);
+        if !Arc::ptr_eq(t, task) {
+            t.store_mask(SigSet::FULL);
+            t.wake();
+        }
+    }
+    true
+}
+
+/// Takes a task back that was never started: nobody hears of it.
+pub(crate) fn kill_unstarted(cx: TaskCx) {
+    let task = cx.task.clone();
+    let kernel = task.kernel().clone();
+    let alone = task.is_leader();
+    if alone {
+        task.group_ref().lock().exit_signal = 0;
+    }
+    exit_task(cx, ExitStatus::Exited(0));
+    if alone {
+        kernel.tree().remove_proc(task.tgid());
+    }
+}

@@ -1,0 +1,206 @@
+//! Thread groups: what guests call processes.
+
+use crate::limits::LimitSet;
+use crate::signal::{Handlers, Pending};
+use crate::task::CpuTimes;
+use crate::timers::GroupTimers;
+use crate::{ExitStatus, Limit, Resource, Task};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use sync::atomic::{AtomicI32, Ordering};
+use sync::waitq::Queue;
+use sync::{Mutex, MutexGuard};
+
+/// A thread group.
+pub struct ThreadGroup {
+    tgid: i32,
+    /// Copies of what the process tree says, for lock-free reads.
+    pub(crate) ppid: AtomicI32,
+    pub(crate) pgid: AtomicI32,
+    pub(crate) sid: AtomicI32,
+    state: Mutex<GroupState>,
+    limits: Mutex<LimitSet>,
+    pub(crate) usage: Mutex<GroupUsage>,
+    pub(crate) timers: Mutex<GroupTimers>,
+    /// Woken when a child changes state: wait4(2).
+    pub(crate) children: Queue,
+    /// Woken when the group ends or threads leave it: pidfds, execve(2).
+    pub(crate) ended: Queue,
+    /// Woken when a signal becomes pending: signalfd(2), sigtimedwait(2).
+    pub(crate) signal_queue: Queue,
+}
+
+/// What the signal lock of a thread group guards.
+#[derive(Default)]
+pub(crate) struct GroupState {
+    /// Live threads, oldest first.
+    pub(crate) threads: Vec<Arc<Task>>,
+    /// Sent to the process.
+    pub(crate) pending: Pending,
+    /// Shared with other groups after `CLONE_SIGHAND` without `CLONE_THREAD`.
+    pub(crate) handlers: Arc<Mutex<Handlers>>,
+    /// All threads end with this status.
+    pub(crate) exiting: Option<ExitStatus>,
+    /// This thread replaces the image: all others end.
+    pub(crate) execing: Option<i32>,
+    pub(crate) stop: Stop,
+    /// The stop has still to be reported to a waiting parent.
+    pub(crate) report_stop: bool,
+    /// So has the continuation.
+    pub(crate) report_continue: bool,
+    /// Sent to the parent at the end; 0 for none.
+    pub(crate) exit_signal: u32,
+    /// `PR_SET_CHILD_SUBREAPER`.
+    pub(crate) subreaper: bool,
+    /// `PR_SET_DUMPABLE`.
+    pub(crate) dumpable: u32,
+    /// Executed since it was forked: setpgid(2) by the parent fails.
+    pub(crate) execed: bool,
+    /// How the leader ended, until the group does.
+    pub(crate) leader_status: Option<ExitStatus>,
+}
+
+/// The group stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Stop {
+    /// Running.
+    #[default]
+    None,
+    /// Threads are on their way to stop, because of this signal.
+    Stopping(u32),
+    /// All have stopped.
+    Stopped(u32),
+}
+
+/// What threads that ended and children that were waited for have used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GroupUsage {
+    /// Threads that ended.
+    pub threads: CpuTimes,
+    /// Children that were waited for, with theirs.
+    pub children: CpuTimes,
+    /// Most resident memory, in bytes.
+    pub max_rss: u64,
+    /// Most resident memory of a child.
+    pub children_max_rss: u64,
+}
+
+impl ThreadGroup {
+    pub(crate) fn new(
+        tgid: i32,
+        handlers: Arc<Mutex<Handlers>>,
+        limits: LimitSet,
+        exit_signal: u32,
+    ) -> Arc<ThreadGroup> {
+        let state = GroupState { handlers, exit_signal, dumpable: 1, ..GroupState::default() };
+        Arc::new(ThreadGroup {
+            tgid,
+            ppid: AtomicI32::new(0),
+            pgid: AtomicI32::new(0),
+            sid: AtomicI32::new(0),
+            state: Mutex::new(state),
+            limits: Mutex::new(limits),
+            usage: Mutex::new(GroupUsage::default()),
+            timers: Mutex::new(GroupTimers::default()),
+            children: Queue::new(),
+            ended: Queue::new(),
+            signal_queue: Queue::new(),
+        })
+    }
+
+    /// Thread group ID.
+    pub fn tgid(&self) -> i32 {
+        self.tgid
+    }
+
+    /// The parent's thread group ID, 0 for the first process.
+    pub fn ppid(&self) -> i32 {
+        self.ppid.load(Ordering::Relaxed)
+    }
+
+    /// Process group ID.
+    pub fn pgid(&self) -> i32 {
+        self.pgid.load(Ordering::Relaxed)
+    }
+
+    /// Session ID.
+    pub fn sid(&self) -> i32 {
+        self.sid.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, GroupState> {
+        self.state.lock()
+    }
+
+    /// The live threads, oldest first.
+    pub fn threads(&self) -> Vec<Arc<Task>> {
+        self.lock().threads.clone()
+    }
+
+    /// The oldest live thread.
+    pub fn any_thread(&self) -> Option<Arc<Task>> {
+        self.lock().threads.first().cloned()
+    }
+
+    /// How many threads live.
+    pub fn thread_count(&self) -> usize {
+        self.lock().threads.len()
+    }
+
+    /// The actions for all signals.
+    pub fn handlers(&self) -> Handlers {
+        let state = self.lock();
+        let handlers = state.handlers.lock().clone();
+        handlers
+    }
+
+    /// A limit.
+    pub fn limit(&self, resource: Resource) -> Limit {
+        self.limits.lock().get(resource)
+    }
+
+    /// All limits.
+    pub fn limits(&self) -> LimitSet {
+        *self.limits.lock()
+    }
+
+    /// Replaces a limit.
+    pub fn set_limit(&self, resource: Resource, limit: Limit) {
+        self.limits.lock().set(resource, limit);
+    }
+
+    /// Processor time of all threads, dead ones included.
+    pub fn cpu_times(&self) -> CpuTimes {
+        let mut times = self.usage.lock().threads;
+        for t in &self.lock().threads {
+            times += t.cpu_times();
+        }
+        times
+    }
+
+    /// What dead threads and waited-for children have used.
+    pub fn usage(&self) -> GroupUsage {
+        *self.usage.lock()
+    }
+
+    /// `PR_GET_DUMPABLE`.
+    pub fn dumpable(&self) -> u32 {
+        self.lock().dumpable
+    }
+
+    /// Told when the group has ended; what a pidfd waits on.
+    pub fn ended_queue(&self) -> &Queue {
+        &self.ended
+    }
+
+    /// Told when a signal becomes pending; what a signalfd waits on.
+    pub fn signal_queue(&self) -> &Queue {
+        &self.signal_queue
+    }
+}
+
+impl core::fmt::Debug for ThreadGroup {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ThreadGroup").field("tgid", &self.tgid).finish_non_exhaustive()
+    }
+}

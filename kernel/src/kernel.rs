@@ -1,0 +1,284 @@
+//! The kernel: everything that its tasks have in common.
+
+use crate::signal::Info;
+use crate::timers::TimerService;
+use crate::tree::Tree;
+use crate::{ClockId, Embedder, ExitStatus, Registry, SyscallTracer, Task, ThreadGroup};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use sync::atomic::{AtomicU64, Ordering};
+use sync::waitq::{Events, Queue};
+use sync::{Mutex, MutexGuard};
+use syserr::Errno;
+use vfs::{FsContext, Vfs};
+
+/// Names of the system, as uname(2) gives them; each at most 64 bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uts {
+    /// `nodename`.
+    pub host: Vec<u8>,
+    /// `domainname`.
+    pub domain: Vec<u8>,
+    /// `release`.
+    pub release: Vec<u8>,
+    /// `version`.
+    pub version: Vec<u8>,
+}
+
+impl Default for Uts {
+    fn default() -> Uts {
+        Uts {
+            host: b"tessera".to_vec(),
+            domain: b"(none)".to_vec(),
+            release: b"6.18.0-tessera".to_vec(),
+            version: b"#1 SMP PREEMPT_DYNAMIC".to_vec(),
+        }
+    }
+}
+
+/// What a kernel is made of.
+pub struct KernelConfig {
+    /// Platform, time, randomness and executor.
+    pub embedder: Embedder,
+    /// System-call tables.
+    pub tables: Registry,
+    /// File systems.
+    pub vfs: Arc<Vfs>,
+    /// Root and working directory of the kernel itself.
+    pub root: Arc<FsContext>,
+    /// The vDSO; `None` for programs without.
+    pub vdso: Option<loader::Vdso>,
+    /// Names.
+    pub uts: Uts,
+    /// Hears of every system call.
+    pub tracer: Option<Arc<dyn SyscallTracer>>,
+    /// Added to every program's auxiliary vector.
+    pub extra_auxv: Vec<loader::AuxEntry>,
+    /// The most memory that guests are told there is, in bytes.
+    pub memory_total: u64,
+}
+
+/// A kernel: tasks, processes, names, and what the embedder supplies. Nothing is global: two
+/// kernels in one process do not know of each other.
+pub struct Kernel {
+    embedder: Embedder,
+    tables: Registry,
+    vfs: Arc<Vfs>,
+    root: Arc<FsContext>,
+    vdso: Option<loader::Vdso>,
+    tracer: Option<Arc<dyn SyscallTracer>>,
+    extra_auxv: Vec<loader::AuxEntry>,
+    memory_total: u64,
+    futex: futex::Manager,
+    vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
+    tree: Mutex<Tree>,
+    uts: Mutex<Uts>,
+    timers: Arc<TimerService>,
+    boot_monotonic: i64,
+    boot_realtime: i64,
+    forks: AtomicU64,
+    /// How the first process ended.
+    pub(crate) init_status: Mutex<Option<ExitStatus>>,
+    /// Woken when a process goes.
+    pub(crate) gone: Queue,
+}
+
+impl Kernel {
+    /// A kernel without processes.
+    pub fn new(config: KernelConfig) -> Arc<Kernel> {
+        let mut seed = [0; 8];
+        config.embedder.random.fill(&mut seed);
+        let clock = config.embedder.clock.clone();
+        let seed = u64::from_le_bytes(seed);
+        Arc::new_cyclic(|me: &alloc::sync::Weak<Kernel>| Kernel {
+            embedder: config.embedder,
+            tables: config.tables,
+            vfs: config.vfs,
+            root: config.root,
+            vdso: config.vdso,
+            tracer: config.tracer,
+            extra_auxv: config.extra_auxv,
+            memory_total: config.memory_total,
+            futex: futex::Manager::with(
+                seed,
+                futex::DEFAULT_BUCKETS,
+                alloc::boxed::Box::new(crate::futexes::Owners(me.clone())),
+            ),
+            vdso_pages: Mutex::new(None),
+            tree: Mutex::new(Tree::default()),
+            uts: Mutex::new(config.uts),
+            timers: Arc::default(),
+            boot_monotonic: clock.now(ClockId::Monotonic),
+            boot_realtime: clock.now(ClockId::Realtime),
+            forks: AtomicU64::new(0),
+            init_status: Mutex::new(None),
+            gone: Queue::new(),
+        })
+    }
+
+    /// What the embedder supplied.
+    pub fn embedder(&self) -> &Embedder {
+        &self.embedder
+    }
+
+    /// The system-call tables.
+    pub fn tables(&self) -> Registry {
+        self.tables
+    }
+
+    /// The file systems.
+    pub fn vfs(&self) -> &Arc<Vfs> {
+        &self.vfs
+    }
+
+    /// Root and working directory of the kernel itself.
+    pub fn root_fs(&self) -> Arc<FsContext> {
+        self.root.clone()
+    }
+
+    /// The vDSO.
+    pub fn vdso(&self) -> Option<&loader::Vdso> {
+        self.vdso.as_ref()
+    }
+
+    /// Who hears of system calls.
+    pub fn tracer(&self) -> Option<&Arc<dyn SyscallTracer>> {
+        self.tracer.as_ref()
+    }
+
+    /// Added to every program's auxiliary vector.
+    pub fn extra_auxv(&self) -> &[loader::AuxEntry] {
+        &self.extra_auxv
+    }
+
+    /// The most memory that guests are told there is, in bytes.
+    pub fn memory_total(&self) -> u64 {
+        self.memory_total
+    }
+
+    /// The futexes that address spaces fork theirs from.
+    pub fn futex(&self) -> &futex::Manager {
+        &self.futex
+    }
+
+    /// Time of a clock, in nanoseconds.
+    pub fn now(&self, clock: ClockId) -> i64 {
+        self.embedder.clock.now(clock)
+    }
+
+    /// When the kernel was made: on `CLOCK_MONOTONIC` and on `CLOCK_REALTIME`, in nanoseconds.
+    pub fn boot_time(&self) -> (i64, i64) {
+        (self.boot_monotonic, self.boot_realtime)
+    }
+
+    /// The names of the system.
+    pub fn uts(&self) -> Uts {
+        self.uts.lock().clone()
+    }
+
+    /// Changes the names of the system.
+    pub fn set_uts(&self, f: impl FnOnce(&mut Uts)) {
+        f(&mut self.uts.lock());
+    }
+
+    pub(crate) fn vdso_slot(&self) -> &Mutex<Option<crate::image::VdsoPages>> {
+        &self.vdso_pages
+    }
+
+    pub(crate) fn timer_service(&self) -> &Arc<TimerService> {
+        &self.timers
+    }
+
+    pub(crate) fn tree(&self) -> MutexGuard<'_, Tree> {
+        self.tree.lock()
+    }
+
+    pub(crate) fn count_fork(&self) {
+        self.forks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tasks made since the start, for `/proc/stat`.
+    pub fn forks(&self) -> u64 {
+        self.forks.load(Ordering::Relaxed)
+    }
+
+    /// The task with a thread ID; a process that has ended and is not waited for is found by its
+    /// first thread.
+    pub fn task(&self, tid: i32) -> Option<Arc<Task>> {
+        self.tree().tasks.get(&tid).cloned()
+    }
+
+    /// The process with a thread group ID.
+    pub fn process(&self, tgid: i32) -> Option<Arc<ThreadGroup>> {
+        self.tree().procs.get(&tgid).map(|p| p.group.clone())
+    }
+
+    /// The IDs of all processes, in order, those not waited for included.
+    pub fn processes(&self) -> Vec<i32> {
+        self.tree().procs.keys().copied().collect()
+    }
+
+    /// How many tasks there are.
+    pub fn task_count(&self) -> usize {
+        self.tree().tasks.len()
+    }
+
+    /// How a process ended, when it has and was not waited for.
+    pub fn zombie_status(&self, tgid: i32) -> Option<ExitStatus> {
+        self.tree().procs.get(&tgid)?.zombie
+    }
+
+    /// The children of a process.
+    pub fn children(&self, tgid: i32) -> Vec<i32> {
+        self.tree().procs.get(&tgid).map(|p| p.children.clone()).unwrap_or_default()
+    }
+
+    /// Whether a session has the ID.
+    pub fn has_session(&self, sid: i32) -> bool {
+        self.tree().procs.values().any(|p| p.sid == sid)
+    }
+
+    /// Whether a process group of that session has the ID.
+    pub fn has_process_group(&self, pgid: i32, sid: i32) -> bool {
+        self.tree().members(pgid).any(|p| p.sid == sid)
+    }
+
+    /// Whether a process group is orphaned: its members cannot be stopped from a terminal.
+    pub fn is_orphaned_group(&self, pgid: i32) -> bool {
+        self.tree().is_orphaned(pgid, None)
+    }
+
+    /// Ends every process: the first one is killed, and takes all others along.
+    pub fn kill_all(&self) {
+        let groups: Vec<_> = self.tree().procs.values().map(|p| p.group.clone()).collect();
+        for g in groups {
+            let info = Info::kernel(crate::signal::SIGKILL);
+            // A group that is ending already is fine.
+            let _ = g.post(crate::signal::SIGKILL, info);
+        }
+    }
+
+    /// Ready when the first process and everything that it left behind have ended; then the
+    /// kernel's own services end too.
+    ///
+    /// # Errors
+    /// `ESRCH` when no first process was ever made.
+    pub async fn wait_for_init(self: &Arc<Self>) -> Result<ExitStatus, Errno> {
+        if self.task_count() == 0 && self.init_status.lock().is_none() {
+            return Err(Errno::ESRCH);
+        }
+        let status = crate::block::wait_on(&self.gone, Events::IN, || {
+            let idle = self.tree().procs.is_empty();
+            self.init_status.lock().filter(|_| idle)
+        })
+        .await;
+        self.timers.close();
+        Ok(status)
+    }
+}
+
+impl core::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Kernel").field("tables", &self.tables).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! seccomp(2) filters.
+
+mod bpf;
+
+pub use bpf::{Instruction, MAX_INSTRUCTIONS, Program};
+
+use crate::signal::{Info, SIGSYS};
+use crate::task::TaskCx;
+use crate::{Args, ExitStatus, Outcome, Task};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::Arch;
+use sync::atomic::Ordering;
+use syserr::Errno;
+
+/// `AUDIT_ARCH_X86_64`.
+const AUDIT_X86_64: u32 = 0xc000_003e;
+/// `AUDIT_ARCH_AARCH64`.
+const AUDIT_AARCH64: u32 = 0xc000_00b7;
+/// Instructions of all filters of a task together, with four for each filter (`MAX_INSNS_PER_PATH`).
+const MAX_PATH: usize = 32768;
+
+mod action {
+    pub(super) const KILL_PROCESS: u32 = 0x8000_0000;
+    pub(super) const KILL_THREAD: u32 = 0;
+    pub(super) const TRAP: u32 = 0x0003_0000;
+    pub(super) const ERRNO: u32 = 0x0005_0000;
+    pub(super) const USER_NOTIF: u32 = 0x7fc0_0000;
+    pub(super) const TRACE: u32 = 0x7ff0_0000;
+    pub(super) const LOG: u32 = 0x7ffc_0000;
+    pub(super) const ALLOW: u32 = 0x7fff_0000;
+    pub(super) const MASK: u32 = 0xffff_0000;
+}
+
+/// Whether an action is one that this kernel knows (`SECCOMP_GET_ACTION_AVAIL`).
+pub fn is_available(a: u32) -> bool {
+    use action::*;
+    [KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, TRACE, LOG, ALLOW].contains(&a)
+}
+
+/// What restricts a task. Inherited by clone(2), kept by execve(2), and never taken back.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    strict: bool,
+    filters: Vec<Arc<Program>>,
+}
+
+impl State {
+    /// Whether nothing is restricted.
+    pub fn is_empty(&self) -> bool {
+        !self.strict && self.filters.is_empty()
+    }
+
+    /// `PR_GET_SECCOMP`, and `Seccomp:` in `/proc/PID/status`.
+    pub fn mode(&self) -> u64 {
+        if self.strict { 1 } else { u64::from(!self.filters.is_empty()) * 2 }
+    }
+
+    /// How many filters there are.
+    pub fn filters(&self) -> usize {
+        self.filters.len()
+    }
+}
+
+impl Task {
+    /// `SECCOMP_MODE_STRICT`.
+    ///
+    /// # Errors
+    /// `EINVAL` when there are filters already.
+    pub(crate) fn set_strict(&self) -> Result<(), Errno> {
+        let mut s = self.seccomp.lock();
+        if !s.filters.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        s.strict = true;
+        self.filtered.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Adds a filter; with `all`, to every thread of the process.
+    ///
+    /// # Errors
+    /// `EINVAL` in strict mode, `ENOMEM` for too many instructions; with `all`, `ESRCH` when
+    /// another thread has filters that the caller has not.
+    pub(crate) fn add_filter(&self, program: Program, all: bool) -> Result<(), Errno> {
+        let mut new = self.seccomp.lock().clone();
+        if new.strict {
+            return Err(Errno::EINVAL);
+        }
+        let length: usize = new.filters.iter().map(|f| f.len() + 4).sum();
+        if length + program.len() > MAX_PATH {
+            return Err(Errno::ENOMEM);
+        }
+        let others = if all { self.group_ref().threads() } else { Vec::new() };
+        let is_ancestor = |t: &Arc<Task>| {
+            let theirs = t.seccomp.lock();
+            !theirs.strict
+                && theirs.filters.len() <= new.filters.len()
+                && theirs.filters.iter().zip(&new.filters).all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        if !others.iter().all(is_ancestor) {
+            return Err(Errno::ESRCH);
+        }
+        new.filters.push(Arc::new(program));
+        for t in &others {
+            *t.seccomp.lock() = new.clone();
+            t.filtered.store(true, Ordering::Release);
+        }
+        *self.seccomp.lock() = new;
+        self.filtered.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// What happens instead of a system call, if anything does.
+pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Option<Outcome> {
+    let state = cx.task.seccomp.lock().clone();
+    if state.strict && !is_allowed_strictly(cx, nr) {
+        return Some(kill(cx, false));
+    }
+    let arch = match cx.image.arch.arch() {
+        Arch::X86_64 => AUDIT_X86_64,
+        Arch::Aarch64 => AUDIT_AARCH64,
+    };
+    let data = bpf::Data::new(nr as u32, arch, cx.image.arch.ip(), args);
+    // The strictest answer counts; among equal ones, that of the newest filter. Actions are
+    // ordered as signed numbers.
+    let mut verdict = action::ALLOW;
+    for f in state.filters.iter().rev() {
+        let v = f.run(&data);
+        if ((v & action::MASK) as i32) < (verdict & action::MASK) as i32 {
+            verdict = v;
+        }
+    }
+    let value = verdict & !action::MASK;
+    match verdict & action::MASK {
+        action::ALLOW | action::LOG => None,
+        action::ERRNO => Some(match Errno::new(value.min(4095) as u16) {
+            Some(e) => e.into(),
+            None => Outcome::Done(Ok(0)),
+        }),
+        action::TRAP => {
+            let info = Info::seccomp(cx.image.arch.ip(), nr as i32, arch, value as i32);
+            // As if the call had not been made: the handler may change the result.
+            cx.task.force_signal(info);
+            Some(Outcome::Keep)
+        }
+        // Nobody traces and nobody is notified.
+        action::TRACE | action::USER_NOTIF => Some(Errno::ENOSYS.into()),
+        action::KILL_THREAD => Some(kill(cx, true)),
+        _ => Some(kill(cx, false)),
+    }
+}
+
+/// Kills the process; or the thread alone, unless it is the last.
+fn kill(cx: &mut TaskCx, thread: bool) -> Outcome {
+    if thread && cx.task.group_ref().thread_count() > 1 {
+        cx.exit_thread(ExitStatus::Signaled(SIGSYS));
+    } else {
+        cx.task.kill_group(SIGSYS);
+    }
+    Outcome::Keep
+}
+
+/// read, write, exit and rt_sigreturn.
+fn is_allowed_strictly(cx: &TaskCx, nr: u64) -> bool {
+    let name = cx.image.syscall_table().lookup(nr).name;
+    ["read", "write", "exit", "rt_sigreturn"].contains(&name)
+}

@@ -1,0 +1,26 @@
+//! Signals: what is pending, what is done about it, and how it reaches user code.
+//!
+//! Everything that decides about the signals of a thread group lies under one lock, that of
+//! [`crate::ThreadGroup`]; a thread's own pending set lies under a lock of its own inside it. A
+//! thread that has something to look at has a bit in [`crate::Attention`], so the way from a
+//! system call back to user code costs one load when there is nothing.
+
+mod action;
+mod deliver;
+mod info;
+mod mask;
+mod pending;
+mod send;
+mod set;
+mod stop;
+mod targets;
+
+pub use action::{ActionFlags, DefaultAction, Handlers, SIG_DFL, SIG_IGN, SigAction, default_action};
+pub use info::*;
+pub use pending::{Pending, Queued};
+pub use send::Sender;
+pub use set::*;
+pub use targets::Target;
+
+pub(crate) use send::begin_exit;
+pub(crate) use stop::{child_info, settle};

@@ -1,0 +1,222 @@
+//! Sending: side effects, pending sets, and who is to take it.
+
+use super::{Info, Queued, SIGCONT, SIGKILL, SIGSTOP, SigSet};
+use crate::group::{GroupState, Stop};
+use crate::{Attention, ExitStatus, Resource, Task, ThreadGroup};
+use alloc::sync::Arc;
+use sync::waitq::Events;
+use syserr::Errno;
+
+/// Who sends a signal.
+#[derive(Clone, Copy, Debug)]
+pub enum Sender<'a> {
+    /// The kernel; may send everything to everyone.
+    Kernel,
+    /// A task, with its credentials.
+    Task(&'a Arc<Task>),
+}
+
+/// What follows from sending that needs no signal lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// The group goes on after a stop: its parent is told.
+    pub(crate) continued: bool,
+}
+
+impl ThreadGroup {
+    /// Sends to the process: any thread that can take the signal does.
+    ///
+    /// # Errors
+    /// `EAGAIN` when a queued real-time signal finds the queue full.
+    pub(crate) fn post(&self, signo: u32, info: Info) -> Result<Sent, Errno> {
+        let mut state = self.lock();
+        let sent = self.post_locked(&mut state, None, signo, info);
+        drop(state);
+        self.signal_queue.notify(Events::IN);
+        sent
+    }
+
+    /// Sends to one thread.
+    ///
+    /// # Errors
+    /// As [`ThreadGroup::post`].
+    pub(crate) fn post_thread(
+        &self,
+        task: &Arc<Task>,
+        signo: u32,
+        info: Info,
+    ) -> Result<Sent, Errno> {
+        let mut state = self.lock();
+        let sent = self.post_locked(&mut state, Some(task), signo, info);
+        drop(state);
+        self.signal_queue.notify(Events::IN);
+        sent
+    }
+
+    pub(crate) fn post_locked(
+        &self,
+        state: &mut GroupState,
+        task: Option<&Arc<Task>>,
+        signo: u32,
+        info: Info,
+    ) -> Result<Sent, Errno> {
+        let sent = Sent { continued: prepare(state, signo) };
+        if state.exiting.is_some() || task.is_some_and(|t| t.has_exited()) {
+            return Ok(sent);
+        }
+        let Some(first) = task.or(state.threads.first()).cloned() else { return Ok(sent) };
+        // A signal that is ignored is dropped, unless it is blocked or waited for: the action may
+        // change before it is unblocked.
+        let held = |t: &Task| {
+            t.blocked().contains(signo) || t.signals.lock().waiting_for.contains(signo)
+        };
+        if state.handlers.lock().ignores(signo) && !held(&first) {
+            return Ok(sent);
+        }
+        if signo == SIGKILL {
+            begin_exit(state, ExitStatus::Signaled(SIGKILL));
+            return Ok(sent);
+        }
+        let room = queued_entries(state) < self.limit(Resource::Sigpending).cur;
+        let queued = match task {
+            Some(t) => t.signals.lock().pending.push(signo, info, room)?,
+            None => state.pending.push(signo, info, room)?,
+        };
+        if queued != Queued::Merged {
+            choose(state, task, &first, signo);
+        }
+        Ok(sent)
+    }
+}
+
+/// What counts against `RLIMIT_SIGPENDING`. Linux counts a user's entries over all processes; here
+/// each process has the limit for itself.
+fn queued_entries(state: &GroupState) -> u64 {
+    let own: usize = state.threads.iter().map(|t| t.signals.lock().pending.len()).sum();
+    (own + state.pending.len()) as u64
+}
+
+/// What a signal does by being sent (`prepare_signal` in `kernel/signal.c`): stop signals and
+/// `SIGCONT` cancel each other, and `SIGCONT` ends a stop. True when the group goes on.
+fn prepare(state: &mut GroupState, signo: u32) -> bool {
+    if SigSet::STOPPING.contains(signo) {
+        discard(state, SigSet::of(&[SIGCONT]));
+        return false;
+    }
+    if signo != SIGCONT {
+        return false;
+    }
+    discard(state, SigSet::STOPPING);
+    let was = core::mem::take(&mut state.stop);
+    for t in &state.threads {
+        {
+            let mut own = t.signals.lock();
+            own.must_stop = false;
+            own.stopped = false;
+        }
+        t.recalculate(state);
+        if was != Stop::None {
+            t.wake();
+        }
+    }
+    if let Stop::Stopped(_) = was {
+        state.report_stop = false;
+        state.report_continue = true;
+    }
+    matches!(was, Stop::Stopped(_))
+}
+
+fn discard(state: &mut GroupState, which: SigSet) {
+    state.pending.discard(which);
+    for t in &state.threads {
+        t.signals.lock().pending.discard(which);
+    }
+}
+
+/// Makes a thread take a signal that is pending now (`complete_signal`).
+fn choose(state: &GroupState, task: Option<&Arc<Task>>, first: &Arc<Task>, signo: u32) {
+    let wants = |t: &&Arc<Task>| {
+        !t.blocked().contains(signo) || t.signals.lock().waiting_for.contains(signo)
+    };
+    let chosen = match task {
+        Some(t) => Some(t).filter(wants),
+        None => {
+            let idle = |t: &&Arc<Task>| wants(t) && !t.attention().contains(Attention::SIGNAL);
+            [first].into_iter().find(|t| idle(t)).or_else(|| {
+                state.threads.iter().find(|t| idle(t)).or_else(|| state.threads.iter().find(wants))
+            })
+        }
+    };
+    if let Some(t) = chosen {
+        t.recalculate(state);
+        t.wake();
+    }
+}
+
+/// All threads end with `status`, unless they do so already with another one.
+pub(crate) fn begin_exit(state: &mut GroupState, status: ExitStatus) {
+    if state.exiting.is_some() {
+        return;
+    }
+    state.exiting = Some(status);
+    state.stop = Stop::None;
+    for t in &state.threads {
+        {
+            let mut own = t.signals.lock();
+            own.must_stop = false;
+            own.stopped = false;
+        }
+        t.call(Attention::EXIT);
+    }
+}
+
+/// Whether the kernel itself, not a handler or mask, decides about the signal.
+pub(crate) const fn is_unstoppable(signo: u32) -> bool {
+    signo == SIGKILL || signo == SIGSTOP
+}
+
+impl Task {
+    /// Forces a signal on the running thread that an instruction of its own caused: when it is
+    /// blocked or ignored, the default action kills (`force_sig_info`).
+    pub(crate) fn force_signal(self: &Arc<Self>, info: Info) {
+        let signo = info.signo as u32;
+        let group = self.group();
+        let mut state = group.lock();
+        let blocked = self.blocked();
+        {
+            let mut handlers = state.handlers.lock();
+            let mut action = handlers.get(signo);
+            if blocked.contains(signo) || action.handler == super::SIG_IGN {
+                action.handler = super::SIG_DFL;
+                handlers.set(signo, action);
+            }
+        }
+        if blocked.contains(signo) {
+            let mut mask = blocked;
+            mask.remove(signo);
+            self.store_mask(mask);
+        }
+        // It cannot be refused: standard signals of the kernel always have room.
+        let _ = group.post_locked(&mut state, Some(self), signo, info);
+        self.recalculate(&state);
+    }
+
+    /// Kills the thread group of the running thread by `signo` whatever its actions are: a signal
+    /// whose frame cannot be written.
+    pub(crate) fn kill_group(&self, signo: u32) {
+        begin_exit(&mut self.group_ref().lock(), ExitStatus::Signaled(signo));
+    }
+
+    /// Sends `SIGPIPE` to this thread: a write found no reader.
+    pub fn broken_pipe(self: &Arc<Self>) {
+        let info = Info::user(super::SIGPIPE, super::SI_USER, self.tgid(), self.creds().uid);
+        // A standard signal is merged or queued, never refused.
+        let _ = self.group_ref().post_thread(self, super::SIGPIPE, info);
+    }
+
+    /// Sends `SIGXFSZ` to this thread: a write went past `RLIMIT_FSIZE`.
+    pub fn file_too_large(self: &Arc<Self>) {
+        let info = Info::kernel(super::SIGXFSZ);
+        let _ = self.group_ref().post_thread(self, super::SIGXFSZ, info);
+    }
+}

@@ -1,0 +1,108 @@
+//! Group stops.
+
+use super::{Info, SIGCHLD};
+use crate::group::Stop;
+use crate::signal::{ActionFlags, CLD_CONTINUED, CLD_STOPPED, SIG_IGN, SIGCONT};
+use crate::{Attention, Kernel, Task, ThreadGroup};
+use alloc::sync::Arc;
+use core::future::poll_fn;
+use core::task::Poll;
+use sync::waitq::Events;
+
+impl Task {
+    /// Begins a group stop because of `signo`, as the thread that took the signal.
+    pub(crate) fn begin_stop(&self, signo: u32) {
+        let group = self.group_ref();
+        let mut state = group.lock();
+        if state.exiting.is_some() || state.execing.is_some() || state.stop != Stop::None {
+            return;
+        }
+        state.stop = Stop::Stopping(signo);
+        for t in &state.threads {
+            t.signals.lock().must_stop = true;
+            t.call(Attention::STOP);
+        }
+    }
+
+    /// Takes part in the group stop, and waits until it is over or the task has to end.
+    pub(crate) async fn take_part_in_stop(&self) {
+        let all_stopped = {
+            let group = self.group_ref();
+            let mut state = group.lock();
+            {
+                let mut own = self.signals.lock();
+                own.stopped = own.must_stop && state.stop != Stop::None;
+                own.must_stop = false;
+            }
+            settle(&mut state)
+        };
+        if all_stopped {
+            self.kernel().report_child(self.tgid(), CLD_STOPPED);
+        }
+        poll_fn(|cx| {
+            self.park(cx.waker());
+            let state = self.group_ref().lock();
+            if !self.signals.lock().stopped || self.must_exit(&state) {
+                self.signals.lock().stopped = false;
+                self.recalculate(&state);
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// Completes a stop when every thread takes part in it; true when it just did.
+pub(crate) fn settle(state: &mut crate::group::GroupState) -> bool {
+    let Stop::Stopping(signo) = state.stop else { return false };
+    if state.threads.is_empty() || state.threads.iter().any(|t| !t.signals.lock().stopped) {
+        return false;
+    }
+    state.stop = Stop::Stopped(signo);
+    state.report_stop = true;
+    state.report_continue = false;
+    true
+}
+
+impl Kernel {
+    /// Tells a process's parent that it stopped or went on.
+    pub(crate) fn report_child(&self, tgid: i32, code: i32) {
+        let tree = self.tree();
+        let Some(proc) = tree.procs.get(&tgid) else { return };
+        let Some(parent) = tree.procs.get(&proc.parent).map(|p| p.group.clone()) else { return };
+        let status = match (code, proc.group.lock().stop) {
+            (CLD_STOPPED, Stop::Stopped(signo)) => signo,
+            _ => SIGCONT,
+        };
+        let info = child_info(&proc.group, code, status as i32);
+        drop(tree);
+        notify_parent(&parent, info);
+        parent.children.notify(Events::IN);
+    }
+
+    /// Tells that a group goes on after `SIGCONT`.
+    pub(crate) fn report_continued(&self, tgid: i32) {
+        self.report_child(tgid, CLD_CONTINUED);
+    }
+}
+
+/// `SIGCHLD`'s info about `group`.
+pub(crate) fn child_info(group: &Arc<ThreadGroup>, code: i32, status: i32) -> Info {
+    let uid = group.any_thread().map_or(0, |t| t.creds().uid);
+    let times = group.cpu_times();
+    let ticks = |ns: u64| (ns / 10_000_000) as i64;
+    Info::child(code, group.tgid(), uid, status, ticks(times.user), ticks(times.system))
+}
+
+fn notify_parent(parent: &Arc<ThreadGroup>, info: Info) {
+    let quiet = {
+        let state = parent.lock();
+        let action = state.handlers.lock().get(SIGCHLD);
+        action.handler == SIG_IGN || action.action_flags().contains(ActionFlags::NOCLDSTOP)
+    };
+    if !quiet {
+        // A standard signal is merged or queued, never refused.
+        let _ = parent.post(SIGCHLD, info);
+    }
+}

@@ -1,0 +1,147 @@
+//! Sending to others: whom, and whether one may.
+
+use super::{COUNT, Info, SI_TKILL, SI_USER, SIGCONT, Sender};
+use crate::{Kernel, Task, ThreadGroup};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use syserr::Errno;
+use vfs::cap;
+
+/// Who gets a signal; kill(2), tgkill(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A process, by any of its threads' IDs.
+    Process(i32),
+    /// A process group.
+    Group(i32),
+    /// Every process but the first and the sender's.
+    All,
+    /// One thread; with its thread group ID, when that is checked too.
+    Thread(Option<i32>, i32),
+}
+
+impl Kernel {
+    /// Sends `signo`, or only checks whether it could be sent when that is 0. `info` is what
+    /// arrives; without it, what kill(2) or tgkill(2) says of the sender.
+    ///
+    /// # Errors
+    /// `EINVAL` for numbers above 64, `ESRCH`, `EPERM`, `EAGAIN` as kill(2) and sigqueue(3).
+    pub fn send(
+        &self,
+        sender: Sender<'_>,
+        target: Target,
+        signo: u32,
+        info: Option<Info>,
+    ) -> Result<(), Errno> {
+        if signo > COUNT {
+            return Err(Errno::EINVAL);
+        }
+        let info = info.unwrap_or_else(|| describe(sender, target, signo));
+        match target {
+            Target::Thread(tgid, tid) => {
+                let task = self.task(tid).ok_or(Errno::ESRCH)?;
+                if tgid.is_some_and(|g| g != task.tgid()) || task.has_exited() {
+                    return Err(Errno::ESRCH);
+                }
+                self.send_one(sender, task.group_ref(), Some(&task), signo, info)
+            }
+            Target::Process(pid) => {
+                let group = self.task(pid).ok_or(Errno::ESRCH)?.group();
+                self.send_one(sender, &group, None, signo, info)
+            }
+            Target::Group(pgid) => {
+                let groups: Vec<_> =
+                    self.tree().members(pgid).map(|p| p.group.clone()).collect();
+                self.send_many(sender, &groups, signo, info)
+            }
+            Target::All => {
+                let own = match sender {
+                    Sender::Task(t) => t.tgid(),
+                    Sender::Kernel => 0,
+                };
+                let not = [crate::tree::INIT, own];
+                let groups: Vec<_> = {
+                    let tree = self.tree();
+                    let all = tree.procs.iter().filter(|(tgid, _)| !not.contains(tgid));
+                    all.map(|(_, p)| p.group.clone()).collect()
+                };
+                self.send_many(sender, &groups, signo, info)
+            }
+        }
+    }
+
+    /// Success when any one got it.
+    fn send_many(
+        &self,
+        sender: Sender<'_>,
+        groups: &[Arc<ThreadGroup>],
+        signo: u32,
+        info: Info,
+    ) -> Result<(), Errno> {
+        let mut result = Err(Errno::ESRCH);
+        for g in groups {
+            match self.send_one(sender, g, None, signo, info) {
+                Ok(()) => result = Ok(()),
+                Err(e) if result.is_err() => result = Err(e),
+                Err(_) => {}
+            }
+        }
+        result
+    }
+
+    fn send_one(
+        &self,
+        sender: Sender<'_>,
+        group: &Arc<ThreadGroup>,
+        task: Option<&Arc<Task>>,
+        signo: u32,
+        info: Info,
+    ) -> Result<(), Errno> {
+        if let Sender::Task(from) = sender {
+            let to = task.cloned().or_else(|| self.task(group.tgid()));
+            may_signal(from, &to.ok_or(Errno::ESRCH)?, signo)?;
+        }
+        if signo == 0 {
+            return Ok(());
+        }
+        let sent = match task {
+            Some(t) => group.post_thread(t, signo, info)?,
+            None => group.post(signo, info)?,
+        };
+        if sent.continued {
+            self.report_continued(group.tgid());
+        }
+        Ok(())
+    }
+
+    /// Sends to every member of a process group, as a terminal does.
+    pub fn signal_group(&self, pgid: i32, signo: u32) {
+        // A group that is gone has nobody to tell.
+        let _ = self.send(Sender::Kernel, Target::Group(pgid), signo, Some(Info::kernel(signo)));
+    }
+}
+
+fn describe(sender: Sender<'_>, target: Target, signo: u32) -> Info {
+    match sender {
+        Sender::Kernel => Info::kernel(signo),
+        Sender::Task(t) => {
+            let code = if matches!(target, Target::Thread(..)) { SI_TKILL } else { SI_USER };
+            Info::user(signo, code, t.tgid(), t.creds().uid)
+        }
+    }
+}
+
+/// `check_kill_permission` in `kernel/signal.c`.
+fn may_signal(from: &Arc<Task>, to: &Arc<Task>, signo: u32) -> Result<(), Errno> {
+    if Arc::ptr_eq(from.group_ref(), to.group_ref()) {
+        return Ok(());
+    }
+    let (me, you) = (from.creds(), to.creds());
+    let same = [me.euid, me.uid].iter().any(|&u| u == you.suid || u == you.uid);
+    let same_session = || from.group_ref().sid() == to.group_ref().sid();
+    if same || me.has(cap::KILL) || (signo == SIGCONT && same_session()) {
+        Ok(())
+    } else {
+        Err(Errno::EPERM)
+    }
+}

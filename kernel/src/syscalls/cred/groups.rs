@@ -1,0 +1,47 @@
+//! Supplementary groups.
+
+use crate::{Args, Outcome, TaskCx};
+use arch::{Addr, UserMemoryExt};
+use syserr::Errno;
+use vfs::cap;
+
+const NGROUPS_MAX: i32 = 65536;
+
+/// getgroups(2).
+pub fn sys_getgroups(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let groups = cx.task.creds().groups.clone();
+    let size = a[0] as i32;
+    if size < 0 || (size != 0 && (size as usize) < groups.len()) {
+        return Errno::EINVAL.into();
+    }
+    if size != 0 {
+        for (i, g) in groups.iter().enumerate() {
+            let at = Addr(a[1]).wrapping_add(i as u64 * 4);
+            if let Err(e) = cx.mm().write_obj(at, g) {
+                return e.into();
+            }
+        }
+    }
+    Outcome::Done(Ok(groups.len() as u64))
+}
+
+/// setgroups(2).
+pub fn sys_setgroups(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let creds = cx.task.creds();
+    if !creds.has(cap::SETGID) {
+        return Errno::EPERM.into();
+    }
+    let size = a[0] as i32;
+    if !(0..=NGROUPS_MAX).contains(&size) {
+        return Errno::EINVAL.into();
+    }
+    match cx.mm().read_vec::<u32>(Addr(a[1]), size as usize) {
+        Ok(groups) => {
+            let mut new = (*creds).clone();
+            new.groups = groups.into();
+            cx.task.set_creds(new);
+            Outcome::Done(Ok(0))
+        }
+        Err(e) => e.into(),
+    }
+}

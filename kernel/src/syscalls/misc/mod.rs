@@ -1,0 +1,38 @@
+//! What belongs nowhere else.
+
+mod prctl;
+mod random;
+mod seccomp;
+mod system;
+
+pub use super::mem::sys_membarrier;
+pub use prctl::{sys_arch_prctl, sys_personality, sys_prctl};
+pub use random::sys_getrandom;
+pub use seccomp::sys_seccomp;
+pub use system::{
+    sys_reboot, sys_rseq, sys_setdomainname, sys_sethostname, sys_sysinfo, sys_syslog, sys_uname,
+};
+
+use crate::TaskCx;
+use arch::{Addr, Permissions, UserMemory};
+use syserr::Errno;
+
+/// Checks that a structure from a newer kernel's header asks for nothing that this one does not
+/// know: its bytes `known..size` must be zero (`copy_struct_from_user`).
+///
+/// # Errors
+/// `E2BIG`, `EFAULT`.
+pub(crate) fn check_zeros(cx: &TaskCx, at: u64, known: u64, size: u64) -> Result<(), Errno> {
+    let mut done = known;
+    let mut buf = [0; 256];
+    while done < size {
+        let n = (size - done).min(buf.len() as u64) as usize;
+        let (part, _) = buf.split_at_mut(n);
+        cx.mm().copy_in(Addr(at).wrapping_add(done), part, Permissions::Obey)?;
+        if part.iter().any(|&b| b != 0) {
+            return Err(Errno::E2BIG);
+        }
+        done += n as u64;
+    }
+    Ok(())
+}

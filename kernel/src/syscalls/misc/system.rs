@@ -1,0 +1,139 @@
+//! The system's names and numbers.
+
+use crate::{Args, ClockId, Outcome, TaskCx};
+use alloc::vec::Vec;
+use arch::{Addr, Arch, Permissions, UserMemory, UserMemoryExt};
+use syserr::Errno;
+use vfs::cap;
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+
+const NAME_MAX: u64 = 64;
+
+/// uname(2).
+pub fn sys_uname(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let uts = cx.kernel().uts();
+    let machine: &[u8] = match cx.image.arch.arch() {
+        Arch::X86_64 => b"x86_64",
+        Arch::Aarch64 => b"aarch64",
+    };
+    let fields = [b"Linux", &*uts.host, &*uts.release, &*uts.version, machine, &*uts.domain];
+    let mut out = [[0u8; 65]; 6];
+    for (to, from) in out.iter_mut().zip(fields) {
+        for (t, f) in to.iter_mut().take(64).zip(from) {
+            *t = *f;
+        }
+    }
+    cx.mm().write_obj(Addr(a[0]), &out).map(|()| 0).into()
+}
+
+fn read_name(cx: &TaskCx, a: &Args) -> Result<Vec<u8>, Errno> {
+    if !cx.task.creds().has(cap::SYS_ADMIN) {
+        return Err(Errno::EPERM);
+    }
+    let len = a[1] as i32;
+    if len < 0 || len as u64 > NAME_MAX {
+        return Err(Errno::EINVAL);
+    }
+    cx.mm().read_vec::<u8>(Addr(a[0]), len as usize)
+}
+
+/// sethostname(2).
+pub fn sys_sethostname(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let name = read_name(cx, a);
+    name.map(|n| cx.kernel().set_uts(|u| u.host = n)).map(|()| 0).into()
+}
+
+/// setdomainname(2).
+pub fn sys_setdomainname(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let name = read_name(cx, a);
+    name.map(|n| cx.kernel().set_uts(|u| u.domain = n)).map(|()| 0).into()
+}
+
+/// `struct sysinfo`.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct SysInfo {
+    uptime: i64,
+    loads: [u64; 3],
+    totalram: u64,
+    freeram: u64,
+    sharedram: u64,
+    bufferram: u64,
+    totalswap: u64,
+    freeswap: u64,
+    procs: u16,
+    pad: u16,
+    pad2: u32,
+    totalhigh: u64,
+    freehigh: u64,
+    mem_unit: u32,
+    pad3: u32,
+}
+
+static_assertions::const_assert_eq!(size_of::<SysInfo>(), 112);
+
+/// sysinfo(2).
+pub fn sys_sysinfo(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let kernel = cx.kernel();
+    let total = kernel.memory_total();
+    let up = kernel.now(ClockId::Monotonic) - kernel.boot_time().0;
+    let mut info = SysInfo::new_zeroed();
+    info.uptime = up / 1_000_000_000;
+    info.totalram = total;
+    info.freeram = total.saturating_sub(kernel.embedder().platform.memory().used());
+    info.procs = kernel.task_count().min(usize::from(u16::MAX)) as u16;
+    info.mem_unit = 1;
+    cx.mm().write_obj(Addr(a[0]), &info).map(|()| 0).into()
+}
+
+/// syslog(2): an empty log, to those who may read it.
+pub fn sys_syslog(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let action = a[0] as i32;
+    // Reading all and asking for the size are free where dmesg is not restricted.
+    let free = action == 3 || action == 10;
+    if !free && !cx.task.creds().has(cap::SYS_ADMIN) {
+        return Errno::EPERM.into();
+    }
+    match action {
+        2..=4 if a[1] == 0 || (a[2] as i32) < 0 => Errno::EINVAL.into(),
+        8 if !(1..=8).contains(&(a[2] as i32)) => Errno::EINVAL.into(),
+        0..=10 => Outcome::Done(Ok(0)),
+        _ => Errno::EINVAL.into(),
+    }
+}
+
+const REBOOT_MAGIC: u32 = 0xfee1_dead;
+const REBOOT_MAGIC2: [u32; 4] = [672_274_793, 85_072_278, 369_367_448, 537_993_216];
+
+/// reboot(2): ends every process; there is nothing to boot again.
+pub fn sys_reboot(cx: &mut TaskCx, a: &Args) -> Outcome {
+    if !cx.task.creds().has(22) {
+        return Errno::EPERM.into();
+    }
+    if a[0] as u32 != REBOOT_MAGIC || !REBOOT_MAGIC2.contains(&(a[1] as u32)) {
+        return Errno::EINVAL.into();
+    }
+    match a[2] as u32 {
+        // RESTART, HALT, POWER_OFF.
+        0x0123_4567 | 0xcdef_0123 | 0x4321_fedc => {
+            cx.kernel().kill_all();
+            Outcome::Done(Ok(0))
+        }
+        // CAD_ON, CAD_OFF.
+        0x89ab_cdef | 0 => Outcome::Done(Ok(0)),
+        _ => Errno::EINVAL.into(),
+    }
+}
+
+/// rseq(2): not there. Contexts move between host threads without passing through this kernel, so
+/// a processor number could not be kept true; C libraries do without.
+pub fn sys_rseq(_: &mut TaskCx, _: &Args) -> Outcome {
+    Errno::ENOSYS.into()
+}
+
+impl TaskCx {
+    /// Copies bytes out to a user address given as a register.
+    pub(crate) fn put(&self, at: u64, bytes: &[u8]) -> Result<(), Errno> {
+        Ok(self.mm().copy_out(Addr(at), bytes, Permissions::Obey)?)
+    }
+}

@@ -1,0 +1,18 @@
+//! The handlers of the system calls, by area.
+
+pub(crate) mod abi;
+
+pub mod cred;
+pub mod fd;
+pub mod fs;
+pub mod futex;
+pub mod ipc;
+pub mod limits;
+pub mod mem;
+pub mod misc;
+pub mod poll;
+pub mod process;
+pub mod sched;
+pub mod signal;
+pub mod socket;
+pub mod time;

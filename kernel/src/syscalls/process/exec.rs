@@ -1,0 +1,186 @@
+//! execve(2), execveat(2).
+
+use crate::exec::NewImage;
+use crate::image::{LoadArgs, VfsExecutable};
+use crate::{Args, Outcome, TaskCx};
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::{Addr, UserMemory, UserMemoryExt};
+use loader::{ArgLimits, Executable, MAX_ARG_STRLEN, Resolve};
+use syserr::Errno;
+use vfs::{AT_FDCWD, Creds, File, FdTable, FsContext, LookupFlags, MountFlags, PathCx, Vfs, cap, mode};
+
+const AT_EMPTY_PATH: u64 = 0x1000;
+const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
+const PATH_MAX: usize = 4095;
+
+/// execve(2).
+pub fn sys_execve(cx: &mut TaskCx, a: &Args) -> Outcome {
+    exec(cx, AT_FDCWD, a[0], a[1], a[2], 0)
+}
+
+/// execveat(2).
+pub fn sys_execveat(cx: &mut TaskCx, a: &Args) -> Outcome {
+    exec(cx, a[0] as i32, a[1], a[2], a[3], a[4])
+}
+
+fn exec(cx: &mut TaskCx, dir: i32, path: u64, argv: u64, envp: u64, flags: u64) -> Outcome {
+    match load(cx, dir, path, argv, envp, flags) {
+        Ok(new) => crate::exec::replace(cx, new),
+        Err(e) => e.into(),
+    }
+}
+
+fn load(
+    cx: &mut TaskCx,
+    dir: i32,
+    path: u64,
+    argv: u64,
+    envp: u64,
+    flags: u64,
+) -> Result<NewImage, Errno> {
+    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let task = cx.task.clone();
+    let mm = cx.mm().clone();
+    let path = mm.read_cstr(Addr(path), PATH_MAX)?;
+    if path.is_empty() && flags & AT_EMPTY_PATH == 0 {
+        return Err(Errno::ENOENT);
+    }
+    let limits = task.memory_limits();
+    let strings = |at| read_strings(&*mm, at, limits.stack);
+    let (argv, envp) = (strings(argv)?, strings(envp)?);
+    let (old, fs, files) = (task.creds(), task.fs(), task.files());
+    let mut opener = Opener {
+        vfs: cx.kernel().vfs().clone(),
+        creds: old.clone(),
+        fs,
+        files: files.clone(),
+        tgid: task.tgid(),
+        tid: task.tid(),
+    };
+    let nofollow = flags & AT_SYMLINK_NOFOLLOW != 0;
+    let file = opener.open(dir, &path, nofollow)?;
+    // By descriptor, the program's name is the descriptor's.
+    let by_fd = dir != AT_FDCWD && !path.starts_with(b"/");
+    let name = match (by_fd, path.is_empty()) {
+        (false, _) => path.clone(),
+        (true, true) => format!("/dev/fd/{dir}").into_bytes(),
+        (true, false) => [format!("/dev/fd/{dir}/").as_bytes(), &path].concat(),
+    };
+    let closes = by_fd && files.cloexec(dir).unwrap_or(false);
+    let (creds, secure) = new_creds(&old, &file)?;
+    let loaded = cx
+        .kernel()
+        .load_task_image(LoadArgs {
+            filename: &name,
+            comm: None,
+            executable: Arc::new(VfsExecutable(file)),
+            resolve: &mut opener,
+            argv: argv.iter().map(|s| &**s).collect(),
+            envp: envp.iter().map(|s| &**s).collect(),
+            credentials: loader::Credentials {
+                uid: creds.uid,
+                euid: creds.euid,
+                gid: creds.gid,
+                egid: creds.egid,
+                secure,
+            },
+            limits,
+            personality: task.policy.lock().personality,
+            inaccessible: closes,
+        })
+        .map_err(|e| e.errno())?;
+    Ok(NewImage { loaded, creds })
+}
+
+/// Opens programs and interpreters as the caller would.
+pub(crate) struct Opener {
+    pub(crate) vfs: Arc<Vfs>,
+    pub(crate) creds: Arc<Creds>,
+    pub(crate) fs: Arc<FsContext>,
+    pub(crate) files: Arc<FdTable>,
+    pub(crate) tgid: i32,
+    pub(crate) tid: i32,
+}
+
+impl Opener {
+    pub(crate) fn open(&self, dir: i32, path: &[u8], nofollow: bool) -> Result<Arc<File>, Errno> {
+        let cx = PathCx {
+            creds: &self.creds,
+            fs: &self.fs,
+            files: &self.files,
+            tgid: self.tgid,
+            tid: self.tid,
+        };
+        let mut flags = LookupFlags::empty();
+        flags.set(LookupFlags::NOFOLLOW, nofollow);
+        flags.set(LookupFlags::EMPTY_PATH, path.is_empty());
+        self.vfs.open_exec(&cx, dir, path, flags)
+    }
+}
+
+impl Resolve for Opener {
+    fn open(&mut self, path: &[u8]) -> Result<Arc<dyn Executable>, Errno> {
+        let file = Opener::open(self, AT_FDCWD, path, false)?;
+        Ok(Arc::new(VfsExecutable(file)))
+    }
+}
+
+/// Reads a NULL-terminated array of strings, bounded as the stack limit bounds it.
+fn read_strings(mm: &dyn UserMemory, at: u64, stack: u64) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut out = Vec::new();
+    if at == 0 {
+        return Ok(out);
+    }
+    let mut room = ArgLimits::new(stack, 0, 0).map_err(|e| e.errno())?;
+    let mut next = Addr(at);
+    loop {
+        let p: u64 = mm.read_obj(next)?;
+        if p == 0 {
+            return Ok(out);
+        }
+        let s = match mm.read_cstr(Addr(p), MAX_ARG_STRLEN - 1) {
+            Err(Errno::ENAMETOOLONG) => return Err(Errno::E2BIG),
+            r => r?,
+        };
+        // The pointer counts as eight bytes more.
+        room.take(s.len() + 7, out.len()).map_err(|e| e.errno())?;
+        out.push(s);
+        next = next.checked_add(8).ok_or(Errno::EFAULT)?;
+    }
+}
+
+/// Credentials after execve(2), and whether they gain privileges (`bprm_fill_uid` in `fs/exec.c`,
+/// `cap_bprm_creds_from_file` in `security/commoncap.c`). Files carry no capabilities.
+pub(crate) fn new_creds(old: &Creds, file: &File) -> Result<(Creds, bool), Errno> {
+    let mut new = old.clone();
+    let stat = file.stat()?;
+    let nosuid = file.path().mount().flags().contains(MountFlags::NOSUID);
+    if !nosuid && !old.no_new_privs {
+        if stat.mode & mode::ISUID != 0 {
+            new.euid = stat.uid;
+        }
+        let group = mode::ISGID | 0o010;
+        if stat.mode & group == group {
+            new.egid = stat.gid;
+        }
+    }
+    let changed = new.euid != old.euid || new.egid != old.egid;
+    (new.suid, new.fsuid) = (new.euid, new.euid);
+    (new.sgid, new.fsgid) = (new.egid, new.egid);
+    let noroot = old.securebits & 1 != 0;
+    let root = !noroot && (new.euid == 0 || new.uid == 0);
+    if changed {
+        new.ambient = 0;
+    }
+    new.permitted = if root { old.inheritable | old.bounding } else { new.ambient };
+    new.effective = if !noroot && new.euid == 0 { new.permitted } else { new.ambient };
+    // SECBIT_KEEP_CAPS does not survive.
+    new.securebits &= !(1 << 4);
+    let gained = root && new.uid != 0 && new.permitted & !old.permitted & cap::ALL != 0;
+    let secure = changed || new.euid != new.uid || new.egid != new.gid || gained;
+    Ok((new, secure))
+}

@@ -1,0 +1,122 @@
+//! The memory of other processes: process_vm_readv(2), process_vm_writev(2), process_madvise(2).
+
+use super::may_inspect;
+use crate::{Args, Outcome, TaskCx};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::{Addr, AddrRange, IoDst, IoSrc, UserIo, UserMemory, UserMemoryExt};
+use mm::{Advice, MemoryManager};
+use syserr::Errno;
+
+const IOV_MAX: u64 = 1024;
+/// The most that one call moves, in bytes (`MAX_RW_COUNT`).
+const MAX_BYTES: u64 = 0x7fff_f000;
+
+/// process_vm_readv(2).
+pub fn sys_process_vm_readv(cx: &mut TaskCx, a: &Args) -> Outcome {
+    transfer(cx, a, false).into()
+}
+
+/// process_vm_writev(2).
+pub fn sys_process_vm_writev(cx: &mut TaskCx, a: &Args) -> Outcome {
+    transfer(cx, a, true).into()
+}
+
+fn read_iov(mm: &dyn UserMemory, at: u64, count: u64) -> Result<Vec<AddrRange>, Errno> {
+    if count > IOV_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let raw: Vec<[u64; 2]> = mm.read_vec(Addr(at), count as usize)?;
+    let mut total = 0u64;
+    let mut out = Vec::with_capacity(raw.len());
+    for [base, len] in raw {
+        if len > i64::MAX as u64 {
+            return Err(Errno::EINVAL);
+        }
+        let len = len.min(MAX_BYTES - total);
+        total += len;
+        let end = Addr(base.saturating_add(len));
+        out.push(AddrRange { start: Addr(base), end });
+    }
+    Ok(out)
+}
+
+fn transfer(cx: &TaskCx, a: &Args, write: bool) -> Result<u64, Errno> {
+    if a[5] != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let own = cx.mm();
+    let local = read_iov(&**own, a[1], a[2])?;
+    let remote = read_iov(&**own, a[3], a[4])?;
+    if local.iter().all(|r| r.is_empty()) || remote.iter().all(|r| r.is_empty()) {
+        return Ok(0);
+    }
+    let other = memory_of(cx, a[0] as i32)?;
+    let result = {
+        let mut here = UserIo::from_ranges(&**own, local.into_iter());
+        let mut there = UserIo::from_ranges(&*other, remote.into_iter());
+        if write { pump(&mut here, &mut there) } else { pump(&mut there, &mut here) }
+    };
+    other.dec_users();
+    result
+}
+
+/// The address space of a process, with a user taken.
+fn memory_of(cx: &TaskCx, pid: i32) -> Result<Arc<MemoryManager>, Errno> {
+    let task = cx.kernel().task(pid).ok_or(Errno::ESRCH)?;
+    may_inspect(&cx.task, &task)?;
+    let mm = task.mm().ok_or(Errno::ESRCH)?;
+    if mm.inc_users() { Ok(mm) } else { Err(Errno::ESRCH) }
+}
+
+fn pump(from: &mut UserIo<'_>, to: &mut UserIo<'_>) -> Result<u64, Errno> {
+    let mut buf = [0; 4096];
+    let mut done = 0;
+    loop {
+        let want = IoSrc::remaining(from).min(IoDst::remaining(to)).min(buf.len() as u64) as usize;
+        let Some(part) = buf.get_mut(..want).filter(|p| !p.is_empty()) else { return Ok(done) };
+        let moved = from.take(part).and_then(|n| to.put(part.get(..n).unwrap_or(&[])));
+        match moved {
+            Ok(0) => return Ok(done),
+            Ok(n) => {
+                done += n as u64;
+                if n < want {
+                    return Ok(done);
+                }
+            }
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => return Ok(done),
+        }
+    }
+}
+
+/// process_madvise(2).
+pub fn sys_process_madvise(cx: &mut TaskCx, a: &Args) -> Outcome {
+    advise(cx, a).into()
+}
+
+fn advise(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
+    if a[4] != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let ranges = read_iov(&**cx.mm(), a[1], a[2])?;
+    let group = crate::pidfd::process(&cx.task, a[0] as i32)?;
+    let own = group.tgid() == cx.task.tgid();
+    let advice = Advice::from_raw(a[3] as i32).filter(|v| own || v.allowed_for_others());
+    let advice = advice.ok_or(Errno::EINVAL)?;
+    let mm = memory_of(cx, group.tgid())?;
+    let mut done = 0;
+    let mut result = Ok(());
+    for r in ranges {
+        result = mm.madvise(r.start, r.len(), advice);
+        if result.is_err() {
+            break;
+        }
+        done += r.len();
+    }
+    mm.dec_users();
+    match result {
+        Err(e) if done == 0 => Err(e),
+        _ => Ok(done),
+    }
+}

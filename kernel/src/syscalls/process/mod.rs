@@ -1,0 +1,44 @@
+//! Processes: their making, their end, their IDs.
+
+mod clone;
+mod compare;
+mod exec;
+mod ids;
+mod memory;
+mod pidfd;
+mod wait;
+
+pub use clone::{sys_clone, sys_clone3, sys_fork, sys_setns, sys_unshare, sys_vfork};
+pub use compare::{sys_kcmp, sys_ptrace};
+pub(crate) use exec::Opener;
+pub use exec::{sys_execve, sys_execveat};
+pub use ids::{
+    sys_exit, sys_exit_group, sys_getpgid, sys_getpgrp, sys_getpid, sys_getppid, sys_getsid,
+    sys_gettid, sys_set_tid_address, sys_setpgid, sys_setsid,
+};
+pub use memory::{sys_process_madvise, sys_process_vm_readv, sys_process_vm_writev};
+pub use pidfd::{sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal};
+pub use wait::{sys_wait4, sys_waitid};
+
+use crate::Task;
+use alloc::sync::Arc;
+use syserr::Errno;
+use vfs::cap;
+
+/// Whether `caller` may look into `target` as a debugger could (`ptrace_may_access` with
+/// `PTRACE_MODE_*_REALCREDS`).
+///
+/// # Errors
+/// `EPERM`.
+pub(crate) fn may_inspect(caller: &Arc<Task>, target: &Arc<Task>) -> Result<(), Errno> {
+    if Arc::ptr_eq(caller.group_ref(), target.group_ref()) {
+        return Ok(());
+    }
+    let (me, you) = (caller.creds(), target.creds());
+    if me.has(cap::SYS_PTRACE) {
+        return Ok(());
+    }
+    let same = [you.uid, you.euid, you.suid].iter().all(|&u| u == me.uid)
+        && [you.gid, you.egid, you.sgid].iter().all(|&g| g == me.gid);
+    if same && target.group_ref().dumpable() == 1 { Ok(()) } else { Err(Errno::EPERM) }
+}

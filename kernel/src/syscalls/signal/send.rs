@@ -1,0 +1,85 @@
+//! Sending.
+
+use crate::signal::{COUNT, Info, SI_TKILL, Sender, Target};
+use crate::{Args, Outcome, TaskCx};
+use arch::{Addr, UserMemoryExt};
+use syserr::Errno;
+
+/// kill(2).
+pub fn sys_kill(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let target = match a[0] as i32 {
+        i32::MIN => return Errno::ESRCH.into(),
+        -1 => Target::All,
+        0 => Target::Group(cx.task.group_ref().pgid()),
+        n if n < 0 => Target::Group(-n),
+        n => Target::Process(n),
+    };
+    send(cx, target, a[1], None)
+}
+
+/// tkill(2).
+pub fn sys_tkill(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let tid = a[0] as i32;
+    if tid <= 0 {
+        return Errno::EINVAL.into();
+    }
+    send(cx, Target::Thread(None, tid), a[1], None)
+}
+
+/// tgkill(2).
+pub fn sys_tgkill(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let (tgid, tid) = (a[0] as i32, a[1] as i32);
+    if tgid <= 0 || tid <= 0 {
+        return Errno::EINVAL.into();
+    }
+    send(cx, Target::Thread(Some(tgid), tid), a[2], None)
+}
+
+/// rt_sigqueueinfo(2).
+pub fn sys_rt_sigqueueinfo(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let pid = a[0] as i32;
+    queue(cx, Target::Process(pid), pid == cx.task.tgid(), a[1], a[2])
+}
+
+/// rt_tgsigqueueinfo(2).
+pub fn sys_rt_tgsigqueueinfo(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let (tgid, tid) = (a[0] as i32, a[1] as i32);
+    if tgid <= 0 || tid <= 0 {
+        return Errno::EINVAL.into();
+    }
+    queue(cx, Target::Thread(Some(tgid), tid), tid == cx.task.tid(), a[2], a[3])
+}
+
+fn queue(cx: &TaskCx, target: Target, own: bool, signo: u64, at: u64) -> Outcome {
+    let mut info = match read_info(cx, Addr(at)) {
+        Ok(i) => i,
+        Err(e) => return e.into(),
+    };
+    info.signo = signo as i32;
+    // Nobody may pass for the kernel or for kill(2) but to itself.
+    if !own && (info.code >= 0 || info.code == SI_TKILL) {
+        return Errno::EPERM.into();
+    }
+    send(cx, target, signo, Some(info))
+}
+
+fn send(cx: &TaskCx, target: Target, signo: u64, info: Option<Info>) -> Outcome {
+    let signo = signo as u32;
+    if signo > COUNT {
+        return Errno::EINVAL.into();
+    }
+    cx.kernel().send(Sender::Task(&cx.task), target, signo, info).map(|()| 0).into()
+}
+
+/// Reads a `siginfo_t` that a process made.
+///
+/// # Errors
+/// `EFAULT`; `E2BIG` when bytes are set that the kernel would not keep.
+pub(crate) fn read_info(cx: &TaskCx, at: Addr) -> Result<Info, Errno> {
+    let bytes: [u8; crate::signal::SIGINFO_SIZE] = cx.mm().read_obj(at)?;
+    let (head, tail) = bytes.split_at(size_of::<Info>());
+    if tail.iter().any(|&b| b != 0) {
+        return Err(Errno::E2BIG);
+    }
+    Info::from_slice(head).ok_or(Errno::EINVAL)
+}

@@ -1,0 +1,172 @@
+//! Reading clocks. Nobody may set them: they are the embedder's.
+
+use crate::syscalls::abi::{Pair, SECOND, write_if};
+use crate::task::CpuTimes;
+use crate::{Args, ClockId, Outcome, Task, TaskCx};
+use alloc::sync::Arc;
+use arch::{Addr, UserMemoryExt};
+use syserr::Errno;
+use vfs::cap;
+
+/// A clock of clock_gettime(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    Realtime,
+    Monotonic,
+    /// `CLOCK_PROCESS_CPUTIME_ID` and its like, of a process.
+    Process(i32),
+    /// `CLOCK_THREAD_CPUTIME_ID` and its like, of a thread.
+    Thread(i32),
+}
+
+impl Clock {
+    /// The clock with a number; 0 as process or thread is the caller.
+    ///
+    /// # Errors
+    /// `EINVAL`.
+    pub(super) fn from_raw(id: i32) -> Result<Clock, Errno> {
+        Ok(match id {
+            // REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI.
+            0 | 5 | 8 | 11 => Clock::Realtime,
+            // MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE, BOOTTIME, BOOTTIME_ALARM.
+            1 | 4 | 6 | 7 | 9 => Clock::Monotonic,
+            2 => Clock::Process(0),
+            3 => Clock::Thread(0),
+            // The complement of the ID, and three bits: which clock (PROF, VIRT, SCHED), thread.
+            n if n < 0 && n & 3 != 3 => match n & 4 {
+                0 => Clock::Process(!(n >> 3)),
+                _ => Clock::Thread(!(n >> 3)),
+            },
+            _ => return Err(Errno::EINVAL),
+        })
+    }
+
+    /// Nanoseconds now.
+    ///
+    /// # Errors
+    /// `EINVAL` for the clock of a task that is not there.
+    pub(super) fn now(self, cx: &TaskCx) -> Result<i64, Errno> {
+        let find = |id: i32| -> Result<Arc<Task>, Errno> {
+            if id == 0 { Ok(cx.task.clone()) } else { cx.kernel().task(id).ok_or(Errno::EINVAL) }
+        };
+        Ok(match self {
+            Clock::Realtime => cx.kernel().now(ClockId::Realtime),
+            Clock::Monotonic => cx.kernel().now(ClockId::Monotonic),
+            Clock::Process(id) => {
+                cx.publish_times();
+                find(id)?.group_ref().cpu_times().total() as i64
+            }
+            Clock::Thread(id) => {
+                cx.publish_times();
+                let task = find(id)?;
+                if task.tgid() != cx.task.tgid() {
+                    return Err(Errno::EINVAL);
+                }
+                task.cpu_times().total() as i64
+            }
+        })
+    }
+}
+
+/// clock_gettime(2).
+pub fn sys_clock_gettime(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let now = Clock::from_raw(a[0] as i32).and_then(|c| c.now(cx));
+    now.and_then(|ns| cx.mm().write_obj(Addr(a[1]), &Pair::nanos(ns))).map(|()| 0).into()
+}
+
+/// clock_getres(2).
+pub fn sys_clock_getres(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let id = a[0] as i32;
+    if let Err(e) = Clock::from_raw(id) {
+        return e.into();
+    }
+    // The coarse clocks of a kernel with 250 ticks a second.
+    let ns = if id == 5 || id == 6 { 4_000_000 } else { 1 };
+    write_if(&**cx.mm(), a[1], &Pair::nanos(ns)).map(|()| 0).into()
+}
+
+/// clock_settime(2): `EPERM`, also for the superuser.
+pub fn sys_clock_settime(cx: &mut TaskCx, a: &Args) -> Outcome {
+    // Only CLOCK_REALTIME can be set at all.
+    if a[0] as i32 != 0 {
+        return Errno::EINVAL.into();
+    }
+    match cx.mm().read_obj::<Pair>(Addr(a[1])).and_then(Pair::as_timespec) {
+        Ok(_) => Errno::EPERM.into(),
+        Err(e) => e.into(),
+    }
+}
+
+/// gettimeofday(2).
+pub fn sys_gettimeofday(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let now = cx.kernel().now(ClockId::Realtime);
+    let mm = cx.mm();
+    write_if(&**mm, a[0], &Pair::micros(now))
+        .and_then(|()| write_if(&**mm, a[1], &[0u32; 2]))
+        .map(|()| 0)
+        .into()
+}
+
+/// settimeofday(2): `EPERM`, also for the superuser.
+pub fn sys_settimeofday(cx: &mut TaskCx, a: &Args) -> Outcome {
+    if a[0] != 0
+        && let Err(e) = cx.mm().read_obj::<Pair>(Addr(a[0])).and_then(Pair::as_timeval)
+    {
+        return e.into();
+    }
+    Errno::EPERM.into()
+}
+
+/// time(2).
+pub fn sys_time(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let now = cx.kernel().now(ClockId::Realtime).div_euclid(SECOND);
+    write_if(&**cx.mm(), a[0], &now).map(|()| now as u64).into()
+}
+
+/// times(2).
+pub fn sys_times(cx: &mut TaskCx, a: &Args) -> Outcome {
+    cx.publish_times();
+    let group = cx.task.group_ref();
+    let ticks = |ns: u64| (ns / 10_000_000) as i64;
+    let (own, CpuTimes { user, system }) = (group.cpu_times(), group.usage().children);
+    let out = [ticks(own.user), ticks(own.system), ticks(user), ticks(system)];
+    let elapsed = cx.kernel().now(ClockId::Monotonic) / 10_000_000;
+    write_if(&**cx.mm(), a[0], &out).map(|()| elapsed as u64).into()
+}
+
+/// `struct timex`, of which only what is read and written here has a name.
+const TIMEX_SIZE: usize = 208;
+
+/// adjtimex(2): reading works, changing is `EPERM`.
+pub fn sys_adjtimex(cx: &mut TaskCx, a: &Args) -> Outcome {
+    timex(cx, a[0]).into()
+}
+
+/// clock_adjtime(2).
+pub fn sys_clock_adjtime(cx: &mut TaskCx, a: &Args) -> Outcome {
+    match Clock::from_raw(a[0] as i32) {
+        Ok(Clock::Realtime) => timex(cx, a[1]).into(),
+        Ok(_) => Errno::EOPNOTSUPP.into(),
+        Err(e) => e.into(),
+    }
+}
+
+fn timex(cx: &TaskCx, at: u64) -> Result<u64, Errno> {
+    let mut t: [u8; TIMEX_SIZE] = cx.mm().read_obj(Addr(at))?;
+    let modes = u32::from_le_bytes([t[0], t[1], t[2], t[3]]);
+    if modes != 0 && modes != 0xa001 {
+        let allowed = cx.task.creds().has(cap::SYS_TIME);
+        return Err(if allowed { Errno::EINVAL } else { Errno::EPERM });
+    }
+    let now = Pair::micros(cx.kernel().now(ClockId::Realtime));
+    t.fill(0);
+    // maxerror, esterror, status STA_UNSYNC, tick, time.
+    for (offset, value) in [(24, 16_000_000), (32, 16_000_000), (40, 0x40), (72, now.sec), (80, now.frac), (88, 10_000)] {
+        if let Some(field) = t.get_mut(offset..offset + 8) {
+            field.copy_from_slice(&i64::to_le_bytes(value));
+        }
+    }
+    cx.mm().write_obj(Addr(at), &t)?;
+    // TIME_ERROR: the clock is not synchronised by this kernel.
+    Ok(5)
+}

@@ -1,0 +1,32 @@
+//! Faults and exceptions of user code.
+
+use super::{TaskCx, vsyscall};
+use crate::FaultInfo;
+use crate::signal::{BUS_ADRERR, Info, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV};
+use arch::{Access, Addr};
+use mm::FaultError;
+
+impl TaskCx {
+    /// Resolves a fault, or makes it the signal that it means.
+    pub(crate) fn memory_fault(&mut self, addr: Addr, access: Access, info: FaultInfo) {
+        let Err(e) = self.mm().handle_fault(addr, access) else { return };
+        if e == FaultError::NotMapped && access.contains(Access::EXEC) && vsyscall::emulate(self) {
+            return;
+        }
+        let (signo, code) = match e {
+            FaultError::NotMapped => (SIGSEGV, SEGV_MAPERR),
+            FaultError::Denied => (SIGSEGV, SEGV_ACCERR),
+            FaultError::Bus => (SIGBUS, BUS_ADRERR),
+            // As Linux's out-of-memory killer does to whom it finds at fault.
+            FaultError::NoMemory => return self.task.kill_group(SIGKILL),
+        };
+        self.fault = info;
+        self.task.force_signal(Info::fault(signo, code, addr.0));
+    }
+
+    /// Makes a processor exception a signal.
+    pub(crate) fn exception(&mut self, signo: u32, code: i32, addr: Addr, info: FaultInfo) {
+        self.fault = info;
+        self.task.force_signal(Info::fault(signo, code, addr.0));
+    }
+}

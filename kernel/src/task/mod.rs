@@ -1,0 +1,245 @@
+//! Tasks: threads with an identity, signals, files and credentials.
+
+mod attention;
+mod aux;
+mod caller;
+mod cx;
+mod fault;
+mod policy;
+mod resources;
+mod run;
+mod tracer;
+mod usage;
+mod vsyscall;
+
+pub use attention::Attention;
+pub use aux::AuxMap;
+pub use caller::TaskCaller;
+pub use cx::TaskCx;
+pub use policy::{DEFAULT_TIMER_SLACK, Policy};
+pub use resources::Resources;
+pub(crate) use run::run;
+pub use tracer::SyscallTracer;
+pub use usage::CpuTimes;
+
+use crate::restart::RestartBlock;
+use crate::signal::{Pending, SigSet};
+use crate::{Comm, Interrupt, Kernel, Limit, Resource, ThreadGroup};
+use alloc::sync::Arc;
+use arch::{Addr, AltStack};
+use core::task::Waker;
+use sync::Mutex;
+use sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use vfs::Creds;
+
+/// A thread, as everybody may see it. What only the thread itself uses is in [`TaskCx`].
+pub struct Task {
+    kernel: Arc<Kernel>,
+    group: Arc<ThreadGroup>,
+    tid: AtomicI32,
+    /// `CLOCK_MONOTONIC` nanoseconds at which it was made.
+    start: i64,
+    pub(crate) resources: Mutex<Resources>,
+    creds: Mutex<Arc<Creds>>,
+    comm: Mutex<Comm>,
+    pub(crate) attention: AtomicU32,
+    pub(crate) in_user: AtomicBool,
+    pub(crate) waker: Mutex<Option<Waker>>,
+    pub(crate) interrupt: Arc<dyn Interrupt>,
+    /// Signal mask; written by the task itself, under its group's signal lock.
+    pub(crate) mask: AtomicU64,
+    /// Inside the group's signal lock.
+    pub(crate) signals: Mutex<TaskSignals>,
+    pub(crate) restart: Mutex<Option<RestartBlock>>,
+    pub(crate) clear_tid: AtomicU64,
+    pub(crate) robust_list: AtomicU64,
+    pub(crate) user_ns: AtomicU64,
+    pub(crate) system_ns: AtomicU64,
+    pub(crate) policy: Mutex<Policy>,
+    pub(crate) seccomp: Mutex<crate::seccomp::State>,
+    pub(crate) filtered: AtomicBool,
+    pub(crate) vfork: Mutex<Option<Arc<crate::clone::VforkGate>>>,
+    pub(crate) next: Mutex<Option<alloc::boxed::Box<crate::exec::NewImage>>>,
+    /// Called exit(2).
+    pub(crate) leaving: AtomicBool,
+    /// Left its thread group: it takes part in nothing any more.
+    pub(crate) exited: AtomicBool,
+    aux: Mutex<AuxMap>,
+}
+
+/// What a task's signals need besides the mask.
+#[derive(Default)]
+pub(crate) struct TaskSignals {
+    /// Sent to this thread.
+    pub(crate) pending: Pending,
+    /// The mask that comes back after a call with a temporary one.
+    pub(crate) saved_mask: Option<SigSet>,
+    /// What sigtimedwait(2) waits for, though it is blocked (`real_blocked`).
+    pub(crate) waiting_for: SigSet,
+    /// Alternate stack.
+    pub(crate) altstack: AltStack,
+    /// Still to take part in the group stop that goes on.
+    pub(crate) must_stop: bool,
+    /// Takes part in the group stop.
+    pub(crate) stopped: bool,
+}
+
+/// What a new task starts from.
+pub(crate) struct TaskParts {
+    pub(crate) tid: i32,
+    pub(crate) group: Arc<ThreadGroup>,
+    pub(crate) resources: Resources,
+    pub(crate) creds: Arc<Creds>,
+    pub(crate) comm: Comm,
+    pub(crate) interrupt: Arc<dyn Interrupt>,
+    pub(crate) mask: SigSet,
+    pub(crate) altstack: AltStack,
+    pub(crate) policy: Policy,
+    pub(crate) seccomp: crate::seccomp::State,
+}
+
+impl Task {
+    pub(crate) fn new(kernel: Arc<Kernel>, parts: TaskParts) -> Arc<Task> {
+        let filtered = !parts.seccomp.is_empty();
+        Arc::new(Task {
+            start: kernel.now(crate::ClockId::Monotonic),
+            kernel,
+            group: parts.group,
+            tid: AtomicI32::new(parts.tid),
+            resources: Mutex::new(parts.resources),
+            creds: Mutex::new(parts.creds),
+            comm: Mutex::new(parts.comm),
+            attention: AtomicU32::new(0),
+            in_user: AtomicBool::new(false),
+            waker: Mutex::new(None),
+            interrupt: parts.interrupt,
+            mask: AtomicU64::new(parts.mask.0),
+            signals: Mutex::new(TaskSignals { altstack: parts.altstack, ..Default::default() }),
+            restart: Mutex::new(None),
+            clear_tid: AtomicU64::new(0),
+            robust_list: AtomicU64::new(0),
+            user_ns: AtomicU64::new(0),
+            system_ns: AtomicU64::new(0),
+            policy: Mutex::new(parts.policy),
+            seccomp: Mutex::new(parts.seccomp),
+            filtered: AtomicBool::new(filtered),
+            vfork: Mutex::new(None),
+            next: Mutex::new(None),
+            leaving: AtomicBool::new(false),
+            exited: AtomicBool::new(false),
+            aux: Mutex::new(AuxMap::default()),
+        })
+    }
+
+    /// Thread ID; gettid(2). An execve(2) by a thread that does not lead its group changes it.
+    pub fn tid(&self) -> i32 {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_tid(&self, tid: i32) {
+        self.tid.store(tid, Ordering::Relaxed);
+    }
+
+    /// Thread group ID; getpid(2).
+    pub fn tgid(&self) -> i32 {
+        self.group.tgid()
+    }
+
+    /// The kernel it belongs to.
+    pub fn kernel(&self) -> &Arc<Kernel> {
+        &self.kernel
+    }
+
+    /// Its thread group.
+    pub fn group(&self) -> Arc<ThreadGroup> {
+        self.group.clone()
+    }
+
+    /// Its thread group, without counting a reference.
+    pub fn group_ref(&self) -> &Arc<ThreadGroup> {
+        &self.group
+    }
+
+    /// Its credentials.
+    pub fn creds(&self) -> Arc<Creds> {
+        self.creds.lock().clone()
+    }
+
+    /// Replaces the credentials.
+    pub fn set_creds(&self, creds: Creds) {
+        *self.creds.lock() = Arc::new(creds);
+    }
+
+    /// Its name.
+    pub fn comm(&self) -> Comm {
+        *self.comm.lock()
+    }
+
+    /// Renames it.
+    pub fn set_comm(&self, comm: Comm) {
+        *self.comm.lock() = comm;
+    }
+
+    /// When it was made, in `CLOCK_MONOTONIC` nanoseconds.
+    pub fn start_time(&self) -> i64 {
+        self.start
+    }
+
+    /// A limit of its thread group: soft and hard.
+    pub fn limit(&self, resource: Resource) -> (u64, u64) {
+        let Limit { cur, max } = self.group.limit(resource);
+        (cur, max)
+    }
+
+    /// The limits that memory calls obey.
+    pub fn memory_limits(&self) -> mm::Limits {
+        let creds = self.creds();
+        self.group.limits().memory(&creds)
+    }
+
+    /// Blocked signals.
+    pub fn blocked(&self) -> SigSet {
+        SigSet(self.mask.load(Ordering::Acquire))
+    }
+
+    /// Whether it leads its thread group.
+    pub fn is_leader(&self) -> bool {
+        self.tid() == self.tgid()
+    }
+
+    /// Whether it has ended, though it may still be waited for.
+    pub fn has_exited(&self) -> bool {
+        self.exited.load(Ordering::Acquire)
+    }
+
+    /// Whether a blocked system call is its state now, rather than running.
+    pub fn is_sleeping(&self) -> bool {
+        !self.in_user.load(Ordering::Relaxed)
+    }
+
+    /// Sets the address that is cleared and woken when the task ends; set_tid_address(2).
+    pub fn set_clear_tid(&self, at: Addr) {
+        self.clear_tid.store(at.0, Ordering::Relaxed);
+    }
+
+    /// Head of the robust futex list; set_robust_list(2).
+    pub fn robust_list(&self) -> Addr {
+        Addr(self.robust_list.load(Ordering::Relaxed))
+    }
+
+    /// Sets the head of the robust futex list.
+    pub fn set_robust_list(&self, head: Addr) {
+        self.robust_list.store(head.0, Ordering::Relaxed);
+    }
+
+    /// Whatever else belongs to the task, by name.
+    pub fn aux<R>(&self, f: impl FnOnce(&mut AuxMap) -> R) -> R {
+        f(&mut self.aux.lock())
+    }
+}
+
+impl core::fmt::Debug for Task {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Task").field("tid", &self.tid()).field("comm", &self.comm()).finish()
+    }
+}

@@ -1,0 +1,56 @@
+//! What a task may share with others: memory, files, directories.
+
+use super::Task;
+use alloc::sync::Arc;
+use mm::MemoryManager;
+use vfs::{FdTable, FsContext};
+
+/// The shareable parts of a task, as others see them. All `None` once the task has ended.
+#[derive(Clone, Default)]
+pub struct Resources {
+    /// The address space, not counted as a user: who works in it takes one.
+    pub mm: Option<Arc<MemoryManager>>,
+    /// The futexes of the address space.
+    pub futex: Option<futex::Manager>,
+    /// Descriptors.
+    pub files: Option<Arc<FdTable>>,
+    /// Root, working directory and file mode mask.
+    pub fs: Option<Arc<FsContext>>,
+}
+
+impl Task {
+    /// The address space; `None` once the task has ended.
+    pub fn mm(&self) -> Option<Arc<MemoryManager>> {
+        self.resources.lock().mm.clone()
+    }
+
+    /// The futexes of the address space.
+    pub fn futex(&self) -> Option<futex::Manager> {
+        self.resources.lock().futex.clone()
+    }
+
+    /// The descriptors; an empty table once the task has ended.
+    pub fn files(&self) -> Arc<FdTable> {
+        self.resources.lock().files.clone().unwrap_or_else(FdTable::new)
+    }
+
+    /// Root, working directory and file mode mask; those of the kernel's root once the task has
+    /// ended.
+    pub fn fs(&self) -> Arc<FsContext> {
+        let fs = self.resources.lock().fs.clone();
+        fs.unwrap_or_else(|| self.kernel().root_fs())
+    }
+
+    /// Replaces the descriptors: unshare(2) and execve(2).
+    pub fn set_files(&self, files: Arc<FdTable>) {
+        // The old table may close files when it goes: not under the lock.
+        let old = self.resources.lock().files.replace(files);
+        drop(old);
+    }
+
+    /// Replaces root, working directory and mask: unshare(2).
+    pub fn set_fs(&self, fs: Arc<FsContext>) {
+        let old = self.resources.lock().fs.replace(fs);
+        drop(old);
+    }
+}

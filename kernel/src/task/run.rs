@@ -1,0 +1,154 @@
+//! The life of a task: user code, trap, system call or fault or signal, and back.
+
+use super::{Attention, TaskCx};
+use crate::{Args, ClockId, Entry, ExitStatus, Outcome, Trap};
+use core::future::poll_fn;
+use sync::atomic::Ordering::Relaxed;
+use syserr::{Errno, RestartAction};
+
+/// Every how many system calls one is timed; a power of two.
+const SAMPLE: u32 = 16;
+
+/// Runs a task to its end.
+pub(crate) async fn run(mut cx: TaskCx) {
+    let status = cycle(&mut cx).await;
+    crate::exit::exit_task(cx, status);
+}
+
+async fn cycle(cx: &mut TaskCx) -> ExitStatus {
+    loop {
+        if cx.restart.is_some() || !cx.task.enter_user() {
+            if let Some(status) = attend(cx).await {
+                return status;
+            }
+            continue;
+        }
+        let trap = switch(cx).await;
+        cx.task.leave_user();
+        cx.fault = Default::default();
+        match trap {
+            Trap::Syscall => syscall(cx).await,
+            Trap::Fault { addr, access, info } => cx.memory_fault(addr, access, info),
+            Trap::Exception { signo, code, addr, info } => cx.exception(signo, code, addr, info),
+            Trap::Interrupted => cx.publish_times(),
+            Trap::Dead => cx.task.kill_group(crate::signal::SIGKILL),
+        }
+    }
+}
+
+async fn switch(cx: &mut TaskCx) -> Trap {
+    let TaskCx { image, context, .. } = cx;
+    let crate::TaskImage { arch, mm, .. } = image;
+    let Some(mm) = mm else { return Trap::Dead };
+    let space = mm.address_space();
+    poll_fn(|c| context.poll_switch(c, space, arch)).await
+}
+
+async fn syscall(cx: &mut TaskCx) {
+    cx.image.arch.save_orig();
+    let nr = cx.image.arch.syscall_no();
+    let args = cx.image.arch.syscall_args();
+    let entry = cx.image.syscall_table().lookup(nr);
+    cx.traps = cx.traps.wrapping_add(1);
+    let timed = cx.traps.is_multiple_of(SAMPLE);
+    let start = if timed { cx.kernel().now(ClockId::Monotonic) } else { 0 };
+    let mut outcome = begin(cx, nr, entry, &args);
+    if timed {
+        let took = (cx.kernel().now(ClockId::Monotonic) - start).max(0) as u64;
+        cx.task.system_ns.fetch_add(took * u64::from(SAMPLE), Relaxed);
+        cx.publish_times();
+    }
+    while let Outcome::Block(future) = outcome {
+        outcome = future.await;
+    }
+    if matches!(outcome, Outcome::Keep) {
+        crate::exec::take_up(cx);
+    }
+    end(cx, nr, entry, &args, outcome);
+}
+
+/// Filters, tracer and handler.
+fn begin(cx: &mut TaskCx, nr: u64, entry: &Entry, args: &Args) -> Outcome {
+    if cx.task.filtered.load(Relaxed)
+        && let Some(instead) = crate::seccomp::check(cx, nr, args)
+    {
+        return instead;
+    }
+    if let Some(t) = cx.kernel().tracer() {
+        let t = t.clone();
+        t.enter(cx, nr, entry, args);
+    }
+    (entry.handler)(cx, args)
+}
+
+/// Puts the result where user code finds it.
+fn end(cx: &mut TaskCx, nr: u64, entry: &Entry, args: &Args, outcome: Outcome) {
+    let result = match outcome {
+        Outcome::Done(r) => {
+            cx.interrupted = r == Err(Errno::EINTR);
+            cx.image.arch.set_return(r.unwrap_or_else(Errno::to_return));
+            Some(r)
+        }
+        Outcome::Restart(r) => {
+            cx.restart = Some(r);
+            None
+        }
+        // A blocked call has been waited for.
+        Outcome::Keep | Outcome::Block(_) => None,
+    };
+    if let Some(t) = cx.kernel().tracer() {
+        let t = t.clone();
+        t.exit(cx, nr, entry, args, result);
+    }
+}
+
+/// Everything that stands between a trap and user code. The status, when the task ends.
+async fn attend(cx: &mut TaskCx) -> Option<ExitStatus> {
+    loop {
+        let why = cx.task.attention();
+        let interrupted = cx.restart.is_some() || cx.interrupted;
+        if why.contains(Attention::EXIT) {
+            return Some(cx.exit_status());
+        }
+        if why.contains(Attention::MASK) && !interrupted {
+            cx.task.restore_mask();
+        } else if why.contains(Attention::CPU_TIME) {
+            cx.task.clear_attention(Attention::CPU_TIME);
+            cx.publish_times();
+            cx.task.group_ref().check_cpu_timers();
+        } else if why.contains(Attention::STOP) {
+            cx.task.clone().take_part_in_stop().await;
+        } else if why.contains(Attention::SIGNAL) {
+            cx.deliver_signal();
+        } else if let Some(restart) = cx.restart.take() {
+            match restart.without_handler() {
+                RestartAction::Again => cx.image.arch.restart_syscall(),
+                RestartAction::AgainWithBlock => cx.image.arch.restart_with_block(),
+                RestartAction::Interrupted => cx.set_error(Errno::EINTR),
+            }
+        } else if cx.interrupted {
+            cx.interrupted = false;
+        } else {
+            return None;
+        }
+    }
+}
+
+impl TaskCx {
+    pub(crate) fn set_error(&mut self, e: Errno) {
+        self.image.arch.set_return(e.to_return());
+    }
+
+    /// How this thread ends: as its group, or, when another thread replaces the image, silently.
+    fn exit_status(&self) -> ExitStatus {
+        let own = self.exit.unwrap_or(ExitStatus::Exited(0));
+        self.task.group_ref().lock().exiting.unwrap_or(own)
+    }
+
+    /// exit(2): this thread ends, others go on.
+    pub(crate) fn exit_thread(&mut self, status: ExitStatus) {
+        self.exit = Some(status);
+        self.task.note(Attention::EXIT);
+        self.task.leaving.store(true, Relaxed);
+    }
+}

@@ -1,0 +1,252 @@
+//! POSIX timers: timer_create(2).
+
+use super::Fire;
+use super::service::Armed;
+use crate::signal::Info;
+use crate::{ClockId, Kernel, Task, ThreadGroup};
+use alloc::sync::{Arc, Weak};
+use syserr::Errno;
+
+/// What a timer's expiry does.
+#[derive(Clone, Debug)]
+pub enum Notify {
+    /// `SIGEV_NONE`.
+    Nothing,
+    /// `SIGEV_SIGNAL`: a signal to the process.
+    Process(u32),
+    /// `SIGEV_THREAD_ID`: a signal to one thread.
+    Thread(u32, Weak<Task>),
+}
+
+/// What a timer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerClock {
+    /// `CLOCK_REALTIME` and its relatives.
+    Realtime,
+    /// `CLOCK_MONOTONIC` and its relatives.
+    Monotonic,
+}
+
+impl TimerClock {
+    /// The clock that is read.
+    pub const fn id(self) -> ClockId {
+        match self {
+            TimerClock::Realtime => ClockId::Realtime,
+            TimerClock::Monotonic => ClockId::Monotonic,
+        }
+    }
+}
+
+/// One timer of a process.
+#[derive(Debug)]
+pub struct PosixTimer {
+    /// What it counts.
+    pub clock: TimerClock,
+    /// What its expiry does.
+    pub notify: Notify,
+    /// `sigev_value`.
+    pub value: u64,
+    /// Nanoseconds; 0 for a timer that expires once.
+    pub interval: i64,
+    /// `CLOCK_MONOTONIC` nanoseconds; 0 while disarmed.
+    pub deadline: i64,
+    /// Expirations since the signal that is pending was queued.
+    pub overrun: i32,
+    /// What timer_getoverrun(2) says: of the signal that was delivered last.
+    pub last_overrun: i32,
+    generation: u64,
+    armed: Option<Armed>,
+    queued: bool,
+}
+
+/// `DELAYTIMER_MAX`.
+const OVERRUN_MAX: i64 = i32::MAX as i64;
+
+/// How many timers a process may have. Linux counts them against `RLIMIT_SIGPENDING`.
+const MAX_TIMERS: usize = 4096;
+
+struct TimerFire {
+    kernel: Weak<Kernel>,
+    group: Weak<ThreadGroup>,
+    id: i32,
+}
+
+impl Fire for TimerFire {
+    fn fire(&self, at: i64, generation: u64) {
+        let (Some(kernel), Some(group)) = (self.kernel.upgrade(), self.group.upgrade()) else {
+            return;
+        };
+        let (notify, info) = {
+            let mut timers = group.timers.lock();
+            let Some(t) = timers.posix.get_mut(&self.id) else { return };
+            if t.generation != generation {
+                return;
+            }
+            t.armed = None;
+            t.deadline = 0;
+            let mut expirations = 1;
+            if t.interval > 0 {
+                let missed = (kernel.now(ClockId::Monotonic) - at).max(0) / t.interval;
+                expirations += missed;
+                let step = t.interval.saturating_mul(missed + 1);
+                arm(&kernel, &group, self.id, t, at.saturating_add(step));
+            }
+            let late = if t.queued { expirations } else { expirations - 1 };
+            t.overrun = i64::from(t.overrun).saturating_add(late).min(OVERRUN_MAX) as i32;
+            if t.queued {
+                return;
+            }
+            t.queued = !matches!(t.notify, Notify::Nothing);
+            let signo = match t.notify {
+                Notify::Nothing => return,
+                Notify::Process(s) | Notify::Thread(s, _) => s,
+            };
+            (t.notify.clone(), Info::timer(signo, self.id, t.overrun, t.value))
+        };
+        let signo = info.signo as u32;
+        let sent = match notify {
+            Notify::Thread(_, task) => match task.upgrade() {
+                Some(t) => group.post_thread(&t, signo, info),
+                None => return,
+            },
+            _ => group.post(signo, info),
+        };
+        if sent.is_err() {
+            // No room for the signal: the next expiry tries again.
+            if let Some(t) = group.timers.lock().posix.get_mut(&self.id) {
+                t.queued = false;
+            }
+        }
+    }
+}
+
+fn arm(kernel: &Arc<Kernel>, group: &Arc<ThreadGroup>, id: i32, t: &mut PosixTimer, at: i64) {
+    let fire = TimerFire { kernel: Arc::downgrade(kernel), group: Arc::downgrade(group), id };
+    t.deadline = at;
+    let service = kernel.timer_service();
+    t.armed = Some(service.arm(kernel.embedder(), at, Arc::new(fire), t.generation));
+}
+
+impl ThreadGroup {
+    /// timer_create(2): the timer's ID.
+    ///
+    /// # Errors
+    /// `EAGAIN` when there are too many.
+    pub(crate) fn create_timer(&self, clock: TimerClock, notify: Notify, value: Option<u64>) -> Result<i32, Errno> {
+        let mut timers = self.timers.lock();
+        if timers.posix.len() >= MAX_TIMERS {
+            return Err(Errno::EAGAIN);
+        }
+        let mut id = timers.next_posix;
+        while timers.posix.contains_key(&id) {
+            id = id.checked_add(1).unwrap_or(0);
+        }
+        timers.next_posix = id.checked_add(1).unwrap_or(0);
+        let timer = PosixTimer {
+            clock,
+            notify,
+            value: value.unwrap_or(id as u64),
+            interval: 0,
+            deadline: 0,
+            overrun: 0,
+            last_overrun: 0,
+            generation: 0,
+            armed: None,
+            queued: false,
+        };
+        timers.posix.insert(id, timer);
+        Ok(id)
+    }
+
+    /// timer_settime(2): arms timer `id` for `deadline` on `CLOCK_MONOTONIC`, or disarms it with
+    /// `None`. Returns what it was: time left and interval, in nanoseconds.
+    ///
+    /// # Errors
+    /// `EINVAL` when there is no such timer.
+    pub(crate) fn set_timer(
+        self: &Arc<Self>,
+        kernel: &Arc<Kernel>,
+        id: i32,
+        deadline: Option<i64>,
+        interval: i64,
+    ) -> Result<(i64, i64), Errno> {
+        let old = self.timer_state(kernel, id)?;
+        let mut timers = self.timers.lock();
+        let t = timers.posix.get_mut(&id).ok_or(Errno::EINVAL)?;
+        if let Some(armed) = t.armed.take() {
+            kernel.timer_service().cancel(armed);
+        }
+        t.generation += 1;
+        t.interval = interval;
+        t.deadline = 0;
+        t.overrun = 0;
+        t.last_overrun = 0;
+        if let Some(at) = deadline {
+            arm(kernel, self, id, t, at);
+        }
+        Ok(old)
+    }
+
+    /// timer_gettime(2): time left and interval, in nanoseconds.
+    ///
+    /// # Errors
+    /// `EINVAL` when there is no such timer.
+    pub(crate) fn timer_state(&self, kernel: &Kernel, id: i32) -> Result<(i64, i64), Errno> {
+        let timers = self.timers.lock();
+        let t = timers.posix.get(&id).ok_or(Errno::EINVAL)?;
+        let left = match t.deadline {
+            0 => 0,
+            at => (at - kernel.now(ClockId::Monotonic)).max(1),
+        };
+        Ok((left, t.interval))
+    }
+
+    /// The clock of a timer.
+    ///
+    /// # Errors
+    /// `EINVAL` when there is no such timer.
+    pub(crate) fn timer_clock(&self, id: i32) -> Result<TimerClock, Errno> {
+        self.timers.lock().posix.get(&id).map(|t| t.clock).ok_or(Errno::EINVAL)
+    }
+
+    /// timer_getoverrun(2).
+    ///
+    /// # Errors
+    /// `EINVAL` when there is no such timer.
+    pub(crate) fn timer_overrun(&self, id: i32) -> Result<i32, Errno> {
+        self.timers.lock().posix.get(&id).map(|t| t.last_overrun).ok_or(Errno::EINVAL)
+    }
+
+    /// timer_delete(2).
+    ///
+    /// # Errors
+    /// `EINVAL` when there is no such timer.
+    pub(crate) fn delete_timer(&self, kernel: &Kernel, id: i32) -> Result<(), Errno> {
+        let timer = self.timers.lock().posix.remove(&id).ok_or(Errno::EINVAL)?;
+        if let Some(armed) = timer.armed {
+            kernel.timer_service().cancel(armed);
+        }
+        Ok(())
+    }
+
+    /// Deletes all POSIX timers: execve(2) and the end of the process.
+    pub(crate) fn delete_timers(&self, kernel: &Kernel) {
+        let gone = core::mem::take(&mut self.timers.lock().posix);
+        for armed in gone.into_values().filter_map(|t| t.armed) {
+            kernel.timer_service().cancel(armed);
+        }
+    }
+
+    /// A timer's signal is on its way to user code: fills its overrun count in, and lets the next
+    /// expiry queue a signal again.
+    pub(crate) fn rearm_timer(&self, mut info: Info) -> Info {
+        if info.code == crate::signal::SI_TIMER {
+            if let Some(t) = self.timers.lock().posix.get_mut(&info.pid()) {
+                t.last_overrun = core::mem::take(&mut t.overrun);
+                t.queued = false;
+                info.set_overrun(t.last_overrun);
+            }
+        }
+        info
+    }
+}

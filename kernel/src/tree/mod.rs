@@ -1,0 +1,143 @@
+//! The process tree: which IDs there are, who is whose child, process groups and sessions.
+//!
+//! Plain data under one lock, keyed by ID, so that there are no reference cycles and every
+//! question has one place where it is answered. Lock order: the tree, then a group's signal lock,
+//! then its handlers, then a thread's signals.
+
+mod job;
+mod pids;
+
+use crate::{ExitStatus, Task, ThreadGroup};
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use pids::Pids;
+use sync::atomic::Ordering;
+use syserr::Errno;
+
+/// The first process's ID.
+pub const INIT: i32 = 1;
+
+/// One process in the tree.
+pub(crate) struct Proc {
+    pub(crate) group: Arc<ThreadGroup>,
+    /// Thread group ID of the parent; 0 for none.
+    pub(crate) parent: i32,
+    /// The parent's thread that made it, for `__WNOTHREAD` and `PR_SET_PDEATHSIG`.
+    pub(crate) parent_tid: i32,
+    pub(crate) children: Vec<i32>,
+    pub(crate) pgid: i32,
+    pub(crate) sid: i32,
+    /// All threads have ended, with this status; waits for its parent.
+    pub(crate) zombie: Option<ExitStatus>,
+    /// User ID that `si_uid` of `SIGCHLD` tells once it is a zombie.
+    pub(crate) uid: u32,
+}
+
+/// All tasks and processes of a kernel.
+#[derive(Default)]
+pub(crate) struct Tree {
+    pids: Pids,
+    pub(crate) tasks: BTreeMap<i32, Arc<Task>>,
+    pub(crate) procs: BTreeMap<i32, Proc>,
+    /// No new processes: the first one has ended.
+    pub(crate) closed: bool,
+}
+
+impl Tree {
+    /// A free ID.
+    ///
+    /// # Errors
+    /// `EAGAIN` when there is none; `ENOMEM` when the first process has ended.
+    pub(crate) fn allocate(&mut self) -> Result<i32, Errno> {
+        if self.closed {
+            return Err(Errno::ENOMEM);
+        }
+        let Tree { pids, tasks, procs, .. } = self;
+        // The ID of a process group or session stays taken as long as that has members.
+        pids.next(|id| {
+            tasks.contains_key(&id)
+                || procs.contains_key(&id)
+                || procs.values().any(|p| p.pgid == id || p.sid == id)
+        })
+    }
+
+    /// Enters a thread.
+    pub(crate) fn add_task(&mut self, task: Arc<Task>) {
+        self.tasks.insert(task.tid(), task);
+    }
+
+    /// Enters a process as a child of `parent` (0 for none), in its process group and session.
+    pub(crate) fn add_proc(&mut self, group: Arc<ThreadGroup>, parent: i32, parent_tid: i32) {
+        let tgid = group.tgid();
+        let (pgid, sid) = match self.procs.get_mut(&parent) {
+            Some(p) => {
+                p.children.push(tgid);
+                (p.pgid, p.sid)
+            }
+            None => (tgid, tgid),
+        };
+        group.ppid.store(parent, Ordering::Relaxed);
+        group.pgid.store(pgid, Ordering::Relaxed);
+        group.sid.store(sid, Ordering::Relaxed);
+        let proc = Proc {
+            group,
+            parent,
+            parent_tid,
+            children: Vec::new(),
+            pgid,
+            sid,
+            zombie: None,
+            uid: 0,
+        };
+        self.procs.insert(tgid, proc);
+    }
+
+    /// Removes a process that was waited for, or that nobody waits for.
+    pub(crate) fn remove_proc(&mut self, tgid: i32) -> Option<Proc> {
+        let proc = self.procs.remove(&tgid)?;
+        self.tasks.remove(&tgid);
+        if let Some(parent) = self.procs.get_mut(&proc.parent) {
+            parent.children.retain(|&c| c != tgid);
+        }
+        Some(proc)
+    }
+
+    /// Gives `child` to another parent.
+    pub(crate) fn reparent(&mut self, child: i32, parent: i32, parent_tid: i32) {
+        if let Some(p) = self.procs.get_mut(&child) {
+            p.parent = parent;
+            p.parent_tid = parent_tid;
+            p.group.ppid.store(parent, Ordering::Relaxed);
+        }
+        if let Some(p) = self.procs.get_mut(&parent) {
+            p.children.push(child);
+        }
+    }
+
+    /// Who takes the children of `tgid` when it ends: the nearest ancestor that is a subreaper,
+    /// else the first process. `None` when there is nobody left.
+    pub(crate) fn reaper(&self, tgid: i32) -> Option<i32> {
+        let alive = |id: i32| self.procs.get(&id).filter(|p| p.zombie.is_none());
+        let mut at = self.procs.get(&tgid)?.parent;
+        // Every step goes up the tree, so it ends; the bound is against a tree that lies.
+        for _ in 0..self.procs.len() {
+            let Some(p) = alive(at) else { break };
+            if p.group.lock().subreaper {
+                return Some(at);
+            }
+            at = p.parent;
+        }
+        alive(INIT).filter(|_| tgid != INIT).map(|_| INIT)
+    }
+
+    /// The members of a process group.
+    pub(crate) fn members(&self, pgid: i32) -> impl Iterator<Item = &Proc> {
+        self.procs.values().filter(move |p| p.pgid == pgid)
+    }
+
+    /// How many tasks run under a real user ID; for `RLIMIT_NPROC`.
+    pub(crate) fn tasks_of(&self, uid: u32) -> u64 {
+        self.tasks.values().filter(|t| !t.has_exited() && t.creds().uid == uid).count() as u64
+    }
+}

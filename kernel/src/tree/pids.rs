@@ -1,0 +1,37 @@
+//! Process IDs.
+
+use syserr::Errno;
+
+/// One more than the highest ID (`/proc/sys/kernel/pid_max`).
+pub(super) const PID_MAX: i32 = 32768;
+/// Where IDs start again after the highest (`RESERVED_PIDS`).
+const RESERVED: i32 = 300;
+
+/// Hands IDs out in rising order, and starts again below when it reaches the end.
+#[derive(Debug, Default)]
+pub(super) struct Pids {
+    last: i32,
+    /// Started again at least once: only then can an ID be taken.
+    again: bool,
+}
+
+impl Pids {
+    /// The next ID that is not `taken`.
+    ///
+    /// # Errors
+    /// `EAGAIN` when every ID is taken.
+    pub(super) fn next(&mut self, taken: impl Fn(i32) -> bool) -> Result<i32, Errno> {
+        for _ in 0..PID_MAX {
+            let mut id = self.last + 1;
+            if id >= PID_MAX {
+                id = RESERVED;
+                self.again = true;
+            }
+            self.last = id;
+            if !self.again || !taken(id) {
+                return Ok(id);
+            }
+        }
+        Err(Errno::EAGAIN)
+    }
+}
