@@ -112,6 +112,11 @@ impl TaskImage {
         }
     }
 
+    /// Registers and memory at once, to run with.
+    pub(crate) fn parts(&mut self) -> (&mut arch::Context, Option<&Arc<MemoryManager>>) {
+        (&mut self.arch, self.mm.as_ref())
+    }
+
     /// The registers.
     pub fn arch(&self) -> &arch::Context {
         &self.arch

@@ -1,6 +1,6 @@
 //! Sending: side effects, pending sets, and who is to take it.
 
-use super::{Info, Queued, SIGCONT, SIGKILL, SIGSTOP, SigSet};
+use super::{Info, Queued, SIGCONT, SIGKILL, SigSet};
 use crate::group::{GroupState, Stop};
 use crate::{Attention, ExitStatus, Resource, Task, ThreadGroup};
 use alloc::sync::Arc;
@@ -168,11 +168,6 @@ pub(crate) fn begin_exit(state: &mut GroupState, status: ExitStatus) {
         }
         t.call(Attention::EXIT);
     }
-}
-
-/// Whether the kernel itself, not a handler or mask, decides about the signal.
-pub(crate) const fn is_unstoppable(signo: u32) -> bool {
-    signo == SIGKILL || signo == SIGSTOP
 }
 
 impl Task {

@@ -38,7 +38,7 @@ async fn cycle(cx: &mut TaskCx) -> ExitStatus {
 
 async fn switch(cx: &mut TaskCx) -> Trap {
     let TaskCx { image, context, .. } = cx;
-    let crate::TaskImage { arch, mm, .. } = image;
+    let (arch, mm) = image.parts();
     let Some(mm) = mm else { return Trap::Dead };
     let space = mm.address_space();
     poll_fn(|c| context.poll_switch(c, space, arch)).await

@@ -19,7 +19,7 @@ pub(crate) struct GroupTimers {
     /// Processor time in nanoseconds at which `RLIMIT_CPU` speaks up; 0 for never.
     pub(crate) limit: u64,
     /// The next look at processor time.
-    pub(crate) watch: Option<service::Armed>,
+    pub(crate) watch: Option<Armed>,
     pub(crate) posix: BTreeMap<i32, PosixTimer>,
     pub(crate) next_posix: i32,
 }
