@@ -11,6 +11,7 @@ extern crate std;
 pub mod aarch64;
 mod access;
 mod addr;
+mod addr_seq;
 pub mod auxv;
 mod context;
 pub mod fpu;
@@ -24,6 +25,7 @@ pub mod x86_64;
 
 pub use access::Access;
 pub use addr::{Addr, AddrRange, HUGE_PAGE_SIZE, PAGE_SIZE};
+pub use addr_seq::AddrRangeSeq;
 pub use auxv::AuxEntry;
 pub use context::Context;
 pub use fpu::{FpuLayout, FpuState};

@@ -73,9 +73,7 @@ impl Plan {
                 to.copy_from_slice(bytes);
             }
         };
-        let head = |magic: u32, size: usize| {
-            (u64::from(magic) | (size as u64) << 32).to_le_bytes()
-        };
+        let head = |magic: u32, size: usize| (u64::from(magic) | (size as u64) << 32).to_le_bytes();
         let image = fpu.as_bytes();
         put(RECORDS, &head(FPSIMD_MAGIC, FPSIMD_RECORD));
         put(RECORDS + 8, image.get(512..520).unwrap_or_default());
@@ -113,11 +111,7 @@ pub(super) struct Found {
 /// # Errors
 /// `EFAULT` for memory that cannot be read and for every record that a kernel with this FPU does
 /// not write, in a place where it does not.
-pub(super) fn parse(
-    mem: &dyn UserMemory,
-    frame: Addr,
-    fpu: &FpuLayout,
-) -> Result<Found, Errno> {
+pub(super) fn parse(mem: &dyn UserMemory, frame: Addr, fpu: &FpuLayout) -> Result<Found, Errno> {
     let bad = Errno::EFAULT;
     let mut found = Found::default();
     let mut seen = (false, false);
@@ -166,12 +160,7 @@ pub(super) fn parse(
 }
 
 /// Where the registers of an SVE record are; `None` if it has only a header.
-fn sve(
-    mem: &dyn UserMemory,
-    at: Addr,
-    size: u64,
-    fpu: &FpuLayout,
-) -> Result<Option<Addr>, Errno> {
+fn sve(mem: &dyn UserMemory, at: Addr, size: u64, fpu: &FpuLayout) -> Result<Option<Addr>, Errno> {
     let FpuKind::Sve { vl } = fpu.kind() else { return Err(Errno::EFAULT) };
     if size < SVE_HEADER as u64 {
         return Err(Errno::EFAULT);

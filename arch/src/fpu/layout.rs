@@ -180,8 +180,7 @@ impl FpuLayout {
             (xfeature::TILEDATA, 2816, 8192),
             (xfeature::APX, 960, 128),
         ];
-        let components =
-            PLACES.map(|(number, offset, size)| Component { number, offset, size });
+        let components = PLACES.map(|(number, offset, size)| Component { number, offset, size });
         let used = components.iter().filter(|c| xcr0 & 1 << c.number != 0);
         let size = used.map(|c| c.offset + c.size).max().unwrap_or(EXTENDED as u32);
         FpuLayout::xsave(xcr0, size, &components)

@@ -57,8 +57,8 @@ impl FpuState {
     pub(crate) fn restore_signal(&mut self, area: &[u8]) -> Result<(), Errno> {
         let word = |at| read(area, at).map_or(0, u32::from_le_bytes);
         let long = |at| read(area, at).map_or(0, u64::from_le_bytes);
-        let magic = word(SW_BYTES) == FP_XSTATE_MAGIC1
-            && word(self.layout().size()) == FP_XSTATE_MAGIC2;
+        let magic =
+            word(SW_BYTES) == FP_XSTATE_MAGIC1 && word(self.layout().size()) == FP_XSTATE_MAGIC2;
         let extended = self.layout().kind() == FpuKind::Xsave && magic;
         let (wanted, present) = if extended {
             (long(SW_BYTES + 8) & self.layout().xcr0(), long(XSTATE_BV))

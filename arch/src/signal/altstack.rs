@@ -34,8 +34,9 @@ pub struct AltStack {
 }
 
 /// `stack_t`: an [`AltStack`] as user memory holds it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct StackT {
     /// `ss_sp`.

@@ -8,8 +8,9 @@ pub const SIGNAL_COUNT: u32 = 64;
 /// A set of signals in the kernel's `sigset_t` form: bit `n - 1` stands for signal `n`.
 ///
 /// Numbers outside `1..=64` are in no set, and putting one in changes nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(transparent)]
 pub struct SignalSet(pub u64);
 

@@ -205,12 +205,7 @@ pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, Errno
 
 /// Reads an FPU state of `size` bytes, or its legacy area where no more is there: a program may
 /// have put only that on its stack.
-fn read_state(
-    mem: &dyn UserMemory,
-    at: Addr,
-    area: &mut [u8],
-    size: usize,
-) -> Result<(), Errno> {
+fn read_state(mem: &dyn UserMemory, at: Addr, area: &mut [u8], size: usize) -> Result<(), Errno> {
     let area = area.get_mut(..size).unwrap_or_default();
     let Err(short) = mem.copy_in(at, area, crate::Permissions::Obey) else { return Ok(()) };
     let magic = crate::fpu::read(area, crate::fpu::SW_BYTES).map(u32::from_le_bytes);

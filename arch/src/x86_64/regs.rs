@@ -4,8 +4,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The registers of one x86-64 thread, in the order and size of `struct user_regs_struct`
 /// (`arch/x86/include/asm/user_64.h`), which is also what `PTRACE_GETREGS` hands out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 #[expect(missing_docs, reason = "the fields are the registers of the same names")]
 pub struct Registers {
