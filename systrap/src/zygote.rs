@@ -342,3 +342,9 @@ unsafe extern "C" fn become_template(birth: &Birth) -> ! {
         )
     }
 }
+
+/// The stub's code.
+#[cfg(test)]
+pub(crate) fn image() -> &'static [u8] {
+    IMAGE
+}

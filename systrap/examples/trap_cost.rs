@@ -1,0 +1,56 @@
+//! What a system call of a guest costs: nanoseconds from trap to trap.
+use arch::{Access, Addr, AddrRange, Context};
+use kernel::Trap;
+use std::future::poll_fn;
+use systrap::{Host, HostConfig};
+
+const CODE: u64 = 0x40_0000;
+const ROUNDS: u32 = 20_000;
+
+fn main() -> std::io::Result<()> {
+    let host = Host::new(HostConfig { memory_limit: 64 << 20, ..HostConfig::default() })?;
+    let platform = host.embedder().platform;
+    let memory = platform.memory();
+    let page = memory.allocate(4096).expect("64 MiB hold a page");
+    // 1: mov eax, 39; syscall; jmp 1b
+    memory.write(page.start, b"\xb8\x27\0\0\0\x0f\x05\xeb\xf7");
+    host.run(async move {
+        let space = platform.new_address_space().expect("a first address space");
+        let at = AddrRange { start: Addr(CODE), end: Addr(CODE + 4096) };
+        space.map(at, page.start, Access::READ | Access::EXEC, false).expect("an empty space");
+        let mut context = platform.new_context().expect("a first context");
+        let mut regs = Context::new(platform.arch(), platform.fpu_layout());
+        regs.set_ip(Addr(CODE));
+        let mut rounds = Vec::new();
+        for _ in 0..12 {
+            let start = std::time::Instant::now();
+            for _ in 0..ROUNDS {
+                let trap = poll_fn(|cx| context.poll_switch(cx, &space, &mut regs)).await;
+                match trap {
+                    Trap::Syscall => regs.set_return(0),
+                    Trap::Fault { .. } => panic!("{trap:x?} at {:?}", regs.ip()),
+                    _ => {}
+                }
+            }
+            rounds.push(start.elapsed().as_nanos() as u64 / u64::from(ROUNDS));
+        }
+        rounds.sort_unstable();
+        println!("ns per trap: best {}, median {}", rounds[0], rounds[rounds.len() / 2]);
+        let mut lives = Vec::new();
+        for _ in 0..60 {
+            let start = std::time::Instant::now();
+            let space = platform.new_address_space().expect("an address space");
+            space.map(at, page.start, Access::READ | Access::EXEC, false).expect("an empty space");
+            let mut context = platform.new_context().expect("a context");
+            regs.set_ip(Addr(CODE));
+            for _ in 0..2 {
+                poll_fn(|cx| context.poll_switch(cx, &space, &mut regs)).await;
+            }
+            drop((context, space));
+            lives.push(start.elapsed().as_micros());
+        }
+        lives.sort_unstable();
+        println!("us per address space: best {}, median {}", lives[0], lives[lives.len() / 2]);
+    });
+    Ok(())
+}
