@@ -13,7 +13,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::fd::BorrowedFd;
 use std::io;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU64, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 use std::sync::{Arc, Weak};
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
@@ -54,6 +54,10 @@ pub(crate) struct Shared {
     pub(crate) xsave: Xsave,
     pub(crate) fpu: FpuLayout,
     pub(crate) clock: Arc<HostClock>,
+    /// Contexts that are ready or in user code.
+    pub(crate) running: AtomicU32,
+    /// Cycles that user code runs between two traps, on average.
+    expected: AtomicU64,
     active: Mutex<Vec<Arc<Space>>>,
     generation: AtomicU64,
     /// Spaces without users whose process may still live.
@@ -64,6 +68,25 @@ impl Shared {
     /// Cycles that an idle stub thread spins.
     pub(crate) fn stub_spin(&self) -> u32 {
         (self.cycles_per_us * 30) as u32
+    }
+
+    /// Takes note of how long user code ran until its trap. One long run must not make many short
+    /// ones wait, so it counts no more than a wake-up costs a few times over.
+    pub(crate) fn expect(&self, cycles: u64) {
+        let sample = cycles.min(400 * self.cycles_per_us);
+        let old = self.expected.load(Relaxed);
+        self.expected.store((old * 7 + sample) / 8, Relaxed);
+    }
+
+    /// Cycles that are worth spinning for the next trap.
+    pub(crate) fn spin_budget(&self) -> u64 {
+        if self.running.load(Relaxed) == 0 {
+            return 0;
+        }
+        match self.expected.load(Relaxed) / self.cycles_per_us {
+            0..150 => 200 * self.cycles_per_us,
+            _ => 5 * self.cycles_per_us,
+        }
     }
 
     pub(crate) fn activate(&self, space: Arc<Space>) {
@@ -173,6 +196,8 @@ impl Host {
             slices: Slices { patience: 40 * cycles_per_us, slice: 6000 * cycles_per_us },
             cpus: config.cpus.clamp(1, crate::shared::MAX_THREADS),
             spare: config.spare_stubs,
+            running: AtomicU32::new(0),
+            expected: AtomicU64::new(0),
             active: Mutex::default(),
             generation: AtomicU64::new(0),
             dying: Mutex::default(),

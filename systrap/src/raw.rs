@@ -165,8 +165,10 @@ impl RawContext {
         }
         // Waiting for a host thread is not user time; what the stub says counts within bounds.
         let now = crate::sys::tsc();
-        let entered = words.started.load(Relaxed).clamp(self.started, now);
-        self.cycles += now - entered;
+        let left = words.trapped.load(Relaxed).clamp(self.started, now.max(self.started));
+        let entered = words.started.load(Relaxed).clamp(self.started, left);
+        self.cycles += left - entered;
+        b.space.host.expect(left - entered);
         let signo = words.signo.load(Relaxed);
         if signo == crate::shared::INTERRUPT_SIGNAL {
             self.interrupter.pending.store(false, Release);

@@ -232,9 +232,11 @@ pub struct Slot {
     pub cr2: AtomicU64,
     /// General registers.
     pub regs: [AtomicU64; reg::COUNT],
+    /// Time-stamp counter when user code was left.
+    pub trapped: AtomicU64,
     /// Host thread, plus one, whose registers last held the FPU state.
     pub fpu_thread: AtomicU32,
-    _pad: [u32; 9],
+    _pad: [u32; 7],
 }
 
 /// Offset of the FPU image in a slot.

@@ -89,6 +89,8 @@ pub unsafe extern "C" fn handle(signo: i32, info: *const SigInfo, uc: *mut UCont
         fence(SeqCst);
         if slot.interrupt.load(SeqCst) != 0 {
             slot.signo.store(INTERRUPT_SIGNAL, Relaxed);
+            slot.started.store(0, Relaxed);
+            slot.trapped.store(0, Relaxed);
             slot.thread.store(0, Relaxed);
             thread.current.store(0, Relaxed);
             publish(report, next);
@@ -144,6 +146,7 @@ fn fpu_bytes(features: u64, full: usize) -> usize {
 
 #[inline(always)]
 fn save(control: &Control, slot: &Slot, signo: i32, info: &SigInfo, uc: &UContext) {
+    slot.trapped.store(sys::tsc(), Relaxed);
     for (value, at) in uc.gregs.iter().zip(ORDER) {
         slot.regs[at].store(*value, Relaxed);
     }

@@ -28,13 +28,11 @@ pub(crate) struct Executor {
     host: Arc<Shared>,
     spaces: Vec<Arc<Space>>,
     generation: u64,
-    /// Cycles that the next trap takes to come, on average.
-    expected: u64,
 }
 
 impl Executor {
     pub(crate) fn new(host: Arc<Shared>) -> Executor {
-        Executor { host, spaces: Vec::new(), generation: 0, expected: 0 }
+        Executor { host, spaces: Vec::new(), generation: 0 }
     }
 
     /// Runs until `done` is set by a future.
@@ -56,18 +54,11 @@ impl Executor {
                 self.host.zygote.tend(self.host.spare);
             }
             if busy {
-                let gap = now.wrapping_sub(idle_since).min(1000 * us);
-                self.expected = (self.expected * 7 + gap) / 8;
-                idle_since = sys::tsc();
-                continue;
-            }
-            let budget = if self.expected < 100 * us { 150 * us } else { 5 * us };
-            if self.spaces.is_empty() || now.wrapping_sub(idle_since) > budget {
-                let gap = now.wrapping_sub(idle_since).min(1000 * us);
+                idle_since = now;
+            } else if now.wrapping_sub(idle_since) >= self.host.spin_budget() {
                 self.sleep(done);
                 looked = sys::tsc();
-                self.expected = (self.expected * 7 + gap.max(200 * us)) / 8;
-                idle_since = sys::tsc();
+                idle_since = looked;
             } else {
                 std::hint::spin_loop();
             }

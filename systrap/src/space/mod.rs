@@ -57,8 +57,8 @@ enum SlotState {
     Free,
     /// Bound to a context that does not run.
     Idle,
-    /// Ready or in user code, since this time-stamp.
-    Running(Waker, u64),
+    /// Ready or in user code.
+    Running(Waker),
     /// Came back.
     Trapped,
     /// Still running, but its context is gone.
@@ -134,7 +134,7 @@ impl Space {
     pub(crate) fn unbind(&self, slot: u32) {
         let mut s = self.state.lock();
         match s.slots[slot as usize] {
-            SlotState::Running(..) => {
+            SlotState::Running(_) => {
                 s.slots[slot as usize] = SlotState::Orphan;
                 self.interrupt_locked(slot);
             }
@@ -153,8 +153,9 @@ impl Space {
             return;
         }
         self.slot(slot).interrupt.store(0, Relaxed);
-        s.slots[slot as usize] = SlotState::Running(waker.clone(), sys::tsc());
+        s.slots[slot as usize] = SlotState::Running(waker.clone());
         s.running += 1;
+        self.host.running.fetch_add(1, Relaxed);
         if s.deferred.is_empty() && s.queue.publish(self.control(), self.report(), self.cookie) {
             self.push_ready(&mut s, slot);
         } else {
@@ -198,7 +199,7 @@ impl Space {
     pub(crate) fn poll_slot(&self, slot: u32, waker: &Waker) -> SlotPoll {
         let mut s = self.state.lock();
         match &mut s.slots[slot as usize] {
-            SlotState::Running(w, _) if !self.is_dead() => {
+            SlotState::Running(w) if !self.is_dead() => {
                 w.clone_from(waker);
                 SlotPoll::Running
             }
@@ -229,6 +230,7 @@ impl Space {
         let mut wake = None;
         let mut more: Vec<Waker> = Vec::new();
         let mut s = self.state.lock();
+        let running = s.running;
         for (i, summary) in report.summary.iter().enumerate() {
             if summary.load(Relaxed) == 0 {
                 continue;
@@ -249,6 +251,7 @@ impl Space {
         if report.attention.load(Relaxed) != 0 {
             report.attention.store(0, SeqCst);
         }
+        self.host.running.fetch_sub(running - s.running, Relaxed);
         let mut free = Vec::new();
         if s.queue.is_awaited() || !s.deferred.is_empty() {
             let (ranges, wakers) = s.queue.progress(report.ops_done.load(Acquire));
@@ -338,7 +341,7 @@ impl Space {
     /// Makes a running slot come back soon.
     pub(crate) fn interrupt(&self, slot: u32) {
         let s = self.state.lock();
-        if matches!(s.slots.get(slot as usize), Some(SlotState::Running(..))) {
+        if matches!(s.slots.get(slot as usize), Some(SlotState::Running(_))) {
             self.interrupt_locked(slot);
         }
     }
@@ -368,9 +371,10 @@ impl Space {
             self.child.reap(true);
             let (free, mut wake) = s.queue.abandon();
             s.deferred.clear();
+            self.host.running.fetch_sub(s.running, Relaxed);
             s.running = 0;
             for slot in &mut s.slots {
-                if let SlotState::Running(w, _) = slot {
+                if let SlotState::Running(w) = slot {
                     wake.push(w.clone());
                 }
             }
@@ -396,7 +400,7 @@ impl State {
     fn trapped(&mut self, slot: usize) -> Option<Waker> {
         let state = self.slots.get_mut(slot)?;
         match std::mem::replace(state, SlotState::Trapped) {
-            SlotState::Running(waker, _) => {
+            SlotState::Running(waker) => {
                 self.running = self.running.saturating_sub(1);
                 Some(waker)
             }

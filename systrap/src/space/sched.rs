@@ -86,7 +86,7 @@ impl Space {
             .slots
             .iter()
             .enumerate()
-            .filter(|(_, state)| matches!(state, SlotState::Running(..)))
+            .filter(|(_, state)| matches!(state, SlotState::Running(_)))
             .map(|(i, _)| i as u32)
             .filter(|&i| self.slot(i).thread.load(Relaxed) != 0)
             .min_by_key(|&i| self.slot(i).started.load(Relaxed));
