@@ -19,8 +19,8 @@ fn main() -> std::io::Result<()> {
         let at = AddrRange { start: Addr(CODE), end: Addr(CODE + 4096) };
         space.map(at, page.start, Access::READ | Access::EXEC, false).expect("an empty space");
         let mut context = platform.new_context().expect("a first context");
-        let mut regs = Context::new(platform.arch(), platform.fpu_layout());
-        regs.set_ip(Addr(CODE));
+        let mut regs = Context::new(platform.arch(), &platform.fpu_layout());
+        regs.set_ip(CODE);
         let mut rounds = Vec::new();
         for _ in 0..12 {
             let start = std::time::Instant::now();
@@ -42,7 +42,7 @@ fn main() -> std::io::Result<()> {
             let space = platform.new_address_space().expect("an address space");
             space.map(at, page.start, Access::READ | Access::EXEC, false).expect("an empty space");
             let mut context = platform.new_context().expect("a context");
-            regs.set_ip(Addr(CODE));
+            regs.set_ip(CODE);
             for _ in 0..2 {
                 poll_fn(|cx| context.poll_switch(cx, &space, &mut regs)).await;
             }

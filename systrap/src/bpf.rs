@@ -7,9 +7,7 @@
 //! clone(2) do not have. A guest that jumps to one of the stub's `syscall` instructions does not
 //! know the cookie. Everything else traps, and a trap inside the handler ends the process.
 
-use crate::shared::{
-    DOORBELL_FD, ENTER_NR, GUEST_END, MAX_FILTER, MEMORY_FD, TEXT_BASE, TEXT_MAX,
-};
+use crate::shared::{DOORBELL_FD, ENTER_NR, GUEST_END, MAX_FILTER, MEMORY_FD, TEXT_BASE, TEXT_MAX};
 use linux_raw_sys::general as nr;
 
 const LD_ABS: u16 = 0x20;

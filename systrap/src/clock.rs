@@ -28,7 +28,7 @@ const CALIBRATION: i64 = 300_000;
 
 fn host(clock: HostId) -> i64 {
     let t = rustix::time::clock_gettime(clock);
-    t.tv_sec * SECOND + i64::from(t.tv_nsec)
+    t.tv_sec * SECOND + t.tv_nsec
 }
 
 /// `CLOCK_MONOTONIC` of the host in nanoseconds.
@@ -53,8 +53,8 @@ fn sample(clock: HostId) -> (u64, i64) {
 
 /// Whether the host itself trusts the time-stamp counter.
 fn counter_is_good() -> bool {
-    let invariant = __cpuid(0x8000_0000).eax >= 0x8000_0007
-        && __cpuid(0x8000_0007).edx & 1 << 8 != 0;
+    let invariant =
+        __cpuid(0x8000_0000).eax >= 0x8000_0007 && __cpuid(0x8000_0007).edx & 1 << 8 != 0;
     let source = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     invariant && std::fs::read(source).is_ok_and(|s| s.trim_ascii() == b"tsc")
 }
@@ -88,8 +88,7 @@ impl HostClock {
             let (base_cycles, ns) = sample(clock);
             ClockParams { base_cycles, base_ns: ns as u64, mult }
         };
-        let mode =
-            if counter_is_good() { VdsoParams::MODE_TSC } else { VdsoParams::MODE_SYSCALL };
+        let mode = if counter_is_good() { VdsoParams::MODE_TSC } else { VdsoParams::MODE_SYSCALL };
         let next = VdsoParams {
             mode,
             cpu: VdsoParams::CPU_SYSCALL,

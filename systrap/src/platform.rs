@@ -1,6 +1,5 @@
 //! The kernel's seams over the raw parts.
 
-use crate::clock::HostClock;
 use crate::cpu;
 use crate::executor::TimerWheel;
 use crate::host::{Host, Shared};
@@ -11,8 +10,8 @@ use arch::fpu::{Component, FpuLayout};
 use arch::x86_64::{Registers, access_of_error_code};
 use arch::{Access, Addr, AddrRange, Arch};
 use kernel::{
-    BoxFuture, Clock, Context, Embedder, FaultInfo, Interrupt, Platform, Random, Spawn, TimerId,
-    Timers, Trap,
+    BoxFuture, Context, Embedder, FaultInfo, Interrupt, Platform, Random, Spawn, TimerId, Timers,
+    Trap,
 };
 use mm::{AddressSpace, FileRange, MemoryFile, OutOfMemory};
 use std::any::Any;

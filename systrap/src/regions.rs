@@ -91,10 +91,6 @@ impl Regions {
         self.fd.as_fd()
     }
 
-    pub(crate) fn xsave_size(&self) -> u32 {
-        self.xsave_size
-    }
-
     pub(crate) fn bell(&self) -> &Bell {
         // SAFETY: the head is mapped until drop; the type is made of atomics.
         unsafe { self.base.cast().as_ref() }
@@ -159,10 +155,8 @@ impl Regions {
 
     fn slot_ptr(&self, region: RegionIndex, slot: u32) -> NonNull<u8> {
         assert!((slot as usize) < MAX_SLOTS);
-        let at = self.offset(region.0)
-            + CONTROL_SIZE
-            + SLOTS_OFFSET
-            + u64::from(slot) * self.slot_size;
+        let at =
+            self.offset(region.0) + CONTROL_SIZE + SLOTS_OFFSET + u64::from(slot) * self.slot_size;
         // SAFETY: inside the region, by the check above.
         unsafe { self.base.add(at as usize) }
     }

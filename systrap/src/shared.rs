@@ -248,7 +248,7 @@ pub const STACKS_OFFSET: u64 = size_of::<Report>() as u64;
 /// Offset of the slots from the start of [`Report`].
 pub const SLOTS_OFFSET: u64 = STACKS_OFFSET + MAX_THREADS as u64 * STACK_SIZE;
 
-const _: () = assert!(size_of::<Slot>() == XSAVE_OFFSET && XSAVE_OFFSET % 64 == 0);
+const _: () = assert!(size_of::<Slot>() == XSAVE_OFFSET && XSAVE_OFFSET.is_multiple_of(64));
 const _: () = assert!(size_of::<Control>() == 4096 + MAX_SLOTS * 4 + MAX_OPS * 32);
 const _: () = assert!(core::mem::offset_of!(Control, ready) == 4096);
 const _: () = assert!(core::mem::offset_of!(Control, filter) == 192);

@@ -161,7 +161,12 @@ impl Zygote {
         let mut random = [0u8; 12];
         crate::random::fill(&mut random)?;
         let cookie: [u32; 3] = std::array::from_fn(|i| {
-            u32::from_ne_bytes([random[4 * i], random[4 * i + 1], random[4 * i + 2], random[4 * i + 3]])
+            u32::from_ne_bytes([
+                random[4 * i],
+                random[4 * i + 1],
+                random[4 * i + 2],
+                random[4 * i + 3],
+            ])
         });
         let control = self.regions.control(region);
         let filter = bpf::stub_filter(cookie);

@@ -200,7 +200,8 @@ unsafe fn child(parent: u64, region: u64, report_size: u64) -> ! {
         call(sys::MUNMAP, [COMMAND_BASE, size_of::<Command>() as u64, 0, 0, 0, 0]);
         call(sys::CLOSE, [fd, 0, 0, 0, 0, 0]);
         let control = &*CONTROL;
-        let program = [u64::from(control.filter_len.load(Relaxed)), &raw const control.filter as u64];
+        let program =
+            [u64::from(control.filter_len.load(Relaxed)), &raw const control.filter as u64];
         // SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW
         if call(sys::SECCOMP, [1, 4, &raw const program as u64, 0, 0, 0]) != 0 {
             sys::die();

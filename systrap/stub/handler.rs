@@ -43,8 +43,24 @@ pub struct SigInfo {
 
 /// Where each element of `gregs` lies in a slot.
 const ORDER: [usize; 18] = [
-    reg::R8, reg::R9, reg::R10, reg::R11, reg::R12, reg::R13, reg::R14, reg::R15, reg::RDI,
-    reg::RSI, reg::RBP, reg::RBX, reg::RDX, reg::RAX, reg::RCX, reg::RSP, reg::RIP, reg::EFLAGS,
+    reg::R8,
+    reg::R9,
+    reg::R10,
+    reg::R11,
+    reg::R12,
+    reg::R13,
+    reg::R14,
+    reg::R15,
+    reg::RDI,
+    reg::RSI,
+    reg::RBP,
+    reg::RBX,
+    reg::RDX,
+    reg::RAX,
+    reg::RCX,
+    reg::RSP,
+    reg::RIP,
+    reg::EFLAGS,
 ];
 const SIGSYS: i32 = 31;
 /// 64-bit user code and data.

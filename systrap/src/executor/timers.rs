@@ -85,7 +85,8 @@ impl TimerWheel {
     /// Nanoseconds until the next deadline.
     pub(crate) fn until_next(&self) -> Option<u64> {
         let next = self.next.load(Acquire);
-        (next != i64::MAX).then(|| next.saturating_sub(self.clock.now(ClockId::Monotonic)).max(0) as u64)
+        (next != i64::MAX)
+            .then(|| next.saturating_sub(self.clock.now(ClockId::Monotonic)).max(0) as u64)
     }
 
     /// Forgets all timers.

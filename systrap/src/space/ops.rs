@@ -96,12 +96,7 @@ impl Queue {
     }
 
     /// Moves what fits into the ring. `false` if something is left.
-    pub(super) fn publish(
-        &mut self,
-        control: &Control,
-        report: &Report,
-        cookie: [u32; 3],
-    ) -> bool {
+    pub(super) fn publish(&mut self, control: &Control, report: &Report, cookie: [u32; 3]) -> bool {
         if self.staged.is_empty() {
             return true;
         }

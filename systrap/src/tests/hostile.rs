@@ -72,9 +72,15 @@ fn the_stub_s_own_system_calls_are_of_no_use_without_the_cookie() {
     assert!(sites.len() > 5);
     host.run(async move {
         // mmap of the memory file, munmap of the stub, kill, ptrace, socket, execve.
-        let calls = [(9, [0x70_0000, 4096, 3, 0x11, 0, 0]), (11, [TEXT_BASE, 4096, 0, 0, 0, 0]),
-            (62, [1, 9, 0, 0, 0, 0]), (101, [16, 1, 0, 0, 0, 0]), (41, [2, 1, 0, 0, 0, 0]),
-            (59, [0; 6]), (231, [0; 6])];
+        let calls = [
+            (9, [0x70_0000, 4096, 3, 0x11, 0, 0]),
+            (11, [TEXT_BASE, 4096, 0, 0, 0, 0]),
+            (62, [1, 9, 0, 0, 0, 0]),
+            (101, [16, 1, 0, 0, 0, 0]),
+            (41, [2, 1, 0, 0, 0, 0]),
+            (59, [0; 6]),
+            (231, [0; 6]),
+        ];
         let site = sites[sites.len() / 2];
         for (nr, a) in calls {
             let bad = space_of(&bad.host, b"\xff\xe3").0;

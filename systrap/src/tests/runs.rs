@@ -11,8 +11,8 @@ fn a_system_call_traps_with_all_registers() {
     host.run(async move {
         let mut c = RawContext::default();
         let mut r = regs();
-        for i in 0..16 {
-            r[i] = 0x1111_0000 + i as u64;
+        for (i, register) in r.iter_mut().take(16).enumerate() {
+            *register = 0x1111_0000 + i as u64;
         }
         let t = run(&mut c, &s, &mut r).await;
         assert!(
@@ -100,7 +100,8 @@ fn contexts_share_threads_and_keep_their_fpu_state_and_bases() {
     let host = host();
     // movq xmm0, rdi; wrfsbase rdi; wrgsbase rsi; 1: mov eax, 24; syscall; movq rbx, xmm0;
     // rdfsbase rbp; rdgsbase r12; jmp 1b
-    let code = b"\x66\x48\x0f\x6e\xc7\xf3\x48\x0f\xae\xd7\xf3\x48\x0f\xae\xde\xb8\x18\0\0\0\x0f\x05\
+    let code =
+        b"\x66\x48\x0f\x6e\xc7\xf3\x48\x0f\xae\xd7\xf3\x48\x0f\xae\xde\xb8\x18\0\0\0\x0f\x05\
                  \x66\x48\x0f\x7e\xc3\xf3\x48\x0f\xae\xc5\xf3\x49\x0f\xae\xcc\xeb\xe8";
     let s = space(&host, code);
     let shared = host.shared().clone();
@@ -124,7 +125,11 @@ fn contexts_share_threads_and_keep_their_fpu_state_and_bases() {
         }
         poll_fn(|cx| {
             cx.waker().wake_by_ref();
-            if left.load(Relaxed) == 0 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            if left.load(Relaxed) == 0 {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
         })
         .await;
     });
@@ -193,7 +198,11 @@ fn memory_comes_back_after_the_operation_that_unmapped_it() {
         assert_eq!(memory.used(), used + 4096);
         s.flush();
         poll_fn(|cx| {
-            if s.wait_flushed(cx.waker()) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+            if s.wait_flushed(cx.waker()) {
+                std::task::Poll::Pending
+            } else {
+                std::task::Poll::Ready(())
+            }
         })
         .await;
         assert_eq!(memory.used(), used);
