@@ -21,6 +21,7 @@ mod memfs;
 mod ops;
 pub mod perm;
 pub mod pipe;
+pub mod proc;
 mod seam;
 mod tree;
 pub mod tty;

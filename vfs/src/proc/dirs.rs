@@ -1,0 +1,210 @@
+//! Directories of `/proc`.
+
+use super::node::{Node, What};
+use super::table::{Fixed, NAMESPACES, NET, PerTask, ROOT, TASK};
+use crate::{DirEntry, FileOps, Inode, PathCx, Stat};
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use syserr::Errno;
+
+/// A decimal number as it would be written.
+fn number(name: &[u8]) -> Option<i32> {
+    let text = core::str::from_utf8(name).ok()?;
+    let n: i32 = text.parse().ok()?;
+    (n >= 0 && n.to_string() == text).then_some(n)
+}
+
+fn find<T>(table: &'static [(&'static str, T)], name: &[u8]) -> Option<&'static T> {
+    table.iter().find(|(n, _)| n.as_bytes() == name).map(|(_, v)| v)
+}
+
+/// A fixed name of a directory whose inode number is `parent`.
+fn fixed(
+    entries: &'static [(&'static str, Fixed)],
+    parent: u64,
+    name: &[u8],
+) -> Option<What> {
+    let i = entries.iter().position(|(n, _)| n.as_bytes() == name)?;
+    entries.get(i).map(|(_, f)| What::Fixed(f, parent * 64 + i as u64))
+}
+
+fn per(tid: i32, what: &'static PerTask) -> What {
+    match *what {
+        PerTask::File(mode, file, inspect) => What::Text { tid, mode, file, inspect },
+        _ => What::Per { tid, what },
+    }
+}
+
+pub(super) fn lookup(
+    node: &Node,
+    name: &[u8],
+    cx: &PathCx<'_>,
+) -> Result<Arc<dyn Inode>, Errno> {
+    let source = &node.source;
+    let found = match node.what {
+        What::Root => match name {
+            b"self" => Some(What::Own { thread: false }),
+            b"thread-self" => Some(What::Own { thread: true }),
+            _ => fixed(ROOT, 1, name).or_else(|| {
+                // Threads have a directory here too, which is not listed.
+                let tid = number(name)?;
+                let group = source.process_of(tid)?;
+                Some(What::Task { tid, group: true }).filter(|_| group > 0)
+            }),
+        },
+        What::Fixed(Fixed::Dir(entries), ino) => fixed(entries, ino, name),
+        What::Task { tid, group } => {
+            node.alive().map_err(|_| Errno::ENOENT)?;
+            find(TASK, name)
+                .filter(|w| group || !matches!(w, PerTask::Task))
+                .map(|w| per(tid, w))
+        }
+        What::Per { tid, what } => {
+            node.alive().map_err(|_| Errno::ENOENT)?;
+            match what {
+                PerTask::Task => number(name)
+                    .filter(|t| source.process_of(*t) == source.process_of(tid))
+                    .map(|t| What::Task { tid: t, group: false }),
+                PerTask::Fd | PerTask::FdInfo => {
+                    node.inspect(cx)?;
+                    let fd = number(name).ok_or(Errno::ENOENT)?;
+                    let files = source.descriptors(tid).ok_or(Errno::ENOENT)?;
+                    files.get(fd).map_err(|_| Errno::ENOENT)?;
+                    Some(match what {
+                        PerTask::Fd => What::Descriptor { tid, fd },
+                        _ => What::Info { tid, fd },
+                    })
+                }
+                PerTask::Ns => NAMESPACES
+                    .iter()
+                    .position(|(n, _)| n.as_bytes() == name)
+                    .map(|index| What::Namespace { tid, index }),
+                PerTask::Net => find(NET, name).map(|text| What::Static { tid, text }),
+                PerTask::Attr => (name == b"current").then_some(What::Static { tid, text: "" }),
+                _ => return Err(Errno::ENOTDIR),
+            }
+        }
+        _ => return Err(Errno::ENOTDIR),
+    };
+    found.map(|w| node.child(w)).ok_or(Errno::ENOENT)
+}
+
+/// Opens a directory.
+pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
+    if let What::Per { what: PerTask::Fd | PerTask::FdInfo, .. } = node.what {
+        node.inspect(cx)?;
+    }
+    Ok(Arc::new(Dir(node)))
+}
+
+struct Dir(Arc<Node>);
+
+impl Dir {
+    /// Names with positions that only grow, so that listing goes on where it was.
+    fn names(&self) -> Result<Vec<(u64, String, What)>, Errno> {
+        let (node, source) = (&self.0, &self.0.source);
+        node.alive()?;
+        let mut out = Vec::new();
+        match node.what {
+            What::Root => {
+                for (i, (name, f)) in ROOT.iter().enumerate() {
+                    out.push((i as u64 + 3, (*name).into(), What::Fixed(f, 64 + i as u64)));
+                }
+                out.push((200, "self".into(), What::Own { thread: false }));
+                out.push((201, "thread-self".into(), What::Own { thread: true }));
+                for pid in source.processes() {
+                    let at = 256 + pid as u64;
+                    out.push((at, pid.to_string(), What::Task { tid: pid, group: true }));
+                }
+            }
+            What::Fixed(Fixed::Dir(entries), ino) => {
+                for (i, (name, f)) in entries.iter().enumerate() {
+                    let what = What::Fixed(f, ino * 64 + i as u64);
+                    out.push((i as u64 + 3, (*name).into(), what));
+                }
+            }
+            What::Task { tid, group } => {
+                for (i, (name, w)) in TASK.iter().enumerate() {
+                    if group || !matches!(w, PerTask::Task) {
+                        out.push((i as u64 + 3, (*name).into(), per(tid, w)));
+                    }
+                }
+            }
+            What::Per { tid, what } => match what {
+                PerTask::Task => {
+                    let tgid = source.process_of(tid).ok_or(Errno::ENOENT)?;
+                    for t in source.threads(tgid) {
+                        out.push((t as u64 + 2, t.to_string(), What::Task { tid: t, group: false }));
+                    }
+                }
+                PerTask::Fd | PerTask::FdInfo => {
+                    let files = source.descriptors(tid).ok_or(Errno::ENOENT)?;
+                    for fd in files.descriptors() {
+                        let w = match what {
+                            PerTask::Fd => What::Descriptor { tid, fd },
+                            _ => What::Info { tid, fd },
+                        };
+                        out.push((fd as u64 + 3, fd.to_string(), w));
+                    }
+                }
+                PerTask::Ns => {
+                    for (index, (name, _)) in NAMESPACES.iter().enumerate() {
+                        let w = What::Namespace { tid, index };
+                        out.push((index as u64 + 3, (*name).into(), w));
+                    }
+                }
+                PerTask::Net => {
+                    for (i, (name, text)) in NET.iter().enumerate() {
+                        out.push((i as u64 + 3, (*name).into(), What::Static { tid, text }));
+                    }
+                }
+                PerTask::Attr => out.push((3, "current".into(), What::Static { tid, text: "" })),
+                _ => return Err(Errno::ENOTDIR),
+            },
+            _ => return Err(Errno::ENOTDIR),
+        }
+        Ok(out)
+    }
+}
+
+impl FileOps for Dir {
+    fn seekable(&self) -> bool {
+        true
+    }
+
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(self.0.status())
+    }
+
+    fn read_dir(&self, from: u64, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
+        let kind = crate::mode::IFDIR;
+        for (at, name) in [(1, "."), (2, "..")] {
+            let e = DirEntry { ino: self.0.ino(), kind, name: name.into(), next: at };
+            if from < at && !emit(&e) {
+                return Ok(());
+            }
+        }
+        for (at, name, what) in self.names()? {
+            if from >= at {
+                continue;
+            }
+            let child = Node { source: self.0.source.clone(), what };
+            let e = DirEntry {
+                ino: child.ino(),
+                kind: child.kind(),
+                name: name.into_bytes(),
+                next: at,
+            };
+            if !emit(&e) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

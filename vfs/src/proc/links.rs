@@ -1,0 +1,67 @@
+//! Links of `/proc`, and where the magic ones lead.
+
+use super::node::{Node, What};
+use super::table::{Fixed, NAMESPACES, PerTask};
+use crate::{Link, Path, PathCx};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use syserr::Errno;
+
+fn own(cx: &PathCx<'_>, thread: bool) -> String {
+    if thread { format!("{}/task/{}", cx.tgid, cx.tid) } else { format!("{}", cx.tgid) }
+}
+
+/// The place that a magic link leads to, for one who may inspect the task.
+fn place(node: &Node, cx: &PathCx<'_>) -> Result<Path, Errno> {
+    node.alive().map_err(|_| Errno::ENOENT)?;
+    node.inspect(cx)?;
+    let source = &node.source;
+    match node.what {
+        What::Descriptor { tid, fd } => {
+            let files = source.descriptors(tid).ok_or(Errno::ENOENT)?;
+            let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
+            Ok(file.path().clone())
+        }
+        What::Per { tid, what: PerTask::Cwd } => {
+            Ok(source.directories(tid).ok_or(Errno::ENOENT)?.cwd())
+        }
+        What::Per { tid, what: PerTask::Root } => {
+            Ok(source.directories(tid).ok_or(Errno::ENOENT)?.root())
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn executable(node: &Node, tid: i32, cx: &PathCx<'_>) -> Result<Vec<u8>, Errno> {
+    node.inspect(cx)?;
+    node.source.executable(tid).ok_or(Errno::ENOENT)
+}
+
+fn namespace(index: usize) -> Result<Vec<u8>, Errno> {
+    let (name, ino) = NAMESPACES.get(index).ok_or(Errno::ENOENT)?;
+    let kind = name.strip_suffix("_for_children").unwrap_or(name);
+    Ok(format!("{kind}:[{ino}]").into_bytes())
+}
+
+pub(super) fn follow(node: &Node, cx: &PathCx<'_>) -> Result<Link, Errno> {
+    Ok(match node.what {
+        What::Own { thread } => Link::Text(own(cx, thread).into_bytes().into()),
+        What::Fixed(Fixed::Link(to), _) => Link::Text(to.as_bytes().into()),
+        What::Per { tid, what: PerTask::Exe } => Link::Text(executable(node, tid, cx)?.into()),
+        // There is one namespace of each kind, which cannot be entered.
+        What::Namespace { .. } => return Err(Errno::EACCES),
+        _ => Link::Magic(place(node, cx)?),
+    })
+}
+
+/// What readlink(2) shows where following would not do.
+pub(super) fn text(node: &Node, cx: &PathCx<'_>) -> Result<Option<Vec<u8>>, Errno> {
+    match node.what {
+        What::Namespace { index, .. } => {
+            node.inspect(cx)?;
+            namespace(index).map(Some)
+        }
+        _ => Ok(None),
+    }
+}

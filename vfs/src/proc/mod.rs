@@ -1,0 +1,35 @@
+//! `/proc`; proc(5). The names are data ([`table`]), the text comes from the kernel
+//! ([`ProcSource`]), and this module only knows how directories, links and files of that kind
+//! behave. Nothing is cached: every look-up asks whether the task still lives.
+
+mod dirs;
+mod file;
+mod links;
+mod node;
+mod source;
+mod table;
+
+pub use source::{ProcSource, SystemFile, TaskFile};
+
+use crate::env::makedev;
+use crate::{SuperBlock, Validity};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use node::{Node, What};
+
+/// Magic number of the file system.
+const MAGIC: u64 = 0x9fa0;
+/// Device number of the file system.
+const DEV: u64 = makedev(0, 22);
+
+/// A file system that shows what `source` tells.
+pub fn procfs(source: Arc<dyn ProcSource>) -> Arc<SuperBlock> {
+    Arc::new(SuperBlock {
+        kind: "proc",
+        source: b"proc".to_vec(),
+        options: Vec::new(),
+        dev: DEV,
+        validity: Validity::Never,
+        root: Node::new(source, What::Root),
+    })
+}

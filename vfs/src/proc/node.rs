@@ -1,0 +1,200 @@
+//! One place in `/proc`.
+
+use super::source::{ProcSource, SystemFile, TaskFile};
+use super::table::{Fixed, PerTask, TASK};
+use super::{DEV, MAGIC, dirs, file, links};
+use crate::{FileOps, Inode, Link, OpenFlags, PathCx, Stat, StatFs, mode};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use syserr::Errno;
+
+/// Which place it is.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    Root,
+    /// `/proc/self`, and with `thread` `/proc/thread-self`.
+    Own { thread: bool },
+    /// With its inode number.
+    Fixed(&'static Fixed, u64),
+    /// `/proc/PID`, and without `group` `/proc/PID/task/TID`.
+    Task { tid: i32, group: bool },
+    /// One of the names in a task's directory; a link or a directory.
+    Per { tid: i32, what: &'static PerTask },
+    Text { tid: i32, mode: u32, file: TaskFile, inspect: bool },
+    Descriptor { tid: i32, fd: i32 },
+    Info { tid: i32, fd: i32 },
+    Namespace { tid: i32, index: usize },
+    Static { tid: i32, text: &'static str },
+}
+
+/// An inode of `/proc`.
+pub(super) struct Node {
+    pub(super) source: Arc<dyn ProcSource>,
+    pub(super) what: What,
+}
+
+impl Node {
+    pub(super) fn new(source: Arc<dyn ProcSource>, what: What) -> Arc<Node> {
+        Arc::new(Node { source, what })
+    }
+
+    pub(super) fn child(&self, what: What) -> Arc<dyn Inode> {
+        Node::new(self.source.clone(), what)
+    }
+
+    fn tid(&self) -> Option<i32> {
+        match self.what {
+            What::Root | What::Own { .. } | What::Fixed(..) => None,
+            What::Task { tid, .. }
+            | What::Per { tid, .. }
+            | What::Text { tid, .. }
+            | What::Descriptor { tid, .. }
+            | What::Info { tid, .. }
+            | What::Namespace { tid, .. }
+            | What::Static { tid, .. } => Some(tid),
+        }
+    }
+
+    /// `ESRCH` once the task is gone.
+    pub(super) fn alive(&self) -> Result<(), Errno> {
+        match self.tid() {
+            Some(tid) if self.source.process_of(tid).is_none() => Err(Errno::ESRCH),
+            _ => Ok(()),
+        }
+    }
+
+    /// `EACCES` unless the caller may look inside the task.
+    pub(super) fn inspect(&self, cx: &PathCx<'_>) -> Result<(), Errno> {
+        match self.tid() {
+            Some(tid) if !self.source.may_inspect(cx.creds, cx.tgid, tid) => Err(Errno::EACCES),
+            _ => Ok(()),
+        }
+    }
+
+    fn mode(&self) -> u32 {
+        match self.what {
+            What::Root | What::Task { .. } | What::Fixed(Fixed::Dir(_), _) => mode::IFDIR | 0o555,
+            What::Own { .. } | What::Fixed(Fixed::Link(_), _) | What::Namespace { .. } => {
+                mode::IFLNK | 0o777
+            }
+            What::Fixed(Fixed::File(m, _), _) => mode::IFREG | m,
+            What::Text { mode: m, .. } => mode::IFREG | m,
+            What::Info { .. } | What::Static { .. } => mode::IFREG | 0o444,
+            What::Descriptor { tid, fd } => {
+                let file = self.source.descriptors(tid).and_then(|f| f.get(fd).ok());
+                let flags = file.map(|f| f.flags()).unwrap_or_default();
+                let r = if flags.readable() { 0o500 } else { 0 };
+                let w = if flags.writable() { 0o300 } else { 0 };
+                mode::IFLNK | r | w
+            }
+            What::Per { what, .. } => match what {
+                PerTask::Fd | PerTask::FdInfo => mode::IFDIR | 0o500,
+                PerTask::Ns => mode::IFDIR | 0o511,
+                PerTask::Task | PerTask::Net | PerTask::Attr => mode::IFDIR | 0o555,
+                PerTask::Exe | PerTask::Cwd | PerTask::Root => mode::IFLNK | 0o777,
+                PerTask::Mem => mode::IFREG | 0o600,
+                PerTask::File(m, ..) => mode::IFREG | m,
+            },
+        }
+    }
+
+    /// A number that differs from those of other places, as far as 64 bits go.
+    pub(super) fn ino(&self) -> u64 {
+        let per = |tid: i32, low: u64| (tid as u64) << 32 | low;
+        let index = |w| TASK.iter().position(|(_, t)| core::ptr::eq(t, w)).unwrap_or(0) as u64;
+        match self.what {
+            What::Root => 1,
+            What::Own { thread } => 2 + u64::from(thread),
+            What::Fixed(_, ino) => ino,
+            What::Task { tid, group } => per(tid, 1 + u64::from(group)),
+            What::Per { tid, what } => per(tid, 1 << 24 | index(what)),
+            What::Text { tid, file, .. } => per(tid, 16 + file as u64),
+            What::Descriptor { tid, fd } => per(tid, 1 << 30 | fd as u64),
+            What::Info { tid, fd } => per(tid, 1 << 31 | fd as u64),
+            What::Namespace { tid, index } => per(tid, 256 + index as u64),
+            What::Static { tid, text } => per(tid, 512 + text.len() as u64),
+        }
+    }
+
+    pub(super) fn status(&self) -> Stat {
+        let (uid, gid) = self.tid().map_or((0, 0), |t| self.source.owner(t));
+        let mode = self.mode();
+        let nlink = if mode & mode::IFMT == mode::IFDIR { 2 } else { 1 };
+        let size = if matches!(self.what, What::Descriptor { .. }) { 64 } else { 0 };
+        Stat {
+            dev: DEV,
+            ino: self.ino(),
+            mode,
+            nlink,
+            uid,
+            gid,
+            size,
+            blksize: 1024,
+            ..Stat::default()
+        }
+    }
+}
+
+impl Inode for Node {
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(self.status())
+    }
+
+    fn kind(&self) -> u32 {
+        self.mode() & mode::IFMT
+    }
+
+    fn lookup(&self, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dyn Inode>, Errno> {
+        dirs::lookup(self, name, cx)
+    }
+
+    fn follow(&self, cx: &PathCx<'_>) -> Result<Link, Errno> {
+        links::follow(self, cx)
+    }
+
+    fn link_text(&self, cx: &PathCx<'_>) -> Result<Option<Vec<u8>>, Errno> {
+        links::text(self, cx)
+    }
+
+    fn opens_itself(&self) -> bool {
+        true
+    }
+
+    fn open(
+        self: Arc<Self>,
+        _: OpenFlags,
+        cx: &PathCx<'_>,
+    ) -> Result<Arc<dyn FileOps>, Errno> {
+        self.alive()?;
+        match self.kind() {
+            mode::IFDIR => dirs::open(self, cx),
+            mode::IFREG => file::open(self, cx),
+            _ => Err(Errno::ELOOP),
+        }
+    }
+
+    fn set_attr(&self, set: &crate::SetAttr) -> Result<(), Errno> {
+        // Truncation and times of writable files are taken and forgotten.
+        if set.mode.is_some() || set.uid.is_some() || set.gid.is_some() {
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+
+    fn statfs(&self) -> Result<StatFs, Errno> {
+        Ok(StatFs { magic: MAGIC, bsize: 4096, namelen: 255, ..StatFs::default() })
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What a readable place shows.
+pub(super) enum Content {
+    System(SystemFile),
+    Task(i32, TaskFile),
+    Info(i32, i32),
+    Static(&'static str),
+}

@@ -1,0 +1,125 @@
+//! What the kernel tells `/proc`.
+
+use crate::{Creds, FdTable, FsContext};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::UserMemory;
+use syserr::Errno;
+
+/// A file with text about one task; proc(5), `/proc/PID/…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is named as the file")]
+pub enum TaskFile {
+    Auxv,
+    Cgroup,
+    Cmdline,
+    Comm,
+    CoredumpFilter,
+    Environ,
+    GidMap,
+    Io,
+    Limits,
+    Loginuid,
+    Maps,
+    Mountinfo,
+    Mounts,
+    Mountstats,
+    NumaMaps,
+    OomAdj,
+    OomScore,
+    OomScoreAdj,
+    Personality,
+    Sched,
+    Schedstat,
+    Sessionid,
+    Setgroups,
+    Smaps,
+    SmapsRollup,
+    Stack,
+    Stat,
+    Statm,
+    Status,
+    Syscall,
+    Timers,
+    TimerslackNs,
+    UidMap,
+    Wchan,
+}
+
+/// A file with text about the whole system; proc(5), `/proc/…` and `/proc/sys/…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is named as the file")]
+pub enum SystemFile {
+    Cmdline,
+    Cpuinfo,
+    Devices,
+    Filesystems,
+    Interrupts,
+    Loadavg,
+    Locks,
+    Meminfo,
+    Misc,
+    Modules,
+    Partitions,
+    Stat,
+    Swaps,
+    Uptime,
+    Version,
+    Vmstat,
+    CapLastCap,
+    Domainname,
+    Hostname,
+    NgroupsMax,
+    Osrelease,
+    Ostype,
+    PidMax,
+    BootId,
+    EntropyAvail,
+    Uuid,
+    SchedAutogroup,
+    ThreadsMax,
+    KernelVersion,
+    FileMax,
+    FileNr,
+    /// A number that nothing here depends on.
+    Fixed(&'static str),
+}
+
+/// Processes and figures of one kernel. A task that is gone gives `ESRCH` and `None`.
+pub trait ProcSource: Send + Sync {
+    /// IDs of all processes, in order.
+    fn processes(&self) -> Vec<i32>;
+    /// The process that a thread belongs to.
+    fn process_of(&self, tid: i32) -> Option<i32>;
+    /// IDs of the threads of a process, in order.
+    fn threads(&self, tgid: i32) -> Vec<i32>;
+    /// User and group that own the files about a task.
+    fn owner(&self, tid: i32) -> (u32, u32);
+    /// Whether `viewer` may look inside a task (`PTRACE_MODE_READ_FSCREDS`).
+    fn may_inspect(&self, viewer: &Creds, viewer_tgid: i32, tid: i32) -> bool;
+    /// Text about a task.
+    ///
+    /// # Errors
+    /// `ESRCH`; `EACCES`.
+    fn task_text(&self, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno>;
+    /// Somebody wrote to a file about a task.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EACCES`, `ESRCH`.
+    fn task_write(&self, tid: i32, file: TaskFile, text: &[u8]) -> Result<(), Errno>;
+    /// Text about the system.
+    fn system_text(&self, file: SystemFile) -> Vec<u8>;
+    /// Somebody wrote to a file about the system.
+    ///
+    /// # Errors
+    /// `EINVAL`, `EPERM`.
+    fn system_write(&self, file: SystemFile, text: &[u8]) -> Result<(), Errno>;
+    /// Path of the program that a task runs, from the top of the tree.
+    fn executable(&self, tid: i32) -> Option<Vec<u8>>;
+    /// Root and working directory of a task.
+    fn directories(&self, tid: i32) -> Option<Arc<FsContext>>;
+    /// Descriptors of a task.
+    fn descriptors(&self, tid: i32) -> Option<Arc<FdTable>>;
+    /// Memory of a task.
+    fn memory(&self, tid: i32) -> Option<Arc<dyn UserMemory>>;
+}

@@ -1,0 +1,216 @@
+//! The names in `/proc`, as data.
+
+use super::source::{SystemFile as S, TaskFile as T};
+
+/// A name with fixed contents of a kind.
+pub(super) enum Fixed {
+    Dir(&'static [(&'static str, Fixed)]),
+    /// Mode and what it shows.
+    File(u32, S),
+    Link(&'static str),
+}
+
+use Fixed::{Dir, File, Link};
+
+const fn ro(s: S) -> Fixed {
+    File(0o444, s)
+}
+
+const fn rw(s: S) -> Fixed {
+    File(0o644, s)
+}
+
+const fn text(s: &'static str) -> Fixed {
+    File(0o644, S::Fixed(s))
+}
+
+/// What `/proc` has beside processes.
+pub(super) static ROOT: &[(&str, Fixed)] = &[
+    ("cmdline", ro(S::Cmdline)),
+    ("cpuinfo", ro(S::Cpuinfo)),
+    ("devices", ro(S::Devices)),
+    ("filesystems", ro(S::Filesystems)),
+    ("interrupts", ro(S::Interrupts)),
+    ("loadavg", ro(S::Loadavg)),
+    ("locks", ro(S::Locks)),
+    ("meminfo", ro(S::Meminfo)),
+    ("misc", ro(S::Misc)),
+    ("modules", ro(S::Modules)),
+    ("mounts", Link("self/mounts")),
+    ("net", Link("self/net")),
+    ("partitions", ro(S::Partitions)),
+    ("stat", ro(S::Stat)),
+    ("swaps", ro(S::Swaps)),
+    ("sys", Dir(SYS)),
+    ("uptime", ro(S::Uptime)),
+    ("version", ro(S::Version)),
+    ("vmstat", ro(S::Vmstat)),
+];
+
+static SYS: &[(&str, Fixed)] = &[("fs", Dir(SYS_FS)), ("kernel", Dir(SYS_KERNEL)), ("vm", Dir(SYS_VM))];
+
+static SYS_FS: &[(&str, Fixed)] = &[
+    ("aio-max-nr", text("65536\n")),
+    ("epoll", Dir(&[("max_user_watches", text("1000000\n"))])),
+    ("file-max", ro(S::FileMax)),
+    ("file-nr", ro(S::FileNr)),
+    ("inotify", Dir(&[("max_user_instances", text("128\n")), ("max_user_watches", text("65536\n"))])),
+    ("nr_open", text("1048576\n")),
+    ("pipe-max-size", text("1048576\n")),
+    ("protected_symlinks", text("0\n")),
+    ("suid_dumpable", text("0\n")),
+];
+
+static SYS_KERNEL: &[(&str, Fixed)] = &[
+    ("cap_last_cap", ro(S::CapLastCap)),
+    ("core_pattern", text("core\n")),
+    ("domainname", rw(S::Domainname)),
+    ("hostname", rw(S::Hostname)),
+    ("io_uring_disabled", text("2\n")),
+    ("keys", Dir(&[("maxkeys", text("0\n"))])),
+    ("msgmax", text("8192\n")),
+    ("msgmnb", text("16384\n")),
+    ("msgmni", text("32000\n")),
+    ("ngroups_max", ro(S::NgroupsMax)),
+    ("osrelease", ro(S::Osrelease)),
+    ("ostype", ro(S::Ostype)),
+    ("overflowgid", text("65534\n")),
+    ("overflowuid", text("65534\n")),
+    ("perf_event_paranoid", text("4\n")),
+    ("pid_max", ro(S::PidMax)),
+    ("pty", Dir(&[("max", text("4096\n")), ("nr", text("0\n"))])),
+    (
+        "random",
+        Dir(&[
+            ("boot_id", ro(S::BootId)),
+            ("entropy_avail", ro(S::EntropyAvail)),
+            ("poolsize", text("256\n")),
+            ("uuid", ro(S::Uuid)),
+        ]),
+    ),
+    ("randomize_va_space", text("2\n")),
+    ("sched_autogroup_enabled", ro(S::SchedAutogroup)),
+    (
+        "seccomp",
+        Dir(&[(
+            "actions_avail",
+            File(0o444, S::Fixed("kill_process kill_thread trap errno trace log allow\n")),
+        )]),
+    ),
+    ("sem", text("32000\t1024000000\t500\t32000\n")),
+    ("shmall", text("18446744073692774399\n")),
+    ("shmmax", text("18446744073692774399\n")),
+    ("shmmni", text("4096\n")),
+    ("tainted", text("0\n")),
+    ("threads-max", ro(S::ThreadsMax)),
+    ("version", ro(S::KernelVersion)),
+    ("yama", Dir(&[("ptrace_scope", text("1\n"))])),
+];
+
+static SYS_VM: &[(&str, Fixed)] = &[
+    ("max_map_count", text("65530\n")),
+    ("mmap_min_addr", text("65536\n")),
+    ("nr_hugepages", text("0\n")),
+    ("overcommit_kbytes", text("0\n")),
+    ("overcommit_memory", text("1\n")),
+    ("overcommit_ratio", text("50\n")),
+    ("swappiness", text("60\n")),
+];
+
+/// One name in `/proc/PID`.
+pub(super) enum PerTask {
+    /// Mode, what it shows, and whether only who may inspect the task may read it.
+    File(u32, T, bool),
+    Fd,
+    FdInfo,
+    Task,
+    Ns,
+    Net,
+    Attr,
+    Exe,
+    Cwd,
+    Root,
+    Mem,
+}
+
+use PerTask as P;
+
+const fn open(t: T) -> P {
+    P::File(0o444, t, false)
+}
+
+const fn inspect(mode: u32, t: T) -> P {
+    P::File(mode, t, true)
+}
+
+/// What each task has. `task` itself only processes have.
+pub(super) static TASK: &[(&str, P)] = &[
+    ("attr", P::Attr),
+    ("auxv", inspect(0o400, T::Auxv)),
+    ("cgroup", open(T::Cgroup)),
+    ("cmdline", open(T::Cmdline)),
+    ("comm", P::File(0o644, T::Comm, false)),
+    ("coredump_filter", P::File(0o644, T::CoredumpFilter, false)),
+    ("cwd", P::Cwd),
+    ("environ", inspect(0o400, T::Environ)),
+    ("exe", P::Exe),
+    ("fd", P::Fd),
+    ("fdinfo", P::FdInfo),
+    ("gid_map", open(T::GidMap)),
+    ("io", inspect(0o400, T::Io)),
+    ("limits", open(T::Limits)),
+    ("loginuid", open(T::Loginuid)),
+    ("maps", inspect(0o444, T::Maps)),
+    ("mem", P::Mem),
+    ("mountinfo", open(T::Mountinfo)),
+    ("mounts", open(T::Mounts)),
+    ("mountstats", inspect(0o400, T::Mountstats)),
+    ("net", P::Net),
+    ("ns", P::Ns),
+    ("numa_maps", inspect(0o444, T::NumaMaps)),
+    ("oom_adj", P::File(0o644, T::OomAdj, false)),
+    ("oom_score", open(T::OomScore)),
+    ("oom_score_adj", P::File(0o644, T::OomScoreAdj, false)),
+    ("personality", inspect(0o400, T::Personality)),
+    ("root", P::Root),
+    ("sched", P::File(0o644, T::Sched, false)),
+    ("schedstat", open(T::Schedstat)),
+    ("sessionid", open(T::Sessionid)),
+    ("setgroups", open(T::Setgroups)),
+    ("smaps", inspect(0o444, T::Smaps)),
+    ("smaps_rollup", inspect(0o444, T::SmapsRollup)),
+    ("stack", inspect(0o400, T::Stack)),
+    ("stat", open(T::Stat)),
+    ("statm", open(T::Statm)),
+    ("status", open(T::Status)),
+    ("syscall", inspect(0o400, T::Syscall)),
+    ("task", P::Task),
+    ("timers", open(T::Timers)),
+    ("timerslack_ns", P::File(0o666, T::TimerslackNs, false)),
+    ("uid_map", open(T::UidMap)),
+    ("wchan", open(T::Wchan)),
+];
+
+/// The namespaces, each with the inode number of the initial one (`PROC_*_INIT_INO`).
+pub(super) const NAMESPACES: &[(&str, u32)] = &[
+    ("cgroup", 0xeffffffb),
+    ("ipc", 0xefffffff),
+    ("mnt", 0xeffffff8),
+    ("net", 0xeffffff7),
+    ("pid", 0xeffffffc),
+    ("pid_for_children", 0xeffffffc),
+    ("time", 0xeffffffa),
+    ("time_for_children", 0xeffffffa),
+    ("user", 0xeffffffd),
+    ("uts", 0xeffffffe),
+];
+
+/// Headers of the empty tables in `/proc/net`.
+pub(super) const NET: &[(&str, &str)] = &[
+    ("dev", "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n"),
+    ("route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n"),
+    ("tcp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"),
+    ("tcp6", "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"),
+    ("udp", "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"),
+    ("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
+];
