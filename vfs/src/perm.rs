@@ -59,6 +59,24 @@ pub(crate) fn delete(dir: &Perm, victim: &Perm, creds: &Creds) -> Result<(), Err
     if sticky { Err(Errno::EPERM) } else { Ok(()) }
 }
 
+/// Whether `creds` may make another link to a file: the owner may, others only to a regular file
+/// that they may read and write and that grants nothing; `may_linkat` in `fs/namei.c` with
+/// `fs.protected_hardlinks`, which every distribution sets.
+pub(crate) fn linkable(p: &Perm, creds: &Creds) -> Result<(), Errno> {
+    if owner(p, creds).is_ok() {
+        return Ok(());
+    }
+    let grants = p.mode & mode::ISUID != 0
+        || p.mode & (mode::ISGID | 0o010) == mode::ISGID | 0o010;
+    if p.mode & mode::IFMT != mode::IFREG
+        || grants
+        || check(p, creds, MAY_READ | MAY_WRITE).is_err()
+    {
+        return Err(Errno::EPERM);
+    }
+    Ok(())
+}
+
 /// Group and mode of a new file: a set-group-ID directory passes its group on;
 /// `inode_init_owner` in `fs/inode.c`.
 pub(crate) fn inherit(dir: &Perm, creds: &Creds, wanted: u32) -> (u32, u32) {

@@ -145,6 +145,7 @@ impl Vfs {
         if !Arc::ptr_eq(source.mount(), dir.mount()) {
             return Err(Errno::EXDEV);
         }
+        perm::linkable(&source.inode().perm()?, cx.creds)?;
         if dir.dentry.is_deleted() {
             return Err(Errno::ENOENT);
         }

@@ -223,6 +223,7 @@ impl Vfs {
         loop {
             let name = match w.to_last()? {
                 Last::Name(n) => n,
+                _ if exclusive => return Err(Errno::EEXIST),
                 Last::DotDot => {
                     w.up()?;
                     return Ok(Found { path: w.at, created: false });

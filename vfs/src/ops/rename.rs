@@ -5,7 +5,7 @@ use syserr::Errno;
 
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
-use crate::{LookupFlags, Path, PathCx, RenameFlags, Validity, Vfs, cap, mode};
+use crate::{LookupFlags, Path, PathCx, RenameFlags, Validity, Vfs, mode};
 
 /// One side of a rename.
 struct Side {
@@ -36,9 +36,6 @@ impl Vfs {
             || flags.contains(RenameFlags::EXCHANGE) && flags.intersects(exclusive)
         {
             return Err(Errno::EINVAL);
-        }
-        if flags.contains(RenameFlags::WHITEOUT) && !cx.creds.has(cap::MKNOD) {
-            return Err(Errno::EPERM);
         }
         let mut from = Walker::new(self, cx, old.0, old.1, LookupFlags::NOFOLLOW)?;
         let from_last = from.to_last()?;

@@ -138,6 +138,8 @@ impl<'a> Walker<'a> {
                 return Ok(Last::Here);
             }
             any = true;
+            self.search()?;
+            let rest = self.top();
             let len = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
             let name: SmallVec<[u8; 48]> = rest.get(..len).unwrap_or(&[]).into();
             let more = rest.get(len..).unwrap_or(&[]);
@@ -148,19 +150,9 @@ impl<'a> Walker<'a> {
                 // The end of this text; the outer ones may go on.
                 let outer_done = self.pop_finished(slash);
                 if outer_done {
-                    if name.len() > NAME_MAX {
-                        self.search()?;
-                        return Err(Errno::ENAMETOOLONG);
-                    }
                     return match &*name {
-                        b"." => {
-                            self.search()?;
-                            Ok(Last::Dot)
-                        }
-                        b".." => {
-                            self.search()?;
-                            Ok(Last::DotDot)
-                        }
+                        b"." => Ok(Last::Dot),
+                        b".." => Ok(Last::DotDot),
                         _ => Ok(Last::Name(name)),
                     };
                 }
@@ -188,7 +180,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Checks that the directory where the walk stands may be searched.
-    pub(crate) fn search(&self) -> Result<(), Errno> {
+    fn search(&self) -> Result<(), Errno> {
         let inode = self.at.inode();
         if inode.kind() != mode::IFDIR {
             return Err(Errno::ENOTDIR);
@@ -199,11 +191,8 @@ impl<'a> Walker<'a> {
     /// Goes through a component that others follow.
     fn step(&mut self, name: &[u8]) -> Result<(), Errno> {
         match name {
-            b"." => self.search(),
-            b".." => {
-                self.search()?;
-                self.up()
-            }
+            b"." => Ok(()),
+            b".." => self.up(),
             _ => {
                 let child = self.child(name)?;
                 if child.positive().kind() == mode::IFLNK {
@@ -262,7 +251,6 @@ impl<'a> Walker<'a> {
     }
 
     fn child_or_negative(&mut self, name: &[u8]) -> Result<Arc<Dentry>, Errno> {
-        self.search()?;
         if name.len() > NAME_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
