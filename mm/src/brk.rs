@@ -74,16 +74,14 @@ impl Tx<'_> {
             name: None,
             numa: None,
         };
-        let fits = self.may_expand(&value, len, 0, limits)
-            && self.st.vmas.len() <= self.mm.max_map_count;
+        let fits =
+            self.may_expand(&value, len, 0, limits) && self.st.vmas.len() <= self.mm.max_map_count;
         if !fits {
             return Err(Errno::ENOMEM);
         }
         self.charge(len)?;
         self.insert_vma(Entry { start: old, end: new, value });
-        if locked
-            && let Some(v) = self.st.vma(old).cloned()
-        {
+        if locked && let Some(v) = self.st.vma(old).cloned() {
             let _ = self.populate(old, new, &v);
         }
         Ok(())

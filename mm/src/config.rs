@@ -280,4 +280,3 @@ pub struct NumaPolicy {
     /// Node mask.
     pub nodes: u64,
 }
-

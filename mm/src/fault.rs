@@ -229,13 +229,12 @@ impl Tx<'_> {
         let off = |a: u64| vma.value.offset.checked_add(a - vma.start).ok_or(FaultError::Bus);
         let access = if shared && write { Access::RW } else { Access::READ };
         let required = required.max(at + PAGE_SIZE);
-        let t = o
-            .object
-            .translate(off(at)?..off(required)?, off(lo)?..off(hi)?, access)
-            .map_err(|e| match e {
+        let t = o.object.translate(off(at)?..off(required)?, off(lo)?..off(hi)?, access).map_err(
+            |e| match e {
                 TranslateError::Bus => FaultError::Bus,
                 TranslateError::NoMemory => FaultError::NoMemory,
-            })?;
+            },
+        )?;
         // What the object gave, as addresses, cut to what was asked for.
         let base = vma.start.wrapping_sub(vma.value.offset);
         let given = (t.offset.wrapping_add(base), t.offset.wrapping_add(base) + t.file.len());

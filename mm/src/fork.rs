@@ -127,21 +127,17 @@ impl Tx<'_> {
         // From here on nothing can fail: the parent's pages become copy-on-write.
         let epoch = self.st.epoch + 1;
         theirs.st.epoch = epoch;
-        theirs.st.counters.peak_rss =
-            theirs.st.counters.rss_anon + theirs.st.counters.rss_file;
+        theirs.st.counters.peak_rss = theirs.st.counters.rss_anon + theirs.st.counters.rss_file;
         self.st.epoch = epoch;
         let mm = self.mm;
         let st = &mut *self.st;
-        let writable: SmallVec<[(u64, u64, Access); 32]> = st
-            .installed
-            .iter()
-            .filter(|e| e.value.private && e.value.access.contains(Access::WRITE))
-            .map(|e| (e.start, e.end, e.value.access - Access::WRITE))
-            .collect();
-        for (lo, hi, access) in writable {
-            mm.space.protect(range(lo, hi), access);
-            let _ = st.installed.modify(lo, hi, &Free, |_, _, i| i.access = access);
-        }
+        // The tree is never shared: no step of this can fail.
+        let _ = st.installed.update_all(&Free, &mut |e| {
+            if e.value.private && e.value.access.contains(Access::WRITE) {
+                e.value.access -= Access::WRITE;
+                mm.space.protect(range(e.start, e.end), e.value.access);
+            }
+        });
         self.keep_pinned(&pinned);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The manager itself: creation, users, teardown.
 
+use crate::Overcommit;
 use crate::config::{Layout, Limits, MmConfig, Tuning};
 use crate::flags::MlockallFlags;
 use crate::meta::Meta;
@@ -7,7 +8,6 @@ use crate::pma::Pmas;
 use crate::range_map::RangeMap;
 use crate::seam::{AddressSpace, MappingSpace, MemoryFile};
 use crate::state::{Counters, State, Tx, range};
-use crate::Overcommit;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arch::AddrRange;
@@ -151,9 +151,8 @@ impl MemoryManager {
 
     /// One user fewer; at zero everything is unmapped and given back. At zero already, nothing.
     pub fn dec_users(&self) {
-        let before = self
-            .users
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| n.checked_sub(1));
+        let before =
+            self.users.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| n.checked_sub(1));
         if before == Ok(1) {
             self.tear_down();
         }

@@ -1,10 +1,10 @@
 //! mlock(2) and its family. Locking is accounting: the embedder's memory is not swapped by us.
 
+use crate::MemoryManager;
 use crate::config::{FaultError, Limits};
 use crate::flags::{MlockFlags, MlockallFlags};
 use crate::state::{Tx, page_align};
 use crate::vma::VmaFlags;
-use crate::MemoryManager;
 use arch::{Addr, PAGE_SIZE};
 use syserr::Errno;
 
@@ -111,8 +111,8 @@ impl Tx<'_> {
         while at < hi {
             let e = self.st.vma(at).ok_or(Errno::ENOMEM)?;
             let end = e.end.min(hi);
-            let change = e.value.flags & BOTH != flags
-                && !e.value.flags.contains(VmaFlags::DONTEXPAND);
+            let change =
+                e.value.flags & BOTH != flags && !e.value.flags.contains(VmaFlags::DONTEXPAND);
             if change {
                 if !self.room_to_split(at, end) {
                     return Err(Errno::ENOMEM);
@@ -125,7 +125,7 @@ impl Tx<'_> {
     }
 
     fn lock_all(&mut self, flags: VmaFlags) {
-        self.modify_vmas(0, u64::MAX & !(PAGE_SIZE - 1), |v| {
+        self.modify_vmas(0, !(PAGE_SIZE - 1), |v| {
             if !v.flags.contains(VmaFlags::DONTEXPAND) {
                 v.flags = (v.flags - BOTH) | flags;
             }

@@ -1,5 +1,6 @@
 //! mmap(2), munmap(2) and the limits that mappings obey.
 
+use crate::MemoryManager;
 use crate::config::{Limits, MmapArgs};
 use crate::flags::{MapFlags, MlockallFlags};
 use crate::object::SharedAnon;
@@ -7,7 +8,6 @@ use crate::range_map::Entry;
 use crate::seam::MappedObject;
 use crate::state::{Tx, page_align};
 use crate::vma::{Vma, VmaFlags};
-use crate::MemoryManager;
 use alloc::sync::Arc;
 use arch::{Access, Addr, PAGE_SIZE};
 use syserr::Errno;
@@ -131,7 +131,8 @@ impl Tx<'_> {
         flags.set(VmaFlags::GROWSDOWN, grows);
         flags.set(VmaFlags::NORESERVE, args.flags.contains(MapFlags::NORESERVE));
         let future = self.st.lock_future;
-        let locked = args.flags.contains(MapFlags::LOCKED) || future.contains(MlockallFlags::FUTURE);
+        let locked =
+            args.flags.contains(MapFlags::LOCKED) || future.contains(MlockallFlags::FUTURE);
         flags.set(VmaFlags::LOCKED, locked);
         flags.set(VmaFlags::LOCKONFAULT, future.contains(MlockallFlags::ONFAULT) && locked);
         let (object, offset) = match (&args.object, shared) {

@@ -160,11 +160,8 @@ impl Tx<'_> {
         if leave && !self.may_expand(&vma.value, old_len, 0, a.limits) {
             return Err(Errno::ENOMEM);
         }
-        let to = if fixed {
-            a.new.0
-        } else {
-            self.st.place(a.new.0, a.new_len, MapFlags::empty())?
-        };
+        let to =
+            if fixed { a.new.0 } else { self.st.place(a.new.0, a.new_len, MapFlags::empty())? };
         self.relocate(a.old.0, old_len, to, a.new_len, leave, &vma)?;
         Ok(Addr(to))
     }
@@ -277,8 +274,7 @@ impl Tx<'_> {
             let next = self.st.installed.ending_after(at).map_or((hi, hi), |e| (e.start, e.end));
             let end = next.0.min(hi);
             if at < end {
-                let value =
-                    Installed { access: Access::empty(), private: !vma.value.is_shared() };
+                let value = Installed { access: Access::empty(), private: !vma.value.is_shared() };
                 let _ = self.st.installed.insert(Entry { start: at, end, value }, &Free);
             }
             at = next.1.max(at + PAGE_SIZE);

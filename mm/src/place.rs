@@ -1,8 +1,8 @@
 //! Where a new mapping goes.
 
+use crate::config::Limits;
 use crate::flags::MapFlags;
 use crate::state::State;
-use crate::config::Limits;
 use arch::{HUGE_PAGE_SIZE, PAGE_SIZE};
 use syserr::Errno;
 
@@ -47,7 +47,8 @@ impl State {
             return self.lowest(LOW_2G.0, LOW_2G.1, len).ok_or(Errno::ENOMEM);
         }
         // Whole huge pages are aligned to one, as thp_get_unmapped_area does without a hint.
-        let align = if hint == 0 && len.is_multiple_of(HUGE_PAGE_SIZE) { HUGE_PAGE_SIZE } else { 0 };
+        let align =
+            if hint == 0 && len.is_multiple_of(HUGE_PAGE_SIZE) { HUGE_PAGE_SIZE } else { 0 };
         self.search(len, align)
             .or_else(|| if align > 0 { self.search(len, 0) } else { None })
             .ok_or(Errno::ENOMEM)

@@ -49,10 +49,8 @@ impl Value for Pma {
 impl Entry<Pma> {
     /// The memory behind the entry.
     pub(crate) fn file_range(&self) -> Option<FileRange> {
-        (self.value.kind != Kind::Guard).then(|| FileRange {
-            start: self.value.file,
-            end: self.value.file + self.len(),
-        })
+        (self.value.kind != Kind::Guard)
+            .then(|| FileRange { start: self.value.file, end: self.value.file + self.len() })
     }
 }
 
@@ -153,10 +151,10 @@ impl Pmas {
         let keep = core::cell::RefCell::new(Vec::new());
         let mut shared = |e: &Entry<Pma>| {
             if let Some(r) = e.file_range().filter(|_| held(e.start, e.end)) {
-                match memory.inc_ref(r) {
-                    Ok(()) => keep.borrow_mut().push(r),
-                    // A counter at its limit: what is mapped must not be freed, so it stays.
-                    Err(OutOfMemory) => {}
+                // Refused only when a counter is at its limit, and then it does not get to zero
+                // before this space is gone.
+                if memory.inc_ref(r).is_ok() {
+                    keep.borrow_mut().push(r);
                 }
             }
         };

@@ -3,9 +3,9 @@
 use crate::MemoryManager;
 use crate::config::Limits;
 use crate::pma::Kind;
+use crate::range_map::Free;
 use crate::state::{Tx, page_align, range};
 use crate::vma::{Vma, VmaFlags};
-use crate::range_map::Free;
 use arch::{Access, Addr};
 use syserr::Errno;
 

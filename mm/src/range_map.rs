@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 /// Entries per leaf. Small, because a leaf is what copy-on-write of the tree copies.
 const LEAF: usize = 16;
 /// Children per inner node.
-const FAN: usize = 32;
+const FAN: usize = 16;
 
 /// What ranges carry.
 pub(crate) trait Value: Clone {
@@ -58,13 +58,17 @@ impl<V: Value> Entry<V> {
         if start >= end {
             return None;
         }
-        let value =
-            if start == self.start { self.value.clone() } else { self.value.advance(start - self.start) };
+        let value = if start == self.start {
+            self.value.clone()
+        } else {
+            self.value.advance(start - self.start)
+        };
         Some(Entry { start, end, value })
     }
 }
 
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "a box more would cost every descent a cache miss")]
 enum Node<V: Value> {
     Leaf(SmallVec<[Entry<V>; LEAF]>),
     Inner(SmallVec<[Child<V>; FAN]>),
@@ -111,9 +115,7 @@ impl<V: Value> Child<V> {
             Node::Leaf(v) => {
                 v.iter().for_each(|e| see(e.start, e.end, e.value.guard(), 0, e.value.marked()))
             }
-            Node::Inner(v) => {
-                v.iter().for_each(|c| see(c.first, c.end, c.guard, c.gap, c.marked))
-            }
+            Node::Inner(v) => v.iter().for_each(|c| see(c.first, c.end, c.guard, c.gap, c.marked)),
         }
         self.end = prev.unwrap_or(0);
         (self.first, self.guard, self.gap, self.marked) = (first, guard, gap, marked);

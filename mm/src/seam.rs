@@ -102,8 +102,13 @@ pub trait AddressSpace: Send + Sync {
     ///
     /// # Errors
     /// [`OutOfMemory`] when the tables cannot grow.
-    fn map(&self, at: AddrRange, offset: u64, access: Access, precommit: bool)
-    -> Result<(), OutOfMemory>;
+    fn map(
+        &self,
+        at: AddrRange,
+        offset: u64,
+        access: Access,
+        precommit: bool,
+    ) -> Result<(), OutOfMemory>;
     /// Changes what is mapped in `at` to `access`; holes are skipped. Loss of a permission cannot
     /// fail: an implementation that cannot split a mapping unmaps it.
     fn protect(&self, at: AddrRange, access: Access);

@@ -175,10 +175,7 @@ impl Pair {
                             host::mlock_with(ptr(at), len as usize, host::MlockFlags::ONFAULT),
                             self.mm.mlock(Addr(at), len, MlockFlags::ONFAULT, &self.limits),
                         ),
-                        _ => (
-                            host::munlock(ptr(at), len as usize),
-                            self.mm.munlock(Addr(at), len),
-                        ),
+                        _ => (host::munlock(ptr(at), len as usize), self.mm.munlock(Addr(at), len)),
                     };
                     (h.map(|()| 0).map_err(errno), ours(o).map(|()| 0))
                 }
@@ -193,8 +190,7 @@ impl Pair {
                     rustix::io::pwrite(&self.carrier, &value.to_ne_bytes(), 0).unwrap();
                     let to = core::slice::from_raw_parts_mut(ptr(at).cast::<u8>(), 8);
                     let h = rustix::io::pread(&self.carrier, to, 0);
-                    let o =
-                        self.mm.copy_out(Addr(at), &value.to_ne_bytes(), Permissions::Obey);
+                    let o = self.mm.copy_out(Addr(at), &value.to_ne_bytes(), Permissions::Obey);
                     (h.map(|_| 0).map_err(errno), o.map(|()| 0).map_err(|e| e.errno.number()))
                 }
                 Call::Read { at } => (self.host_read(at), self.our_read(at)),
@@ -213,9 +209,7 @@ impl Pair {
 
     fn our_read(&self, at: u64) -> Result<u64, u16> {
         let mut b = [0; 8];
-        self.mm
-            .copy_in(Addr(at), &mut b, Permissions::Obey)
-            .map_err(|e| e.errno.number())?;
+        self.mm.copy_in(Addr(at), &mut b, Permissions::Obey).map_err(|e| e.errno.number())?;
         Ok(u64::from_ne_bytes(b))
     }
 
@@ -259,8 +253,7 @@ fn parse(smaps: &str) -> BTreeMap<u64, (String, String)> {
     let mut head = (0, 0, String::new());
     for line in smaps.lines() {
         if let Some(flags) = line.strip_prefix("VmFlags:") {
-            let flags: Vec<_> =
-                flags.split_whitespace().filter(|f| CODES.contains(f)).collect();
+            let flags: Vec<_> = flags.split_whitespace().filter(|f| CODES.contains(f)).collect();
             for at in (head.0..head.1).step_by(P as usize) {
                 out.insert((at - BASE) / P, (head.2.clone(), flags.join(" ")));
             }
@@ -317,7 +310,8 @@ fn call() -> impl Strategy<Value = Call> {
         1 => Just(0x8012),
         1 => Just(0x4012),
     ];
-    let offset = prop_oneof![6 => (0..FILE_PAGES).prop_map(|i| i * P), 1 => Just(1u64), 1 => Just(1 << 63)];
+    let offset =
+        prop_oneof![6 => (0..FILE_PAGES).prop_map(|i| i * P), 1 => Just(1u64), 1 => Just(1 << 63)];
     prop_oneof![
         8 => (place(), length(), prot.clone(), flags, prop::bool::weighted(0.3), offset).prop_map(
             |(at, len, prot, flags, file, offset)| Call::Mmap { at, len, prot, flags, file, offset }
@@ -383,7 +377,7 @@ proptest! {
                     let (Call::Mremap { new, .. } | Call::Mmap { len: new, .. }) = c else {
                         panic!("{c:?}: {h:#x} {o:#x}")
                     };
-                    let outside = |a: u64| a < BASE || a >= BASE + PAGES * P;
+                    let outside = |a: u64| !(BASE..BASE + PAGES * P).contains(&a);
                     prop_assert!(outside(h) && outside(o), "{:?}: {:#x} {:#x}", c, h, o);
                     pair.forget(h, o, new.next_multiple_of(P));
                 }

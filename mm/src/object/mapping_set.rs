@@ -121,9 +121,8 @@ impl MappingSet {
             let (todo, next) = {
                 let inner = self.inner.lock();
                 let new = inner.entries.iter().filter(|(k, _)| k.2 >= from);
-                let todo: Vec<_> = new
-                    .filter_map(|(_, m)| Some((m.space.clone(), part(m, &range)?)))
-                    .collect();
+                let todo: Vec<_> =
+                    new.filter_map(|(_, m)| Some((m.space.clone(), part(m, &range)?))).collect();
                 (todo, inner.next)
             };
             if todo.is_empty() {

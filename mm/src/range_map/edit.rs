@@ -9,11 +9,7 @@ type Halves<T, const N: usize> = Option<SmallVec<[T; N]>>;
 
 /// Inserts into a full or not full vector; returns the upper part if it had to be split.
 /// An append leaves the lower part full: growth in one direction fills nodes.
-fn insert_split<T, const N: usize>(
-    v: &mut SmallVec<[T; N]>,
-    at: usize,
-    item: T,
-) -> Halves<T, N> {
+fn insert_split<T, const N: usize>(v: &mut SmallVec<[T; N]>, at: usize, item: T) -> Halves<T, N> {
     if v.len() < N {
         v.insert(at, item);
         return None;
@@ -167,11 +163,7 @@ impl<V: Value> RangeMap<V> {
     ///
     /// # Errors
     /// When a shared leaf cannot be copied; the map holds the same as before then.
-    pub(crate) fn insert(
-        &mut self,
-        e: Entry<V>,
-        owner: &impl Owner<V>,
-    ) -> Result<(), OutOfMemory> {
+    pub(crate) fn insert(&mut self, e: Entry<V>, owner: &impl Owner<V>) -> Result<(), OutOfMemory> {
         let left = self
             .starting_before(e.start)
             .filter(|l| l.end == e.start && l.value.merges(l.len(), &e.value))
@@ -188,9 +180,7 @@ impl<V: Value> RangeMap<V> {
                 self.remove_one(r, owner)?;
                 Ok(())
             }
-            (Some(l), None, Some(root)) => {
-                root.update(l, owner, |x| x.end = e.end).map(|_| ())
-            }
+            (Some(l), None, Some(root)) => root.update(l, owner, |x| x.end = e.end).map(|_| ()),
             (None, Some((r, end)), Some(root)) => {
                 root.update(r, owner, |x| *x = Entry { end, ..e }).map(|_| ())
             }
@@ -276,6 +266,37 @@ impl<V: Value> RangeMap<V> {
             }
         }
         self.merge_around(lo, hi, owner)
+    }
+
+    /// Changes every value in one pass. Entries that become equal are not merged.
+    ///
+    /// # Errors
+    /// As [`RangeMap::remove`].
+    pub(crate) fn update_all(
+        &mut self,
+        owner: &impl Owner<V>,
+        f: &mut impl FnMut(&mut Entry<V>),
+    ) -> Result<(), OutOfMemory> {
+        fn walk<V: Value>(
+            c: &mut Child<V>,
+            owner: &impl Owner<V>,
+            f: &mut impl FnMut(&mut Entry<V>),
+        ) -> Result<(), OutOfMemory> {
+            match exclusive(&mut c.node, owner)? {
+                Node::Leaf(v) => v.iter_mut().for_each(&mut *f),
+                Node::Inner(v) => {
+                    for c in v {
+                        walk(c, owner, f)?;
+                    }
+                }
+            }
+            c.refresh();
+            Ok(())
+        }
+        match &mut self.root {
+            Some(root) => walk(root, owner, f),
+            None => Ok(()),
+        }
     }
 
     /// Merges adjacent equal entries that meet inside or at the ends of `lo..hi`.

@@ -3,9 +3,12 @@
 use super::{Child, Entry, Node, RangeMap, Value};
 use smallvec::SmallVec;
 
+/// The children of an inner node, and which of them the visit is at.
+type Step<'a, V> = (&'a [Child<V>], usize);
+
 /// Entries that overlap a range, in order.
 pub(crate) struct Iter<'a, V: Value> {
-    stack: SmallVec<[(&'a [Child<V>], usize); 8]>,
+    stack: SmallVec<[Step<'a, V>; 8]>,
     leaf: &'a [Entry<V>],
     hi: u64,
     only_marked: bool,

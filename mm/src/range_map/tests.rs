@@ -117,7 +117,10 @@ fn check(map: &RangeMap<V>, m: &Model) {
     let marked: Vec<_> = want.iter().filter(|e| e.value.marked()).copied().collect();
     assert_eq!(map.marked().copied().collect::<Vec<_>>(), marked);
     for at in (0..LINE).step_by(7) {
-        assert_eq!(map.find(at).copied(), want.iter().find(|e| e.start <= at && at < e.end).copied());
+        assert_eq!(
+            map.find(at).copied(),
+            want.iter().find(|e| e.start <= at && at < e.end).copied()
+        );
         assert_eq!(map.ending_after(at).copied(), want.iter().find(|e| e.end > at).copied());
         let before = want.iter().rev().find(|e| e.start < at).copied();
         assert_eq!(map.starting_before(at).copied(), before);
@@ -129,9 +132,10 @@ fn check(map: &RangeMap<V>, m: &Model) {
         for (lo, hi) in [(0, LINE), (100, 400), (333, 350)] {
             let fits = |at: u64| {
                 want.iter().all(|e| e.end <= at || e.start >= at + need)
-                    && want.iter().find(|e| e.end > at).is_none_or(|e| {
-                        e.start.saturating_sub(e.value.guard()) >= at + need
-                    })
+                    && want
+                        .iter()
+                        .find(|e| e.end > at)
+                        .is_none_or(|e| e.start.saturating_sub(e.value.guard()) >= at + need)
             };
             let places = || (lo..=hi - need.min(hi - lo)).filter(|a| a + need <= hi);
             assert_eq!(map.lowest_gap(lo, hi, need), places().find(|a| fits(*a)), "{need}");

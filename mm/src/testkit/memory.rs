@@ -54,10 +54,7 @@ impl Inner {
             let at = offset + done;
             let inside = (at % PAGE_SIZE) as usize;
             let n = (PAGE_SIZE - at % PAGE_SIZE).min(len - done) as usize;
-            let page = self
-                .entry(at)
-                .1
-                .get_or_insert_with(|| Box::new([0; PAGE_SIZE as usize]));
+            let page = self.entry(at).1.get_or_insert_with(|| Box::new([0; PAGE_SIZE as usize]));
             f(done as usize, &mut page[inside..inside + n]);
             done += n as u64;
         }

@@ -97,13 +97,7 @@ impl RecordingSpace {
 }
 
 impl AddressSpace for RecordingSpace {
-    fn map(
-        &self,
-        at: AddrRange,
-        offset: u64,
-        access: Access,
-        _: bool,
-    ) -> Result<(), OutOfMemory> {
+    fn map(&self, at: AddrRange, offset: u64, access: Access, _: bool) -> Result<(), OutOfMemory> {
         assert!(!at.is_empty() && at.start.is_page_aligned() && at.end.is_page_aligned());
         if self.inner.lock().fail_maps {
             return Err(OutOfMemory);

@@ -5,7 +5,7 @@ use crate::range_map::Entry;
 use crate::seam::{MappedObject, MemoryFile};
 use crate::state::State;
 use crate::vma::{Vma, VmaFlags};
-use crate::{Meta, MemoryManager};
+use crate::{MemoryManager, Meta};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Access, Addr, AddrRange, PAGE_SIZE};

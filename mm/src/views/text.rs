@@ -15,10 +15,8 @@ impl VmaInfo {
     /// The line of `/proc/PID/maps`, with its newline.
     pub fn maps_line(&self) -> Vec<u8> {
         let bit = |a: Access, c| if self.perms.contains(a) { c } else { '-' };
-        let (dev, ino) = self
-            .object
-            .as_ref()
-            .map_or((0, 0), |o| (o.identity.device(), o.identity.inode()));
+        let (dev, ino) =
+            self.object.as_ref().map_or((0, 0), |o| (o.identity.device(), o.identity.inode()));
         let mut line = String::new();
         // Writing to a string cannot fail.
         let _ = write!(

@@ -144,8 +144,7 @@ impl World {
                         Kind::FilePrivate => Content::FilePrivate(offset + i, None),
                         Kind::FileShared => Content::FileShared(offset + i),
                     };
-                    let page =
-                        Page { perms, content, wipe: false, dont_fork: false, guard: false };
+                    let page = Page { perms, content, wipe: false, dont_fork: false, guard: false };
                     p.pages.insert(at + i, page);
                 }
                 Ok(())
@@ -347,9 +346,7 @@ impl World {
                 let mut b = [0; 8];
                 let got = p.mm.copy_in(addr(at), &mut b, Permissions::Obey).map_err(|e| e.errno);
                 let page = p.pages.get(&at).filter(|page| {
-                    !page.guard
-                        && !page.perms.is_empty()
-                        && in_file(&page.content, self.file_pages)
+                    !page.guard && !page.perms.is_empty() && in_file(&page.content, self.file_pages)
                 });
                 match page {
                     None => assert_eq!(got, Err(Errno::EFAULT), "page {at}"),
