@@ -25,8 +25,10 @@ pub const RED_ZONE: u64 = 128;
 const FRAME_ALIGN: u64 = 16;
 /// Alignment of the FPU state, in bytes.
 const FPU_ALIGN: u64 = 64;
-/// Bytes by which Linux raises `AT_MINSIGSTKSZ` for frames of 32-bit programs (`struct
-/// fregs_state`); programs compare the number, so it is the same here.
+/// `AT_MINSIGSTKSZ` of a kernel that also runs 32-bit programs, as all distributions' do, counts
+/// their larger frame (`struct sigframe_ia32`) and the x87 state in front of the FPU state (`struct
+/// fregs_state`). Programs compare the number with what they know, so it is the same here.
+const FRAME_IA32: u64 = 736;
 const FSAVE: u64 = 112;
 
 /// `struct sigcontext_64`.
@@ -109,7 +111,7 @@ const FRAME: u64 = size_of::<RtSigFrame>() as u64;
 pub(crate) fn max_size(fpu: &FpuLayout) -> u64 {
     let magic = if fpu.kind() == FpuKind::Xsave { 4 } else { 0 };
     let state = fpu.size() as u64 + magic + FSAVE;
-    (FRAME + FRAME_ALIGN - 1 + state + FPU_ALIGN - 1).next_multiple_of(FRAME_ALIGN)
+    (FRAME_IA32 + FRAME_ALIGN - 1 + state + FPU_ALIGN - 1).next_multiple_of(FRAME_ALIGN)
 }
 
 /// Where frame and FPU state go.
