@@ -1,7 +1,7 @@
 //! One argument or result as strace(1) would print it.
 
 use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
-use kernel::table::Arg;
+use kernel::Arg;
 use std::fmt::Write;
 
 /// The most bytes of a buffer that are shown.

@@ -1,0 +1,197 @@
+//! `tessera run`: host, file systems, kernel and first process, put together.
+
+mod jobs;
+mod tree;
+
+use crate::Failure;
+use crate::cli::RunOptions;
+use crate::trace::Tracer;
+use jobs::Jobs;
+use kernel::{
+    ExitStatus, Kernel, KernelConfig, LimitSet, LoadImageError, ProcessArgs, Registry,
+    SyscallTracer, Uts,
+};
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::sync::Arc;
+use syserr::Errno;
+use systrap::hostfs::{HostStream, Watched};
+use systrap::{Host, HostConfig};
+use vfs::{Creds, FdTable, FsContext, LookupFlags};
+
+/// Runs the program that the options name; the exit code follows the shell's convention.
+pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
+    let mut config = HostConfig::default();
+    if let Some(limit) = options.memory {
+        config.memory_limit = limit;
+    }
+    let host = Host::new(config).map_err(|e| Failure::own(e.to_string()))?;
+    let embedder = host.embedder();
+    let jobs = Arc::new(Jobs::default());
+    let vfs = tree::build(&embedder, &jobs, &options)?;
+    let root = vfs.root();
+    let fs = FsContext::new(root.clone(), root);
+    let kernel = Kernel::new(KernelConfig {
+        memory_total: embedder.platform.memory().limit(),
+        embedder,
+        tables: Registry::LINUX,
+        vfs: vfs.clone(),
+        root: fs.clone(),
+        vdso: loader::Vdso::builtin(arch::Arch::X86_64),
+        uts: Uts::default(),
+        tracer: tracer(&options)?,
+        extra_auxv: Vec::new(),
+    });
+    jobs.attach(&kernel);
+    tree::mount_proc(&vfs, &kernel)?;
+    let files = standard_streams(&host)?;
+    let creds = credentials();
+    let guest = Guest { vfs: &vfs, creds: &creds, fs: &fs, files: &files };
+    guest.enter_directory(options.cwd.as_deref())?;
+    let envp = environment(&options);
+    let name = options.program[0].as_bytes().to_vec();
+    let path = guest.find(&name, &envp)?;
+    let argv = options.program.into_iter().map(OsString::into_vec).collect();
+    let args = ProcessArgs {
+        path: path.clone(),
+        argv,
+        envp,
+        fs: fs.fork(),
+        files,
+        creds,
+        limits: LimitSet::default(),
+        personality: 0,
+    };
+    let init = kernel.create_init(args).map_err(|e| cannot_execute(&path, &e))?;
+    drop((fs, vfs));
+    let status = host.run(init);
+    Ok(match status {
+        ExitStatus::Exited(code) => code,
+        ExitStatus::Signaled(signo) => 128 + signo as u8,
+    })
+}
+
+fn tracer(options: &RunOptions) -> Result<Option<Arc<dyn SyscallTracer>>, Failure> {
+    let Some(list) = &options.trace else { return Ok(None) };
+    for name in list.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        if Registry::LINUX.iter().all(|t| t.number(name).is_none()) {
+            return Err(Failure::own(format!(
+                "--trace: no system call is called {name}; `tessera syscalls` lists them"
+            )));
+        }
+    }
+    let out: Box<dyn Write + Send> = match &options.trace_file {
+        None => Box::new(std::io::stderr()),
+        Some(path) => Box::new(
+            std::fs::File::create(path)
+                .map_err(|e| Failure::own(format!("--trace-file {}: {e}", path.display())))?,
+        ),
+    };
+    Ok(Some(Arc::new(Tracer::new(list, out))))
+}
+
+/// Descriptors 0, 1 and 2 are the host's, if they are open.
+fn standard_streams(host: &Host) -> Result<Arc<FdTable>, Failure> {
+    let watch = |fd: BorrowedFd<'_>, events, queue| -> std::io::Result<Watched> {
+        Ok(Arc::new(host.watch(fd, events, queue)?))
+    };
+    let files = FdTable::new();
+    let stdin = std::io::stdin();
+    let stdout = std::io::stdout();
+    let stderr = std::io::stderr();
+    let streams: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    for (fd, stream) in (0..).zip(streams) {
+        let fail = |e: Errno| Failure::own(format!("standard stream {fd}: {e}"));
+        let Ok(own) = stream.try_clone_to_owned() else { continue };
+        let file = HostStream::new(own, &watch).and_then(HostStream::into_file).map_err(fail)?;
+        files.replace(fd, file, u64::MAX, false).map_err(fail)?;
+    }
+    Ok(files)
+}
+
+/// The guest acts as the user who runs the sandbox.
+fn credentials() -> Creds {
+    let groups = rustix::process::getgroups().unwrap_or_default();
+    let groups: Vec<u32> = groups.into_iter().map(|g| g.as_raw()).collect();
+    Creds::user(rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw(), &groups)
+}
+
+fn environment(options: &RunOptions) -> Vec<Vec<u8>> {
+    let mut vars: Vec<(OsString, OsString)> =
+        if options.clear_env { Vec::new() } else { std::env::vars_os().collect() };
+    for (k, v) in &options.env {
+        vars.retain(|(name, _)| name != k);
+        vars.push((k.clone(), v.clone()));
+    }
+    let join = |(k, v): (OsString, OsString)| [k.as_bytes(), b"=", v.as_bytes()].concat();
+    vars.into_iter().map(join).collect()
+}
+
+/// The guest's file system, before anybody runs in it.
+struct Guest<'a> {
+    vfs: &'a vfs::Vfs,
+    creds: &'a Creds,
+    fs: &'a FsContext,
+    files: &'a FdTable,
+}
+
+impl Guest<'_> {
+    fn cx(&self) -> vfs::PathCx<'_> {
+        vfs::PathCx { creds: self.creds, fs: self.fs, files: self.files, tgid: 1, tid: 1 }
+    }
+
+    /// Goes to the directory that was asked for, or to the current one if it exists inside.
+    fn enter_directory(&self, wanted: Option<&Path>) -> Result<(), Failure> {
+        let chdir = |dir: &Path| self.vfs.chdir(&self.cx(), vfs::AT_FDCWD, dir.as_os_str().as_bytes());
+        match wanted {
+            Some(dir) => {
+                chdir(dir).map_err(|e| Failure::own(format!("--cwd {}: {e}", dir.display())))
+            }
+            None => {
+                // A directory that the guest does not have leaves it at the root.
+                let _ = std::env::current_dir().map(|dir| chdir(&dir));
+                Ok(())
+            }
+        }
+    }
+
+    /// The path of a program: itself when it has a slash, else the first on the guest's `PATH`.
+    fn find(&self, name: &[u8], envp: &[Vec<u8>]) -> Result<Vec<u8>, Failure> {
+        if name.contains(&b'/') {
+            return Ok(name.to_vec());
+        }
+        let path = envp.iter().find_map(|v| v.strip_prefix(b"PATH="));
+        let path = path.unwrap_or(b"/usr/local/bin:/usr/bin:/bin");
+        let mut denied = false;
+        for dir in path.split(|b| *b == b':') {
+            let dir = if dir.is_empty() { b"." } else { dir };
+            let candidate = [dir, b"/", name].concat();
+            match self.executable(&candidate) {
+                Ok(()) => return Ok(candidate),
+                Err(Errno::EACCES) => denied = true,
+                Err(_) => {}
+            }
+        }
+        let (why, code) = if denied { ("permission denied", 126) } else { ("not found on PATH", 127) };
+        Err(Failure { message: format!("{}: {why}", String::from_utf8_lossy(name)), code })
+    }
+
+    fn executable(&self, path: &[u8]) -> Result<(), Errno> {
+        self.vfs.open_exec(&self.cx(), vfs::AT_FDCWD, path, LookupFlags::empty()).map(|_| ())
+    }
+}
+
+/// One line on why there is no first process, with the shell's exit code.
+fn cannot_execute(path: &[u8], error: &LoadImageError) -> Failure {
+    let errno = error.errno();
+    let code = if errno == Errno::ENOENT { 127 } else { 126 };
+    let path = String::from_utf8_lossy(path);
+    let message = match error {
+        LoadImageError::Open(e) => format!("{path}: {e}"),
+        other => format!("{path}: {other}"),
+    };
+    Failure { message, code }
+}

@@ -1,0 +1,106 @@
+//! The guest's file tree: an overlay over the host's root, and what a running Linux mounts.
+
+use super::Jobs;
+use crate::Failure;
+use crate::cli::RunOptions;
+use kernel::{ClockId, Embedder, Kernel};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use systrap::hostfs::open_dir;
+use vfs::dev::{Devices, populate};
+use vfs::tty::{Ptys, devpts};
+use vfs::{
+    Creds, Env, FdTable, FsContext, HostFs, HostOptions, MemOptions, MountFlags, Nanos, PathCx,
+    SuperBlock, TimeSource, TmpfsType, Vfs, overlay, tmpfs,
+};
+
+/// The clock of the platform, for time stamps.
+struct Time(Arc<dyn kernel::Clock>);
+
+impl TimeSource for Time {
+    fn realtime(&self) -> Nanos {
+        self.0.now(ClockId::Realtime)
+    }
+
+    fn monotonic(&self) -> Nanos {
+        self.0.now(ClockId::Monotonic)
+    }
+}
+
+/// Everything but `/proc`, which shows a kernel.
+pub(super) fn build(
+    embedder: &Embedder,
+    jobs: &Arc<Jobs>,
+    options: &RunOptions,
+) -> Result<Arc<Vfs>, Failure> {
+    let env = Env::new(embedder.platform.memory(), Arc::new(Time(embedder.clock.clone())));
+    let show = |e: syserr::Errno| Failure::own(format!("--root {}: {e}", options.root.display()));
+    let lower = open_dir(&options.root, false).map_err(show)?;
+    let lower = HostFs::new(&env, lower, HostOptions::READ_ONLY).map_err(show)?;
+    let validity = lower.validity();
+    let top = overlay(&env, lower, validity, MemOptions::default()).map_err(show)?;
+    let vfs = Vfs::new(env.clone(), top, MountFlags::empty());
+    let ptys = Ptys::new(jobs.clone());
+    let random = embedder.random.clone();
+    vfs.set_special_files(Devices::new(Arc::new(move |b| random.fill(b)), ptys.clone()));
+    vfs.register_type(TmpfsType::new(env.clone()));
+    let mounter = Mounter { vfs: &vfs, creds: Creds::root() };
+    let mem = |mode, name: &[u8]| {
+        tmpfs(&env, MemOptions { mode, ..MemOptions::default() }, name).map_err(show)
+    };
+    let dev = mem(0o755, b"udev")?;
+    populate(&dev.root).map_err(show)?;
+    mounter.mount(b"/dev", dev)?;
+    mounter.mount(b"/dev/pts", devpts(ptys))?;
+    mounter.mount(b"/dev/shm", mem(0o1777, b"tmpfs")?)?;
+    for dir in &options.rw {
+        mounter.mount_rw(&env, dir)?;
+    }
+    Ok(vfs)
+}
+
+/// Mounts `/proc`, with the processes of `kernel`.
+pub(super) fn mount_proc(_vfs: &Arc<Vfs>, _kernel: &Arc<Kernel>) -> Result<(), Failure> {
+    Ok(())
+}
+
+/// Mounts things before there is a process.
+struct Mounter<'a> {
+    vfs: &'a Vfs,
+    creds: Creds,
+}
+
+impl Mounter<'_> {
+    /// Mounts at a path, making the directory in the overlay if it is not there.
+    fn mount(&self, at: &[u8], what: Arc<SuperBlock>) -> Result<(), Failure> {
+        let fail = |e| Failure::own(format!("mounting {}: {e}", String::from_utf8_lossy(at)));
+        let root = self.vfs.root();
+        let fs = FsContext::new(root.clone(), root);
+        let files = FdTable::new();
+        let cx = PathCx { creds: &self.creds, fs: &fs, files: &files, tgid: 1, tid: 1 };
+        let mut end = 1;
+        while end <= at.len() {
+            if end == at.len() || at[end] == b'/' {
+                match self.vfs.mkdir(&cx, vfs::AT_FDCWD, &at[..end], 0o755) {
+                    Ok(()) | Err(syserr::Errno::EEXIST) => {}
+                    Err(e) => return Err(fail(e)),
+                }
+            }
+            end += 1;
+        }
+        let path = self.vfs.resolve(&cx, vfs::AT_FDCWD, at, vfs::LookupFlags::empty()).map_err(fail)?;
+        self.vfs.mount_at(&path, what, MountFlags::empty()).map_err(fail)?;
+        Ok(())
+    }
+
+    /// Shows a directory of the host, writable, at its own path.
+    fn mount_rw(&self, env: &Arc<Env>, dir: &Path) -> Result<(), Failure> {
+        let fail = |e| Failure::own(format!("--rw {}: {e}", dir.display()));
+        let absolute = std::fs::canonicalize(dir).map_err(|e| fail(syserr::Errno::from(e)))?;
+        let node = open_dir(&absolute, true).map_err(fail)?;
+        let host = HostFs::new(env, node, HostOptions::WRITABLE).map_err(fail)?;
+        let at = absolute.as_os_str().as_bytes();
+        self.mount(at, host.super_block(at))
+    }
+}
