@@ -87,15 +87,30 @@ impl FpuState {
         &mut all[..n]
     }
 
-    /// Takes over an image that somebody untrusted could write: the bytes as far as there are, the
-    /// rest as initialised, all made loadable.
+    /// Takes over an image that somebody untrusted could write: its components as far as there are
+    /// bytes, the rest as initialised, all made loadable. Bytes between components do not count.
     pub fn load(&mut self, bytes: &[u8]) {
-        let n = bytes.len().min(self.layout.size());
-        if n < self.layout.size() {
-            self.reset();
+        self.reset();
+        let whole = bytes.len().min(self.layout.size());
+        let bytes = bytes.get(..whole).unwrap_or_default();
+        if !self.is_x86() {
+            self.put(0, bytes);
+            return;
         }
-        if let (Some(to), Some(from)) = (self.as_mut_bytes().get_mut(..n), bytes.get(..n)) {
-            to.copy_from_slice(from);
+        self.put(0, bytes.get(..whole.min(RESERVED)).unwrap_or_default());
+        if self.layout.kind() == FpuKind::Xsave {
+            let present = read(bytes, XSTATE_BV).map_or(0, u64::from_le_bytes);
+            let mut used = 0;
+            let layout = self.layout;
+            for c in layout.components().filter(|c| present & 1 << c.number != 0) {
+                let at = c.offset as usize;
+                if let Some(from) = bytes.get(at..at + c.size as usize) {
+                    self.put(at, from);
+                    used |= 1 << c.number;
+                }
+            }
+            used |= present & xfeature::FPSSE;
+            self.put(XSTATE_BV, &used.to_le_bytes());
         }
         self.sanitise();
     }
