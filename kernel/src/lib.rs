@@ -18,14 +18,17 @@ mod init;
 mod kernel;
 pub mod limits;
 pub mod pidfd;
+pub mod proc;
 mod restart;
 mod seam;
 pub mod seccomp;
 pub mod signal;
 mod status;
 pub mod syscalls;
-mod table;
+pub mod table;
 pub mod task;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod timers;
 mod tree;
 mod usage;

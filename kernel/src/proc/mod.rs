@@ -1,0 +1,207 @@
+//! What `/proc` shows of a kernel.
+
+mod limits;
+mod mounts;
+mod stat;
+mod status;
+mod system;
+mod write;
+
+use crate::{Kernel, Task, ThreadGroup};
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use arch::{AddrRange, Permissions, UserMemory};
+use syserr::Errno;
+use vfs::proc::{ProcSource, SystemFile, TaskFile};
+use vfs::tty::Ptys;
+use vfs::{Creds, FdTable, FsContext, cap};
+
+/// The most bytes of arguments or environment that are shown at once.
+const STRINGS_MAX: u64 = 8 << 20;
+
+/// Tells `/proc` about a kernel, which it does not keep alive.
+pub struct KernelProc {
+    kernel: Weak<Kernel>,
+    ptys: Option<Arc<Ptys>>,
+    boot_id: [u8; 16],
+}
+
+impl KernelProc {
+    /// For [`vfs::proc::procfs`]. With `ptys`, `/proc/PID/stat` shows controlling terminals.
+    pub fn new(kernel: &Arc<Kernel>, ptys: Option<Arc<Ptys>>) -> Arc<KernelProc> {
+        let mut boot_id = [0; 16];
+        kernel.embedder().random.fill(&mut boot_id);
+        Arc::new(KernelProc { kernel: Arc::downgrade(kernel), ptys, boot_id })
+    }
+
+    fn kernel(&self) -> Result<Arc<Kernel>, Errno> {
+        self.kernel.upgrade().ok_or(Errno::ESRCH)
+    }
+
+    fn task(&self, tid: i32) -> Result<Arc<Task>, Errno> {
+        self.kernel()?.task(tid).ok_or(Errno::ESRCH)
+    }
+}
+
+/// The bytes of a range of a task's memory, as far as they can be read.
+fn memory_text(task: &Task, range: AddrRange) -> Vec<u8> {
+    let Some(mm) = task.mm() else { return Vec::new() };
+    let len = range.len().min(STRINGS_MAX) as usize;
+    let mut out = alloc::vec![0; len];
+    if let Err(p) = mm.copy_in(range.start, &mut out, Permissions::Ignore) {
+        out.truncate(p.done);
+    }
+    out
+}
+
+/// A line of one value.
+fn line(v: impl core::fmt::Display) -> Vec<u8> {
+    alloc::format!("{v}\n").into_bytes()
+}
+
+/// Settings that are kept with a task because somebody may ask for them again.
+fn setting(task: &Task, name: &'static str, default: i64) -> i64 {
+    task.aux(|a| a.get::<i64>(name).copied()).unwrap_or(default)
+}
+
+fn dumpable(group: &ThreadGroup) -> bool {
+    group.dumpable() == 1
+}
+
+impl ProcSource for KernelProc {
+    fn processes(&self) -> Vec<i32> {
+        self.kernel().map(|k| k.processes()).unwrap_or_default()
+    }
+
+    fn process_of(&self, tid: i32) -> Option<i32> {
+        self.task(tid).ok().map(|t| t.tgid())
+    }
+
+    fn threads(&self, tgid: i32) -> Vec<i32> {
+        let Ok(kernel) = self.kernel() else { return Vec::new() };
+        let group = kernel.process(tgid);
+        let mut tids: Vec<i32> =
+            group.map(|g| g.threads().iter().map(|t| t.tid()).collect()).unwrap_or_default();
+        if tids.is_empty() {
+            tids.push(tgid);
+        }
+        tids.sort_unstable();
+        tids
+    }
+
+    fn owner(&self, tid: i32) -> (u32, u32) {
+        match self.task(tid) {
+            Ok(t) if dumpable(t.group_ref()) => {
+                let c = t.creds();
+                (c.euid, c.egid)
+            }
+            _ => (0, 0),
+        }
+    }
+
+    fn may_inspect(&self, viewer: &Creds, viewer_tgid: i32, tid: i32) -> bool {
+        let Ok(t) = self.task(tid) else { return false };
+        if t.tgid() == viewer_tgid || viewer.has(cap::SYS_PTRACE) {
+            return true;
+        }
+        let c = t.creds();
+        let users = [c.uid, c.euid, c.suid].iter().all(|u| *u == viewer.fsuid);
+        let groups = [c.gid, c.egid, c.sgid].iter().all(|g| *g == viewer.fsgid);
+        users && groups && dumpable(t.group_ref())
+    }
+
+    fn task_text(&self, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno> {
+        let task = self.task(tid)?;
+        let meta = || task.mm().map(|mm| mm.meta()).unwrap_or_default();
+        let maps = |f: fn(&mm::MemoryManager) -> Vec<u8>| {
+            task.mm().map(|mm| f(&mm)).unwrap_or_default()
+        };
+        Ok(match file {
+            TaskFile::Auxv => meta().auxv,
+            TaskFile::Cgroup => b"0::/\n".to_vec(),
+            TaskFile::Cmdline => memory_text(&task, meta().argv),
+            TaskFile::Environ => memory_text(&task, meta().envv),
+            TaskFile::Comm => {
+                let mut name = task.comm().as_bytes().to_vec();
+                name.push(b'\n');
+                name
+            }
+            TaskFile::CoredumpFilter => {
+                alloc::format!("{:08x}\n", setting(&task, write::COREDUMP, 0x33)).into_bytes()
+            }
+            TaskFile::UidMap | TaskFile::GidMap => b"         0          0 4294967295\n".to_vec(),
+            TaskFile::Io => b"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\n\
+                write_bytes: 0\ncancelled_write_bytes: 0\n"
+                .to_vec(),
+            TaskFile::Limits => limits::text(&task),
+            TaskFile::Loginuid | TaskFile::Sessionid => b"4294967295".to_vec(),
+            TaskFile::Maps => maps(mm::MemoryManager::maps_text),
+            TaskFile::Smaps => maps(mm::MemoryManager::smaps_text),
+            TaskFile::SmapsRollup => status::rollup(&task),
+            TaskFile::NumaMaps | TaskFile::Timers => Vec::new(),
+            TaskFile::Mounts => mounts::mounts(&*self.kernel()?, &task),
+            TaskFile::Mountinfo => mounts::mountinfo(&*self.kernel()?, &task),
+            TaskFile::Mountstats => mounts::mountstats(&*self.kernel()?, &task),
+            TaskFile::OomAdj => line(setting(&task, write::OOM, 0) * 17 / 1000),
+            TaskFile::OomScore => line(666 + setting(&task, write::OOM, 0) * 2 / 3),
+            TaskFile::OomScoreAdj => line(setting(&task, write::OOM, 0)),
+            TaskFile::Personality => {
+                alloc::format!("{:08x}\n", task.policy.lock().personality).into_bytes()
+            }
+            TaskFile::Sched => {
+                let name = alloc::string::String::from_utf8_lossy(task.comm().as_bytes()).into_owned();
+                let count = task.group_ref().thread_count();
+                alloc::format!("{name} ({tid}, #threads: {count})\n").into_bytes()
+            }
+            TaskFile::Schedstat => {
+                alloc::format!("{} 0 0\n", task.cpu_times().total()).into_bytes()
+            }
+            TaskFile::Setgroups => b"allow\n".to_vec(),
+            TaskFile::Stack => Vec::new(),
+            TaskFile::Stat => stat::stat(&*self.kernel()?, &task, self.ptys.as_deref()),
+            TaskFile::Statm => stat::statm(&task),
+            TaskFile::Status => status::status(&*self.kernel()?, &task),
+            TaskFile::Syscall => b"running\n".to_vec(),
+            TaskFile::TimerslackNs => line(task.policy.lock().timer_slack),
+            TaskFile::Wchan => b"0".to_vec(),
+        })
+    }
+
+    fn task_write(&self, tid: i32, file: TaskFile, text: &[u8]) -> Result<(), Errno> {
+        write::task(&*self.task(tid)?, file, text)
+    }
+
+    fn system_text(&self, file: SystemFile) -> Vec<u8> {
+        match self.kernel() {
+            Ok(k) => system::text(&k, file, &self.boot_id),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn system_write(&self, file: SystemFile, text: &[u8]) -> Result<(), Errno> {
+        write::system(&*self.kernel()?, file, text)
+    }
+
+    fn executable(&self, tid: i32) -> Option<Vec<u8>> {
+        let mm = self.task(tid).ok()?.mm()?;
+        Some(mm.meta().executable?.path())
+    }
+
+    fn directories(&self, tid: i32) -> Option<Arc<FsContext>> {
+        self.task(tid).ok()?.resources.lock().fs.clone()
+    }
+
+    fn descriptors(&self, tid: i32) -> Option<Arc<FdTable>> {
+        self.task(tid).ok()?.resources.lock().files.clone()
+    }
+
+    fn memory(&self, tid: i32) -> Option<Arc<dyn UserMemory>> {
+        self.task(tid).ok()?.mm().map(|mm| mm as Arc<dyn UserMemory>)
+    }
+}
+
+impl core::fmt::Debug for KernelProc {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("KernelProc").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! `/proc/PID/stat` and `statm`.
+
+use crate::group::Stop;
+use crate::{Kernel, Resource, Task};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use arch::PAGE_SIZE;
+use vfs::tty::Ptys;
+
+/// Nanoseconds in a clock tick of 1/100 s.
+const TICK: i64 = 10_000_000;
+
+/// The letter and the word for what a task does.
+pub(super) fn state(kernel: &Kernel, task: &Task) -> (char, &'static str) {
+    if task.has_exited() || task.is_leader() && kernel.zombie_status(task.tgid()).is_some() {
+        return ('Z', "zombie");
+    }
+    if matches!(task.group_ref().lock().stop, Stop::Stopped(_)) {
+        return ('T', "stopped");
+    }
+    if task.is_sleeping() { ('S', "sleeping") } else { ('R', "running") }
+}
+
+pub(super) fn stat(kernel: &Kernel, task: &Task, ptys: Option<&Ptys>) -> Vec<u8> {
+    let group = task.group_ref();
+    let mm = task.mm();
+    let stats = mm.as_ref().map(|m| m.stats()).unwrap_or_default();
+    let meta = mm.as_ref().map(|m| m.meta()).unwrap_or_default();
+    let brk = mm.as_ref().map(|m| m.brk_range()).unwrap_or_default();
+    let (tty, foreground) = ptys.and_then(|p| p.terminal_of(group.sid())).unwrap_or((0, -1));
+    let times = if task.is_leader() { group.cpu_times() } else { task.cpu_times() };
+    let children = group.usage().children;
+    let ticks = |ns: u64| ns as i64 / TICK;
+    let (nice, policy, priority) = {
+        let p = task.policy.lock();
+        (p.nice, p.scheduler, p.priority)
+    };
+    let shown_priority = if policy == 0 || policy == 3 { 20 + nice } else { -1 - priority as i32 };
+    let handlers = group.handlers();
+    let start = (task.start_time() - kernel.boot_time().0) / TICK;
+    let exit_code = kernel.zombie_status(task.tgid()).map_or(0, |s| s.wait_status());
+    let exit_signal = if task.is_leader() { group.lock().exit_signal as i32 } else { -1 };
+    let low = |s: crate::signal::SigSet| s.0 & 0x7fff_ffff;
+    let name = String::from_utf8_lossy(task.comm().as_bytes()).into_owned();
+    format!(
+        "{} ({name}) {} {} {} {} {tty} {foreground} {} 0 0 0 0 {} {} {} {} {shown_priority} {nice} \
+         {} 0 {start} {} {} {} {} {} {} 0 0 {} {} {} {} 0 0 0 {exit_signal} 0 {priority} {policy} \
+         0 0 0 {} {} {} {} {} {} {} {exit_code}\n",
+        task.tid(),
+        state(kernel, task).0,
+        group.ppid(),
+        group.pgid(),
+        group.sid(),
+        0x0040_0000,
+        ticks(times.user),
+        ticks(times.system),
+        ticks(children.user),
+        ticks(children.system),
+        group.thread_count().max(1),
+        stats.size,
+        stats.rss / PAGE_SIZE,
+        task.limit(Resource::Rss).0,
+        meta.code.start.0,
+        meta.code.end.0,
+        meta.start_stack.0,
+        low(task.private_pending()),
+        low(task.blocked()),
+        low(handlers.ignored()),
+        low(handlers.caught()),
+        meta.data.start.0,
+        meta.data.end.0,
+        brk.start.0,
+        meta.argv.start.0,
+        meta.argv.end.0,
+        meta.envv.start.0,
+        meta.envv.end.0,
+    )
+    .into_bytes()
+}
+
+pub(super) fn statm(task: &Task) -> Vec<u8> {
+    let mm = task.mm();
+    let s = mm.as_ref().map(|m| m.stats()).unwrap_or_default();
+    let code = mm.as_ref().map(|m| m.meta().code.len()).unwrap_or_default();
+    let pages = |bytes: u64| bytes.div_ceil(PAGE_SIZE);
+    format!(
+        "{} {} {} {} 0 {} 0\n",
+        pages(s.size),
+        pages(s.rss),
+        pages(s.rss_file),
+        pages(code),
+        pages(s.data + s.stack)
+    )
+    .into_bytes()
+}

@@ -1,0 +1,169 @@
+//! `/proc/PID/status` and `smaps_rollup`.
+
+use super::stat::state;
+use crate::{Kernel, Resource, Task};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// `1,3-5` of a set of processors.
+fn list(mask: u64) -> String {
+    let mut out = String::new();
+    let mut cpu = 0;
+    while cpu < 64 {
+        if mask >> cpu & 1 == 0 {
+            cpu += 1;
+            continue;
+        }
+        let run = (!(mask >> cpu)).trailing_zeros().min(64 - cpu);
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out += &match run {
+            1 => format!("{cpu}"),
+            n => format!("{cpu}-{}", cpu + n - 1),
+        };
+        cpu += run;
+    }
+    out
+}
+
+pub(super) fn status(kernel: &Kernel, task: &Task) -> Vec<u8> {
+    let group = task.group_ref();
+    let (letter, word) = state(kernel, task);
+    let c = task.creds();
+    let (files, fs) = {
+        let r = task.resources.lock();
+        (r.files.clone(), r.fs.clone())
+    };
+    let (tid, tgid) = (task.tid(), task.tgid());
+    let mut out = format!("Name:\t{}\n", String::from_utf8_lossy(task.comm().as_bytes()));
+    if let Some(fs) = fs {
+        out += &format!("Umask:\t{:04o}\n", fs.umask());
+    }
+    out += &format!(
+        "State:\t{letter} ({word})\nTgid:\t{tgid}\nNgid:\t0\nPid:\t{tid}\nPPid:\t{}\nTracerPid:\t0\n\
+         Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t{}\nGroups:\t",
+        group.ppid(),
+        c.uid,
+        c.euid,
+        c.suid,
+        c.fsuid,
+        c.gid,
+        c.egid,
+        c.sgid,
+        c.fsgid,
+        files.map_or(0, |f| f.capacity().max(64)),
+    );
+    for g in c.groups.iter() {
+        out += &format!("{g} ");
+    }
+    out += &format!(
+        "\nNStgid:\t{tgid}\nNSpid:\t{tid}\nNSpgid:\t{}\nNSsid:\t{}\nKthread:\t0\n",
+        group.pgid(),
+        group.sid()
+    );
+    memory(task, &mut out);
+    signals(task, &mut out);
+    let (mode, filters) = {
+        let s = task.seccomp.lock();
+        (s.mode(), s.filters())
+    };
+    let cpus = kernel.embedder().platform.cpus().min(64) as u32;
+    let all = u64::MAX >> (64 - cpus.max(1));
+    let allowed = task.policy.lock().affinity & all;
+    out += &format!(
+        "CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{:016x}\nCapBnd:\t{:016x}\nCapAmb:\t{:016x}\n\
+         NoNewPrivs:\t{}\nSeccomp:\t{mode}\nSeccomp_filters:\t{filters}\n\
+         Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n\
+         Cpus_allowed:\t{allowed:x}\nCpus_allowed_list:\t{}\nMems_allowed:\t1\n\
+         Mems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n",
+        c.inheritable,
+        c.permitted,
+        c.effective,
+        c.bounding,
+        c.ambient,
+        u8::from(c.no_new_privs),
+        list(allowed),
+    );
+    out.into_bytes()
+}
+
+fn memory(task: &Task, out: &mut String) {
+    let Some(mm) = task.mm() else { return };
+    let s = mm.stats();
+    let code = mm.meta().code.len();
+    let lines = [
+        ("VmPeak", s.peak_size),
+        ("VmSize", s.size),
+        ("VmLck", s.locked),
+        ("VmPin", s.pinned),
+        ("VmHWM", s.peak_rss),
+        ("VmRSS", s.rss),
+        ("RssAnon", s.rss_anon),
+        ("RssFile", s.rss_file),
+        ("RssShmem", 0),
+        ("VmData", s.data),
+        ("VmStk", s.stack),
+        ("VmExe", code),
+        ("VmLib", s.exec.saturating_sub(code)),
+        ("VmPTE", 0),
+        ("VmSwap", 0),
+    ];
+    for (name, bytes) in lines {
+        *out += &format!("{name}:\t{:8} kB\n", bytes / 1024);
+    }
+    *out += "HugetlbPages:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\n\
+             untag_mask:\t0xffffffffffffffff\n";
+}
+
+fn signals(task: &Task, out: &mut String) {
+    let group = task.group_ref();
+    let handlers = group.handlers();
+    let (shared, queued) = {
+        let state = group.lock();
+        (state.pending.set(), state.pending.len())
+    };
+    *out += &format!(
+        "Threads:\t{}\nSigQ:\t{queued}/{}\nSigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\n\
+         SigIgn:\t{:016x}\nSigCgt:\t{:016x}\n",
+        group.thread_count().max(1),
+        task.limit(Resource::Sigpending).0,
+        task.private_pending().0,
+        shared.0,
+        task.blocked().0,
+        handlers.ignored().0,
+        handlers.caught().0,
+    );
+}
+
+/// Sums of `smaps`.
+pub(super) fn rollup(task: &Task) -> Vec<u8> {
+    let Some(mm) = task.mm() else { return Vec::new() };
+    let vmas = mm.vmas(true);
+    let (Some(first), Some(last)) = (vmas.first(), vmas.last()) else { return Vec::new() };
+    let sum = |f: fn(&mm::VmaInfo) -> u64| vmas.iter().map(f).sum::<u64>() / 1024;
+    let (rss, pss) = (sum(|v| v.resident), sum(|v| v.proportional));
+    let (shared, anonymous) = (sum(|v| v.shared), sum(|v| v.anonymous));
+    let mut out = format!(
+        "{:08x}-{:08x} ---p 00000000 00:00 0                                  [rollup]\n",
+        first.range.start.0, last.range.end.0
+    );
+    let lines = [
+        ("Rss", rss),
+        ("Pss", pss),
+        ("Shared_Clean", shared),
+        ("Shared_Dirty", 0),
+        ("Private_Clean", 0),
+        ("Private_Dirty", rss - shared.min(rss)),
+        ("Referenced", rss),
+        ("Anonymous", anonymous),
+        ("Swap", 0),
+        ("SwapPss", 0),
+        ("Locked", 0),
+    ];
+    for (name, kb) in lines {
+        out += &format!("{:<16}{kb:8} kB\n", format!("{name}:"));
+    }
+    out.into_bytes()
+}

@@ -1,0 +1,252 @@
+//! Files about the whole system.
+
+use super::line;
+use crate::{ClockId, Kernel};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use arch::Arch;
+use vfs::proc::SystemFile;
+
+/// Nanoseconds in a clock tick of 1/100 s.
+const TICK: u64 = 10_000_000;
+const SECOND: i64 = 1_000_000_000;
+
+/// Names of the bits in `AT_HWCAP`, which on x86-64 is EDX of CPUID leaf 1.
+const X86_FLAGS: [&str; 32] = [
+    "fpu", "vme", "de", "pse", "tsc", "msr", "pae", "mce", "cx8", "apic", "", "sep", "mtrr", "pge",
+    "mca", "cmov", "pat", "pse36", "pn", "clflush", "", "dts", "acpi", "mmx", "fxsr", "sse",
+    "sse2", "ss", "ht", "tm", "ia64", "pbe",
+];
+
+/// Names of the first bits in `AT_HWCAP` on arm64.
+const ARM_FLAGS: [&str; 32] = [
+    "fp", "asimd", "evtstrm", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp",
+    "asimdhp", "cpuid", "asimdrdm", "jscvt", "fcma", "lrcpc", "dcpop", "sha3", "sm3", "sm4",
+    "asimddp", "sha512", "sve", "asimdfhm", "dit", "uscat", "ilrcpc", "flagm", "ssbs", "sb",
+    "paca", "pacg",
+];
+
+fn uuid(mut b: [u8; 16]) -> String {
+    b[6] = b[6] & 0x0f | 0x40;
+    b[8] = b[8] & 0x3f | 0x80;
+    let mut out = String::new();
+    for (i, byte) in b.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            out.push('-');
+        }
+        out += &format!("{byte:02x}");
+    }
+    out
+}
+
+pub(super) fn text(k: &Kernel, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> {
+    let uts = k.uts();
+    let shown = |b: &[u8]| {
+        let mut v = b.to_vec();
+        v.push(b'\n');
+        v
+    };
+    match file {
+        SystemFile::Cmdline => line("tessera"),
+        SystemFile::Cpuinfo => cpuinfo(k),
+        SystemFile::Devices => {
+            b"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n"
+                .to_vec()
+        }
+        SystemFile::Filesystems => filesystems(k),
+        SystemFile::Interrupts
+        | SystemFile::Locks
+        | SystemFile::Misc
+        | SystemFile::Modules => Vec::new(),
+        SystemFile::Loadavg => {
+            let last = k.processes().last().copied().unwrap_or(0);
+            format!("0.00 0.00 0.00 1/{} {last}\n", k.task_count()).into_bytes()
+        }
+        SystemFile::Meminfo => meminfo(k),
+        SystemFile::Partitions => b"major minor  #blocks  name\n\n".to_vec(),
+        SystemFile::Stat => stat(k),
+        SystemFile::Swaps => b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_vec(),
+        SystemFile::Uptime => uptime(k),
+        SystemFile::Version => {
+            let (release, version) =
+                (String::from_utf8_lossy(&uts.release), String::from_utf8_lossy(&uts.version));
+            line(format!("Linux version {release} (tessera) {version}"))
+        }
+        SystemFile::Vmstat => {
+            let used = k.embedder().platform.memory().used() / 4096;
+            let free = k.memory_total() / 4096 - used.min(k.memory_total() / 4096);
+            format!("nr_free_pages {free}\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n")
+                .into_bytes()
+        }
+        SystemFile::CapLastCap => line(vfs::cap::LAST),
+        SystemFile::Domainname => shown(&uts.domain),
+        SystemFile::Hostname => shown(&uts.host),
+        SystemFile::NgroupsMax => line(65536),
+        SystemFile::Osrelease => shown(&uts.release),
+        SystemFile::Ostype => line("Linux"),
+        SystemFile::PidMax => line(32768),
+        SystemFile::BootId => line(uuid(*boot_id)),
+        SystemFile::EntropyAvail => line(256),
+        SystemFile::Uuid => {
+            let mut b = [0; 16];
+            k.embedder().random.fill(&mut b);
+            line(uuid(b))
+        }
+        SystemFile::SchedAutogroup => line(0),
+        SystemFile::ThreadsMax => line(62000),
+        SystemFile::KernelVersion => shown(&uts.version),
+        SystemFile::FileMax => line(i64::MAX),
+        SystemFile::FileNr => line(format!("1024\t0\t{}", i64::MAX)),
+        SystemFile::Fixed(text) => text.as_bytes().to_vec(),
+    }
+}
+
+/// Nanoseconds since the kernel was made.
+fn since_boot(k: &Kernel) -> i64 {
+    k.now(ClockId::Monotonic).saturating_sub(k.boot_time().0).max(0)
+}
+
+/// User and system time of all processes, in nanoseconds.
+fn busy(k: &Kernel) -> (u64, u64) {
+    let mut sum = (0u64, 0u64);
+    for g in k.processes().into_iter().filter_map(|p| k.process(p)) {
+        let t = g.cpu_times();
+        sum = (sum.0.saturating_add(t.user), sum.1.saturating_add(t.system));
+    }
+    sum
+}
+
+fn idle(k: &Kernel) -> u64 {
+    let (user, system) = busy(k);
+    let all = (since_boot(k) as u64).saturating_mul(k.embedder().platform.cpus() as u64);
+    all.saturating_sub(user).saturating_sub(system)
+}
+
+fn uptime(k: &Kernel) -> Vec<u8> {
+    let hundredths = |ns: u64| (ns / SECOND as u64, ns % SECOND as u64 / TICK);
+    let (up, rest) = hundredths(since_boot(k) as u64);
+    let (idle, idle_rest) = hundredths(idle(k));
+    format!("{up}.{rest:02} {idle}.{idle_rest:02}\n").into_bytes()
+}
+
+fn stat(k: &Kernel) -> Vec<u8> {
+    let cpus = k.embedder().platform.cpus() as u64;
+    let (user, system) = busy(k);
+    let row = |name: &str, share: u64| {
+        format!(
+            "{name} {} 0 {} {} 0 0 0 0 0 0\n",
+            user / share / TICK,
+            system / share / TICK,
+            idle(k) / share / TICK
+        )
+    };
+    let mut out = row("cpu ", 1);
+    for i in 0..cpus {
+        out += &row(&format!("cpu{i}"), cpus);
+    }
+    out += &format!(
+        "intr 0\nctxt 0\nbtime {}\nprocesses {}\nprocs_running 1\nprocs_blocked 0\n\
+         softirq 0 0 0 0 0 0 0 0 0 0 0\n",
+        k.boot_time().1 / SECOND,
+        k.forks()
+    );
+    out.into_bytes()
+}
+
+fn meminfo(k: &Kernel) -> Vec<u8> {
+    let total = k.memory_total() / 1024;
+    let used = (k.embedder().platform.memory().used() / 1024).min(total);
+    let free = total - used;
+    let rows = [
+        ("MemTotal", total),
+        ("MemFree", free),
+        ("MemAvailable", free),
+        ("Buffers", 0),
+        ("Cached", 0),
+        ("SwapCached", 0),
+        ("Active", used),
+        ("Inactive", 0),
+        ("Active(anon)", used),
+        ("Inactive(anon)", 0),
+        ("Active(file)", 0),
+        ("Inactive(file)", 0),
+        ("Unevictable", 0),
+        ("Mlocked", 0),
+        ("SwapTotal", 0),
+        ("SwapFree", 0),
+        ("Dirty", 0),
+        ("Writeback", 0),
+        ("AnonPages", used),
+        ("Mapped", 0),
+        ("Shmem", 0),
+        ("KReclaimable", 0),
+        ("Slab", 0),
+        ("SReclaimable", 0),
+        ("SUnreclaim", 0),
+        ("KernelStack", 0),
+        ("PageTables", 0),
+        ("CommitLimit", total / 2),
+        ("Committed_AS", used),
+        ("VmallocTotal", 34_359_738_367),
+        ("VmallocUsed", 0),
+        ("VmallocChunk", 0),
+    ];
+    let mut out = String::new();
+    for (name, kb) in rows {
+        out += &format!("{:<16}{kb:8} kB\n", format!("{name}:"));
+    }
+    out += "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n\
+            HugePages_Surp:        0\nHugepagesize:       2048 kB\n";
+    out.into_bytes()
+}
+
+fn filesystems(k: &Kernel) -> Vec<u8> {
+    let mut names: Vec<&str> = alloc::vec!["proc", "devpts", "pipefs", "sockfs", "overlay"];
+    names.extend(k.vfs().types());
+    names.dedup();
+    let mut out = String::new();
+    for n in names {
+        out += &format!("nodev\t{n}\n");
+    }
+    out.into_bytes()
+}
+
+fn flags(names: &[&str; 32], bits: u64) -> String {
+    let mut out = String::new();
+    for (i, n) in names.iter().enumerate() {
+        if bits >> i & 1 == 1 && !n.is_empty() {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            out += n;
+        }
+    }
+    out
+}
+
+fn cpuinfo(k: &Kernel) -> Vec<u8> {
+    let platform = &k.embedder().platform;
+    let (cpus, (hwcap, _)) = (platform.cpus(), platform.hwcap());
+    let mut out = String::new();
+    for i in 0..cpus {
+        out += &match platform.arch() {
+            Arch::X86_64 => format!(
+                "processor\t: {i}\nvendor_id\t: unknown\ncpu family\t: 6\nmodel\t\t: 0\n\
+                 model name\t: Tessera virtual processor\nstepping\t: 0\ncpu MHz\t\t: 1000.000\n\
+                 physical id\t: 0\nsiblings\t: {cpus}\ncore id\t\t: {i}\ncpu cores\t: {cpus}\n\
+                 apicid\t\t: {i}\ninitial apicid\t: {i}\nfpu\t\t: yes\nfpu_exception\t: yes\n\
+                 cpuid level\t: 13\nwp\t\t: yes\nflags\t\t: {} syscall nx lm\nbogomips\t: 2000.00\n\
+                 clflush size\t: 64\ncache_alignment\t: 64\n\
+                 address sizes\t: 46 bits physical, 48 bits virtual\npower management:\n\n",
+                flags(&X86_FLAGS, hwcap)
+            ),
+            Arch::Aarch64 => format!(
+                "processor\t: {i}\nBogoMIPS\t: 100.00\nFeatures\t: {}\nCPU implementer\t: 0x00\n\
+                 CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0x000\nCPU revision\t: 0\n\n",
+                flags(&ARM_FLAGS, hwcap)
+            ),
+        };
+    }
+    out.into_bytes()
+}
