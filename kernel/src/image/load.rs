@@ -267,7 +267,9 @@ impl Kernel {
     ) -> Result<LoadedTask, LoadImageError> {
         let platform = &self.embedder().platform;
         let random = &*self.embedder().random;
-        let layouts = choose(&**platform, random, args.limits.stack, args.personality);
+        let vdso = self.vdso().map_or(0, |v| v.image_len().saturating_add(arch::PAGE_SIZE));
+        let layouts = choose(&**platform, random, args.limits.stack, args.personality, vdso);
+        let layouts = layouts.map_err(LoadImageError::Layout)?;
         mm.set_layout(layouts.mm);
         let (hwcap, hwcap2) = platform.hwcap();
         let mut space = Space { kernel: self, mm, limits: &args.limits };

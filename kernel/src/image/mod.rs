@@ -137,9 +137,13 @@ impl TaskImage {
         self.table
     }
 
-    /// The stack pointer, as a user stack grows down from it.
-    pub fn stack_pointer(&self) -> Addr {
-        Addr(self.arch.sp())
+    /// The user stack, with the stack pointer as its bottom.
+    ///
+    /// # Errors
+    /// [`ForkError::Released`] after [`TaskImage::release`].
+    pub fn stack(&self) -> Result<arch::Stack<'_>, ForkError> {
+        let mm = self.mm.as_ref().ok_or(ForkError::Released)?;
+        Ok(arch::Stack::new(&**mm, Addr(self.arch.sp())))
     }
 }
 
