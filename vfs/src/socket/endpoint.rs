@@ -1,0 +1,182 @@
+//! The part of a socket that its peers and queues refer to, which outlives its description.
+
+use super::addr::Name;
+use super::inbox::Inbox;
+use super::message::{Message, Ucred};
+use super::options::Options;
+use super::{Domain, Kind, Net};
+use crate::{File, Path};
+use alloc::collections::VecDeque;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use sync::Mutex;
+use sync::waitq::{Events, Queue};
+use syserr::Errno;
+
+/// `POLLIN | POLLRDNORM`.
+pub(super) const READABLE: Events = Events::IN.union(Events::RDNORM);
+/// `POLLOUT | POLLWRNORM | POLLWRBAND`.
+pub(super) const WRITABLE: Events = Events::OUT.union(Events::WRNORM).union(Events::WRBAND);
+
+bitflags::bitflags! {
+    /// Halves of a connection that are shut (`RCV_SHUTDOWN`, `SEND_SHUTDOWN`).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Shut: u8 {
+        /// Nothing more is received.
+        const RECEIVE = 1;
+        /// Nothing more is sent.
+        const SEND = 2;
+    }
+}
+
+/// How far a socket is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// `TCP_CLOSE`.
+    #[default]
+    Closed,
+    /// `TCP_SYN_SENT`.
+    Connecting,
+    /// `TCP_ESTABLISHED`, and the states in which one side has finished.
+    Connected,
+    /// `TCP_LISTEN`.
+    Listening,
+}
+
+/// Whom a connection was made by; unix(7), `SO_PEERCRED`.
+#[derive(Clone)]
+pub(super) struct PeerCred {
+    pub(super) id: Ucred,
+    pub(super) groups: Arc<[u32]>,
+}
+
+/// What changes, under one lock. The locks of two endpoints are never held at once, and nothing
+/// that holds a description is dropped under one.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    pub(super) shut: Shut,
+    /// Its description is gone.
+    pub(super) dead: bool,
+    /// Reported once, by the next call or `SO_ERROR`.
+    pub(super) error: Option<Errno>,
+    pub(super) name: Option<Name>,
+    /// The place a name in the tree was bound at.
+    pub(super) bound: Option<Path>,
+    pub(super) peer: Option<Arc<Endpoint>>,
+    pub(super) peer_name: Option<Name>,
+    pub(super) peer_cred: Option<PeerCred>,
+    pub(super) inbox: Inbox,
+    /// A connect(2) that finished without anybody having asked yet.
+    pub(super) unreported: bool,
+    pub(super) backlog: usize,
+    /// Connections that wait to be accepted.
+    pub(super) pending: VecDeque<Arc<Endpoint>>,
+    /// Sockets whose connection waits for room among `pending`.
+    pub(super) syns: VecDeque<Weak<Endpoint>>,
+    /// Sockets that wait until there is room in the inbox, or among `pending`.
+    waiters: Vec<Weak<Endpoint>>,
+}
+
+/// One end of a conversation.
+pub(super) struct Endpoint {
+    pub(super) net: Arc<Net>,
+    pub(super) domain: Domain,
+    pub(super) kind: Kind,
+    pub(super) queue: Queue,
+    pub(super) options: Options,
+    /// Memory of messages that were sent and not received (`sk_wmem_alloc`).
+    pub(super) sent: AtomicUsize,
+    pub(super) state: Mutex<State>,
+}
+
+impl Endpoint {
+    pub(super) fn new(net: &Arc<Net>, domain: Domain, kind: Kind) -> Endpoint {
+        Endpoint {
+            net: net.clone(),
+            domain,
+            kind,
+            queue: Queue::new(),
+            options: Options::new(domain, kind),
+            sent: AtomicUsize::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Whether it keeps connections.
+    pub(super) fn has_connections(&self) -> bool {
+        self.kind != Kind::Dgram
+    }
+
+    pub(super) fn is_tcp(&self) -> bool {
+        self.domain != Domain::Unix && self.kind == Kind::Stream
+    }
+
+    /// Whether poll(2) calls it writable.
+    pub(super) fn has_room(&self) -> bool {
+        let (sent, limit) = (self.sent.load(Relaxed), self.options.sndbuf());
+        match self.domain {
+            Domain::Unix => sent.saturating_mul(4) <= limit,
+            _ if self.kind == Kind::Stream => limit.saturating_sub(sent) >= sent / 2,
+            _ => sent < limit / 2,
+        }
+    }
+
+    /// Whether another piece may be sent.
+    pub(super) fn may_send(&self) -> bool {
+        self.sent.load(Relaxed) < self.options.sndbuf()
+    }
+
+    /// Tells those who wait to send, if there is room now.
+    pub(super) fn tell_writable(&self) {
+        if self.has_room() && !self.queue.is_empty() {
+            self.queue.notify(WRITABLE);
+        }
+    }
+
+    /// Takes the error that waits to be reported.
+    pub(super) fn take_error(&self) -> Option<Errno> {
+        self.state.lock().error.take()
+    }
+
+    /// Empties the queue of messages.
+    pub(super) fn take_messages(&self) -> Vec<Message> {
+        self.state.lock().inbox.take_all()
+    }
+
+    /// Appends a message and tells readers.
+    pub(super) fn deliver(&self, message: Message) {
+        self.state.lock().inbox.push(message);
+        self.queue.notify(READABLE);
+    }
+}
+
+impl State {
+    /// Has `who` told when there is room again.
+    pub(super) fn wait_for_room(&mut self, who: &Arc<Endpoint>) {
+        self.waiters.retain(|w| w.strong_count() > 0);
+        if !self.waiters.iter().any(|w| w.as_ptr() == Arc::as_ptr(who)) {
+            self.waiters.push(Arc::downgrade(who));
+        }
+    }
+
+    /// Those who wait for room, to be told once the lock is released.
+    pub(super) fn take_waiters(&mut self) -> Vec<Weak<Endpoint>> {
+        core::mem::take(&mut self.waiters)
+    }
+}
+
+/// Tells sockets that there is room.
+pub(super) fn tell_waiters(waiters: Vec<Weak<Endpoint>>) {
+    for w in waiters.iter().filter_map(Weak::upgrade) {
+        w.queue.notify(WRITABLE);
+    }
+}
+
+impl Inbox {
+    /// Descriptions that lie in it.
+    pub(super) fn rights(&self) -> impl Iterator<Item = &Arc<File>> {
+        self.iter().filter_map(|m| m.rights.as_ref()).flat_map(|r| &r.files)
+    }
+}

@@ -1,0 +1,218 @@
+//! A socket as a file.
+
+use super::endpoint::{Endpoint, Phase, READABLE, Shut, WRITABLE};
+use super::{Domain, Kind, ReceiveFlags, SendInfo, Socket};
+use crate::{Caller, FileOps, Stat, anon, mode};
+use alloc::vec::Vec;
+use arch::{Addr, IoDst, IoSrc, UserMemory, UserMemoryExt};
+use core::any::Any;
+use core::sync::atomic::Ordering::Relaxed;
+use sync::waitq::{Events, Queue};
+use syserr::Errno;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+const SIOCATMARK: u32 = 0x8905;
+const SIOCGIFCONF: u32 = 0x8912;
+const SIOCGIFFLAGS: u32 = 0x8913;
+const SIOCGIFADDR: u32 = 0x8915;
+const SIOCGIFNETMASK: u32 = 0x891b;
+const SIOCGIFMTU: u32 = 0x8921;
+const SIOCGIFHWADDR: u32 = 0x8927;
+const SIOCGIFINDEX: u32 = 0x8933;
+const SIOCGIFNAME: u32 = 0x8910;
+const FIONREAD: u32 = 0x541b;
+const SIOCOUTQ: u32 = 0x5411;
+
+/// `struct ifreq`; netdevice(7).
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct IfReq {
+    name: [u8; 16],
+    value: [u8; 24],
+}
+static_assertions::assert_eq_size!(IfReq, [u8; 40]);
+
+/// `struct ifconf`.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+struct IfConf {
+    len: i32,
+    pad: i32,
+    at: u64,
+}
+static_assertions::assert_eq_size!(IfConf, [u8; 16]);
+
+impl IfReq {
+    fn lo(value: &[u8]) -> IfReq {
+        let mut r = IfReq { name: [0; 16], value: [0; 24] };
+        r.name[..2].copy_from_slice(b"lo");
+        for (to, from) in r.value.iter_mut().zip(value) {
+            *to = *from;
+        }
+        r
+    }
+
+    fn is_lo(&self) -> bool {
+        self.name.starts_with(b"lo\0")
+    }
+}
+
+/// Requests about interfaces, of which there is the loopback interface.
+fn interface(mem: &dyn UserMemory, cmd: u32, arg: Addr) -> Result<u64, Errno> {
+    /// `IFF_UP | IFF_LOOPBACK | IFF_RUNNING`.
+    const FLAGS: [u8; 2] = 0x49u16.to_ne_bytes();
+    const ADDRESS: [u8; 8] = [2, 0, 0, 0, 127, 0, 0, 1];
+    const NETMASK: [u8; 8] = [2, 0, 0, 0, 255, 0, 0, 0];
+    /// `ARPHRD_LOOPBACK`.
+    const HARDWARE: [u8; 2] = 772u16.to_ne_bytes();
+    if cmd == SIOCGIFCONF {
+        let mut conf: IfConf = mem.read_obj(arg)?;
+        if conf.at != 0 && conf.len as usize >= size_of::<IfReq>() {
+            mem.write_obj(Addr(conf.at), &IfReq::lo(&ADDRESS))?;
+        }
+        conf.len = if conf.at != 0 && conf.len < 40 { 0 } else { 40 };
+        mem.write_obj(arg, &conf)?;
+        return Ok(0);
+    }
+    let req: IfReq = mem.read_obj(arg)?;
+    let index = i32::from_ne_bytes(*req.value.first_chunk().unwrap_or(&[0; 4]));
+    if if cmd == SIOCGIFNAME { index != 1 } else { !req.is_lo() } {
+        return Err(Errno::ENODEV);
+    }
+    let answer = match cmd {
+        SIOCGIFNAME | SIOCGIFINDEX => IfReq::lo(&1i32.to_ne_bytes()),
+        SIOCGIFFLAGS => IfReq::lo(&FLAGS),
+        SIOCGIFADDR => IfReq::lo(&ADDRESS),
+        SIOCGIFNETMASK => IfReq::lo(&NETMASK),
+        SIOCGIFMTU => IfReq::lo(&65_536i32.to_ne_bytes()),
+        SIOCGIFHWADDR => IfReq::lo(&HARDWARE),
+        _ => return Err(Errno::ENOTTY),
+    };
+    mem.write_obj(arg, &answer)?;
+    Ok(0)
+}
+
+impl Endpoint {
+    fn readiness(&self) -> Events {
+        let s = self.state.lock();
+        let mut e = Events::empty();
+        let connections = self.has_connections();
+        if self.is_tcp() && s.phase == Phase::Listening {
+            e.set(READABLE, !s.pending.is_empty());
+            return e;
+        }
+        e.set(Events::ERR, s.error.is_some());
+        let closed = connections && s.phase == Phase::Closed;
+        e.set(Events::HUP, s.shut == Shut::all() || closed);
+        if s.shut.contains(Shut::RECEIVE) {
+            e |= Events::RDHUP | READABLE;
+        }
+        let least = if self.is_tcp() { self.options.receive_low() } else { 0 };
+        let some = !s.inbox.is_empty() && s.inbox.bytes() >= least;
+        e.set(READABLE, e.contains(READABLE) || some || !s.pending.is_empty());
+        let peer = s.peer.clone();
+        let (phase, shut) = (s.phase, s.shut);
+        drop(s);
+        let writable = match (self.domain, self.kind) {
+            (_, Kind::Stream) if self.is_tcp() => {
+                phase != Phase::Connecting && (shut.contains(Shut::SEND) || self.has_room())
+            }
+            (Domain::Unix, _) => phase != Phase::Listening && self.has_room(),
+            _ => self.has_room(),
+        };
+        let full = self.kind == Kind::Dgram
+            && peer.is_some_and(|p| {
+                p.state.lock().inbox.len() > Endpoint::QUEUE_MAX && {
+                    let back = p.state.lock().peer.clone();
+                    back.is_none_or(|b| !core::ptr::eq(&*b, self))
+                }
+            });
+        let band = if self.is_tcp() { WRITABLE - Events::WRBAND } else { WRITABLE };
+        e.set(band, writable && !full);
+        e
+    }
+}
+
+impl FileOps for Socket {
+    fn read_at(&self, dst: &mut dyn IoDst, _: u64) -> Result<usize, Errno> {
+        if dst.remaining() == 0 {
+            return Ok(0);
+        }
+        self.receive(dst, ReceiveFlags::empty()).map(|r| r.bytes)
+    }
+
+    fn write_at(&self, src: &mut dyn IoSrc, _: u64) -> Result<usize, Errno> {
+        let mut info = SendInfo {
+            to: None,
+            creds: self.writer,
+            explicit_creds: false,
+            files: Vec::new(),
+            limit: 0,
+            oob: false,
+            who: None,
+        };
+        self.send(src, &mut info)
+    }
+
+    fn writes_all(&self) -> bool {
+        self.kind() == Kind::Stream
+    }
+
+    fn readiness(&self) -> Events {
+        let e = self.endpoint.readiness();
+        let peer = match self.kind() {
+            Kind::Dgram if !e.contains(Events::OUT) => self.endpoint.state.lock().peer.clone(),
+            _ => None,
+        };
+        match peer {
+            // Whoever polls is to hear when the peer has read; it may have done so just now.
+            Some(p) if self.endpoint.is_held_up_by(&p, true) => e,
+            Some(_) => self.endpoint.readiness(),
+            None => e,
+        }
+    }
+
+    fn queue(&self) -> Option<&Queue> {
+        Some(&self.endpoint.queue)
+    }
+
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(Stat {
+            dev: anon::SOCKET_DEV,
+            ino: self.ino,
+            mode: mode::IFSOCK | 0o777,
+            nlink: 1,
+            uid: self.owner.0,
+            gid: self.owner.1,
+            blksize: 4096,
+            atime: self.made,
+            mtime: self.made,
+            ctime: self.made,
+            ..Stat::default()
+        })
+    }
+
+    fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {
+        let (e, mem) = (&self.endpoint, caller.memory());
+        let listening = e.state.lock().phase == Phase::Listening;
+        let number = match cmd {
+            FIONREAD | SIOCOUTQ if listening && (cmd == FIONREAD || e.is_tcp()) => {
+                return Err(Errno::EINVAL);
+            }
+            FIONREAD => {
+                let s = e.state.lock();
+                if e.kind == Kind::Dgram { s.inbox.first() } else { s.inbox.bytes() }
+            }
+            SIOCOUTQ => e.sent.load(Relaxed),
+            SIOCATMARK if e.kind == Kind::Stream => 0,
+            SIOCGIFNAME..=SIOCGIFINDEX => return interface(mem, cmd, arg),
+            _ => return Err(Errno::ENOTTY),
+        };
+        mem.write_obj(arg, &(number.min(i32::MAX as usize) as i32))?;
+        Ok(0)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

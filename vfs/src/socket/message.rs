@@ -1,0 +1,107 @@
+//! What lies in a socket's queue: bytes, and what travels with them.
+
+use super::addr::Name;
+use super::endpoint::Endpoint;
+use super::inflight::Rights;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The overflow ID, which stands for a sender that did not say who it is.
+const OVERFLOW_ID: u32 = 65_534;
+
+/// `struct ucred`; unix(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Ucred {
+    /// Process ID.
+    pub pid: i32,
+    /// User ID.
+    pub uid: u32,
+    /// Group ID.
+    pub gid: u32,
+}
+static_assertions::assert_eq_size!(Ucred, [u8; 12]);
+
+impl Ucred {
+    /// A sender that is not known.
+    pub(super) const UNKNOWN: Ucred = Ucred { pid: 0, uid: OVERFLOW_ID, gid: OVERFLOW_ID };
+}
+
+/// One `sk_buff`.
+pub(super) struct Message {
+    pub(super) data: Vec<u8>,
+    /// Bytes at the front of `data` that were read already.
+    pub(super) start: usize,
+    /// The sender's name when it was sent.
+    pub(super) from: Option<Name>,
+    pub(super) creds: Option<Ucred>,
+    pub(super) rights: Option<Rights>,
+    /// Memory that it counts for at the receiver.
+    pub(super) size: usize,
+    pub(super) charge: Option<Charge>,
+}
+
+impl Message {
+    /// What was not read yet.
+    pub(super) fn unread(&self) -> &[u8] {
+        self.data.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// Memory that counts against its sender's buffer as long as this lives.
+pub(super) struct Charge {
+    to: Arc<Endpoint>,
+    amount: usize,
+}
+
+impl Charge {
+    pub(super) fn new(to: &Arc<Endpoint>, amount: usize) -> Charge {
+        to.sent.fetch_add(amount, Relaxed);
+        Charge { to: to.clone(), amount }
+    }
+
+    /// Counts more.
+    pub(super) fn grow(&mut self, by: usize) {
+        self.to.sent.fetch_add(by, Relaxed);
+        self.amount += by;
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.to.sent.fetch_sub(self.amount, Relaxed);
+        self.to.tell_writable();
+    }
+}
+
+/// Bytes that the linear part of an `sk_buff` has room for in one page (`SKB_MAX_HEAD(0)`).
+const HEAD_ROOM: usize = 4096 - SHARED_INFO;
+/// `sizeof(struct skb_shared_info)`, aligned.
+const SHARED_INFO: usize = 320;
+/// `sizeof(struct sk_buff)`, aligned.
+const SK_BUFF: usize = 256;
+/// Bytes in pages beside the linear part that one piece of a stream has (`UNIX_SKB_FRAGS_SZ`).
+const FRAGS: usize = 32_768;
+
+/// The most bytes that one piece of a stream holds.
+pub(super) const PIECE_MAX: usize = HEAD_ROOM + FRAGS;
+
+/// Memory that a piece of a stream counts for: `truesize` of the `sk_buff` that Linux makes.
+pub(super) fn piece_size(len: usize) -> usize {
+    let pages = len.saturating_sub(HEAD_ROOM).next_multiple_of(4096).min(len);
+    linear(len - pages) + pages.next_multiple_of(4096)
+}
+
+/// Memory that a datagram counts for. Only what exceeds four pages lies in pages of its own.
+pub(super) fn datagram_size(len: usize) -> usize {
+    const LINEAR_MAX: usize = 4 * 4096 - SHARED_INFO;
+    let pages = len.saturating_sub(LINEAR_MAX).next_multiple_of(4096).min(len);
+    linear(len - pages) + pages.next_multiple_of(4096)
+}
+
+fn linear(len: usize) -> usize {
+    // As kmalloc rounds: powers of two, and their halves in between only for small sizes.
+    (len + SHARED_INFO).next_power_of_two() + SK_BUFF
+}

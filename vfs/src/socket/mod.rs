@@ -1,0 +1,258 @@
+//! Sockets that exist only inside the sandbox: AF_UNIX, and AF_INET and AF_INET6 over a loopback
+//! interface that leads nowhere else.
+//!
+//! All of them are queues of messages ([`inbox`]) at endpoints that know each other. A connection
+//! is two endpoints with each other as peer, whether its names are paths or ports: what differs
+//! between AF_UNIX streams and TCP is how a connection is made and how it breaks, not how bytes
+//! move. No call blocks; one that would, answers `EAGAIN`, and the caller waits for the socket's
+//! queue.
+
+mod addr;
+mod datagram;
+mod endpoint;
+mod file;
+mod inbox;
+mod inflight;
+mod message;
+mod names;
+mod net;
+mod options;
+mod ports;
+mod release;
+mod stream;
+mod tcp;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod udp;
+mod unix;
+
+pub use endpoint::Shut;
+pub use message::Ucred;
+pub use net::Net;
+pub use transfer::{ReceiveFlags, Received, SendInfo};
+
+use crate::{Creds, Nanos, PathCx, Vfs};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use endpoint::{Endpoint, Phase};
+use syserr::Errno;
+
+/// Address families that there are, with their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Domain {
+    /// `AF_UNIX`.
+    Unix = 1,
+    /// `AF_INET`.
+    Inet = 2,
+    /// `AF_INET6`.
+    Inet6 = 10,
+}
+
+/// Socket types that there are, with their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Kind {
+    /// `SOCK_STREAM`.
+    Stream = 1,
+    /// `SOCK_DGRAM`.
+    Dgram = 2,
+    /// `SOCK_SEQPACKET`.
+    SeqPacket = 5,
+}
+
+/// Highest address family that Linux has a number for (`AF_MAX`).
+const AF_MAX: i32 = 46;
+const SOCK_RAW: i32 = 3;
+const SOCK_PACKET: i32 = 10;
+const SOCK_MAX: i32 = 11;
+const IPPROTO_TCP: i32 = 6;
+const IPPROTO_UDP: i32 = 17;
+const IPPROTO_MAX: i32 = 263;
+
+/// Domain and type for the arguments of socket(2), `SOCK_NONBLOCK` and `SOCK_CLOEXEC` removed.
+///
+/// # Errors
+/// `EAFNOSUPPORT`, `EINVAL`, `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`.
+pub fn choose(domain: i32, kind: i32, protocol: i32) -> Result<(Domain, Kind), Errno> {
+    if !(0..AF_MAX).contains(&domain) {
+        return Err(Errno::EAFNOSUPPORT);
+    }
+    if !(0..SOCK_MAX).contains(&kind) {
+        return Err(Errno::EINVAL);
+    }
+    let domain = match domain {
+        1 => Domain::Unix,
+        2 => Domain::Inet,
+        10 => Domain::Inet6,
+        _ => return Err(Errno::EAFNOSUPPORT),
+    };
+    if domain == Domain::Unix {
+        if protocol != 0 && protocol != 1 {
+            return Err(Errno::EPROTONOSUPPORT);
+        }
+        return match kind {
+            1 => Ok((domain, Kind::Stream)),
+            // Linux takes a raw AF_UNIX socket for one of datagrams.
+            2 | SOCK_RAW => Ok((domain, Kind::Dgram)),
+            5 => Ok((domain, Kind::SeqPacket)),
+            _ => Err(Errno::ESOCKTNOSUPPORT),
+        };
+    }
+    if !(0..IPPROTO_MAX).contains(&protocol) {
+        return Err(Errno::EINVAL);
+    }
+    match (kind, protocol) {
+        (1, 0 | IPPROTO_TCP) => Ok((domain, Kind::Stream)),
+        (2, 0 | IPPROTO_UDP) => Ok((domain, Kind::Dgram)),
+        (1 | 2 | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT),
+        (SOCK_PACKET, _) => Err(Errno::ESOCKTNOSUPPORT),
+        _ => Err(Errno::ESOCKTNOSUPPORT),
+    }
+}
+
+/// Who makes a call: for names in the tree, privilege and `SCM_CREDENTIALS`.
+#[derive(Clone, Copy)]
+pub struct Who<'a> {
+    /// The tree.
+    pub vfs: &'a Vfs,
+    /// The caller's view of it.
+    pub path: PathCx<'a>,
+}
+
+impl Who<'_> {
+    fn creds(&self) -> &Creds {
+        self.path.creds
+    }
+
+    /// The caller with its effective IDs, as `SO_PEERCRED` shows it.
+    fn peer_cred(&self) -> endpoint::PeerCred {
+        let c = self.creds();
+        let id = Ucred { pid: self.path.tgid, uid: c.euid, gid: c.egid };
+        endpoint::PeerCred { id, groups: c.groups.clone() }
+    }
+}
+
+/// One socket: the file operations of its description, and the calls that only sockets have.
+pub struct Socket {
+    endpoint: Arc<Endpoint>,
+    ino: u64,
+    owner: (u32, u32),
+    made: Nanos,
+    /// Whom messages come from that are sent by write(2).
+    writer: Ucred,
+}
+
+impl Socket {
+    /// A new socket; socket(2).
+    pub fn new(net: &Arc<Net>, who: &Who<'_>, domain: Domain, kind: Kind) -> Socket {
+        Socket::around(Arc::new(Endpoint::new(net, domain, kind)), who)
+    }
+
+    fn around(endpoint: Arc<Endpoint>, who: &Who<'_>) -> Socket {
+        let c = who.creds();
+        Socket {
+            ino: endpoint.net.env().new_inode_number(),
+            made: endpoint.net.env().now(),
+            owner: (c.fsuid, c.fsgid),
+            writer: Ucred { pid: who.path.tgid, uid: c.uid, gid: c.gid },
+            endpoint,
+        }
+    }
+
+    /// Two sockets that are connected to each other; socketpair(2).
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for other domains than [`Domain::Unix`].
+    pub fn pair(
+        net: &Arc<Net>,
+        who: &Who<'_>,
+        domain: Domain,
+        kind: Kind,
+    ) -> Result<(Socket, Socket), Errno> {
+        if domain != Domain::Unix {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let (a, b) = (Socket::new(net, who, domain, kind), Socket::new(net, who, domain, kind));
+        for (x, y) in [(&a, &b), (&b, &a)] {
+            let mut s = x.endpoint.state.lock();
+            s.phase = Phase::Connected;
+            s.peer = Some(y.endpoint.clone());
+            s.peer_cred = Some(who.peer_cred());
+        }
+        Ok((a, b))
+    }
+
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    /// The address family.
+    pub fn domain(&self) -> Domain {
+        self.endpoint.domain
+    }
+
+    /// The type.
+    pub fn kind(&self) -> Kind {
+        self.endpoint.kind
+    }
+
+    /// The value of an option; getsockopt(2).
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT`, `EOPNOTSUPP`, `ENOTCONN`, `ENODATA`.
+    pub fn option(&self, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
+        options::get(&self.endpoint, level, name)
+    }
+
+    /// Changes an option; setsockopt(2).
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT`, `EOPNOTSUPP`, `EINVAL`, `EPERM`, `EDOM`.
+    pub fn set_option(
+        &self,
+        creds: &Creds,
+        level: i32,
+        name: i32,
+        value: &[u8],
+    ) -> Result<(), Errno> {
+        options::set(&self.endpoint, creds, level, name, value)
+    }
+
+    /// How long a call may wait, in nanoseconds: `None` without end.
+    pub fn timeout(&self, send: bool) -> Option<Nanos> {
+        match self.endpoint.options.timeout(send) {
+            0 => None,
+            ns => Some(ns.max(0)),
+        }
+    }
+
+    /// Whether messages keep their boundaries.
+    pub fn has_messages(&self) -> bool {
+        self.endpoint.kind != Kind::Stream
+    }
+
+    /// Whether a write to a broken connection sends `SIGPIPE`.
+    pub fn signals_broken_pipe(&self) -> bool {
+        self.endpoint.kind == Kind::Stream
+    }
+}
+
+impl Endpoint {
+    /// `SO_PROTOCOL`.
+    fn protocol(&self) -> i32 {
+        match (self.domain, self.kind) {
+            (Domain::Unix, _) => 0,
+            (_, Kind::Dgram) => IPPROTO_UDP,
+            _ => IPPROTO_TCP,
+        }
+    }
+}
+
+impl core::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let (domain, kind) = (self.domain(), self.kind());
+        f.debug_struct("Socket").field("domain", &domain).field("kind", &kind).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! What the sockets of one kernel share: names, ports, and descriptions in flight.
+
+use super::endpoint::{Endpoint, Phase};
+use super::inflight::InFlight;
+use super::ports::Ports;
+use crate::Env;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use sync::Mutex;
+use syserr::Errno;
+
+/// The network of one kernel: abstract names, and ports of a loopback interface that nothing
+/// outside can reach. Two kernels share nothing.
+pub struct Net {
+    env: Arc<Env>,
+    pub(super) abstracts: Mutex<BTreeMap<Arc<[u8]>, Weak<Endpoint>>>,
+    pub(super) tcp: Ports,
+    pub(super) udp: Ports,
+    pub(super) inflight: InFlight,
+    next_name: AtomicU32,
+}
+
+impl Net {
+    /// A network without sockets, for a kernel with inode numbers and time from `env`.
+    pub fn new(env: &Arc<Env>) -> Arc<Net> {
+        Arc::new(Net {
+            env: env.clone(),
+            abstracts: Mutex::default(),
+            tcp: Ports::default(),
+            udp: Ports::default(),
+            inflight: InFlight::default(),
+            next_name: AtomicU32::new(0),
+        })
+    }
+
+    pub(super) fn env(&self) -> &Arc<Env> {
+        &self.env
+    }
+
+    /// Gives `e` an abstract name.
+    pub(super) fn add_abstract(&self, name: &Arc<[u8]>, e: &Arc<Endpoint>) -> Result<(), Errno> {
+        let mut names = self.abstracts.lock();
+        if names.get(name).is_some_and(|w| w.strong_count() > 0) {
+            return Err(Errno::EADDRINUSE);
+        }
+        names.insert(name.clone(), Arc::downgrade(e));
+        Ok(())
+    }
+
+    /// A free abstract name of five hexadecimal digits; "autobind" in unix(7).
+    pub(super) fn choose_abstract(&self, e: &Arc<Endpoint>) -> Result<Arc<[u8]>, Errno> {
+        for _ in 0..=0xf_ffff {
+            let n = self.next_name.fetch_add(1, Relaxed) & 0xf_ffff;
+            let name: Arc<[u8]> = format!("\0{n:05x}").into_bytes().into();
+            if self.add_abstract(&name, e).is_ok() {
+                return Ok(name);
+            }
+        }
+        Err(Errno::ENOSPC)
+    }
+
+    /// The socket with an abstract name.
+    pub(super) fn find_abstract(&self, name: &[u8]) -> Option<Arc<Endpoint>> {
+        let found = self.abstracts.lock().get(name).and_then(Weak::upgrade)?;
+        let dead = found.state.lock().dead;
+        (!dead).then_some(found)
+    }
+
+    /// A number that names an endpoint as long as it lives (`SO_COOKIE`).
+    pub(super) fn cookie(&self, e: &Endpoint) -> u64 {
+        core::ptr::from_ref(e).addr() as u64
+    }
+}
+
+/// Whether connections to `e` can be made.
+pub(super) fn listens(e: &Endpoint) -> bool {
+    e.state.lock().phase == Phase::Listening
+}

@@ -1,0 +1,144 @@
+//! Who has which port of one protocol.
+
+use super::addr::InetAddr;
+use super::endpoint::Endpoint;
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use sync::Mutex;
+use syserr::Errno;
+
+/// Ports that the kernel chooses from (`ip_local_port_range`).
+const EPHEMERAL: core::ops::Range<u16> = 32_768..61_000;
+
+struct Binding {
+    who: Weak<Endpoint>,
+    at: InetAddr,
+    v6only: bool,
+    /// A connection that was accepted at the port, which no packet finds by port alone.
+    connection: bool,
+    uid: u32,
+}
+
+#[derive(Default)]
+struct Table {
+    ports: BTreeMap<u16, Vec<Binding>>,
+    next: u16,
+}
+
+/// The ports of TCP or UDP.
+#[derive(Default)]
+pub(super) struct Ports(Mutex<Table>);
+
+/// Whether two bindings mean a common address.
+fn overlap(a: (&InetAddr, bool), b: (&InetAddr, bool)) -> bool {
+    let matches = |x: (&InetAddr, bool), y: &InetAddr| {
+        x.0.is_any() && (x.0.is_v4() == y.is_v4() || !x.0.is_v4() && !x.1)
+    };
+    a.0.ip == b.0.ip || matches(a, b.0) || matches(b, a.0)
+}
+
+impl Table {
+    fn free(&mut self, e: &Endpoint, at: &InetAddr, uid: u32, listening: &dyn Fn(&Endpoint) -> bool) -> bool {
+        let Some(there) = self.ports.get_mut(&at.port) else { return true };
+        there.retain(|b| b.who.strong_count() > 0);
+        let (reuse, shares) = (e.options.reuse_address(), e.options.reuse_port());
+        !there.iter().any(|b| {
+            let Some(other) = b.who.upgrade() else { return false };
+            let both = reuse && other.options.reuse_address() && !listening(&other);
+            let grouped = shares && other.options.reuse_port() && b.uid == uid;
+            let own = core::ptr::eq(&*other, e);
+            !own && !both && !grouped && overlap((at, e.options.v6only()), (&b.at, b.v6only))
+        })
+    }
+
+    fn add(&mut self, e: &Arc<Endpoint>, at: InetAddr, uid: u32, connection: bool) {
+        let v6only = e.options.v6only();
+        let who = Arc::downgrade(e);
+        let b = Binding { who, at, v6only, connection, uid };
+        self.ports.entry(at.port).or_default().push(b);
+    }
+}
+
+impl Ports {
+    /// Binds `e` to an address; port 0 has one chosen. Returns the address with its port.
+    ///
+    /// # Errors
+    /// `EADDRINUSE`.
+    pub(super) fn bind(
+        &self,
+        e: &Arc<Endpoint>,
+        mut at: InetAddr,
+        uid: u32,
+    ) -> Result<InetAddr, Errno> {
+        let listening = |e: &Endpoint| e.is_tcp() && super::net::listens(e);
+        let mut t = self.0.lock();
+        if at.port != 0 {
+            if !t.free(e, &at, uid, &listening) {
+                return Err(Errno::EADDRINUSE);
+            }
+            t.add(e, at, uid, false);
+            return Ok(at);
+        }
+        for _ in EPHEMERAL {
+            let span = EPHEMERAL.end - EPHEMERAL.start;
+            at.port = EPHEMERAL.start + t.next % span;
+            t.next = (t.next + 1) % span;
+            let taken = t.ports.get_mut(&at.port).is_some_and(|v| {
+                v.retain(|b| b.who.strong_count() > 0);
+                !v.is_empty()
+            });
+            if !taken {
+                t.add(e, at, uid, false);
+                return Ok(at);
+            }
+        }
+        Err(Errno::EADDRINUSE)
+    }
+
+    /// Whether `e`, which is bound, may listen: nobody else listens there.
+    pub(super) fn may_listen(&self, e: &Endpoint, at: &InetAddr, uid: u32) -> bool {
+        let mut t = self.0.lock();
+        let Some(there) = t.ports.get_mut(&at.port) else { return true };
+        there.retain(|b| b.who.strong_count() > 0);
+        !there.iter().any(|b| {
+            let Some(o) = b.who.upgrade() else { return false };
+            let grouped = e.options.reuse_port() && o.options.reuse_port() && b.uid == uid;
+            !core::ptr::eq(&*o, e)
+                && super::net::listens(&o)
+                && !grouped
+                && overlap((at, e.options.v6only()), (&b.at, b.v6only))
+        })
+    }
+
+    /// Notes a connection that has the port of its listener.
+    pub(super) fn add_connection(&self, e: &Arc<Endpoint>, at: InetAddr) {
+        self.0.lock().add(e, at, 0, true);
+    }
+
+    /// Frees what `e` has.
+    pub(super) fn release(&self, e: &Endpoint, port: u16) {
+        let mut t = self.0.lock();
+        if let Some(there) = t.ports.get_mut(&port) {
+            there.retain(|b| !core::ptr::eq(b.who.as_ptr(), e));
+            if there.is_empty() {
+                t.ports.remove(&port);
+            }
+        }
+    }
+
+    /// Everybody whom a packet to `to` may be for: those bound to that very address first.
+    pub(super) fn find(&self, to: &InetAddr) -> Vec<Arc<Endpoint>> {
+        let t = self.0.lock();
+        let mut found: Vec<(bool, Arc<Endpoint>)> = Vec::new();
+        for b in t.ports.get(&to.port).into_iter().flatten().filter(|b| !b.connection) {
+            if overlap((&b.at, b.v6only), (to, true))
+                && let Some(e) = b.who.upgrade()
+            {
+                found.push((b.at.ip != to.ip, e));
+            }
+        }
+        found.sort_by_key(|(wild, _)| *wild);
+        found.into_iter().map(|(_, e)| e).collect()
+    }
+}

@@ -1,0 +1,98 @@
+//! The end of a socket, and what its peers see of it.
+
+use super::addr::Name;
+use super::endpoint::{Endpoint, Phase, Shut, tell_waiters};
+use super::{Domain, Kind, Socket};
+use alloc::sync::Arc;
+use sync::waitq::Events;
+use syserr::Errno;
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.endpoint.release(false);
+        self.endpoint.net.inflight.collect();
+    }
+}
+
+impl Endpoint {
+    /// Ends the endpoint. An `embryo` was never accepted.
+    pub(super) fn release(self: &Arc<Self>, embryo: bool) {
+        let mut s = self.state.lock();
+        let phase = core::mem::take(&mut s.phase);
+        s.dead = true;
+        s.shut = Shut::all();
+        let peer = s.peer.take();
+        let pending = core::mem::take(&mut s.pending);
+        let syns = core::mem::take(&mut s.syns);
+        let messages = s.inbox.take_all();
+        let (name, bound) = (s.name.clone(), s.bound.take());
+        let waiters = s.take_waiters();
+        drop(s);
+        drop(bound);
+        match name {
+            Some(Name::Unix(n)) if n.first() == Some(&0) => {
+                let mut names = self.net.abstracts.lock();
+                if names.get(&n).is_some_and(|w| core::ptr::eq(w.as_ptr(), &**self)) {
+                    names.remove(&n);
+                }
+            }
+            Some(Name::Inet(a)) => self.ports().release(self, a.port),
+            _ => {}
+        }
+        if let Some(peer) = peer
+            && self.has_connections()
+        {
+            let unread = !messages.is_empty() || embryo;
+            match self.domain {
+                Domain::Unix => peer.unix_peer_gone(unread),
+                _ if phase == Phase::Connected => {
+                    let reset = unread || self.options.resets_on_close();
+                    peer.tcp_peer_gone(self, reset);
+                }
+                _ => {}
+            }
+        }
+        for child in pending {
+            child.release(true);
+        }
+        for client in syns.iter().filter_map(|w| w.upgrade()) {
+            client.refuse();
+        }
+        tell_waiters(waiters);
+        self.queue.notify(Events::all());
+        self.net.inflight.bury(messages);
+    }
+
+    fn unix_peer_gone(&self, unread: bool) {
+        let mut s = self.state.lock();
+        s.shut = Shut::all();
+        if unread {
+            s.error = Some(Errno::ECONNRESET);
+        }
+        drop(s);
+        self.queue.notify(Events::all());
+    }
+
+    /// The peer sent its end, or, with `reset`, broke the connection.
+    pub(super) fn tcp_peer_gone(self: &Arc<Self>, peer: &Arc<Endpoint>, reset: bool) {
+        let mut s = self.state.lock();
+        let ours = s.peer.as_ref().is_some_and(|p| Arc::ptr_eq(p, peer));
+        if !ours || s.phase != Phase::Connected {
+            return;
+        }
+        if reset {
+            let ended = s.shut.contains(Shut::RECEIVE);
+            s.error = Some(if ended { Errno::EPIPE } else { Errno::ECONNRESET });
+            s.phase = Phase::Closed;
+            s.shut = Shut::all();
+        } else {
+            s.shut |= Shut::RECEIVE;
+        }
+        drop(s);
+        self.queue.notify(Events::all());
+    }
+
+    pub(super) fn ports(&self) -> &super::ports::Ports {
+        if self.kind == Kind::Dgram { &self.net.udp } else { &self.net.tcp }
+    }
+}

@@ -1,0 +1,149 @@
+//! Sending on connections without message boundaries: AF_UNIX streams and TCP.
+
+use super::Domain;
+use super::endpoint::{Endpoint, Phase, READABLE, Shut};
+use super::inflight::Rights;
+use super::message::{Charge, Message, PIECE_MAX, piece_size};
+use super::transfer::SendInfo;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use arch::IoSrc;
+use sync::waitq::Events;
+use syserr::Errno;
+
+/// The most bytes of one piece over TCP.
+const SEGMENT_MAX: usize = 65_536;
+
+impl Endpoint {
+    /// Sends what fits.
+    pub(super) fn send_stream(
+        self: &Arc<Self>,
+        src: &mut dyn IoSrc,
+        info: &mut SendInfo<'_>,
+    ) -> Result<usize, Errno> {
+        let peer = if self.is_tcp() { self.tcp_peer()? } else { self.unix_peer(info)? };
+        let mut done = 0;
+        while src.remaining() > 0 {
+            match self.send_piece(&peer, src, info) {
+                Ok(n) => done += n,
+                Err(_) if done > 0 => break,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+
+    fn unix_peer(&self, info: &SendInfo<'_>) -> Result<Arc<Endpoint>, Errno> {
+        if info.oob {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let s = self.state.lock();
+        if info.to.is_some() {
+            let connected = s.phase == Phase::Connected;
+            return Err(if connected { Errno::EISCONN } else { Errno::EOPNOTSUPP });
+        }
+        let peer = s.peer.clone().ok_or(Errno::ENOTCONN)?;
+        if s.shut.contains(Shut::SEND) { Err(Errno::EPIPE) } else { Ok(peer) }
+    }
+
+    fn tcp_peer(&self) -> Result<Arc<Endpoint>, Errno> {
+        let mut s = self.state.lock();
+        if s.phase == Phase::Connecting {
+            return Err(Errno::EAGAIN);
+        }
+        if s.shut.contains(Shut::SEND) || s.phase != Phase::Connected {
+            return Err(s.error.take().unwrap_or(Errno::EPIPE));
+        }
+        s.peer.clone().ok_or(Errno::EPIPE)
+    }
+
+    fn send_piece(
+        self: &Arc<Self>,
+        peer: &Arc<Endpoint>,
+        src: &mut dyn IoSrc,
+        info: &mut SendInfo<'_>,
+    ) -> Result<usize, Errno> {
+        if let Some(e) = self.take_error() {
+            return Err(e);
+        }
+        if !self.may_send() {
+            return Err(Errno::EAGAIN);
+        }
+        let tcp = self.domain != Domain::Unix;
+        let most = match tcp {
+            true => SEGMENT_MAX.min(self.options.sndbuf()),
+            false => PIECE_MAX.min((self.options.sndbuf() / 2).saturating_sub(64)),
+        };
+        let n = src.remaining().min(most as u64) as usize;
+        let mut data = vec![0; n];
+        match src.take(&mut data) {
+            Ok(k) if k == n => {}
+            Ok(k) => {
+                src.untake(k);
+                return Err(Errno::EFAULT);
+            }
+            Err(e) => return Err(e),
+        }
+        let sent = if tcp { self.push_segment(peer, data) } else { self.push(peer, data, info) };
+        if sent.is_err() {
+            src.untake(n);
+        }
+        sent.map(|()| n)
+    }
+
+    fn push(
+        self: &Arc<Self>,
+        peer: &Arc<Endpoint>,
+        data: Vec<u8>,
+        info: &mut SendInfo<'_>,
+    ) -> Result<(), Errno> {
+        let size = piece_size(data.len());
+        let shows = self.options.passcred() || peer.options.passcred() || info.explicit_creds;
+        let creds = shows.then_some(info.creds);
+        let from = self.state.lock().name.clone();
+        let charge = Some(Charge::new(self, size));
+        let mut message = Message { data, start: 0, from, creds, rights: None, size, charge };
+        let _still = (!info.files.is_empty()).then(|| self.net.inflight.moving.read());
+        if !info.files.is_empty() {
+            message.rights = Some(Rights::new(&self.net, core::mem::take(&mut info.files), info.limit)?);
+        }
+        let mut p = peer.state.lock();
+        if p.dead || p.shut.contains(Shut::RECEIVE) {
+            drop(p);
+            // The caller keeps its own references, so nothing ends here.
+            info.files = message.rights.map(Rights::land).unwrap_or_default();
+            return Err(Errno::EPIPE);
+        }
+        p.inbox.push(message);
+        drop(p);
+        peer.queue.notify(READABLE);
+        Ok(())
+    }
+
+    fn push_segment(self: &Arc<Self>, peer: &Arc<Endpoint>, data: Vec<u8>) -> Result<(), Errno> {
+        let mut p = peer.state.lock();
+        let gone = p.dead;
+        if gone {
+            drop(p);
+            // The segment goes out, and a reset comes back.
+            let mut s = self.state.lock();
+            let ended = s.shut.contains(Shut::RECEIVE);
+            s.error = Some(if ended { Errno::EPIPE } else { Errno::ECONNRESET });
+            s.phase = Phase::Closed;
+            s.shut = Shut::all();
+            drop(s);
+            self.queue.notify(Events::all());
+            return Ok(());
+        }
+        if !p.inbox.merge(&data) {
+            let size = data.len();
+            let charge = Some(Charge::new(self, size));
+            let (from, creds, rights) = (None, None, None);
+            p.inbox.push(Message { data, start: 0, from, creds, rights, size, charge });
+        }
+        drop(p);
+        peer.queue.notify(READABLE);
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Sending and receiving, whatever the kind of socket.
+
+use super::addr;
+use super::endpoint::{Endpoint, Phase, Shut, tell_waiters};
+use super::inbox::{How, Taken};
+use super::message::Ucred;
+use super::{Domain, Kind, Socket, Who};
+use crate::File;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::{IoDst, IoSrc};
+use syserr::Errno;
+
+bitflags::bitflags! {
+    /// Flags of recv(2) that a socket itself obeys; the others are the caller's.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct ReceiveFlags: u32 {
+        /// `MSG_OOB`.
+        const OOB = 1;
+        /// `MSG_PEEK`.
+        const PEEK = 2;
+        /// `MSG_TRUNC`: return the length of the message; for TCP, drop the bytes.
+        const TRUNC = 0x20;
+        /// `MSG_DONTWAIT`, or a description with `O_NONBLOCK`.
+        const DONTWAIT = 0x40;
+        /// `MSG_ERRQUEUE`.
+        const ERRQUEUE = 0x2000;
+    }
+}
+
+/// What goes with the bytes of a message.
+pub struct SendInfo<'a> {
+    /// The address to send to.
+    pub to: Option<&'a [u8]>,
+    /// Who sends: the caller, or what `SCM_CREDENTIALS` says.
+    pub creds: Ucred,
+    /// `creds` was given by `SCM_CREDENTIALS`.
+    pub explicit_creds: bool,
+    /// Descriptions that travel along (`SCM_RIGHTS`). Taken once the first byte is sent.
+    pub files: Vec<Arc<File>>,
+    /// How many descriptions may be in flight before this one may send no more.
+    pub limit: u64,
+    /// `MSG_OOB`.
+    pub oob: bool,
+    /// The caller's view of the tree, for names in it; without, only to the connected peer.
+    pub who: Option<Who<'a>>,
+}
+
+/// What came.
+#[derive(Default)]
+pub struct Received {
+    /// What the call returns: bytes delivered, or with [`ReceiveFlags::TRUNC`] the length of the
+    /// message.
+    pub bytes: usize,
+    /// The message was longer than the room for it.
+    pub truncated: bool,
+    /// The sender's address; empty when it has none, or on a connection.
+    pub from: Vec<u8>,
+    /// The sender, if the receiver asked for it with `SO_PASSCRED`.
+    pub creds: Option<Ucred>,
+    /// Descriptions that came along.
+    pub files: Vec<Arc<File>>,
+    /// `MSG_WAITALL` does not wait for more.
+    pub ended: bool,
+}
+
+impl Socket {
+    /// Sends; sendmsg(2). A stream may take fewer bytes than there are.
+    ///
+    /// # Errors
+    /// Those of sendmsg(2); `EAGAIN` when it would block. On `EPIPE` the caller sends `SIGPIPE`,
+    /// if [`Socket::signals_broken_pipe`].
+    pub fn send(&self, src: &mut dyn IoSrc, info: &mut SendInfo<'_>) -> Result<usize, Errno> {
+        let e = &self.endpoint;
+        match (e.domain, e.kind) {
+            (_, Kind::Stream) => e.send_stream(src, info),
+            (Domain::Unix, _) => e.send_message(src, info),
+            _ => e.send_udp(src, info),
+        }
+    }
+
+    /// Receives; recvmsg(2).
+    ///
+    /// # Errors
+    /// Those of recvmsg(2); `EAGAIN` when it would block.
+    pub fn receive(&self, dst: &mut dyn IoDst, flags: ReceiveFlags) -> Result<Received, Errno> {
+        let e = &self.endpoint;
+        e.check_receive(flags)?;
+        let how = How {
+            peek: flags.contains(ReceiveFlags::PEEK),
+            creds: e.options.passcred(),
+            discard: e.is_tcp() && flags.contains(ReceiveFlags::TRUNC),
+        };
+        let mut taken = Taken::default();
+        let mut s = e.state.lock();
+        if e.kind != Kind::Stream
+            && let Some(error) = s.error.take()
+        {
+            return Err(error);
+        }
+        if s.inbox.is_empty() {
+            if let Some(error) = s.error.take() {
+                return Err(error);
+            }
+            let quiet = e.kind == Kind::Dgram && flags.contains(ReceiveFlags::DONTWAIT);
+            if s.shut.contains(Shut::RECEIVE) && !quiet {
+                return Ok(Received { ended: true, ..Received::default() });
+            }
+            let closed = e.is_tcp() && s.phase == Phase::Closed;
+            return Err(if closed { Errno::ENOTCONN } else { Errno::EAGAIN });
+        }
+        let done = if e.kind == Kind::Stream {
+            s.inbox.read_stream(dst, how, &mut taken)
+        } else {
+            s.inbox.read_message(dst, how, &mut taken)
+        };
+        let waiters = if e.has_connections() { Vec::new() } else { s.take_waiters() };
+        drop(s);
+        tell_waiters(waiters);
+        e.net.inflight.bury(core::mem::take(&mut taken.used));
+        done?;
+        Ok(e.received(taken, flags))
+    }
+}
+
+impl Endpoint {
+    fn check_receive(&self, flags: ReceiveFlags) -> Result<(), Errno> {
+        if flags.contains(ReceiveFlags::ERRQUEUE) && self.domain != Domain::Unix {
+            return Err(Errno::EAGAIN);
+        }
+        let phase = self.state.lock().phase;
+        match (self.domain, self.kind) {
+            (Domain::Unix, Kind::Stream) if flags.contains(ReceiveFlags::OOB) => Err(Errno::EINVAL),
+            (Domain::Unix, Kind::Stream) if phase != Phase::Connected => Err(Errno::EINVAL),
+            (Domain::Unix, Kind::SeqPacket) if phase != Phase::Connected => Err(Errno::ENOTCONN),
+            (Domain::Unix, _) if flags.contains(ReceiveFlags::OOB) => Err(Errno::EOPNOTSUPP),
+            (_, Kind::Stream) if phase == Phase::Listening => Err(Errno::ENOTCONN),
+            (_, Kind::Stream) if flags.contains(ReceiveFlags::OOB) => Err(Errno::EINVAL),
+            _ => Ok(()),
+        }
+    }
+
+    fn received(&self, taken: Taken, flags: ReceiveFlags) -> Received {
+        let messages = self.kind != Kind::Stream;
+        let whole = messages && flags.contains(ReceiveFlags::TRUNC);
+        let creds = self.options.passcred();
+        Received {
+            bytes: if whole { taken.whole } else { taken.bytes },
+            truncated: messages && taken.whole > taken.bytes,
+            from: taken.from.map(|n| addr::encode(self.domain, Some(&n))).unwrap_or_default(),
+            creds: creds.then(|| taken.creds.unwrap_or(Ucred::UNKNOWN)),
+            files: taken.files,
+            ended: taken.ended,
+        }
+    }
+}
