@@ -250,7 +250,8 @@ pub trait Inode: Send + Sync + Any {
         Err(Errno::EPERM)
     }
     /// Moves `name` to `new_name` of `new_parent`, of the same file system. Types, `NOREPLACE` and
-    /// loops were checked; whether a directory that is replaced is empty was not.
+    /// loops were checked; whether a directory that is replaced is empty was not. With `WHITEOUT`,
+    /// `whiteout` is left under the old name.
     ///
     /// # Errors
     /// `ENOTEMPTY`, `EXDEV`, `EINVAL` for a flag that the file system lacks.
@@ -260,6 +261,7 @@ pub trait Inode: Send + Sync + Any {
         new_parent: &Arc<dyn Inode>,
         new_name: &[u8],
         flags: RenameFlags,
+        whiteout: &Create<'_>,
     ) -> Result<(), Errno> {
         Err(Errno::EPERM)
     }
@@ -330,6 +332,10 @@ pub trait Inode: Send + Sync + Any {
     /// `ENODATA`, `EOPNOTSUPP`.
     fn remove_xattr(&self, name: &[u8]) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
+    }
+    /// The inode as something that an overlay can lie over, if it can.
+    fn as_lower(self: Arc<Self>) -> Option<Arc<dyn Lower>> {
+        None
     }
     /// For the file system, to find its own type again.
     fn as_any(&self) -> &dyn Any;

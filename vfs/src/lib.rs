@@ -23,6 +23,8 @@ pub mod perm;
 pub mod pipe;
 pub mod proc;
 mod seam;
+pub mod socket;
+mod sysfs;
 mod tree;
 pub mod tty;
 mod vfs;
@@ -39,5 +41,6 @@ pub use inode::{
 pub use memfs::{MemOptions, TmpfsType, overlay, tmpfs};
 pub use ops::{OpenHow, SetTime};
 pub use seam::{Caller, DirEntry, FileOps, Nanos, Stat, Whence};
+pub use sysfs::sysfs;
 pub use tree::{AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountFlags, Path, PathCx};
 pub use vfs::Vfs;

@@ -221,6 +221,7 @@ impl Inode for HostInode {
         new_parent: &Arc<dyn Inode>,
         new_name: &[u8],
         flags: RenameFlags,
+        _: &Create<'_>,
     ) -> Result<(), Errno> {
         self.writable()?;
         if flags.contains(RenameFlags::WHITEOUT) {
@@ -279,6 +280,10 @@ impl Inode for HostInode {
     fn remove_xattr(&self, name: &[u8]) -> Result<(), Errno> {
         self.writable()?;
         self.node.set_xattr(name, None, XattrSet::Replace)
+    }
+
+    fn as_lower(self: Arc<Self>) -> Option<Arc<dyn Lower>> {
+        Some(self)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -82,7 +82,7 @@ impl Node {
         }
     }
 
-    pub(super) fn find(&self, name: &[u8]) -> Result<Arc<Node>, Errno> {
+    pub(crate) fn find(&self, name: &[u8]) -> Result<Arc<Node>, Errno> {
         let names = self.dir()?.names.read();
         match names.by_name.get(name) {
             Some(n) => Ok(n.node.clone()),
@@ -145,7 +145,7 @@ impl Node {
         }
     }
 
-    pub(super) fn make(&self, name: &[u8], what: &Create<'_>) -> Result<Arc<Node>, Errno> {
+    pub(crate) fn make(&self, name: &[u8], what: &Create<'_>) -> Result<Arc<Node>, Errno> {
         if self.dir()?.names.read().dead {
             return Err(Errno::ENOENT);
         }
@@ -234,6 +234,7 @@ impl Node {
         to: &Node,
         new_name: &[u8],
         flags: RenameFlags,
+        left: &Create<'_>,
     ) -> Result<(), Errno> {
         let node = self.find(name)?;
         let replaced = match to.find(new_name) {
@@ -246,9 +247,7 @@ impl Node {
         }
         let exchange = flags.contains(RenameFlags::EXCHANGE);
         let whiteout = if flags.contains(RenameFlags::WHITEOUT) {
-            let p = self.quick_perm()?;
-            let what = Create { mode: mode::IFCHR, uid: p.uid, gid: p.gid, rdev: 0, target: &[] };
-            Some(Node::create(&self.fs, &what)?)
+            Some(Node::create(&self.fs, left)?)
         } else {
             None
         };

@@ -9,7 +9,7 @@ use syserr::Errno;
 
 use super::Node;
 use super::lower::Identity;
-use crate::{Create, Env, FileSystemType, Lower, StatFs, SuperBlock, Validity, mode};
+use crate::{Create, Env, FileSystemType, StatFs, SuperBlock, Validity, mode};
 
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 const OVERLAYFS_MAGIC: u64 = 0x794c_7630;
@@ -125,25 +125,23 @@ pub fn tmpfs(env: &Arc<Env>, options: MemOptions, source: &[u8]) -> Result<Arc<S
     }))
 }
 
-/// The tree of `lower` with changes kept in memory; nothing is ever written to `lower`. `validity`
-/// says how long names that `lower` gave are believed.
+/// The tree of `lower` with changes kept in memory; nothing is ever written to `lower`.
 ///
 /// # Errors
-/// `EIO` when the root of `lower` cannot be read.
+/// `EINVAL` when `lower` is of a type that cannot be lain over; `EIO` when its root cannot be read.
 pub fn overlay(
     env: &Arc<Env>,
-    lower: Arc<dyn Lower>,
-    validity: Validity,
+    lower: &SuperBlock,
     options: MemOptions,
 ) -> Result<Arc<SuperBlock>, Errno> {
     let fs = MemFs::new(env, options, OVERLAYFS_MAGIC);
-    let root = Node::above(&fs, lower, None)?;
+    let root = Node::above(&fs, lower.root.clone().as_lower().ok_or(Errno::EINVAL)?, None)?;
     Ok(Arc::new(SuperBlock {
         kind: "overlay",
         source: b"overlay".to_vec(),
         options: Vec::new(),
         dev: fs.dev,
-        validity,
+        validity: lower.validity,
         root,
     }))
 }

@@ -107,11 +107,11 @@ impl Node {
         })
     }
 
-    pub(super) fn of(inode: &Arc<dyn Inode>) -> Result<&Node, Errno> {
+    pub(crate) fn of(inode: &Arc<dyn Inode>) -> Result<&Node, Errno> {
         inode.as_any().downcast_ref().ok_or(Errno::EXDEV)
     }
 
-    pub(super) fn arc(&self) -> Result<Arc<Node>, Errno> {
+    pub(crate) fn arc(&self) -> Result<Arc<Node>, Errno> {
         self.this.upgrade().ok_or(Errno::EIO)
     }
 

@@ -88,8 +88,9 @@ impl Inode for Node {
         new_parent: &Arc<dyn Inode>,
         new_name: &[u8],
         flags: RenameFlags,
+        whiteout: &Create<'_>,
     ) -> Result<(), Errno> {
-        self.move_name(name, Node::of(new_parent)?, new_name, flags)
+        self.move_name(name, Node::of(new_parent)?, new_name, flags, whiteout)
     }
 
     fn follow(&self, _: &PathCx<'_>) -> Result<Link, Errno> {
@@ -134,6 +135,10 @@ impl Inode for Node {
 
     fn remove_xattr(&self, name: &[u8]) -> Result<(), Errno> {
         self.put_xattr(name, None, XattrSet::Replace)
+    }
+
+    fn as_lower(self: Arc<Self>) -> Option<Arc<dyn Lower>> {
+        Some(self)
     }
 
     fn as_any(&self) -> &dyn Any {

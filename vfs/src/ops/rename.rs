@@ -5,7 +5,7 @@ use syserr::Errno;
 
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
-use crate::{LookupFlags, Path, PathCx, RenameFlags, Validity, Vfs, mode};
+use crate::{Create, LookupFlags, Path, PathCx, RenameFlags, Validity, Vfs, mode};
 
 /// One side of a rename.
 struct Side {
@@ -117,7 +117,7 @@ impl Vfs {
         if mounted(old) || b.child.as_ref().is_some_and(mounted) {
             return Err(Errno::EBUSY);
         }
-        self.rename_locked(a, b, old, flags)
+        self.rename_locked(cx, a, b, old, flags)
     }
 
     fn may_rename(
@@ -163,6 +163,7 @@ impl Vfs {
 
     fn rename_locked(
         &self,
+        cx: &PathCx<'_>,
         a: &Side,
         b: &Side,
         old: &Arc<Dentry>,
@@ -192,7 +193,9 @@ impl Vfs {
                 return Ok(false);
             }
         }
-        a.dir.inode().rename(&a.name, b.dir.inode(), &b.name, flags)?;
+        let (gid, mode) = perm::inherit(&a.dir.inode().perm()?, cx.creds, mode::IFCHR);
+        let left = Create { mode, uid: cx.creds.fsuid, gid, rdev: 0, target: &[] };
+        a.dir.inode().rename(&a.name, b.dir.inode(), &b.name, flags, &left)?;
         match &b.child {
             Some(new) if flags.contains(RenameFlags::EXCHANGE) => old.exchange(new),
             replaced => {

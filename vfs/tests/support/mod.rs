@@ -1,6 +1,8 @@
 //! A kernel's file systems without a kernel.
 #![allow(dead_code, reason = "each test file uses another part")]
 
+pub mod oracle;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
@@ -50,6 +52,12 @@ impl Guest {
         let vfs = Vfs::new(env.clone(), sb, MountFlags::empty());
         let fs = FsContext::new(vfs.root(), vfs.root());
         Guest { memory, env, vfs, fs, files: FdTable::new(), creds: Creds::root() }
+    }
+
+    /// The place that a path leads to.
+    pub fn path(&self, path: &str) -> vfs::Path {
+        let flags = vfs::LookupFlags::empty();
+        self.vfs.resolve(&self.cx(), vfs::AT_FDCWD, path.as_bytes(), flags).unwrap()
     }
 
     pub fn cx(&self) -> PathCx<'_> {
