@@ -29,8 +29,14 @@ unsafe extern "C" {
     fn sigaction(signo: c_int, new: *const LibcAction, old: *mut LibcAction) -> c_int;
     fn sigaltstack(new: *const AltStackT, old: *mut AltStackT) -> c_int;
     fn raise(signo: c_int) -> c_int;
-    fn mmap(at: *mut c_void, len: usize, prot: c_int, flags: c_int, fd: c_int, off: i64)
-    -> *mut c_void;
+    fn mmap(
+        at: *mut c_void,
+        len: usize,
+        prot: c_int,
+        flags: c_int,
+        fd: c_int,
+        off: i64,
+    ) -> *mut c_void;
     fn mprotect(at: *mut c_void, len: usize, prot: c_int) -> c_int;
     fn fork() -> c_int;
     fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;

@@ -1,6 +1,6 @@
 //! One thread's FPU image.
 
-use super::layout::{EXTENDED, FpuKind, FpuLayout, LEGACY, xfeature};
+use super::layout::{EXTENDED, FpuKind, FpuLayout, LEGACY, LayoutError, xfeature};
 use alloc::boxed::Box;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
@@ -163,45 +163,36 @@ impl FpuState {
         }
     }
 
-    /// Moves the state to another layout: components that both have are kept, others start as
+    /// The state in another layout: components that both have are kept, others start as
     /// initialised. For images saved on another machine and for tiles that become permitted.
     ///
     /// # Errors
-    /// The state as it was, when a component in use is missing from `layout` or the architectures
-    /// differ.
-    pub fn convert(self, layout: FpuLayout) -> Result<FpuState, FpuState> {
-        if self.layout == layout {
-            return Ok(self);
+    /// [`LayoutError::Missing`] for a component in use that `layout` lacks or has in another size,
+    /// [`LayoutError::Features`] when the architectures differ, [`LayoutError::VectorLength`] when
+    /// the vector lengths of arm64 do.
+    pub fn convert(&self, layout: &FpuLayout) -> Result<FpuState, LayoutError> {
+        if self.layout == *layout {
+            return Ok(self.clone());
         }
-        let mut new = FpuState::new(layout);
-        let same_arch = self.is_x86() == new.is_x86();
-        let sve_differs = !self.is_x86() && matches!(self.layout.kind(), FpuKind::Sve { .. });
-        let lost = if self.is_x86() { self.xstate_bv() & !layout.xcr0() } else { 0 };
-        if !same_arch || sve_differs || lost != 0 {
-            return Err(self);
+        let mut new = FpuState::new(*layout);
+        if self.is_x86() != new.is_x86() {
+            return Err(LayoutError::Features);
         }
         if !self.is_x86() {
-            new.put(0, self.as_bytes());
-            return Ok(new);
+            return Err(LayoutError::VectorLength);
         }
-        new.put(0, self.as_bytes().get(..LEGACY).unwrap_or_default());
-        let mut bv = self.xstate_bv();
-        let from_layout = self.layout;
-        let in_use = self.xstate_bv();
-        for c in from_layout.components().filter(|c| in_use & 1 << c.number != 0) {
-            match layout.component(c.number) {
-                Some(to) if to.size == c.size => {
-                    let from = c.offset as usize..(c.offset + c.size) as usize;
-                    new.put(to.offset as usize, self.as_bytes().get(from).unwrap_or_default());
-                }
-                _ => return Err(self),
-            }
-        }
-        if self.layout.kind() == FpuKind::Fxsave {
-            bv = xfeature::FPSSE | new.xstate_bv();
+        let bytes = self.as_bytes();
+        new.put(0, bytes.get(..RESERVED).unwrap_or_default());
+        let used = self.xstate_bv();
+        for c in self.layout.components().filter(|c| used & 1 << c.number != 0) {
+            let to = layout.component(c.number).filter(|to| to.size == c.size);
+            let to = to.ok_or(LayoutError::Missing(c.number))?;
+            let at = c.offset as usize;
+            new.put(to.offset as usize, bytes.get(at..at + c.size as usize).unwrap_or_default());
         }
         if layout.kind() == FpuKind::Xsave {
-            new.put(XSTATE_BV, &bv.to_le_bytes());
+            let own = if self.layout.kind() == FpuKind::Fxsave { new.xstate_bv() } else { 0 };
+            new.put(XSTATE_BV, &(used | own).to_le_bytes());
         }
         new.sanitise();
         Ok(new)

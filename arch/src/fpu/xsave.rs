@@ -138,11 +138,16 @@ impl FpuState {
             if present & !xcr0 != 0 || reserved.iter().any(|&b| b != 0) {
                 return Err(Errno::EINVAL);
             }
-            let loads_mxcsr = present & (1 << xfeature::SSE | 1 << xfeature::AVX) != 0;
+            let uses = xfeature::FPSSE | 1 << xfeature::AVX;
+            let loads_mxcsr = present & uses != 0;
             if loads_mxcsr && mxcsr & !self.layout().mxcsr_mask() != 0 {
                 return Err(Errno::EINVAL);
             }
+            let old = self.mxcsr();
             self.take_components(area, xcr0, present, loads_mxcsr);
+            if !loads_mxcsr {
+                self.put(MXCSR, &old.to_le_bytes());
+            }
             return Ok(());
         }
         if mxcsr & !self.layout().mxcsr_mask() != 0 {

@@ -120,11 +120,11 @@ fn place(f: &SignalDelivery, altstack: &AltStack, c: &Context) -> Result<(u64, u
     let mut sp = own.wrapping_sub(RED_ZONE);
     let nested = altstack.is_active(own);
     let mut entering = false;
-    if f.action.flags.contains(SaFlags::ONSTACK) {
-        if let Some(top) = altstack.entry(sp) {
-            sp = top;
-            entering = true;
-        }
+    if f.action.flags.contains(SaFlags::ONSTACK)
+        && let Some(top) = altstack.entry(sp)
+    {
+        sp = top;
+        entering = true;
     }
     let state = sp.wrapping_sub(c.fpu.signal_size() as u64) & !(FPU_ALIGN - 1);
     let frame = (state.wrapping_sub(FRAME) & !(FRAME_ALIGN - 1)).wrapping_sub(8);
