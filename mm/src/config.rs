@@ -38,6 +38,24 @@ impl Default for Layout {
     }
 }
 
+impl From<&arch::MmapLayout> for Layout {
+    fn from(l: &arch::MmapLayout) -> Layout {
+        Layout {
+            min: l.min,
+            max: l.max,
+            bottom_up_base: l.bottom_up_base,
+            top_down_base: l.top_down_base,
+            top_down: l.top_down,
+        }
+    }
+}
+
+impl From<arch::MmapLayout> for Layout {
+    fn from(l: arch::MmapLayout) -> Layout {
+        Layout::from(&l)
+    }
+}
+
 /// Resource limits that memory calls obey, in bytes; see setrlimit(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

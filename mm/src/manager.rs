@@ -184,8 +184,13 @@ impl MemoryManager {
             ..Counters::default()
         };
         tx.uncharge(committed);
+        let held = !memory.is_empty();
         tx.retired = memory;
         drop(tx);
+        if held {
+            // Nobody will run here again, so nothing else makes the queue take effect.
+            self.space.flush();
+        }
         let space = self.mapping_space();
         for e in vmas.marked() {
             if let Some(o) = &e.value.object {

@@ -357,3 +357,34 @@ fn the_doubles_keep_their_contracts() {
         (memory.clone(), RecordingSpace::new(memory))
     });
 }
+
+/// StarryOS #91: copy-on-write raced on several processors.
+#[test]
+fn starry_threads_fault_write_fork_and_unmap_at_once() {
+    let r = rig(Tuning::DEFAULT);
+    r.map(0, 64, MapFlags::empty()).unwrap();
+    std::thread::scope(|s| {
+        for t in 0..4u64 {
+            let r = &r;
+            s.spawn(move || {
+                for i in 0..200u64 {
+                    let page = t * 16 + i % 16;
+                    r.write(page, t as u8 + 1);
+                    assert_eq!(r.read(page), t as u8 + 1, "each thread has its own pages");
+                    let _ = r.mm.handle_fault(Addr(AT + page * P), Access::WRITE);
+                    if i % 8 == t {
+                        let child = r.fork();
+                        child.write(page, 77);
+                        child.mm.dec_users();
+                    }
+                    if i % 16 == 15 {
+                        r.mm.madvise(Addr(AT + t * 16 * P), 16 * P, Advice::DontNeed).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    r.mm.dec_users();
+    r.space.flush();
+    assert_eq!(r.memory.live_pages(), 0);
+}
