@@ -1,0 +1,46 @@
+//! getsockopt(2) and setsockopt(2).
+
+use super::SocketFile;
+use crate::{Args, Outcome, TaskCx};
+use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
+use syserr::Errno;
+
+/// The most bytes of a value that are read.
+const VALUE_MAX: usize = 4096;
+
+/// getsockopt(2).
+pub(crate) fn sys_getsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let get = || {
+        let f = SocketFile::get(cx, a[0])?;
+        let mem = &**cx.mm();
+        let room: i32 = mem.read_obj(Addr(a[4]))?;
+        let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
+        let value = f.socket()?.option(a[1] as i32, a[2] as i32)?;
+        /// `SOL_SOCKET` and `SO_PEERGROUPS`, `SO_PEERNAME`: those are never cut.
+        const WHOLE: [(i32, i32); 2] = [(1, 59), (1, 28)];
+        if WHOLE.contains(&(a[1] as i32, a[2] as i32)) && room < value.len() {
+            if a[2] as i32 == 59 {
+                mem.write_obj(Addr(a[4]), &(value.len() as i32))?;
+                return Err(Errno::ERANGE);
+            }
+            return Err(Errno::EINVAL);
+        }
+        let part = value.get(..room).unwrap_or(&value);
+        mem.copy_out(Addr(a[3]), part, Permissions::Obey)?;
+        mem.write_obj(Addr(a[4]), &(part.len() as i32))?;
+        Ok(0)
+    };
+    get().into()
+}
+
+/// setsockopt(2).
+pub(crate) fn sys_setsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let set = || {
+        let len = usize::try_from(a[4] as i32).map_err(|_| Errno::EINVAL)?;
+        let f = SocketFile::get(cx, a[0])?;
+        let value = cx.mm().read_vec::<u8>(Addr(a[3]), len.min(VALUE_MAX))?;
+        f.socket()?.set_option(&cx.task.creds(), a[1] as i32, a[2] as i32, &value)?;
+        Ok(0)
+    };
+    set().into()
+}
