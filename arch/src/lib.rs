@@ -15,6 +15,7 @@ mod addr_seq;
 pub mod auxv;
 mod context;
 pub mod fpu;
+mod io;
 mod layout;
 mod ptrace;
 pub mod signal;
@@ -29,6 +30,7 @@ pub use addr_seq::AddrRangeSeq;
 pub use auxv::AuxEntry;
 pub use context::Context;
 pub use fpu::{FpuLayout, FpuState};
+pub use io::{BufDst, BufSrc, IoDst, IoSrc, UserIo};
 pub use layout::{Draws, LayoutParams, MmapLayout, UNLIMITED};
 pub use ptrace::RegSet;
 pub use signal::{
@@ -37,9 +39,7 @@ pub use signal::{
 };
 pub use stack::{InitialStack, ParsedStack, Stack, StackLayout, parse_initial_stack};
 pub use tag::untagged_addr;
-pub use usermem::{
-    BufDst, BufSrc, IoDst, IoSrc, Partial, Permissions, UserIo, UserMemory, UserMemoryExt,
-};
+pub use usermem::{Partial, Permissions, UserMemory, UserMemoryExt};
 
 /// A guest's processor architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

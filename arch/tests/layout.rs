@@ -79,7 +79,7 @@ proptest! {
         prop_assert!(l.min >= min && l.max <= max);
         prop_assert!(l.stack_top <= l.max && l.stack_top.is_page_aligned());
         prop_assert!(l.max.0 - l.stack_top.0 <= l.max_stack_rand);
-        prop_assert!(l.brk_offset < 1 << 30 && l.brk_offset % PAGE_SIZE == 0);
+        prop_assert!(l.brk_offset < 1 << 30 && l.brk_offset.is_multiple_of(PAGE_SIZE));
         // The stack has its limit, as far as a sixth of the space is left for the rest.
         let room = l.stack_top.0.saturating_sub(l.top_down_base.0);
         prop_assert!(room >= stack_limit.min(l.max.0 / 6 * 5 - l.max_stack_rand).min(room + 1)
