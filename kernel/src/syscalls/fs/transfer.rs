@@ -116,6 +116,12 @@ pub(super) fn write(cx: &TaskCx, file: Arc<File>, from: Ranges, at: At, nonblock
     if let Err(o) = super::terminal::may_write(cx, &file) {
         return o;
     }
+    // A socket wants to know who writes.
+    if matches!(at, At::Position)
+        && let Some(o) = crate::syscalls::socket::write(cx, &file, &from, nonblock)
+    {
+        return o;
+    }
     let limit = cx.task.limit(Resource::Fsize).0;
     let blocks = !nonblock && !file.nonblocking();
     let mut w = Write { file, from, at, limit, done: 0 };
