@@ -132,13 +132,16 @@ impl MmapLayout {
         let mmap = offset(draws.mmap, range);
         let pie_floor = Addr((max.0 / 3 * 2).max(min.0)).round_down();
         let pie = offset(draws.pie, ranges.mmap.min(max.0 / 16));
-        let base = max.0.saturating_sub(gap).saturating_sub(mmap).max(min.0);
+        let base = Addr(max.0.saturating_sub(gap).saturating_sub(mmap).max(min.0));
+        // Only the code that arm64 shares with others looks at an unlimited stack
+        // (`mmap_is_legacy`); on x86-64 mappings then begin at a sixth of the space.
+        let unlimited = p.arch == Arch::Aarch64 && p.stack_limit == UNLIMITED;
         Ok(MmapLayout {
             min,
             max,
             bottom_up_base: Addr((max.0 / 3 + mmap).max(min.0)).round_down(),
-            top_down_base: Addr(base).round_down(),
-            top_down: !p.compat && p.stack_limit != UNLIMITED,
+            top_down_base: base.round_up().ok_or(Errno::EINVAL)?,
+            top_down: !p.compat && !unlimited,
             stack_top: Addr(max.0 - offset(draws.stack, stack_range)),
             max_stack_rand: stack_range,
             pie_base: Addr(pie_floor.0 + pie),
@@ -174,7 +177,7 @@ const fn task_size(arch: Arch) -> u64 {
 fn gap(stack_limit: u64, stack_range: u64, task_size: u64) -> u64 {
     let pad = stack_range + GUARD_GAP;
     let gap = stack_limit.checked_add(pad).unwrap_or(stack_limit);
-    gap.max(MIN_GAP).min(task_size / 6 * 5).next_multiple_of(PAGE_SIZE)
+    gap.max(MIN_GAP).min(task_size / 6 * 5)
 }
 
 /// A multiple of the page size below `range`, from the bits of `draw`.

@@ -1,7 +1,80 @@
 //! Addresses, register contexts, FPU state, signal frames, stack builder and mmap layout for
 //! x86-64 and arm64 Linux guests.
 //!
-//! The guest's architecture is data, never `cfg`: both are compiled and tested on every host.
+//! # The guest's architecture is data
+//!
+//! Kernels usually choose their architecture with `cfg`, and so half of their code is compiled on
+//! one machine and none of it is tested on the other. Here [`Context`] is an `enum` of two concrete
+//! types. A system call costs one predictable branch more than with `cfg`, and for that both
+//! architectures' frames, stacks, restarts and register sets are compiled, tested and fuzzed on
+//! every host, an embedder can run guests of one architecture on another, and a saved guest is
+//! plain data wherever it is read. Nothing asks the processor anything: what depends on the
+//! machine, such as the FPU's components ([`FpuLayout`]) and the limits of user space
+//! ([`LayoutParams`]), comes in as a value, and so does randomness ([`Draws`]).
+//!
+//! Everything that reads guest memory goes through one trait, [`UserMemory`], and takes each byte
+//! once. A frame or a register set that a guest or tracer hands in is checked before anything
+//! changes: what is in a [`Context`] can always be loaded.
+//!
+//! # A handler and back
+//!
+//! ```
+//! # use std::sync::Mutex;
+//! # use arch::{Addr, Partial, Permissions, UserMemory};
+//! # use syserr::Errno;
+//! # struct Memory(Mutex<Vec<u8>>);
+//! # impl UserMemory for Memory {
+//! #     fn copy_in(&self, from: Addr, to: &mut [u8], _: Permissions) -> Result<(), Partial> {
+//! #         let at = from.0 as usize;
+//! #         to.copy_from_slice(&self.0.lock().unwrap()[at..at + to.len()]);
+//! #         Ok(())
+//! #     }
+//! #     fn copy_out(&self, to: Addr, from: &[u8], _: Permissions) -> Result<(), Partial> {
+//! #         let at = to.0 as usize;
+//! #         self.0.lock().unwrap()[at..at + from.len()].copy_from_slice(from);
+//! #         Ok(())
+//! #     }
+//! #     fn zero_out(&self, _: Addr, _: u64, _: Permissions) -> Result<(), Partial> { Ok(()) }
+//! #     fn load_u32(&self, _: Addr) -> Result<u32, Errno> { Err(Errno::EFAULT) }
+//! #     fn swap_u32(&self, _: Addr, _: u32) -> Result<u32, Errno> { Err(Errno::EFAULT) }
+//! #     fn compare_exchange_u32(&self, _: Addr, _: u32, _: u32) -> Result<u32, Errno> {
+//! #         Err(Errno::EFAULT)
+//! #     }
+//! # }
+//! use arch::signal::code::SI_USER;
+//! use arch::{
+//!     AltStack, Arch, Context, FaultState, FpuLayout, SaFlags, SigAction, SigInfo,
+//!     SignalDelivery, SignalSet, pop_frame, push_frame,
+//! };
+//!
+//! let mem = Memory(Mutex::new(vec![0; 0x1_0000])); // the embedder's `UserMemory`
+//! let mut thread = Context::new(Arch::Aarch64, &FpuLayout::fpsimd());
+//! thread.set_ip(0x1000);
+//! thread.set_sp(0xff00);
+//!
+//! let delivery = SignalDelivery {
+//!     action: SigAction {
+//!         handler: 0x2000,
+//!         flags: SaFlags::SIGINFO | SaFlags::RESTORER,
+//!         restorer: 0x3000,
+//!         mask: SignalSet::EMPTY,
+//!     },
+//!     info: SigInfo::kill(10, SI_USER, 1, 0),
+//!     mask: SignalSet::of(2),
+//!     fault: FaultState::default(),
+//!     trampoline: None,
+//! };
+//! let mut altstack = AltStack::DISABLED;
+//! push_frame(&mut thread, &mem, &delivery, &mut altstack)?;
+//! assert_eq!(thread.ip(), 0x2000);
+//!
+//! let back = pop_frame(&mut thread, &mem)?;
+//! assert_eq!((thread.ip(), thread.sp(), back.mask), (0x1000, 0xff00, SignalSet::of(2)));
+//! # Ok::<(), Errno>(())
+//! ```
+//!
+//! # Features
+//! `std`: turns on `syserr`'s conversions with `std::io::Error`. Off by default.
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

@@ -35,15 +35,18 @@ fn without_randomisation_it_is_linuxes() {
 
 #[test]
 fn the_stack_limit_makes_room() {
+    // As seen in /proc/self/maps under `setarch -R` with these limits.
     let at = |stack_limit| {
-        let p = LayoutParams { stack_limit, randomize: false, ..X86 };
+        let p = LayoutParams { max: Addr(u64::MAX), stack_limit, randomize: false, ..X86 };
         MmapLayout::new(&p, &Draws::default()).unwrap()
     };
-    let gap = |l: MmapLayout| l.max.0 - l.top_down_base.0;
-    assert_eq!(gap(at(0)), 128 << 20);
-    assert_eq!(gap(at(1 << 30)), (1 << 30) + (1 << 20));
-    assert_eq!(gap(at(1 << 60)) / PAGE_SIZE, X86.max.0 / 6 * 5 / PAGE_SIZE + 1);
-    assert!(!at(UNLIMITED).top_down, "unlimited stacks grow down into everything");
+    assert_eq!(at(0).top_down_base, Addr(0x7fff_f7ff_f000));
+    assert_eq!(at(1 << 30).top_down_base, Addr(0x7fff_bfef_f000));
+    assert_eq!(at(900_001 << 10).top_down_base, Addr(0x7fff_c901_7000));
+    assert_eq!(at(UNLIMITED).top_down_base, Addr(0x1555_5555_6000));
+    assert!(at(UNLIMITED).top_down);
+    let arm = LayoutParams { arch: Arch::Aarch64, stack_limit: UNLIMITED, ..X86 };
+    assert!(!MmapLayout::new(&arm, &Draws::default()).unwrap().top_down);
     let compat = LayoutParams { compat: true, ..X86 };
     assert!(!MmapLayout::new(&compat, &Draws::default()).unwrap().top_down);
 }
@@ -82,8 +85,8 @@ proptest! {
         prop_assert!(l.brk_offset < 1 << 30 && l.brk_offset.is_multiple_of(PAGE_SIZE));
         // The stack has its limit, as far as a sixth of the space is left for the rest.
         let room = l.stack_top.0.saturating_sub(l.top_down_base.0);
-        prop_assert!(room >= stack_limit.min(l.max.0 / 6 * 5 - l.max_stack_rand).min(room + 1)
-            || room >= l.max.0 / 6 * 5 - l.max_stack_rand);
+        let most = l.max.0 / 6 * 5 - l.max_stack_rand;
+        prop_assert!(room + PAGE_SIZE >= stack_limit.min(most));
         if let Some(v) = l.vdso_hint(3 * PAGE_SIZE) {
             prop_assert!(v >= l.stack_top && v.0 + 3 * PAGE_SIZE <= l.max.0);
             prop_assert!(v.is_page_aligned());
