@@ -9,7 +9,7 @@ use syserr::Errno;
 
 use super::anon;
 use crate::locks::{FileLocks, LockOwner};
-use crate::{Caller, FileOps, Inode, InodeState, OpenFlags, Path, Stat, mode};
+use crate::{Caller, FileOps, Inode, InodeState, OpenFlags, Path, SetAttr, Stat, mode};
 
 /// Who gets signals about a description; `F_SETOWN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,15 @@ const CHANGEABLE: OpenFlags = OpenFlags::APPEND
     .union(OpenFlags::DIRECT)
     .union(OpenFlags::NOATIME);
 
+/// Who writes a regular file, as far as set-ID bits are concerned.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer {
+    /// Has `CAP_FSETID`: set-ID bits stay.
+    pub(crate) keeps_ids: bool,
+    /// Is in the file's group.
+    pub(crate) in_group: bool,
+}
+
 /// An open file description: what descriptors, also of several processes, share.
 pub struct File {
     ops: Arc<dyn FileOps>,
@@ -57,20 +66,39 @@ pub struct File {
     path: Path,
     owner: Mutex<FileOwner>,
     own_locks: InodeState,
-    /// Counted in [`InodeState::start_writing`].
-    writes: bool,
+    /// For one who is counted in [`InodeState::start_writing`].
+    writer: Option<Writer>,
     locked: AtomicBool,
 }
 
 impl File {
     /// A description of `ops`, opened as `path` says.
     pub fn new(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path) -> Arc<File> {
-        File::build(ops, flags, path, false)
+        File::build(ops, flags, path, None)
     }
 
     /// As [`File::new`], for one who may write and was counted by [`InodeState::start_writing`].
-    pub(crate) fn new_writing(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path) -> Arc<File> {
-        File::build(ops, flags, path, true)
+    pub(crate) fn new_writing(
+        ops: Arc<dyn FileOps>,
+        flags: OpenFlags,
+        path: Path,
+        writer: Writer,
+    ) -> Arc<File> {
+        File::build(ops, flags, path, Some(writer))
+    }
+
+    /// A file that is changed without `CAP_FSETID` loses set-ID bits; `file_remove_privs`.
+    pub(crate) fn drop_set_ids(&self) -> Result<(), Errno> {
+        let Some(w) = self.writer.filter(|w| !w.keeps_ids) else { return Ok(()) };
+        let m = self.inode().perm()?.mode & 0o7777;
+        let mut new = m & !mode::ISUID;
+        if m & 0o010 != 0 || !w.in_group {
+            new &= !mode::ISGID;
+        }
+        if new == m {
+            return Ok(());
+        }
+        self.inode().set_attr(&SetAttr { mode: Some(new), ..SetAttr::default() })
     }
 
     /// A description of an object without a name in the tree. `name` is what `/proc/PID/fd` shows
@@ -78,10 +106,15 @@ impl File {
     /// as `"[eventfd]"`, `anon_inode:[eventfd]`; a name that starts with a slash is shown as it is.
     pub fn anonymous(ops: Arc<dyn FileOps>, flags: OpenFlags, name: &'static str) -> Arc<File> {
         let path = anon::path(&ops, name);
-        File::build(ops, flags, path, false)
+        File::build(ops, flags, path, None)
     }
 
-    fn build(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path, writes: bool) -> Arc<File> {
+    fn build(
+        ops: Arc<dyn FileOps>,
+        flags: OpenFlags,
+        path: Path,
+        writer: Option<Writer>,
+    ) -> Arc<File> {
         Arc::new(File {
             ops,
             flags: AtomicU32::new((flags & STATUS).bits()),
@@ -89,7 +122,7 @@ impl File {
             path,
             owner: Mutex::default(),
             own_locks: InodeState::default(),
-            writes,
+            writer,
             locked: AtomicBool::new(false),
         })
     }
@@ -234,7 +267,7 @@ impl Drop for File {
         {
             locks.release(self.lock_owner());
         }
-        if self.writes
+        if self.writer.is_some()
             && let Some(state) = inode.state()
         {
             state.stop_writing();

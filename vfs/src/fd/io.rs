@@ -125,6 +125,7 @@ impl File {
     }
 
     fn append(&self, src: &mut dyn IoSrc, limit: u64) -> Result<(usize, u64), Errno> {
+        self.drop_set_ids()?;
         if limit == u64::MAX || self.kind() != mode::IFREG {
             return self.ops().append(src);
         }
@@ -136,6 +137,7 @@ impl File {
     }
 
     fn write_limited(&self, src: &mut dyn IoSrc, at: u64, limit: u64) -> Result<usize, Errno> {
+        self.drop_set_ids()?;
         if limit == u64::MAX || self.kind() != mode::IFREG {
             return self.ops().write_at(src, at);
         }
@@ -210,6 +212,7 @@ impl File {
         if size > limit && size > self.stat()?.size {
             return Err(Errno::EFBIG);
         }
+        self.drop_set_ids()?;
         self.ops().truncate(size)
     }
 
@@ -239,6 +242,7 @@ impl File {
         if how & KEEP_SIZE == 0 && end > limit {
             return Err(Errno::EFBIG);
         }
+        self.drop_set_ids()?;
         self.ops().allocate(how, offset, len)
     }
 

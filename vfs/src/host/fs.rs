@@ -38,6 +38,7 @@ pub struct HostFs {
     devices: Mutex<Vec<u64>>,
 }
 
+#[expect(clippy::new_ret_no_self, reason = "the view is only ever used through its root")]
 impl HostFs {
     /// Shows the directory `root`. Pages of its files take at most half of the memory file.
     ///

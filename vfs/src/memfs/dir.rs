@@ -73,7 +73,7 @@ impl Dir {
 }
 
 impl Node {
-    fn from_lower(&self, names: &Names, name: &[u8]) -> Result<Arc<Node>, Errno> {
+    fn lower_node(&self, names: &Names, name: &[u8]) -> Result<Arc<Node>, Errno> {
         match &self.lower {
             Some(l) if !names.hidden.contains(name) => {
                 Node::above(&self.fs, l.inode.lower_child(name)?, Some(self))
@@ -86,7 +86,7 @@ impl Node {
         let names = self.dir()?.names.read();
         match names.by_name.get(name) {
             Some(n) => Ok(n.node.clone()),
-            None => self.from_lower(&names, name),
+            None => self.lower_node(&names, name),
         }
     }
 

@@ -47,7 +47,7 @@ impl Vfs {
         directory: bool,
     ) -> Result<(Path, Vec<u8>), Errno> {
         let mut w = Walker::new(self, cx, dirfd, path, LookupFlags::NOFOLLOW)?;
-        let Last::Name(name) = w.to_last()? else { return Err(Errno::EEXIST) };
+        let Last::Name(name) = w.seek_last()? else { return Err(Errno::EEXIST) };
         match w.child(&name) {
             Ok(_) => Err(Errno::EEXIST),
             Err(Errno::ENOENT) if w.slash && !directory => Err(Errno::ENOENT),
@@ -165,7 +165,7 @@ impl Vfs {
     /// Those of unlink(2).
     pub fn unlink(&self, cx: &PathCx<'_>, dirfd: i32, path: &[u8]) -> Result<(), Errno> {
         let mut w = Walker::new(self, cx, dirfd, path, LookupFlags::NOFOLLOW)?;
-        let Last::Name(name) = w.to_last()? else { return Err(Errno::EISDIR) };
+        let Last::Name(name) = w.seek_last()? else { return Err(Errno::EISDIR) };
         w.at.mount().writable()?;
         let child = w.child(&name)?;
         if w.slash {
@@ -181,7 +181,7 @@ impl Vfs {
     /// Those of rmdir(2).
     pub fn rmdir(&self, cx: &PathCx<'_>, dirfd: i32, path: &[u8]) -> Result<(), Errno> {
         let mut w = Walker::new(self, cx, dirfd, path, LookupFlags::NOFOLLOW)?;
-        let name = match w.to_last()? {
+        let name = match w.seek_last()? {
             Last::Name(name) => name,
             Last::Here => return Err(Errno::EBUSY),
             Last::Dot => return Err(Errno::EINVAL),

@@ -3,11 +3,11 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
-use crate::fd::PathOnly;
+use crate::fd::{PathOnly, Writer};
 use crate::perm::{self, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
 use crate::{
-    Create, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs, mode,
+    Create, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs, cap, mode,
 };
 
 /// How to open; `struct open_how`.
@@ -172,22 +172,31 @@ impl Vfs {
             }
             _ => false,
         };
-        let opened = self.open_ops(cx, inode, flags).and_then(|ops| {
-            if truncate {
-                ops.truncate(0)?;
-            }
-            Ok(ops)
-        });
-        match opened {
-            Ok(ops) if counted => Ok(File::new_writing(ops, flags, path)),
-            Ok(ops) => Ok(File::new(ops, flags, path)),
+        let ops = match self.open_ops(cx, inode, flags) {
+            Ok(ops) => ops,
             Err(e) => {
                 if counted && let Some(state) = inode.state() {
                     state.stop_writing();
                 }
-                Err(e)
+                return Err(e);
             }
+        };
+        if !counted {
+            if truncate {
+                ops.truncate(0)?;
+            }
+            return Ok(File::new(ops, flags, path));
         }
+        let writer = Writer {
+            keeps_ids: cx.creds.has(cap::FSETID),
+            in_group: cx.creds.in_group(inode.perm().map_or(u32::MAX, |p| p.gid)),
+        };
+        let file = File::new_writing(ops, flags, path, writer);
+        if truncate {
+            file.drop_set_ids()?;
+            file.ops().truncate(0)?;
+        }
+        Ok(file)
     }
 
     fn open_ops(
@@ -221,7 +230,7 @@ impl Vfs {
         let exclusive = flags.contains(OpenFlags::EXCL);
         let mut w = Walker::new(self, cx, dirfd, path, lookup)?;
         loop {
-            let name = match w.to_last()? {
+            let name = match w.seek_last()? {
                 Last::Name(n) => n,
                 _ if exclusive => return Err(Errno::EEXIST),
                 Last::DotDot => {

@@ -122,7 +122,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Goes through all but the last component.
-    pub(crate) fn to_last(&mut self) -> Result<Last, Errno> {
+    pub(crate) fn seek_last(&mut self) -> Result<Last, Errno> {
         let mut any = self.path.first() == Some(&b'/') || !self.links.is_empty();
         loop {
             let slashes = self.top().iter().take_while(|b| **b == b'/').count();
@@ -317,9 +317,9 @@ impl<'a> Walker<'a> {
     }
 
     /// Goes to the end.
-    pub(crate) fn to_end(mut self) -> Result<Path, Errno> {
+    pub(crate) fn finish(mut self) -> Result<Path, Errno> {
         loop {
-            match self.to_last()? {
+            match self.seek_last()? {
                 Last::Here | Last::Dot => break,
                 Last::DotDot => {
                     self.up()?;
@@ -360,7 +360,7 @@ impl Vfs {
         path: &[u8],
         flags: LookupFlags,
     ) -> Result<Path, Errno> {
-        Walker::new(self, cx, dirfd, path, flags)?.to_end()
+        Walker::new(self, cx, dirfd, path, flags)?.finish()
     }
 
     /// Asks the file system for a name that is not cached.

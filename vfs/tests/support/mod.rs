@@ -1,5 +1,5 @@
 //! A kernel's file systems without a kernel.
-#![allow(dead_code, reason = "each test file uses another part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses another part")]
 
 pub mod oracle;
 
