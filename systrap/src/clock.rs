@@ -77,7 +77,7 @@ struct State {
 
 impl HostClock {
     pub(crate) fn new(memory: Arc<MemFile>) -> Result<HostClock, OutOfMemory> {
-        let page = memory.allocate(arch::PAGE_SIZE)?;
+        let page = memory.allocate_own(arch::PAGE_SIZE)?;
         let anchor = sample(HostId::Monotonic);
         let mut now = anchor;
         while now.1 - anchor.1 < CALIBRATION {

@@ -63,6 +63,13 @@ impl MemFile {
         Ok(MemFile { fd, base, window, limit, used: AtomicU64::new(0), counts, free })
     }
 
+    /// Memory that is the sentry's own and stays: it counts neither as used nor against the limit.
+    pub(crate) fn allocate_own(&self, len: u64) -> Result<FileRange, OutOfMemory> {
+        let r = self.allocate(len)?;
+        self.used.fetch_sub(r.len(), Relaxed);
+        Ok(r)
+    }
+
     /// The descriptor, for stubs to map.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

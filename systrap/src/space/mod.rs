@@ -306,6 +306,9 @@ impl Space {
             return;
         }
         s.queue.publish(self.control(), self.report(), self.cookie);
+        if !s.queue.start_flush() {
+            return;
+        }
         let idle = self.report().idle.load(SeqCst);
         self.push_ready(&mut s, FLUSH);
         if idle == 0 {

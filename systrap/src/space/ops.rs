@@ -53,6 +53,8 @@ pub(super) struct Queue {
     done: u64,
     retired: VecDeque<(u64, Vec<FileRange>)>,
     waiting: Vec<(u64, Waker)>,
+    /// Operations up to which the stub was told to perform them without a context to run.
+    flushed: u64,
 }
 
 impl Queue {
@@ -68,6 +70,11 @@ impl Queue {
             }
         }
         self.staged.push(new);
+    }
+
+    /// Whether the stub has not been told yet to perform all that is in the ring.
+    pub(super) fn start_flush(&mut self) -> bool {
+        std::mem::replace(&mut self.flushed, self.published) != self.published
     }
 
     /// Queues the start of a host thread.
@@ -159,7 +166,11 @@ impl Queue {
         if !self.is_behind() {
             return false;
         }
-        self.waiting.push((self.total(), waker.clone()));
+        let total = self.total();
+        match self.waiting.iter_mut().find(|(_, w)| w.will_wake(waker)) {
+            Some((at, _)) => *at = total,
+            None => self.waiting.push((total, waker.clone())),
+        }
         true
     }
 

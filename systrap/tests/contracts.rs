@@ -1,0 +1,73 @@
+//! The seams' own contracts, on the hosted platform.
+
+use arch::{Access, Addr, AddrRange, Context};
+use kernel::{ClockId, Trap};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use systrap::{Host, HostConfig, MemFile};
+
+fn host() -> Host {
+    Host::new(HostConfig { memory_limit: 64 << 20, cpus: 2, spare_stubs: 1 }).unwrap()
+}
+
+#[test]
+fn the_memory_file_keeps_its_promises() {
+    mm::testkit::check_memory_file(|| Arc::new(MemFile::new(1 << 24).unwrap()));
+}
+
+#[test]
+fn address_spaces_keep_their_promises() {
+    let host = host();
+    let platform = host.embedder().platform;
+    mm::testkit::check_address_space(|| {
+        (platform.memory(), platform.new_address_space().unwrap())
+    });
+}
+
+#[test]
+fn two_hosts_in_one_process() {
+    let hosts = [host(), host()];
+    for host in &hosts {
+        let platform = host.embedder().platform;
+        let page = platform.memory().allocate(4096).unwrap();
+        // mov eax, 39; syscall
+        platform.memory().write(page.start, b"\xb8\x27\0\0\0\x0f\x05");
+        let trap = host.run(async move {
+            let space = platform.new_address_space().unwrap();
+            let at = AddrRange { start: Addr(0x40_0000), end: Addr(0x40_1000) };
+            space.map(at, page.start, Access::READ | Access::EXEC, false).unwrap();
+            let mut context = platform.new_context().unwrap();
+            let mut regs = Context::new(platform.arch(), &platform.fpu_layout());
+            regs.set_ip(0x40_0000);
+            let trap = poll_fn(|cx| context.poll_switch(cx, &space, &mut regs)).await;
+            assert_eq!((regs.syscall_no(), regs.in_syscall()), (39, true));
+            trap
+        });
+        assert_eq!(trap, Trap::Syscall);
+    }
+}
+
+#[test]
+fn timers_wake_in_order_and_can_be_taken_back() {
+    let host = host();
+    let e = host.embedder();
+    host.run(async move {
+        let now = e.clock.now(ClockId::Monotonic);
+        let gone = e.timers.arm(now + 1_000_000, Waker::noop().clone());
+        e.timers.cancel(gone);
+        e.timers.cancel(gone);
+        let deadline = now + 3_000_000;
+        let mut armed = false;
+        poll_fn(|cx| {
+            if !armed {
+                armed = true;
+                e.timers.arm(deadline, cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert!(e.clock.now(ClockId::Monotonic) >= deadline);
+    });
+}
