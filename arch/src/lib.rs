@@ -130,3 +130,6 @@ pub enum Os {
     /// Linux.
     Linux,
 }
+
+// A context moves with its task between the threads of an embedder.
+static_assertions::assert_impl_all!(Context: Send, Sync);

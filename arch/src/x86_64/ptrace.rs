@@ -13,6 +13,8 @@ use zerocopy::IntoBytes;
 const USER: u64 = 928;
 /// Where the debug registers are in it, all eight.
 const DEBUG: core::ops::Range<u64> = 848..912;
+/// Of those, the fourth and fifth do not exist.
+const RESERVED_DEBUG: core::ops::Range<u64> = 880..896;
 /// Bytes of the registers at its start.
 const REGS: u64 = size_of::<Registers>() as u64;
 
@@ -83,7 +85,8 @@ impl Context {
             return self.put_reg((offset / 8) as usize, value);
         }
         // Without hardware breakpoints a debugger has to be told, so that it single-steps.
-        if DEBUG.contains(&offset) && value == 0 { Ok(()) } else { Err(Errno::EIO) }
+        let writable = DEBUG.contains(&offset) && !RESERVED_DEBUG.contains(&offset);
+        if writable && value == 0 { Ok(()) } else { Err(Errno::EIO) }
     }
 
     /// Changes the register at word `index` (`putreg`).
