@@ -203,7 +203,9 @@ impl Kernel {
         for group in after.tell {
             group.children.notify(Events::IN);
         }
-        let _ = (sid, tgid);
+        if sid == tgid {
+            self.session_ended(sid);
+        }
     }
 
     /// Takes a zombie out after its parent waited for it.

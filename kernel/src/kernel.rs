@@ -10,6 +10,7 @@ use sync::atomic::{AtomicU64, Ordering};
 use sync::waitq::{Events, Queue};
 use sync::{Mutex, MutexGuard};
 use syserr::Errno;
+use vfs::tty::Ptys;
 use vfs::{FsContext, Vfs};
 
 /// Names of the system, as uname(2) gives them; each at most 64 bytes.
@@ -70,6 +71,7 @@ pub struct Kernel {
     extra_auxv: Vec<loader::AuxEntry>,
     memory_total: u64,
     futex: futex::Manager,
+    terminals: Mutex<Option<Arc<Ptys>>>,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
     tree: Mutex<Tree>,
     uts: Mutex<Uts>,
@@ -104,6 +106,7 @@ impl Kernel {
                 futex::DEFAULT_BUCKETS,
                 alloc::boxed::Box::new(crate::futexes::Owners(me.clone())),
             ),
+            terminals: Mutex::new(None),
             vdso_pages: Mutex::new(None),
             tree: Mutex::new(Tree::default()),
             uts: Mutex::new(config.uts),
@@ -159,6 +162,19 @@ impl Kernel {
     /// The futexes that address spaces fork theirs from.
     pub fn futex(&self) -> &futex::Manager {
         &self.futex
+    }
+
+    /// Gives the kernel its pseudo-terminals: a session that ends lets go of its terminal.
+    pub fn set_terminals(&self, ptys: Arc<Ptys>) {
+        *self.terminals.lock() = Some(ptys);
+    }
+
+    /// The leader of a session has ended.
+    pub(crate) fn session_ended(&self, sid: i32) {
+        let ptys = self.terminals.lock().clone();
+        if let Some(p) = ptys {
+            p.session_ended(sid);
+        }
     }
 
     /// Time of a clock, in nanoseconds.

@@ -1,5 +1,37 @@
 //! Task images, tasks, signals and the static Linux syscall tables: the kernel that composes the
 //! Tessera crates.
+//!
+//! # A task is a future
+//!
+//! A kernel that gives each guest thread a stack of its own needs a scheduler, and a host thread or
+//! a stack for each thread that sleeps. Here a task is a future instead: it runs user code until
+//! that traps, answers, and goes back. System calls are plain functions ([`Handler`]) that never
+//! block; one that cannot go on returns [`Outcome::Block`] with a future, and [`block`] composes
+//! that with signals and a deadline, in one place. No lock is held across an await, so the executor
+//! may be anything that polls futures, on any number of threads, and ten thousand sleepers cost
+//! their state alone. What a signal breaks off is described by values ([`RestartBlock`], restart
+//! codes that no guest can see), never by a stack that has to be unwound.
+//!
+//! What a program brings is a [`TaskImage`]; who runs it is a [`Task`] in a [`ThreadGroup`];
+//! execve(2) replaces the one and keeps the other. Nothing is global: a [`Kernel`] is a value, made
+//! from what an [`Embedder`] supplies.
+//!
+//! ```
+//! # #[cfg(feature = "testkit")] {
+//! use kernel::testkit::{Script, TEXT, World};
+//!
+//! let mut guest = Script::new();
+//! guest.call(39, &[]); // getpid(2)
+//! guest.log_result();
+//! guest.call(231, &[3]); // exit_group(2)
+//!
+//! let world = World::new(guest).unwrap();
+//! world.write_program(b"/init", TEXT).unwrap();
+//! let status = world.run(b"/init").unwrap();
+//! assert_eq!(status, Some(kernel::ExitStatus::Exited(3)));
+//! assert_eq!(world.log(), [1]);
+//! # }
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 extern crate alloc;

@@ -14,10 +14,10 @@ fn with_handler() -> (Script, u64, u64) {
     let handler = s.step(|g| {
         if let arch::Context::X86_64(c) = g.regs {
             let signo = c.regs.rdi;
-            g.log(1000 + signo as i64);
-            // The return address on top of the frame.
+            // The return address on top of the frame. The load may fault: nothing before it.
             let sp = g.regs.sp();
             let to = g.load(sp)?;
+            g.log(1000 + signo as i64);
             g.regs.set_sp(sp + 8);
             return Ok(Next::Jump(to));
         }

@@ -3,7 +3,7 @@
 use super::{Attention, TaskCx};
 use crate::{Args, ClockId, Entry, ExitStatus, Outcome, Trap};
 use core::future::poll_fn;
-use sync::atomic::Ordering::Relaxed;
+use sync::atomic::Ordering::{Relaxed, SeqCst};
 use syserr::{Errno, RestartAction};
 
 /// Every how many system calls one is timed; a power of two.
@@ -148,7 +148,8 @@ impl TaskCx {
     /// exit(2): this thread ends, others go on.
     pub(crate) fn exit_thread(&mut self, status: ExitStatus) {
         self.exit = Some(status);
+        // Before the reason is set: whoever works the reasons out anew must find it.
+        self.task.leaving.store(true, SeqCst);
         self.task.note(Attention::EXIT);
-        self.task.leaving.store(true, Relaxed);
     }
 }
