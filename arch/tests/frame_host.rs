@@ -235,6 +235,8 @@ fn at_minsigstksz_is_the_kernels() {
 enum Damage {
     Frame(usize, u64, usize),
     Fpu(usize, u64, usize),
+    /// The FPU state is said to be so many bytes further.
+    Shift(u64),
     /// Relative to the end of the FPU image, where the second magic number is.
     End(u64),
 }
@@ -250,6 +252,7 @@ extern "C" fn on_damage(_: c_int, _info: *const c_void, context: *const c_void) 
         let (at, value, len) = match damage {
             Damage::Frame(at, value, len) => (frame + at, value, len),
             Damage::Fpu(at, value, len) => (fpu + at, value, len),
+            Damage::Shift(n) => (frame + 232, fpu as u64 + n, 8),
             Damage::End(value) => (fpu + size, value, 4),
         };
         let bytes = value.to_le_bytes();
@@ -313,6 +316,11 @@ fn damaged_frames_are_refused_as_by_the_kernel() {
         Damage::Frame(232, 0, 8),
         Damage::Frame(232, 8, 8),
         Damage::Frame(232, u64::MAX, 8),
+        Damage::Shift(1),
+        Damage::Shift(8),
+        Damage::Shift(16),
+        Damage::Shift(32),
+        Damage::Shift(64),
         Damage::Frame(8, 0, 8),
         Damage::Frame(8, u64::MAX, 8),
         Damage::Frame(16, u64::MAX, 8),
@@ -339,6 +347,7 @@ fn damaged_frames_are_refused_as_by_the_kernel() {
         let (at, value, len) = match damage {
             Damage::Frame(at, value, len) => (frame.at + at as u64, value, len),
             Damage::Fpu(at, value, len) => (frame.at + fpu + at as u64, value, len),
+            Damage::Shift(n) => (frame.at + 232, frame.at + fpu + n, 8),
             Damage::End(value) => (frame.at + fpu + layout.size() as u64, value, 4),
         };
         mem.put(at, &value.to_le_bytes()[..len]);

@@ -19,6 +19,8 @@ pub const FPSIMD_RECORD: usize = 528;
 const ESR_RECORD: usize = 16;
 const EXTRA_RECORD: usize = 32;
 const SVE_HEADER: usize = 16;
+/// The registers are those of streaming mode.
+const SVE_FLAG_SM: u16 = 1;
 /// An empty record, padded.
 const TERMINATOR: usize = 16;
 /// Most bytes of a frame (`SIGFRAME_MAXSZ`).
@@ -168,8 +170,9 @@ fn sve(mem: &dyn UserMemory, at: Addr, size: u64, fpu: &FpuLayout) -> Result<Opt
     let head: [u8; SVE_HEADER] = mem.read_obj(at)?;
     let given = read(&head, 8).map(u16::from_le_bytes);
     let flags = read(&head, 10).map(u16::from_le_bytes);
-    // Streaming mode, a flag, is SME's.
-    if given != Some(vl) || flags != Some(0) {
+    // Streaming mode is SME's. Other flags mean nothing.
+    let streaming = flags.is_none_or(|f| f & SVE_FLAG_SM != 0);
+    if given != Some(vl) || streaming {
         return Err(Errno::EFAULT);
     }
     if size < 16 + SVE_HEADER as u64 {

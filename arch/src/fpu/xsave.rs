@@ -2,6 +2,7 @@
 
 use super::layout::{EXTENDED, FpuKind, LEGACY, xfeature};
 use super::state::{FpuState, MXCSR, RESERVED, XCOMP_BV, XMM, XSTATE_BV, read};
+use crate::Addr;
 use alloc::vec::Vec;
 use syserr::Errno;
 
@@ -11,6 +12,9 @@ pub(crate) const SW_BYTES: usize = 464;
 pub const FP_XSTATE_MAGIC1: u32 = 0x4650_5853;
 /// Follows an extended image in a signal frame (`FP_XSTATE_MAGIC2`).
 pub const FP_XSTATE_MAGIC2: u32 = 0x4650_5845;
+/// What the instructions that load an image want of its address, in bytes.
+const XRSTOR_ALIGN: u64 = 64;
+const FXRSTOR_ALIGN: u64 = 16;
 /// Bytes of [`FP_XSTATE_MAGIC2`].
 const MAGIC2_LEN: usize = 4;
 
@@ -43,8 +47,8 @@ impl FpuState {
         }
     }
 
-    /// Replaces the state by one that a program has left in a signal frame. `area` is as long as
-    /// [`FpuState::signal_size`].
+    /// Replaces the state by one that a program has left in a signal frame at `at`. `area` is as
+    /// long as [`FpuState::signal_size`].
     ///
     /// Without both magic numbers only the legacy area counts, as Linux has it
     /// (`check_xstate_in_sigframe`). Components that the area marks as initial, or leaves out of
@@ -52,9 +56,9 @@ impl FpuState {
     ///
     /// # Errors
     /// `EFAULT` where `XRSTOR` or `FXRSTOR` would fault: reserved MXCSR bits, components that do
-    /// not exist, a compacted image, a header that is not zero where it must be. The state is
+    /// not exist, a compacted image, an address that is not aligned, a header that is not zero where it must be. The state is
     /// unchanged then.
-    pub(crate) fn restore_signal(&mut self, area: &[u8]) -> Result<(), Errno> {
+    pub(crate) fn restore_signal(&mut self, at: Addr, area: &[u8]) -> Result<(), Errno> {
         let word = |at| read(area, at).map_or(0, u32::from_le_bytes);
         let long = |at| read(area, at).map_or(0, u64::from_le_bytes);
         let magic =
@@ -71,7 +75,8 @@ impl FpuState {
                 || long(XCOMP_BV + 8) != 0);
         let loads_mxcsr = wanted & (1 << xfeature::SSE | 1 << xfeature::AVX) != 0;
         let bad_mxcsr = loads_mxcsr && word(MXCSR) & !self.layout().mxcsr_mask() != 0;
-        if bad_header || bad_mxcsr {
+        let align = if extended { XRSTOR_ALIGN } else { FXRSTOR_ALIGN };
+        if bad_header || bad_mxcsr || !at.0.is_multiple_of(align) {
             return Err(Errno::EFAULT);
         }
         self.take_components(area, wanted, present & wanted, loads_mxcsr);

@@ -197,7 +197,7 @@ pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, Errno
         state => {
             let mut area = vec![0u8; c.fpu.signal_size().max(EXTENDED + 4)];
             read_state(mem, Addr(state), &mut area, c.fpu.signal_size())?;
-            c.fpu.restore_signal(&area)?;
+            c.fpu.restore_signal(Addr(state), &area)?;
         }
     }
     c.regs = regs;
