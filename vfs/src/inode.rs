@@ -333,6 +333,8 @@ pub trait Inode: Send + Sync + Any {
     fn remove_xattr(&self, name: &[u8]) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
     }
+    /// Hears, as root of a file system, that the tree it was mounted in is gone.
+    fn unmounted(&self) {}
     /// The inode as something that an overlay can lie over, if it can.
     fn as_lower(self: Arc<Self>) -> Option<Arc<dyn Lower>> {
         None

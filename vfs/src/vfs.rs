@@ -28,6 +28,7 @@ pub struct Vfs {
     locks: LockGraph,
     /// Files that memfd_create(2) makes.
     pub(crate) unnamed: Arc<MemFs>,
+    net: Arc<crate::socket::Net>,
     root: Path,
 }
 
@@ -39,6 +40,7 @@ impl Vfs {
         let mount = mounts.new_mount(dentry.clone(), top, flags);
         mounts.add_top(&mount);
         let unnamed = MemFs::private(&env);
+        let net = crate::socket::Net::new(&env);
         Arc::new(Vfs {
             env,
             unnamed,
@@ -48,6 +50,7 @@ impl Vfs {
             types: RwLock::default(),
             special: RwLock::default(),
             locks: LockGraph::default(),
+            net,
             root: Path { mount, dentry },
         })
     }
@@ -60,6 +63,11 @@ impl Vfs {
     /// The top of the tree.
     pub fn root(&self) -> Path {
         self.covered(self.root.clone())
+    }
+
+    /// Names and ports of the sockets of this kernel.
+    pub fn net(&self) -> &Arc<crate::socket::Net> {
+        &self.net
     }
 
     /// Who waits for whose record lock.
@@ -85,5 +93,13 @@ impl Vfs {
     /// Every mount, oldest first, for `/proc/PID/mounts` and `mountinfo`.
     pub fn mounts(&self) -> Vec<Arc<Mount>> {
         self.mounts.all()
+    }
+}
+
+impl Drop for Vfs {
+    fn drop(&mut self) {
+        for m in self.mounts.all() {
+            m.super_block().root.unmounted();
+        }
     }
 }

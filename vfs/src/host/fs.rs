@@ -65,13 +65,16 @@ impl HostFs {
     /// The inode of a node, one for each file however many names it has.
     pub(super) fn inode(self: &Arc<Self>, node: Arc<dyn HostNode>, stat: Stat) -> Arc<HostInode> {
         let key = (stat.dev, stat.ino);
+        // Let go of only after the lock, which an inode takes when it goes.
+        let known;
         let mut inodes = self.inodes.lock();
-        if let Some(i) = inodes.get(&key).and_then(Weak::upgrade)
+        known = inodes.get(&key).and_then(Weak::upgrade);
+        if let Some(i) = &known
             && i.is_same(&stat)
         {
             drop(inodes);
             i.refresh(stat);
-            return i;
+            return i.clone();
         }
         let ino = self.number(&stat);
         let inode = HostInode::new(self, node, stat, ino);

@@ -137,6 +137,12 @@ impl Inode for Node {
         self.put_xattr(name, None, XattrSet::Replace)
     }
 
+    fn unmounted(&self) {
+        // Nodes that are kept hold the file system, which keeps them.
+        let kept = core::mem::take(&mut *self.fs.changed.lock());
+        drop(kept);
+    }
+
     fn as_lower(self: Arc<Self>) -> Option<Arc<dyn Lower>> {
         Some(self)
     }

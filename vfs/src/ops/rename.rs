@@ -38,14 +38,14 @@ impl Vfs {
             return Err(Errno::EINVAL);
         }
         let mut from = Walker::new(self, cx, old.0, old.1, LookupFlags::NOFOLLOW)?;
-        let from_last = from.seek_last()?;
+        let old_last = from.seek_last()?;
         let mut to = Walker::new(self, cx, new.0, new.1, LookupFlags::NOFOLLOW)?;
-        let seek_last = to.seek_last()?;
+        let new_last = to.seek_last()?;
         if !Arc::ptr_eq(from.at.mount(), to.at.mount()) {
             return Err(Errno::EXDEV);
         }
-        let Last::Name(old_name) = from_last else { return Err(Errno::EBUSY) };
-        let Last::Name(new_name) = seek_last else {
+        let Last::Name(old_name) = old_last else { return Err(Errno::EBUSY) };
+        let Last::Name(new_name) = new_last else {
             let no_replace = flags.contains(RenameFlags::NOREPLACE);
             return Err(if no_replace { Errno::EEXIST } else { Errno::EBUSY });
         };

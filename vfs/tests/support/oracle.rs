@@ -478,5 +478,8 @@ pub fn run(
     pair.enter();
     pair.run(after)?;
     prop_assert_eq!(was, snapshot(&beneath), "the lower tree changed");
+    let memory = pair.guest.memory.clone();
+    drop((pair, beneath, lower));
+    prop_assert_eq!(memory.live_pages(), 0, "pages of files that are gone");
     Ok(())
 }
