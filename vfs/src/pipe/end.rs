@@ -91,9 +91,10 @@ impl PipeEnd {
         let was_full = s.ring.is_full();
         s.ring.consume(n);
         let wake = was_full && !s.ring.is_full();
+        let both = s.both > 0;
         drop(s);
         if wake {
-            self.pipe.queue.notify(Events::OUT | Events::WRNORM);
+            self.pipe.notify_room(both);
         }
     }
 }
@@ -103,11 +104,12 @@ impl Drop for PipeEnd {
         let mut s = self.pipe.state.lock();
         s.readers -= usize::from(self.read);
         s.writers -= usize::from(self.write);
+        s.both -= usize::from(self.read && self.write);
         if s.readers == 0 && s.writers == 0 {
             s.ring.clear();
         }
         drop(s);
-        self.pipe.queue.notify(Events::all());
+        self.pipe.notify_all();
     }
 }
 
@@ -139,7 +141,11 @@ impl FileOps for PipeEnd {
     }
 
     fn queue(&self) -> Option<&Queue> {
-        Some(&self.pipe.queue)
+        Some(match (self.read, self.write) {
+            (true, false) => &self.pipe.reading,
+            (false, true) => &self.pipe.writing,
+            _ => &self.pipe.mixed,
+        })
     }
 
     fn stat(&self) -> Result<Stat, Errno> {

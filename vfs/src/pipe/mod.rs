@@ -24,7 +24,12 @@ pub const MAX_CAPACITY: usize = 1 << 20;
 /// What the two ends of a pipe share, and what the inode of a FIFO holds.
 pub struct Pipe {
     state: Mutex<State>,
-    queue: Queue,
+    /// Told of bytes: ends that read.
+    reading: Queue,
+    /// Told of room: ends that write.
+    writing: Queue,
+    /// Told of both: ends of a FIFO that do both.
+    mixed: Queue,
     stat: Stat,
 }
 
@@ -32,6 +37,8 @@ struct State {
     ring: Ring,
     readers: usize,
     writers: usize,
+    /// Ends that are counted as readers and as writers.
+    both: usize,
     /// How many readers ever came: an open that waits for one sees the number change, even when
     /// that one has gone again.
     readers_seen: u64,
@@ -42,8 +49,15 @@ impl Pipe {
     /// A pipe without ends, whose file status is `stat`.
     pub fn new(stat: Stat) -> Arc<Pipe> {
         let ring = Ring::new(DEFAULT_CAPACITY / SLOT);
-        let state = State { ring, readers: 0, writers: 0, readers_seen: 0, writers_seen: 0 };
-        Arc::new(Pipe { state: Mutex::new(state), queue: Queue::new(), stat })
+        let state =
+            State { ring, readers: 0, writers: 0, both: 0, readers_seen: 0, writers_seen: 0 };
+        Arc::new(Pipe {
+            state: Mutex::new(state),
+            reading: Queue::new(),
+            writing: Queue::new(),
+            mixed: Queue::new(),
+            stat,
+        })
     }
 
     /// Both ends of a new, nameless pipe; pipe(2). `ino` is its inode number.
@@ -103,8 +117,9 @@ impl Pipe {
             s.writers += 1;
             s.writers_seen += 1;
         }
+        s.both += usize::from(read && write);
         drop(s);
-        self.queue.notify(Events::all());
+        self.notify_all();
         Ok(PipeEnd::new(self.clone(), read, write, flags.contains(OpenFlags::DIRECT), partner))
     }
 
@@ -119,9 +134,10 @@ impl Pipe {
         let was_full = s.ring.is_full();
         let r = s.ring.read(dst);
         let wake = was_full && !s.ring.is_full();
+        let both = s.both > 0;
         drop(s);
         if wake {
-            self.queue.notify(Events::OUT | Events::WRNORM);
+            self.notify_room(both);
         }
         r
     }
@@ -135,9 +151,13 @@ impl Pipe {
             return Err(Errno::EPIPE);
         }
         let r = s.ring.write(src, packet);
+        let both = s.both > 0;
         drop(s);
         if r.is_ok() {
-            self.queue.notify(Events::IN | Events::RDNORM);
+            self.reading.notify(Events::IN | Events::RDNORM);
+            if both {
+                self.mixed.notify(Events::IN | Events::RDNORM);
+            }
         }
         r
     }
@@ -158,11 +178,25 @@ impl Pipe {
         let was_full = s.ring.is_full();
         s.ring.set_limit(slots)?;
         let wake = was_full && !s.ring.is_full();
+        let both = s.both > 0;
         drop(s);
         if wake {
-            self.queue.notify(Events::OUT | Events::WRNORM);
+            self.notify_room(both);
         }
         Ok(slots * SLOT)
+    }
+
+    fn notify_room(&self, both: bool) {
+        self.writing.notify(Events::OUT | Events::WRNORM);
+        if both {
+            self.mixed.notify(Events::OUT | Events::WRNORM);
+        }
+    }
+
+    fn notify_all(&self) {
+        for q in [&self.reading, &self.writing, &self.mixed] {
+            q.notify(Events::all());
+        }
     }
 }
 

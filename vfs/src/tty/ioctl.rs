@@ -3,8 +3,8 @@
 use super::file::TtyFile;
 use super::termios::OLD_SIZE;
 use super::{Termios, WinSize};
-use crate::Caller;
-use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
+use crate::{Caller, cap};
+use arch::{Addr, BufSrc, Permissions, UserMemory, UserMemoryExt};
 use sync::waitq::Events;
 use syserr::Errno;
 use zerocopy::IntoBytes;
@@ -169,8 +169,15 @@ impl TtyFile {
                 drop(s);
                 mem.write_obj(at, &0i32)?;
             }
-            // Typing for others is forbidden since Linux 6.2 (`dev.tty.legacy_tiocsti`).
-            TIOCSTI => return Err(Errno::EIO),
+            // Typing for others needs privilege since Linux 6.2 (`dev.tty.legacy_tiocsti`).
+            TIOCSTI => {
+                drop(s);
+                if !caller.creds().has(cap::SYS_ADMIN) {
+                    return Err(Errno::EIO);
+                }
+                let byte: u8 = mem.read_obj(at)?;
+                self.pair.write_master(&mut BufSrc::new(&[byte]))?;
+            }
             TCSBRK | TCSBRKP => {}
             _ => return Err(Errno::ENOTTY),
         }

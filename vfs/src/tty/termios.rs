@@ -58,7 +58,7 @@ impl Default for Termios {
         Termios {
             iflag: ICRNL | IXON,
             oflag: OPOST | ONLCR,
-            cflag: 0o15 | 0o60 | 0o200,
+            cflag: 0o17 | 0o60 | 0o200,
             lflag: ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
             line: 0,
             cc: [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0, 0, 0],
@@ -69,7 +69,7 @@ impl Default for Termios {
 }
 
 impl Termios {
-    /// The settings of a pty's master side before anybody sets them: the bytes go through.
+    /// Whether an input mode is set; [`Termios::o`] and [`Termios::l`] likewise.
     pub(super) fn i(&self, flag: u32) -> bool {
         self.iflag & flag != 0
     }

@@ -81,8 +81,6 @@ impl Timeout {
 /// Where the time that is left goes when the call ends.
 #[derive(Clone, Copy)]
 pub(super) enum Remaining {
-    /// Nowhere.
-    None,
     /// A `struct timespec`.
     Spec(u64),
     /// A `struct timeval`.
@@ -99,7 +97,7 @@ impl Remaining {
         };
         let (sec, nsec) = (left / SECOND, left % SECOND);
         let _ = match self {
-            Remaining::None | Remaining::Spec(0) | Remaining::Val(0) => Ok(()),
+            Remaining::Spec(0) | Remaining::Val(0) => Ok(()),
             Remaining::Spec(at) => mem.write_obj(Addr(at), &[sec, nsec]),
             Remaining::Val(at) => mem.write_obj(Addr(at), &[sec, nsec / 1000]),
         };
