@@ -1,0 +1,202 @@
+//! Identifiers, keys and permissions, common to all three kinds; `ipc/util.c`.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use sync::{Mutex, RwLock};
+use syserr::Errno;
+use vfs::{Creds, cap};
+
+/// `IPC_CREAT`.
+pub(super) const IPC_CREAT: u32 = 0o1000;
+/// `IPC_EXCL`.
+pub(super) const IPC_EXCL: u32 = 0o2000;
+/// `IPC_NOWAIT`.
+pub(super) const IPC_NOWAIT: u32 = 0o4000;
+/// `IPC_RMID`.
+pub(super) const IPC_RMID: u32 = 0;
+/// `IPC_SET`.
+pub(super) const IPC_SET: u32 = 1;
+/// `IPC_STAT`.
+pub(super) const IPC_STAT: u32 = 2;
+/// `IPC_INFO`.
+pub(super) const IPC_INFO: u32 = 3;
+/// `IPC_64`, which 64-bit callers may set or not.
+pub(super) const IPC_64: u32 = 0x100;
+/// Bits of an identifier that are the slot (`IPCMNI_SHIFT`).
+const SLOT_BITS: u32 = 15;
+/// `CAP_IPC_OWNER`.
+const CAP_IPC_OWNER: u32 = 15;
+
+/// Owner and mode; `struct kern_ipc_perm`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Perm {
+    pub(super) key: i32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) cuid: u32,
+    pub(super) cgid: u32,
+    pub(super) mode: u32,
+    pub(super) seq: u16,
+}
+
+impl Perm {
+    /// Permissions of a new object.
+    pub(super) fn new(key: i32, creds: &Creds, flags: u32) -> Perm {
+        let (uid, gid) = (creds.euid, creds.egid);
+        Perm { key, uid, gid, cuid: uid, cgid: gid, mode: flags & 0o777, seq: 0 }
+    }
+
+    /// Whether the caller may do what the permission bits in `flags` say (`ipcperms`).
+    pub(super) fn check(&self, creds: &Creds, flags: u32) -> Result<(), Errno> {
+        let asked = (flags >> 6) | (flags >> 3) | flags;
+        let granted = if creds.euid == self.cuid || creds.euid == self.uid {
+            self.mode >> 6
+        } else if [self.gid, self.cgid].iter().any(|g| in_group(creds, *g)) {
+            self.mode >> 3
+        } else {
+            self.mode
+        };
+        if asked & !granted & 7 != 0 && !creds.has(CAP_IPC_OWNER) {
+            return Err(Errno::EACCES);
+        }
+        Ok(())
+    }
+
+    /// Whether the caller may change or remove the object.
+    pub(super) fn check_owner(&self, creds: &Creds) -> Result<(), Errno> {
+        let owner = creds.euid == self.cuid || creds.euid == self.uid;
+        if owner || creds.has(cap::SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    /// What `IPC_SET` changes of it.
+    pub(super) fn set(&mut self, uid: u32, gid: u32, mode: u32) -> Result<(), Errno> {
+        if uid == u32::MAX || gid == u32::MAX {
+            return Err(Errno::EINVAL);
+        }
+        (self.uid, self.gid) = (uid, gid);
+        self.mode = self.mode & !0o777 | mode & 0o777;
+        Ok(())
+    }
+}
+
+fn in_group(creds: &Creds, gid: u32) -> bool {
+    creds.egid == gid || creds.groups.contains(&gid)
+}
+
+/// What a [`Table`] holds.
+pub(super) trait Object {
+    /// Its permissions.
+    fn perm(&self) -> &Mutex<Perm>;
+}
+
+struct Slots<T> {
+    slots: Vec<Option<Arc<T>>>,
+    seq: u16,
+    last: usize,
+}
+
+/// Objects of one kind.
+pub(super) struct Table<T>(RwLock<Slots<T>>);
+
+impl<T> Default for Table<T> {
+    fn default() -> Table<T> {
+        Table(RwLock::new(Slots { slots: Vec::new(), seq: 0, last: 0 }))
+    }
+}
+
+fn split(id: i32) -> Option<(usize, u16)> {
+    let id = u32::try_from(id).ok()?;
+    Some(((id & ((1 << SLOT_BITS) - 1)) as usize, (id >> SLOT_BITS) as u16))
+}
+
+impl<T: Object> Table<T> {
+    /// The object with a key, or a new one (`ipcget`). `fits` checks an existing one before its
+    /// permissions; `make` makes one with the identifier it gets.
+    pub(super) fn get(
+        &self,
+        key: i32,
+        flags: u32,
+        creds: &Creds,
+        most: usize,
+        fits: impl FnOnce(&T) -> Result<(), Errno>,
+        make: impl FnOnce(Perm, i32) -> Result<T, Errno>,
+    ) -> Result<i32, Errno> {
+        let mut t = self.0.write();
+        if key != 0 {
+            let found = t.slots.iter().enumerate().find_map(|(i, o)| {
+                let o = o.as_ref()?;
+                let p = *o.perm().lock();
+                (p.key == key).then(|| (i, o.clone(), p))
+            });
+            if let Some((i, o, p)) = found {
+                if flags & (IPC_CREAT | IPC_EXCL) == IPC_CREAT | IPC_EXCL {
+                    return Err(Errno::EEXIST);
+                }
+                fits(&o)?;
+                p.check(creds, flags)?;
+                return Ok(id(i, p.seq));
+            }
+            if flags & IPC_CREAT == 0 {
+                return Err(Errno::ENOENT);
+            }
+        }
+        if t.slots.iter().flatten().count() >= most {
+            return Err(Errno::ENOSPC);
+        }
+        let slot = t.slots.iter().position(Option::is_none).unwrap_or(t.slots.len());
+        let mut seq = t.seq;
+        if slot <= t.last {
+            // The sequence number and the slot together fit a positive identifier.
+            seq = (seq + 1) % (1 << (31 - SLOT_BITS - 1));
+        }
+        let mut perm = Perm::new(key, creds, flags);
+        perm.seq = seq;
+        let made = Arc::new(make(perm, id(slot, seq))?);
+        (t.seq, t.last) = (seq, slot);
+        match t.slots.get_mut(slot) {
+            Some(room) => *room = Some(made),
+            None => t.slots.push(Some(made)),
+        }
+        Ok(id(slot, seq))
+    }
+
+    /// The object with an identifier.
+    pub(super) fn find(&self, id: i32) -> Result<Arc<T>, Errno> {
+        let (slot, seq) = split(id).ok_or(Errno::EINVAL)?;
+        let t = self.0.read();
+        let o = t.slots.get(slot).and_then(Option::as_ref).ok_or(Errno::EINVAL)?;
+        if o.perm().lock().seq == seq { Ok(o.clone()) } else { Err(Errno::EINVAL) }
+    }
+
+    /// The object in a slot, with its identifier; `SHM_STAT` and the like.
+    pub(super) fn at(&self, slot: i32) -> Result<(Arc<T>, i32), Errno> {
+        let i = usize::try_from(slot).map_err(|_| Errno::EINVAL)?;
+        let t = self.0.read();
+        let o = t.slots.get(i).and_then(Option::as_ref).ok_or(Errno::EINVAL)?;
+        let seq = o.perm().lock().seq;
+        Ok((o.clone(), id(i, seq)))
+    }
+
+    /// Takes an object out. False when somebody else has.
+    pub(super) fn remove(&self, object: &Arc<T>) -> bool {
+        let mut t = self.0.write();
+        let slot = t.slots.iter_mut().find(|o| o.as_ref().is_some_and(|o| Arc::ptr_eq(o, object)));
+        let gone = slot.and_then(Option::take);
+        drop(t);
+        gone.is_some()
+    }
+
+    /// Every object.
+    pub(super) fn all(&self) -> Vec<Arc<T>> {
+        self.0.read().slots.iter().flatten().cloned().collect()
+    }
+
+    /// The highest slot in use, or 0: what the `INFO` commands return.
+    pub(super) fn highest(&self) -> u64 {
+        self.0.read().slots.iter().rposition(Option::is_some).unwrap_or(0) as u64
+    }
+}
+
+fn id(slot: usize, seq: u16) -> i32 {
+    (i32::from(seq) << SLOT_BITS) | slot as i32
+}
