@@ -1,11 +1,11 @@
 //! Sending AF_UNIX messages with boundaries: datagrams and sequenced packets.
 
+use super::Kind;
 use super::addr;
 use super::endpoint::{Endpoint, Phase, READABLE, Shut};
 use super::inflight::Rights;
 use super::message::{Charge, Message, datagram_size};
 use super::transfer::SendInfo;
-use super::Kind;
 use alloc::sync::Arc;
 use alloc::vec;
 use arch::IoSrc;
@@ -37,10 +37,6 @@ impl Endpoint {
             return Err(Errno::EOPNOTSUPP);
         }
         let name = named.map(addr::parse_unix).transpose()?;
-        let peer = self.state.lock().peer.clone();
-        if name.is_none() && peer.is_none() {
-            return Err(Errno::ENOTCONN);
-        }
         self.autobind_for_creds()?;
         let len = src.remaining();
         if len > self.options.sndbuf().saturating_sub(RESERVED) as u64 {
@@ -58,6 +54,7 @@ impl Endpoint {
         if !self.may_send() {
             return Err(Errno::EAGAIN);
         }
+        let peer = self.state.lock().peer.clone();
         let other = match (name, info.who, peer) {
             (Some(name), Some(who), _) => self.find_unix(&who, &name)?,
             (Some(_), None, _) | (None, _, None) => return Err(Errno::ENOTCONN),
@@ -96,7 +93,8 @@ impl Endpoint {
         let mut message = Message { data, start: 0, from, creds, rights: None, size, charge };
         let _still = (!info.files.is_empty()).then(|| self.net.inflight.moving.read());
         if !info.files.is_empty() {
-            message.rights = Some(Rights::new(&self.net, core::mem::take(&mut info.files), info.limit)?);
+            message.rights =
+                Some(Rights::new(&self.net, core::mem::take(&mut info.files), info.limit)?);
         }
         let mut o = other.state.lock();
         if o.dead {

@@ -2,7 +2,7 @@
 
 use super::endpoint::{Endpoint, Phase, READABLE, Shut, WRITABLE};
 use super::{Domain, Kind, ReceiveFlags, SendInfo, Socket};
-use crate::{Caller, FileOps, Stat, anon, mode};
+use crate::{Caller, FileOps, Nanos, Stat, anon, mode};
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, UserMemory, UserMemoryExt};
 use core::any::Any;
@@ -170,6 +170,12 @@ impl FileOps for Socket {
             Some(_) => self.endpoint.readiness(),
             None => e,
         }
+    }
+
+    fn timeouts(&self) -> (Option<Nanos>, Option<Nanos>) {
+        let span = |ns: Nanos| (ns != 0).then_some(ns.max(0));
+        let o = &self.endpoint.options;
+        (span(o.timeout(false)), span(o.timeout(true)))
     }
 
     fn queue(&self) -> Option<&Queue> {

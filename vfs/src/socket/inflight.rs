@@ -6,9 +6,9 @@
 //! `net/unix/garbage.c`, a socket in flight is garbage when all its references are in flight, and
 //! all of those lie in queues of garbage.
 
-use super::{Net, Socket};
 use super::endpoint::Endpoint;
 use super::message::Message;
+use super::{Net, Socket};
 use crate::File;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
@@ -46,11 +46,7 @@ fn key(file: &Arc<File>) -> usize {
 
 impl Rights {
     /// Puts `files` into flight. `limit`: how many may be, for a sender without privilege.
-    pub(super) fn new(
-        net: &Arc<Net>,
-        files: Vec<Arc<File>>,
-        limit: u64,
-    ) -> Result<Rights, Errno> {
+    pub(super) fn new(net: &Arc<Net>, files: Vec<Arc<File>>, limit: u64) -> Result<Rights, Errno> {
         let inflight = &net.inflight;
         let now = inflight.count.fetch_add(files.len(), Relaxed);
         if now as u64 > limit || now + files.len() > HARD_MAX {

@@ -21,8 +21,6 @@ mod ports;
 mod release;
 mod stream;
 mod tcp;
-#[cfg(test)]
-mod tests;
 mod transfer;
 mod udp;
 mod unix;
@@ -184,7 +182,7 @@ impl Socket {
         Ok((a, b))
     }
 
-    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+    fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
@@ -220,14 +218,6 @@ impl Socket {
         options::set(&self.endpoint, creds, level, name, value)
     }
 
-    /// How long a call may wait, in nanoseconds: `None` without end.
-    pub fn timeout(&self, send: bool) -> Option<Nanos> {
-        match self.endpoint.options.timeout(send) {
-            0 => None,
-            ns => Some(ns.max(0)),
-        }
-    }
-
     /// Whether messages keep their boundaries.
     pub fn has_messages(&self) -> bool {
         self.endpoint.kind != Kind::Stream
@@ -253,6 +243,9 @@ impl Endpoint {
 impl core::fmt::Debug for Socket {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let (domain, kind) = (self.domain(), self.kind());
-        f.debug_struct("Socket").field("domain", &domain).field("kind", &kind).finish_non_exhaustive()
+        f.debug_struct("Socket")
+            .field("domain", &domain)
+            .field("kind", &kind)
+            .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::endpoint::{Endpoint, Phase};
 use super::inflight::InFlight;
+use super::Kind;
 use super::ports::Ports;
 use crate::Env;
 use alloc::collections::BTreeMap;
@@ -15,7 +16,8 @@ use syserr::Errno;
 /// outside can reach. Two kernels share nothing.
 pub struct Net {
     env: Arc<Env>,
-    pub(super) abstracts: Mutex<BTreeMap<Arc<[u8]>, Weak<Endpoint>>>,
+    /// By type and name: sockets of different types may have the same name.
+    pub(super) abstracts: Mutex<BTreeMap<(i32, Arc<[u8]>), Weak<Endpoint>>>,
     pub(super) tcp: Ports,
     pub(super) udp: Ports,
     pub(super) inflight: InFlight,
@@ -42,10 +44,11 @@ impl Net {
     /// Gives `e` an abstract name.
     pub(super) fn add_abstract(&self, name: &Arc<[u8]>, e: &Arc<Endpoint>) -> Result<(), Errno> {
         let mut names = self.abstracts.lock();
-        if names.get(name).is_some_and(|w| w.strong_count() > 0) {
+        let key = (e.kind as i32, name.clone());
+        if names.get(&key).is_some_and(|w| w.strong_count() > 0) {
             return Err(Errno::EADDRINUSE);
         }
-        names.insert(name.clone(), Arc::downgrade(e));
+        names.insert(key, Arc::downgrade(e));
         Ok(())
     }
 
@@ -62,8 +65,9 @@ impl Net {
     }
 
     /// The socket with an abstract name.
-    pub(super) fn find_abstract(&self, name: &[u8]) -> Option<Arc<Endpoint>> {
-        let found = self.abstracts.lock().get(name).and_then(Weak::upgrade)?;
+    pub(super) fn find_abstract(&self, kind: Kind, name: &Arc<[u8]>) -> Option<Arc<Endpoint>> {
+        let key = (kind as i32, name.clone());
+        let found = self.abstracts.lock().get(&key).and_then(Weak::upgrade)?;
         let dead = found.state.lock().dead;
         (!dead).then_some(found)
     }

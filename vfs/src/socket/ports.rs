@@ -39,7 +39,13 @@ fn overlap(a: (&InetAddr, bool), b: (&InetAddr, bool)) -> bool {
 }
 
 impl Table {
-    fn free(&mut self, e: &Endpoint, at: &InetAddr, uid: u32, listening: &dyn Fn(&Endpoint) -> bool) -> bool {
+    fn free(
+        &mut self,
+        e: &Endpoint,
+        at: &InetAddr,
+        uid: u32,
+        listening: &dyn Fn(&Endpoint) -> bool,
+    ) -> bool {
         let Some(there) = self.ports.get_mut(&at.port) else { return true };
         there.retain(|b| b.who.strong_count() > 0);
         let (reuse, shares) = (e.options.reuse_address(), e.options.reuse_port());

@@ -32,8 +32,9 @@ impl Endpoint {
         match name {
             Some(Name::Unix(n)) if n.first() == Some(&0) => {
                 let mut names = self.net.abstracts.lock();
-                if names.get(&n).is_some_and(|w| core::ptr::eq(w.as_ptr(), &**self)) {
-                    names.remove(&n);
+                let key = (self.kind as i32, n);
+                if names.get(&key).is_some_and(|w| core::ptr::eq(w.as_ptr(), &**self)) {
+                    names.remove(&key);
                 }
             }
             Some(Name::Inet(a)) => self.ports().release(self, a.port),
@@ -42,7 +43,8 @@ impl Endpoint {
         if let Some(peer) = peer
             && self.has_connections()
         {
-            let unread = !messages.is_empty() || embryo;
+            // A message without bytes does not count as unread.
+            let unread = embryo || messages.iter().any(|m| !m.unread().is_empty());
             match self.domain {
                 Domain::Unix => peer.unix_peer_gone(unread),
                 _ if phase == Phase::Connected => {

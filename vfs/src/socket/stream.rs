@@ -106,7 +106,8 @@ impl Endpoint {
         let mut message = Message { data, start: 0, from, creds, rights: None, size, charge };
         let _still = (!info.files.is_empty()).then(|| self.net.inflight.moving.read());
         if !info.files.is_empty() {
-            message.rights = Some(Rights::new(&self.net, core::mem::take(&mut info.files), info.limit)?);
+            message.rights =
+                Some(Rights::new(&self.net, core::mem::take(&mut info.files), info.limit)?);
         }
         let mut p = peer.state.lock();
         if p.dead || p.shut.contains(Shut::RECEIVE) {

@@ -59,7 +59,11 @@ impl Endpoint {
     }
 
     /// Makes sure that a socket that talks to `to` has an address, and says which.
-    pub(super) fn source(self: &Arc<Self>, who: &Who<'_>, to: &InetAddr) -> Result<InetAddr, Errno> {
+    pub(super) fn source(
+        self: &Arc<Self>,
+        who: &Who<'_>,
+        to: &InetAddr,
+    ) -> Result<InetAddr, Errno> {
         if self.bound().is_none() {
             self.take_port(who, InetAddr::any(self.domain))?;
         }

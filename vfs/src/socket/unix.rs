@@ -72,7 +72,11 @@ impl Endpoint {
     }
 
     /// The socket that an address names.
-    pub(super) fn find_unix(&self, who: &Who<'_>, name: &[u8]) -> Result<Arc<Endpoint>, Errno> {
+    pub(super) fn find_unix(
+        &self,
+        who: &Who<'_>,
+        name: &Arc<[u8]>,
+    ) -> Result<Arc<Endpoint>, Errno> {
         let found = match name.split_last() {
             Some((0, path)) if name.first() != Some(&0) => {
                 let place = who.vfs.resolve(&who.path, AT_FDCWD, path, LookupFlags::empty())?;
@@ -85,7 +89,7 @@ impl Endpoint {
                 let bound = held.and_then(|a| a.downcast::<Bound>().ok());
                 bound.and_then(|b| b.0.upgrade()).filter(|e| !e.state.lock().dead)
             }
-            _ => self.net.find_abstract(name),
+            _ => self.net.find_abstract(self.kind, name),
         };
         let found = found.ok_or(Errno::ECONNREFUSED)?;
         if found.kind != self.kind { Err(Errno::EPROTOTYPE) } else { Ok(found) }
