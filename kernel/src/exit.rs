@@ -37,6 +37,9 @@ pub(crate) fn exit_task(mut cx: TaskCx, own: ExitStatus) {
     // Files close here, with no lock held.
     drop(resources);
     task.aux(|aux| *aux = Default::default());
+    if task.group_ref().lock().threads.is_empty() {
+        kernel.ipc().process_ended(task.tgid());
+    }
     // The stub's context goes before anyone hears of the end.
     drop(cx);
     kernel.task_ended(&task);

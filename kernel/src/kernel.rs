@@ -72,6 +72,7 @@ pub struct Kernel {
     memory_total: u64,
     futex: futex::Manager,
     terminals: Mutex<Option<Arc<Ptys>>>,
+    ipc: crate::syscalls::ipc::Ipc,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
     tree: Mutex<Tree>,
     uts: Mutex<Uts>,
@@ -107,6 +108,7 @@ impl Kernel {
                 alloc::boxed::Box::new(crate::futexes::Owners(me.clone())),
             ),
             terminals: Mutex::new(None),
+            ipc: crate::syscalls::ipc::Ipc::default(),
             vdso_pages: Mutex::new(None),
             tree: Mutex::new(Tree::default()),
             uts: Mutex::new(config.uts),
@@ -162,6 +164,11 @@ impl Kernel {
     /// The futexes that address spaces fork theirs from.
     pub fn futex(&self) -> &futex::Manager {
         &self.futex
+    }
+
+    /// System V shared memory, semaphores and message queues.
+    pub(crate) fn ipc(&self) -> &crate::syscalls::ipc::Ipc {
+        &self.ipc
     }
 
     /// Gives the kernel its pseudo-terminals: a session that ends lets go of its terminal.
