@@ -218,8 +218,7 @@ impl Kernel {
         let mut mine = parent.usage.lock();
         mine.children += used.threads;
         mine.children += used.children;
-        mine.children_max_rss =
-            mine.children_max_rss.max(used.max_rss).max(used.children_max_rss);
+        mine.children_max_rss = mine.children_max_rss.max(used.max_rss).max(used.children_max_rss);
         drop(mine);
         self.gone.notify(Events::IN);
     }
@@ -248,18 +247,13 @@ fn adopt(tree: &mut crate::tree::Tree, child: i32, reaper: Option<i32>, after: &
     group.lock().exit_signal = SIGCHLD;
     let parent = reaper.and_then(|r| tree.procs.get(&r)).map(|p| p.group.clone());
     match parent {
-        Some(p) if !(zombie && ignores_children(&p)) => {
-            if zombie {
-                after.tell.push(p);
-            }
-        }
+        Some(p) if zombie && !ignores_children(&p) => after.tell.push(p),
         _ if zombie => drop(tree.remove_proc(child)),
         _ => {}
     }
-    if !zombie && tree.is_orphaned(pgid, None) && tree.has_stopped(pgid) {
-        if !after.orphaned.contains(&pgid) {
-            after.orphaned.push(pgid);
-        }
+    let known = zombie || after.orphaned.contains(&pgid);
+    if !known && tree.is_orphaned(pgid, None) && tree.has_stopped(pgid) {
+        after.orphaned.push(pgid);
     }
 }
 
@@ -267,8 +261,7 @@ fn adopt(tree: &mut crate::tree::Tree, child: i32, reaper: Option<i32>, after: &
 /// leaders among them that asked for a signal when that happens.
 fn hand_children_over(tree: &mut crate::tree::Tree, task: &Arc<Task>) -> Vec<Arc<Task>> {
     let heir = task.group_ref().any_thread().map_or(task.tgid(), |t| t.tid());
-    let children =
-        tree.procs.get(&task.tgid()).map(|p| p.children.clone()).unwrap_or_default();
+    let children = tree.procs.get(&task.tgid()).map(|p| p.children.clone()).unwrap_or_default();
     let mut tell = Vec::new();
     for child in children {
         let Some(p) = tree.procs.get_mut(&child).filter(|p| p.parent_tid == task.tid()) else {

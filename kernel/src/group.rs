@@ -149,9 +149,9 @@ impl ThreadGroup {
 
     /// The actions for all signals.
     pub fn handlers(&self) -> Handlers {
-        let state = self.lock();
-        let handlers = state.handlers.lock().clone();
-        handlers
+        let shared = self.lock().handlers.clone();
+        let actions = shared.lock();
+        actions.clone()
     }
 
     /// A limit.

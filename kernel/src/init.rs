@@ -5,8 +5,7 @@ use crate::signal::{SIGCHLD, SigSet};
 use crate::syscalls::process::Opener;
 use crate::task::{Policy, Resources, TaskCx, TaskParts, run};
 use crate::{
-    BoxFuture, ExitStatus, Kernel, LimitSet, LoadImageError, Task, ThreadGroup, VfsExecutable,
-    tree,
+    BoxFuture, ExitStatus, Kernel, LimitSet, LoadImageError, Task, ThreadGroup, VfsExecutable, tree,
 };
 use alloc::boxed::Box;
 use alloc::sync::Arc;

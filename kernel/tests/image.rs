@@ -161,10 +161,7 @@ fn fork_without_an_address_space_is_an_error() {
     let w = World::new(Script::new()).expect("a world");
     let task = load(&w, program()).expect("an image");
     w.machine.spaces.fail_in(0);
-    assert_eq!(
-        fork(&w, &task.image, false).err(),
-        Some(ForkError::Memory(Errno::ENOMEM))
-    );
+    assert_eq!(fork(&w, &task.image, false).err(), Some(ForkError::Memory(Errno::ENOMEM)));
     assert_eq!(task.image.memory_manager().map(|m| m.users()), Some(1));
 }
 

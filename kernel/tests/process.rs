@@ -216,11 +216,7 @@ fn pids_are_used_again_only_when_free() {
     s.step(move |g| {
         let pid = g.result();
         g.log(pid);
-        Ok(if pid < 40 {
-            kernel::testkit::Next::Jump(top)
-        } else {
-            kernel::testkit::Next::Go
-        })
+        Ok(if pid < 40 { kernel::testkit::Next::Jump(top) } else { kernel::testkit::Next::Go })
     });
     s.call(nr::EXIT, &[0]);
     *child.lock() = s.here();

@@ -131,12 +131,18 @@ fn interrupted(flags: u64, call: impl Fn(&mut Script)) -> Vec<i64> {
 #[test]
 fn restart_rules() {
     const RESTART: u64 = 0x1000_0000;
-    let wait = |s: &mut Script| drop(s.call(nr::WAIT4, &[u64::MAX, 0, 0, 0]));
+    let wait = |s: &mut Script| {
+        s.call(nr::WAIT4, &[u64::MAX, 0, 0, 0]);
+    };
     assert_eq!(interrupted(0, wait), [1010, -4]);
     assert_eq!(interrupted(RESTART, wait), [1010, 2]);
-    let sleep = |s: &mut Script| drop(s.call(nr::NANOSLEEP, &[DATA + 16, DATA + 32]));
+    let sleep = |s: &mut Script| {
+        s.call(nr::NANOSLEEP, &[DATA + 16, DATA + 32]);
+    };
     assert_eq!(interrupted(RESTART, sleep), [1010, -4]);
-    let pause = |s: &mut Script| drop(s.call(nr::PAUSE, &[]));
+    let pause = |s: &mut Script| {
+        s.call(nr::PAUSE, &[]);
+    };
     assert_eq!(interrupted(RESTART, pause), [1010, -4]);
 }
 

@@ -156,7 +156,8 @@ fn build(cx: &TaskCx, args: &CloneArgs, mut image: TaskImage) -> Result<TaskCx, 
     {
         let mut state = group.lock();
         // An exit or execve of the group has counted its threads already.
-        if flags.contains(CloneFlags::THREAD) && (state.exiting.is_some() || state.execing.is_some())
+        if flags.contains(CloneFlags::THREAD)
+            && (state.exiting.is_some() || state.execing.is_some())
         {
             return Err(Errno::EINTR);
         }

@@ -8,9 +8,7 @@ use alloc::vec::Vec;
 use arch::{Access, Addr, AddrRange, Arch, Os, Permissions, UserMemory};
 use core::any::Any;
 use loader::{Executable, LoadError, Mapper, Place, ReadAt, Resolve, Vdso};
-use mm::{
-    FileRange, MapFlags, MemoryManager, MmConfig, MmapArgs, SpecialMapArgs, SpecialObject,
-};
+use mm::{FileRange, MapFlags, MemoryManager, MmConfig, MmapArgs, SpecialMapArgs, SpecialObject};
 use syserr::{Errno, Error};
 
 /// There is no table for the program's operating system and architecture.
@@ -127,7 +125,13 @@ impl Space<'_> {
     }
 
     /// Reads a file that cannot be mapped into private memory.
-    fn copy_file(&self, file: &dyn Executable, at: Addr, len: u64, offset: u64) -> Result<(), Errno> {
+    fn copy_file(
+        &self,
+        file: &dyn Executable,
+        at: Addr,
+        len: u64,
+        offset: u64,
+    ) -> Result<(), Errno> {
         let mut buf = [0; 4096];
         let mut done = 0;
         while done < len {

@@ -4,9 +4,9 @@ mod layout;
 mod load;
 mod saved;
 
-pub use load::{LoadArgs, LoadImageError, LoadedTask};
 pub(crate) use load::VdsoPages;
 pub use load::VfsExecutable;
+pub use load::{LoadArgs, LoadImageError, LoadedTask};
 pub use saved::{RestoreError, SavedImage};
 
 use crate::{Comm, SyscallTable};

@@ -85,8 +85,7 @@ impl SavedImage {
         futex: futex::Manager,
     ) -> Result<TaskImage, RestoreError> {
         let (os, arch) = (self.table_os, self.table_arch);
-        let table =
-            tables.lookup(os, arch).ok_or(RestoreError::NoSyscallTable { os, arch })?;
+        let table = tables.lookup(os, arch).ok_or(RestoreError::NoSyscallTable { os, arch })?;
         if self.arch.arch() != arch {
             return Err(RestoreError::ArchMismatch);
         }

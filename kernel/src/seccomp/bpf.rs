@@ -11,8 +11,7 @@ pub const MAX_INSTRUCTIONS: usize = 4096;
 const MEMORY: usize = 16;
 
 /// `struct sock_filter`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Instruction {
     /// Operation.

@@ -33,8 +33,9 @@ pub const SYS_SECCOMP: i32 = 1;
 
 /// The part of `siginfo_t` that the kernel keeps: 48 of its 128 bytes, like Linux's
 /// `struct kernel_siginfo`. The rest is always zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Info {
     /// `si_signo`.

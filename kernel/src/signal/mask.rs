@@ -2,8 +2,8 @@
 
 use super::{Info, SigSet};
 use crate::Attention;
-use crate::group::{GroupState, Stop};
 use crate::Task;
+use crate::group::{GroupState, Stop};
 use sync::atomic::Ordering;
 
 impl Task {

@@ -15,7 +15,9 @@ mod set;
 mod stop;
 mod targets;
 
-pub use action::{ActionFlags, DefaultAction, Handlers, SIG_DFL, SIG_IGN, SigAction, default_action};
+pub use action::{
+    ActionFlags, DefaultAction, Handlers, SIG_DFL, SIG_IGN, SigAction, default_action,
+};
 pub use info::*;
 pub use pending::{Pending, Queued};
 pub use send::Sender;

@@ -100,5 +100,4 @@ impl Pending {
             self.queue.retain(|i| !which.contains(i.signo as u32));
         }
     }
-
 }

@@ -67,9 +67,8 @@ impl ThreadGroup {
         let Some(first) = task.or(state.threads.first()).cloned() else { return Ok(sent) };
         // A signal that is ignored is dropped, unless it is blocked or waited for: the action may
         // change before it is unblocked.
-        let held = |t: &Task| {
-            t.blocked().contains(signo) || t.signals.lock().waiting_for.contains(signo)
-        };
+        let held =
+            |t: &Task| t.blocked().contains(signo) || t.signals.lock().waiting_for.contains(signo);
         if state.handlers.lock().ignores(signo) && !held(&first) {
             return Ok(sent);
         }

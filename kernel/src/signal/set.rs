@@ -32,8 +32,7 @@ impl SigSet {
     /// The signals whose default action stops the process.
     pub const STOPPING: SigSet = SigSet::of(&[SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU]);
     /// The signals that an instruction causes; they are delivered before all others.
-    pub const SYNCHRONOUS: SigSet =
-        SigSet::of(&[SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS]);
+    pub const SYNCHRONOUS: SigSet = SigSet::of(&[SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS]);
     /// The signals whose default action is nothing.
     pub const IGNORED: SigSet = SigSet::of(&[SIGCONT, SIGCHLD, SIGWINCH, SIGURG]);
     /// The signals whose default action would write a core dump.

@@ -50,8 +50,7 @@ impl Kernel {
                 self.send_one(sender, &group, None, signo, info)
             }
             Target::Group(pgid) => {
-                let groups: Vec<_> =
-                    self.tree().members(pgid).map(|p| p.group.clone()).collect();
+                let groups: Vec<_> = self.tree().members(pgid).map(|p| p.group.clone()).collect();
                 self.send_many(sender, &groups, signo, info)
             }
             Target::All => {

@@ -77,9 +77,7 @@ fn perform(cx: &TaskCx, op: Op, a: &Args, deadline: Option<i64>) -> Outcome {
     match manager.execute(&mut waiter, target, cx.task.pi_task(), &op) {
         Err(e) => e.into(),
         Ok(Step::Done(n)) => Outcome::Done(Ok(n.into())),
-        Ok(Step::Block(wait)) => {
-            sleep(cx, wait.into_owned(), deadline, Some((op, *a)))
-        }
+        Ok(Step::Block(wait)) => sleep(cx, wait.into_owned(), deadline, Some((op, *a))),
     }
 }
 

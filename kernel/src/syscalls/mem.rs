@@ -339,8 +339,12 @@ pub fn sys_membarrier(cx: &mut TaskCx, a: &Args) -> Outcome {
         return Errno::EINVAL.into();
     }
     let mm = cx.mm().clone();
-    let known =
-        GLOBAL | GLOBAL_EXPEDITED | REGISTER_GLOBAL | PRIVATE | REGISTER_PRIVATE | GET_REGISTRATIONS;
+    let known = GLOBAL
+        | GLOBAL_EXPEDITED
+        | REGISTER_GLOBAL
+        | PRIVATE
+        | REGISTER_PRIVATE
+        | GET_REGISTRATIONS;
     match cmd {
         QUERY => Outcome::Done(Ok(known.into())),
         GET_REGISTRATIONS => Outcome::Done(Ok(mm.membarrier_registrations().into())),

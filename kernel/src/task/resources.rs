@@ -31,7 +31,7 @@ impl Task {
 
     /// The descriptors; an empty table once the task has ended.
     pub fn files(&self) -> Arc<FdTable> {
-        self.resources.lock().files.clone().unwrap_or_else(FdTable::new)
+        self.resources.lock().files.clone().unwrap_or_default()
     }
 
     /// Root, working directory and file mode mask; those of the kernel's root once the task has

@@ -4,7 +4,7 @@ use crate::{BoxFuture, Clock, ClockId, Spawn, TimerId, Timers};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::task::Wake;
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Waker};
 use sync::Mutex;
 use sync::atomic::{AtomicI64, Ordering};
 
@@ -114,7 +114,7 @@ impl Executor {
         match next {
             Some((id, Some(mut task))) => {
                 let waker = Waker::from(Arc::new(Wakeup { executor: self.clone(), id }));
-                if let Poll::Pending = task.as_mut().poll(&mut Context::from_waker(&waker)) {
+                if task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
                     self.state.lock().tasks.insert(id, task);
                 }
                 true

@@ -1,7 +1,7 @@
 //! The platform double.
 
-use super::script::{Guest, Next, Script, Step};
 use super::TEXT;
+use super::script::{Guest, Next, Script, Step};
 use crate::{Context, Interrupt, Platform, Random, Trap};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -153,8 +153,7 @@ impl Scripted {
             };
             // A microsecond an instruction.
             self.ran.fetch_add(1000, Ordering::Relaxed);
-            let mut guest =
-                Guest { regs, space, memory: &self.memory, log: &self.log };
+            let mut guest = Guest { regs, space, memory: &self.memory, log: &self.log };
             match step(&mut guest) {
                 Ok(Next::Go) => regs.set_ip(ip + 2),
                 Ok(Next::Jump(to)) => regs.set_ip(to),

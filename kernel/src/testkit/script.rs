@@ -147,9 +147,7 @@ impl Script {
     pub fn jump_if_zero(&mut self) -> Arc<Mutex<u64>> {
         let target = Arc::new(Mutex::new(0));
         let t = target.clone();
-        self.step(move |g| {
-            Ok(if g.result() == 0 { Next::Jump(*t.lock()) } else { Next::Go })
-        });
+        self.step(move |g| Ok(if g.result() == 0 { Next::Jump(*t.lock()) } else { Next::Go }));
         target
     }
 

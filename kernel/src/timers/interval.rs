@@ -115,7 +115,12 @@ fn arm_real(kernel: &Arc<Kernel>, group: &Arc<ThreadGroup>, real: &mut Real, dea
 
 impl ThreadGroup {
     /// An interval timer as it stands; `used` is the processor time of the group.
-    pub(crate) fn interval_timer(&self, kernel: &Kernel, which: Which, used: CpuTimes) -> IntervalTimer {
+    pub(crate) fn interval_timer(
+        &self,
+        kernel: &Kernel,
+        which: Which,
+        used: CpuTimes,
+    ) -> IntervalTimer {
         let timers = self.timers.lock();
         match which {
             Which::Real if timers.real.deadline == 0 => {
@@ -217,16 +222,13 @@ impl ThreadGroup {
                 (t.prof.deadline, used.total()),
                 (t.limit, used.total()),
             ];
-            let left = left.iter().filter(|(d, _)| *d != 0).map(|(d, u)| d.saturating_sub(*u) as i64);
+            let left =
+                left.iter().filter(|(d, _)| *d != 0).map(|(d, u)| d.saturating_sub(*u) as i64);
             (virt, prof, over, left.min())
         };
         let killed = over && used.total() >= hard;
-        let due = [
-            (virt, SIGVTALRM),
-            (prof, SIGPROF),
-            (over && !killed, SIGXCPU),
-            (killed, SIGKILL),
-        ];
+        let due =
+            [(virt, SIGVTALRM), (prof, SIGPROF), (over && !killed, SIGXCPU), (killed, SIGKILL)];
         for (due, signo) in due {
             if due {
                 // A standard signal is merged or queued, never refused.

@@ -132,7 +132,12 @@ impl ThreadGroup {
     ///
     /// # Errors
     /// `EAGAIN` when there are too many.
-    pub(crate) fn create_timer(&self, clock: TimerClock, notify: Notify, value: Option<u64>) -> Result<i32, Errno> {
+    pub(crate) fn create_timer(
+        &self,
+        clock: TimerClock,
+        notify: Notify,
+        value: Option<u64>,
+    ) -> Result<i32, Errno> {
         let mut timers = self.timers.lock();
         if timers.posix.len() >= MAX_TIMERS {
             return Err(Errno::EAGAIN);
@@ -240,12 +245,12 @@ impl ThreadGroup {
     /// A timer's signal is on its way to user code: fills its overrun count in, and lets the next
     /// expiry queue a signal again.
     pub(crate) fn rearm_timer(&self, mut info: Info) -> Info {
-        if info.code == crate::signal::SI_TIMER {
-            if let Some(t) = self.timers.lock().posix.get_mut(&info.pid()) {
-                t.last_overrun = core::mem::take(&mut t.overrun);
-                t.queued = false;
-                info.set_overrun(t.last_overrun);
-            }
+        if info.code == crate::signal::SI_TIMER
+            && let Some(t) = self.timers.lock().posix.get_mut(&info.pid())
+        {
+            t.last_overrun = core::mem::take(&mut t.overrun);
+            t.queued = false;
+            info.set_overrun(t.last_overrun);
         }
         info
     }

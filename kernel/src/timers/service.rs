@@ -90,7 +90,8 @@ impl TimerService {
         let mut armed: Option<(i64, TimerId)> = None;
         poll_fn(|cx| {
             loop {
-                let (due, next, closed) = self.take_due(embedder.clock.now(ClockId::Monotonic), cx.waker());
+                let (due, next, closed) =
+                    self.take_due(embedder.clock.now(ClockId::Monotonic), cx.waker());
                 if due.is_empty() {
                     if armed.map(|(at, _)| at) != next {
                         if let Some((_, id)) = armed.take() {

@@ -16,7 +16,7 @@ use sync::atomic::Ordering;
 use syserr::Errno;
 
 /// The first process's ID.
-pub const INIT: i32 = 1;
+pub(crate) const INIT: i32 = 1;
 
 /// One process in the tree.
 pub(crate) struct Proc {

@@ -15,7 +15,11 @@ fn update(cx: &TaskCx, f: impl FnOnce(&mut Creds) -> Result<u64, Errno>) -> Outc
     let result = f(&mut new);
     if result.is_ok() {
         fix_capabilities(cx, &old, &mut new);
-        if new.euid != old.euid || new.egid != old.egid || new.fsuid != old.fsuid || new.fsgid != old.fsgid {
+        if new.euid != old.euid
+            || new.egid != old.egid
+            || new.fsuid != old.fsuid
+            || new.fsgid != old.fsgid
+        {
             cx.task.group_ref().lock().dumpable = 0;
             cx.task.policy.lock().parent_death_signal = 0;
         }
@@ -44,7 +48,7 @@ fn fix_capabilities(cx: &TaskCx, old: &Creds, new: &mut Creds) {
         new.effective = new.permitted;
     }
     /// `CAP_FS_MASK`: what a file server drops with its `fsuid`.
-    const FILE_CAPS: u64 = 0b1111_1 | 1 << 9 | 1 << cap::MKNOD | 1 << 32;
+    const FILE_CAPS: u64 = 0x1f | 1 << 9 | 1 << cap::MKNOD | 1 << 32;
     if old.fsuid == 0 && new.fsuid != 0 {
         new.effective &= !FILE_CAPS;
     }
@@ -121,8 +125,7 @@ fn set_three(old: [u32; 3], new: [u32; 3], may: bool) -> Result<[u32; 3], Errno>
 pub fn sys_setreuid(cx: &mut TaskCx, a: &Args) -> Outcome {
     update(cx, |c| {
         let may = c.has(cap::SETUID);
-        [c.uid, c.euid, c.suid] =
-            set_two([c.uid, c.euid, c.suid], a[0] as u32, a[1] as u32, may)?;
+        [c.uid, c.euid, c.suid] = set_two([c.uid, c.euid, c.suid], a[0] as u32, a[1] as u32, may)?;
         c.fsuid = c.euid;
         Ok(0)
     })
@@ -132,8 +135,7 @@ pub fn sys_setreuid(cx: &mut TaskCx, a: &Args) -> Outcome {
 pub fn sys_setregid(cx: &mut TaskCx, a: &Args) -> Outcome {
     update(cx, |c| {
         let may = c.has(cap::SETGID);
-        [c.gid, c.egid, c.sgid] =
-            set_two([c.gid, c.egid, c.sgid], a[0] as u32, a[1] as u32, may)?;
+        [c.gid, c.egid, c.sgid] = set_two([c.gid, c.egid, c.sgid], a[0] as u32, a[1] as u32, may)?;
         c.fsgid = c.egid;
         Ok(0)
     })

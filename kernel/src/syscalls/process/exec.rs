@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use arch::{Addr, UserMemory, UserMemoryExt};
 use loader::{ArgLimits, Executable, MAX_ARG_STRLEN, Resolve};
 use syserr::Errno;
-use vfs::{AT_FDCWD, Creds, File, FdTable, FsContext, LookupFlags, MountFlags, PathCx, Vfs, cap, mode};
+use vfs::{
+    AT_FDCWD, Creds, FdTable, File, FsContext, LookupFlags, MountFlags, PathCx, Vfs, cap, mode,
+};
 
 const AT_EMPTY_PATH: u64 = 0x1000;
 const AT_SYMLINK_NOFOLLOW: u64 = 0x100;

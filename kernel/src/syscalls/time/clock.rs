@@ -161,7 +161,14 @@ fn timex(cx: &TaskCx, at: u64) -> Result<u64, Errno> {
     let now = Pair::micros(cx.kernel().now(ClockId::Realtime));
     t.fill(0);
     // maxerror, esterror, status STA_UNSYNC, tick, time.
-    for (offset, value) in [(24, 16_000_000), (32, 16_000_000), (40, 0x40), (72, now.sec), (80, now.frac), (88, 10_000)] {
+    for (offset, value) in [
+        (24, 16_000_000),
+        (32, 16_000_000),
+        (40, 0x40),
+        (72, now.sec),
+        (80, now.frac),
+        (88, 10_000),
+    ] {
         if let Some(field) = t.get_mut(offset..offset + 8) {
             field.copy_from_slice(&i64::to_le_bytes(value));
         }

@@ -47,10 +47,8 @@ fn set(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         0 => TimerSpec::default(),
         at => cx.mm().read_obj(Addr(at))?,
     };
-    let new = IntervalTimer {
-        value: spec.value.as_timeval()?,
-        interval: spec.interval.as_timeval()?,
-    };
+    let new =
+        IntervalTimer { value: spec.value.as_timeval()?, interval: spec.interval.as_timeval()? };
     let which = which(a[0])?;
     cx.publish_times();
     let group = cx.task.group_ref();
