@@ -31,7 +31,7 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
     let host = Host::new(config).map_err(|e| Failure::own(e.to_string()))?;
     let embedder = host.embedder();
     let jobs = Arc::new(Jobs::default());
-    let vfs = tree::build(&embedder, &jobs, &options)?;
+    let (vfs, ptys) = tree::build(&embedder, &jobs, &options)?;
     let root = vfs.root();
     let fs = FsContext::new(root.clone(), root);
     let kernel = Kernel::new(KernelConfig {
@@ -46,7 +46,7 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         extra_auxv: Vec::new(),
     });
     jobs.attach(&kernel);
-    tree::mount_proc(&vfs, &kernel)?;
+    tree::mount_proc(&vfs, &kernel, ptys)?;
     let files = standard_streams(&host)?;
     let creds = credentials();
     let guest = Guest { vfs: &vfs, creds: &creds, fs: &fs, files: &files };

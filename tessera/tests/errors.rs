@@ -1,5 +1,6 @@
 //! Bad input: the right exit code and one clear line.
 
+#[allow(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
 use std::os::unix::fs::PermissionsExt;

@@ -1,13 +1,14 @@
 //! Guests that mean harm: they end alone, and whoever runs beside them notices nothing.
 
+#[allow(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
-use support::{finish, guest, tessera};
+use support::{Linkage, finish, guest, tessera};
 
 /// Runs one way of `hostile` beside an innocent process in the same sandbox, which must finish its
 /// work with the right result, and start new programs afterwards.
 fn alone(way: &str) {
-    let hostile = guest("hostile");
+    let hostile = guest("hostile", Linkage::Dynamic);
     let script = format!(
         "(for i in $(seq 200); do echo $i; done | sort -n | tail -n 1) & innocent=$!\n\
          {hostile} {way} >/dev/null 2>&1\n\

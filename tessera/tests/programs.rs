@@ -1,6 +1,18 @@
 //! Real programs, unmodified, from the distribution: output and status equal the host's.
 
+#[allow(dead_code, reason = "each test file uses a part of it")]
 mod support;
+
+use support::{Linkage, guest, same};
+
+/// The same program of our own, linked in both ways.
+#[test]
+fn hello() {
+    for linkage in [Linkage::Dynamic, Linkage::Static] {
+        let hello = guest("hello", linkage);
+        same(&[hello.to_str().expect("UTF-8"), "a", "b c"]);
+    }
+}
 
 same_as_native! {
     true_: ["/bin/true"];

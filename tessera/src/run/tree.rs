@@ -3,16 +3,18 @@
 use super::Jobs;
 use crate::Failure;
 use crate::cli::RunOptions;
+use kernel::proc::KernelProc;
 use kernel::{ClockId, Embedder, Kernel};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use systrap::hostfs::open_dir;
 use vfs::dev::{Devices, populate};
+use vfs::proc::procfs;
 use vfs::tty::{Ptys, devpts};
 use vfs::{
     Creds, Env, FdTable, FsContext, HostFs, HostOptions, MemOptions, MountFlags, Nanos, PathCx,
-    SuperBlock, TimeSource, TmpfsType, Vfs, overlay, tmpfs,
+    SuperBlock, TimeSource, TmpfsType, Vfs, overlay, sysfs, tmpfs,
 };
 
 /// The clock of the platform, for time stamps.
@@ -28,18 +30,18 @@ impl TimeSource for Time {
     }
 }
 
-/// Everything but `/proc`, which shows a kernel.
+/// Everything but `/proc`, which shows a kernel; and the terminals in it.
 pub(super) fn build(
     embedder: &Embedder,
     jobs: &Arc<Jobs>,
     options: &RunOptions,
-) -> Result<Arc<Vfs>, Failure> {
+) -> Result<(Arc<Vfs>, Arc<Ptys>), Failure> {
     let env = Env::new(embedder.platform.memory(), Arc::new(Time(embedder.clock.clone())));
     let show = |e: syserr::Errno| Failure::own(format!("--root {}: {e}", options.root.display()));
     let lower = open_dir(&options.root, false).map_err(show)?;
     let lower = HostFs::new(&env, lower, HostOptions::READ_ONLY).map_err(show)?;
-    let validity = lower.validity();
-    let top = overlay(&env, lower, validity, MemOptions::default()).map_err(show)?;
+    let lower = lower.super_block(options.root.as_os_str().as_bytes());
+    let top = overlay(&env, &lower, MemOptions::default()).map_err(show)?;
     let vfs = Vfs::new(env.clone(), top, MountFlags::empty());
     let ptys = Ptys::new(jobs.clone());
     let random = embedder.random.clone();
@@ -52,17 +54,24 @@ pub(super) fn build(
     let dev = mem(0o755, b"udev")?;
     populate(&dev.root).map_err(show)?;
     mounter.mount(b"/dev", dev)?;
-    mounter.mount(b"/dev/pts", devpts(ptys))?;
+    mounter.mount(b"/dev/pts", devpts(ptys.clone()))?;
     mounter.mount(b"/dev/shm", mem(0o1777, b"tmpfs")?)?;
     for dir in &options.rw {
         mounter.mount_rw(&env, dir)?;
     }
-    Ok(vfs)
+    Ok((vfs, ptys))
 }
 
-/// Mounts `/proc`, with the processes of `kernel`.
-pub(super) fn mount_proc(_vfs: &Arc<Vfs>, _kernel: &Arc<Kernel>) -> Result<(), Failure> {
-    Ok(())
+/// Mounts `/proc`, with the processes of `kernel`, and `/sys`.
+pub(super) fn mount_proc(
+    vfs: &Arc<Vfs>,
+    kernel: &Arc<Kernel>,
+    ptys: Arc<Ptys>,
+) -> Result<(), Failure> {
+    let mounter = Mounter { vfs, creds: Creds::root() };
+    mounter.mount(b"/proc", procfs(KernelProc::new(kernel, Some(ptys))))?;
+    let sys = sysfs(vfs.env(), kernel.embedder().platform.cpus());
+    mounter.mount(b"/sys", sys.map_err(|e| Failure::own(format!("mounting /sys: {e}")))?)
 }
 
 /// Mounts things before there is a process.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The sandbox under test.
@@ -10,12 +11,37 @@ pub fn tessera() -> Command {
     Command::new(env!("CARGO_BIN_EXE_tessera"))
 }
 
-/// A guest program of the `guests` crate, built beside the tests; `target` adds a linkage.
-pub fn guest(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_BIN_EXE_tessera")).parent().expect("the binary has a folder");
-    let path = dir.join(name);
-    assert!(path.exists(), "{} is not built: run `cargo build -p guests` first", path.display());
-    path
+/// How a guest program is linked.
+#[derive(Clone, Copy)]
+pub enum Linkage {
+    Dynamic,
+    Static,
+}
+
+/// A program of the `guests` crate, built now if it is not yet.
+pub fn guest(name: &str, linkage: Linkage) -> PathBuf {
+    // One build at a time and each once: the tests of a file run in parallel.
+    static BUILT: Mutex<[bool; 2]> = Mutex::new([false; 2]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in a workspace");
+    let (which, dir) = match linkage {
+        Linkage::Dynamic => ("", "dynamic"),
+        Linkage::Static => ("-C target-feature=+crt-static", "static"),
+    };
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests").join(dir);
+    let mut built = BUILT.lock().unwrap_or_else(|e| e.into_inner());
+    if !built[linkage as usize] {
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--release", "-p", "guests"])
+            .args(["--target", "x86_64-unknown-linux-gnu", "--target-dir"])
+            .arg(&target)
+            .env("RUSTFLAGS", which)
+            .current_dir(root)
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "the guest programs are built");
+        built[linkage as usize] = true;
+    }
+    target.join("x86_64-unknown-linux-gnu/release").join(name)
 }
 
 /// What a run printed and how it ended.
