@@ -38,7 +38,7 @@ impl FileOps for EventFd {
         let taken = if self.semaphore { 1 } else { *count };
         *count -= taken;
         drop(count);
-        self.queue.notify(Events::OUT | Events::WRNORM);
+        self.queue.notify(Events::OUT);
         // The count is gone even when the buffer is bad, as in Linux.
         match dst.put(&taken.to_ne_bytes())? {
             8 => Ok(8),
@@ -68,15 +68,15 @@ impl FileOps for EventFd {
             }
         }
         drop(count);
-        self.queue.notify(Events::IN | Events::RDNORM);
+        self.queue.notify(Events::IN);
         Ok(8)
     }
 
     fn readiness(&self) -> Events {
         let count = *self.count.lock();
         let mut e = Events::empty();
-        e.set(Events::IN | Events::RDNORM, count > 0);
-        e.set(Events::OUT | Events::WRNORM, count < MAX);
+        e.set(Events::IN, count > 0);
+        e.set(Events::OUT, count < MAX);
         e
     }
 

@@ -153,11 +153,10 @@ impl Pipe {
         let r = s.ring.write(src, packet);
         let both = s.both > 0;
         drop(s);
-        if r.is_ok() {
-            self.reading.notify(Events::IN | Events::RDNORM);
-            if both {
-                self.mixed.notify(Events::IN | Events::RDNORM);
-            }
+        // Linux wakes readers even where nothing fitted, which edge-triggered polls see.
+        self.reading.notify(Events::IN | Events::RDNORM);
+        if both {
+            self.mixed.notify(Events::IN | Events::RDNORM);
         }
         r
     }
@@ -175,13 +174,13 @@ impl Pipe {
         if slots * SLOT > 64 * MAX_CAPACITY {
             return Err(Errno::ENOMEM);
         }
-        let was_full = s.ring.is_full();
         s.ring.set_limit(slots)?;
-        let wake = was_full && !s.ring.is_full();
         let both = s.both > 0;
         drop(s);
-        if wake {
-            self.notify_room(both);
+        // Linux wakes writers whether or not there is more room, which edge-triggered polls see.
+        self.writing.notify(Events::all());
+        if both {
+            self.mixed.notify(Events::all());
         }
         Ok(slots * SLOT)
     }

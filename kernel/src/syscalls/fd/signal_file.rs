@@ -121,7 +121,7 @@ impl FileOps for SignalFile {
     fn readiness(&self) -> Events {
         let threads = self.group.threads();
         let ready = threads.iter().any(|t| !t.pending_signals().and(self.mask()).is_empty());
-        if ready { Events::IN | Events::RDNORM } else { Events::empty() }
+        if ready { Events::IN } else { Events::empty() }
     }
 
     fn queue(&self) -> Option<&Queue> {

@@ -89,7 +89,7 @@ impl Fire for Shot {
         s.advance(kernel.now(ClockId::Monotonic));
         shared.arm(&kernel, &mut s);
         drop(s);
-        shared.queue.notify(Events::IN | Events::RDNORM);
+        shared.queue.notify(Events::IN);
     }
 }
 
@@ -173,7 +173,7 @@ impl FileOps for TimerFile {
     fn readiness(&self) -> Events {
         self.shared.advance();
         let ready = self.shared.state.lock().ticks > 0;
-        if ready { Events::IN | Events::RDNORM } else { Events::empty() }
+        if ready { Events::IN } else { Events::empty() }
     }
 
     fn queue(&self) -> Option<&Queue> {
