@@ -11,7 +11,8 @@ fn value(v: u64) -> String {
 }
 
 pub(super) fn text(task: &Task) -> Vec<u8> {
-    let mut out = format!("{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+    let mut out =
+        format!("{:<25} {:<20} {:<20} {:<10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
     for r in Resource::ALL {
         let (name, unit) = r.label();
         let (cur, max) = task.limit(r);

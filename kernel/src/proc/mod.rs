@@ -113,9 +113,8 @@ impl ProcSource for KernelProc {
     fn task_text(&self, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno> {
         let task = self.task(tid)?;
         let meta = || task.mm().map(|mm| mm.meta()).unwrap_or_default();
-        let maps = |f: fn(&mm::MemoryManager) -> Vec<u8>| {
-            task.mm().map(|mm| f(&mm)).unwrap_or_default()
-        };
+        let maps =
+            |f: fn(&mm::MemoryManager) -> Vec<u8>| task.mm().map(|mm| f(&mm)).unwrap_or_default();
         Ok(match file {
             TaskFile::Auxv => meta().auxv,
             TaskFile::Cgroup => b"0::/\n".to_vec(),
@@ -149,7 +148,8 @@ impl ProcSource for KernelProc {
                 alloc::format!("{:08x}\n", task.policy.lock().personality).into_bytes()
             }
             TaskFile::Sched => {
-                let name = alloc::string::String::from_utf8_lossy(task.comm().as_bytes()).into_owned();
+                let name =
+                    alloc::string::String::from_utf8_lossy(task.comm().as_bytes()).into_owned();
                 let count = task.group_ref().thread_count();
                 alloc::format!("{name} ({tid}, #threads: {count})\n").into_bytes()
             }

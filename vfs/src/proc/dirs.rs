@@ -21,11 +21,7 @@ fn find<T>(table: &'static [(&'static str, T)], name: &[u8]) -> Option<&'static 
 }
 
 /// A fixed name of a directory whose inode number is `parent`.
-fn fixed(
-    entries: &'static [(&'static str, Fixed)],
-    parent: u64,
-    name: &[u8],
-) -> Option<What> {
+fn fixed(entries: &'static [(&'static str, Fixed)], parent: u64, name: &[u8]) -> Option<What> {
     let i = entries.iter().position(|(n, _)| n.as_bytes() == name)?;
     entries.get(i).map(|(_, f)| What::Fixed(f, parent * 64 + i as u64))
 }
@@ -37,11 +33,7 @@ fn per(tid: i32, what: &'static PerTask) -> What {
     }
 }
 
-pub(super) fn lookup(
-    node: &Node,
-    name: &[u8],
-    cx: &PathCx<'_>,
-) -> Result<Arc<dyn Inode>, Errno> {
+pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dyn Inode>, Errno> {
     let source = &node.source;
     let found = match node.what {
         What::Root => match name {
@@ -57,9 +49,7 @@ pub(super) fn lookup(
         What::Fixed(Fixed::Dir(entries), ino) => fixed(entries, ino, name),
         What::Task { tid, group } => {
             node.alive().map_err(|_| Errno::ENOENT)?;
-            find(TASK, name)
-                .filter(|w| group || !matches!(w, PerTask::Task))
-                .map(|w| per(tid, w))
+            find(TASK, name).filter(|w| group || !matches!(w, PerTask::Task)).map(|w| per(tid, w))
         }
         What::Per { tid, what } => {
             node.alive().map_err(|_| Errno::ENOENT)?;
@@ -136,7 +126,11 @@ impl Dir {
                 PerTask::Task => {
                     let tgid = source.process_of(tid).ok_or(Errno::ENOENT)?;
                     for t in source.threads(tgid) {
-                        out.push((t as u64 + 2, t.to_string(), What::Task { tid: t, group: false }));
+                        out.push((
+                            t as u64 + 2,
+                            t.to_string(),
+                            What::Task { tid: t, group: false },
+                        ));
                     }
                 }
                 PerTask::Fd | PerTask::FdInfo => {

@@ -14,18 +14,43 @@ use syserr::Errno;
 pub(super) enum What {
     Root,
     /// `/proc/self`, and with `thread` `/proc/thread-self`.
-    Own { thread: bool },
+    Own {
+        thread: bool,
+    },
     /// With its inode number.
     Fixed(&'static Fixed, u64),
     /// `/proc/PID`, and without `group` `/proc/PID/task/TID`.
-    Task { tid: i32, group: bool },
+    Task {
+        tid: i32,
+        group: bool,
+    },
     /// One of the names in a task's directory; a link or a directory.
-    Per { tid: i32, what: &'static PerTask },
-    Text { tid: i32, mode: u32, file: TaskFile, inspect: bool },
-    Descriptor { tid: i32, fd: i32 },
-    Info { tid: i32, fd: i32 },
-    Namespace { tid: i32, index: usize },
-    Static { tid: i32, text: &'static str },
+    Per {
+        tid: i32,
+        what: &'static PerTask,
+    },
+    Text {
+        tid: i32,
+        mode: u32,
+        file: TaskFile,
+        inspect: bool,
+    },
+    Descriptor {
+        tid: i32,
+        fd: i32,
+    },
+    Info {
+        tid: i32,
+        fd: i32,
+    },
+    Namespace {
+        tid: i32,
+        index: usize,
+    },
+    Static {
+        tid: i32,
+        text: &'static str,
+    },
 }
 
 /// An inode of `/proc`.
@@ -161,11 +186,7 @@ impl Inode for Node {
         true
     }
 
-    fn open(
-        self: Arc<Self>,
-        _: OpenFlags,
-        cx: &PathCx<'_>,
-    ) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(self: Arc<Self>, _: OpenFlags, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
         self.alive()?;
         match self.kind() {
             mode::IFDIR => dirs::open(self, cx),

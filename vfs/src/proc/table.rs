@@ -47,14 +47,18 @@ pub(super) static ROOT: &[(&str, Fixed)] = &[
     ("vmstat", ro(S::Vmstat)),
 ];
 
-static SYS: &[(&str, Fixed)] = &[("fs", Dir(SYS_FS)), ("kernel", Dir(SYS_KERNEL)), ("vm", Dir(SYS_VM))];
+static SYS: &[(&str, Fixed)] =
+    &[("fs", Dir(SYS_FS)), ("kernel", Dir(SYS_KERNEL)), ("vm", Dir(SYS_VM))];
 
 static SYS_FS: &[(&str, Fixed)] = &[
     ("aio-max-nr", text("65536\n")),
     ("epoll", Dir(&[("max_user_watches", text("1000000\n"))])),
     ("file-max", ro(S::FileMax)),
     ("file-nr", ro(S::FileNr)),
-    ("inotify", Dir(&[("max_user_instances", text("128\n")), ("max_user_watches", text("65536\n"))])),
+    (
+        "inotify",
+        Dir(&[("max_user_instances", text("128\n")), ("max_user_watches", text("65536\n"))]),
+    ),
     ("nr_open", text("1048576\n")),
     ("pipe-max-size", text("1048576\n")),
     ("protected_symlinks", text("0\n")),
@@ -207,10 +211,25 @@ pub(super) const NAMESPACES: &[(&str, u32)] = &[
 
 /// Headers of the empty tables in `/proc/net`.
 pub(super) const NET: &[(&str, &str)] = &[
-    ("dev", "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n"),
-    ("route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n"),
-    ("tcp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"),
-    ("tcp6", "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"),
-    ("udp", "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"),
+    (
+        "dev",
+        "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n",
+    ),
+    (
+        "route",
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n",
+    ),
+    (
+        "tcp",
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
+    ),
+    (
+        "tcp6",
+        "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
+    ),
+    (
+        "udp",
+        "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n",
+    ),
     ("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
 ];

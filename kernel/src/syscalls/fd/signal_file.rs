@@ -1,8 +1,8 @@
 //! The file behind signalfd(2). It gives the signals of the process that made it, also to a
 //! process that inherited the descriptor.
 
-use crate::signal::{Info, SigSet};
 use crate::ThreadGroup;
+use crate::signal::{Info, SigSet};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;

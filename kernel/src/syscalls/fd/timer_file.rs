@@ -95,11 +95,8 @@ impl Fire for Shot {
 
 impl TimerFile {
     pub(super) fn new(kernel: &Arc<Kernel>, clock: i32, realtime: bool) -> TimerFile {
-        let shared = Shared {
-            kernel: Arc::downgrade(kernel),
-            state: Mutex::default(),
-            queue: Queue::new(),
-        };
+        let shared =
+            Shared { kernel: Arc::downgrade(kernel), state: Mutex::default(), queue: Queue::new() };
         TimerFile { clock, realtime, shared: Arc::new(shared) }
     }
 

@@ -63,7 +63,8 @@ pub(crate) fn sys_splice(cx: &mut TaskCx, a: &Args) -> Outcome {
         if source.is_some() && a[1] != 0 || sink.is_some() && a[3] != 0 {
             return Err(Errno::ESPIPE);
         }
-        let same = source.zip(sink).is_some_and(|(s, t)| alloc::sync::Arc::ptr_eq(s.pipe(), t.pipe()));
+        let same =
+            source.zip(sink).is_some_and(|(s, t)| alloc::sync::Arc::ptr_eq(s.pipe(), t.pipe()));
         if source.is_none() && sink.is_none() || same {
             return Err(Errno::EINVAL);
         }

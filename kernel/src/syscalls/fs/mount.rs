@@ -3,7 +3,7 @@
 use super::walk::{Walk, path, vfs};
 use crate::{Args, Outcome, TaskCx};
 use alloc::vec::Vec;
-use arch::{Addr, UserMemory, Permissions};
+use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
 use vfs::cap;
 

@@ -116,8 +116,8 @@ fn strict(raw: RawHow) -> Result<OpenHow, Errno> {
     if resolve.contains(LookupFlags::BENEATH | LookupFlags::IN_ROOT) {
         return Err(Errno::EINVAL);
     }
-    let for_path = OpenFlags::DIRECTORY | OpenFlags::NOFOLLOW | OpenFlags::PATH
-        | OpenFlags::CLOEXEC;
+    let for_path =
+        OpenFlags::DIRECTORY | OpenFlags::NOFOLLOW | OpenFlags::PATH | OpenFlags::CLOEXEC;
     if flags.contains(OpenFlags::PATH) && !for_path.contains(flags) {
         return Err(Errno::EINVAL);
     }

@@ -145,8 +145,8 @@ fn extended(cx: &TaskCx, a: &Args, write: bool) -> Result<(Arc<File>, At, Rwf), 
     let (f, at) = if a[3] as i64 == -1 { (f, At::Position) } else { positioned(f, a[3])? };
     // An append of one call only, or its opposite, needs a position of the call's own.
     let appends = f.flags().contains(OpenFlags::APPEND);
-    let differs = flags.contains(Rwf::APPEND) && !appends
-        || flags.contains(Rwf::NOAPPEND) && appends;
+    let differs =
+        flags.contains(Rwf::APPEND) && !appends || flags.contains(Rwf::NOAPPEND) && appends;
     if write && differs && f.is_regular() {
         return Err(Errno::EOPNOTSUPP);
     }

@@ -74,15 +74,13 @@ pub(crate) fn sys_utimensat(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 /// futimesat(2).
 pub(crate) fn sys_futimesat(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let r = vals(cx, a[2])
-        .and_then(|t| set(cx, &named(cx, a[0], a[1], LookupFlags::empty())?, t));
+    let r = vals(cx, a[2]).and_then(|t| set(cx, &named(cx, a[0], a[1], LookupFlags::empty())?, t));
     r.into()
 }
 
 /// utimes(2).
 pub(crate) fn sys_utimes(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let r = vals(cx, a[1])
-        .and_then(|t| set(cx, &resolve(cx, CWD, a[0], LookupFlags::empty())?, t));
+    let r = vals(cx, a[1]).and_then(|t| set(cx, &resolve(cx, CWD, a[0], LookupFlags::empty())?, t));
     r.into()
 }
 

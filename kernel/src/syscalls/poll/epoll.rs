@@ -51,13 +51,7 @@ fn read_event(cx: &TaskCx, at: u64) -> Result<Event, Errno> {
 }
 
 /// Takes events into the array at `at`.
-fn take(
-    ep: &Epoll,
-    mem: &dyn UserMemory,
-    arch: Arch,
-    at: u64,
-    max: usize,
-) -> Result<usize, Errno> {
+fn take(ep: &Epoll, mem: &dyn UserMemory, arch: Arch, at: u64, max: usize) -> Result<usize, Errno> {
     let mut next = Addr(at);
     ep.take(max, |e| {
         let Event { events, data } = *e;

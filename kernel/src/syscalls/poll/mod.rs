@@ -1,13 +1,14 @@
 //! poll(2), select(2), epoll(7).
 
 mod epoll;
-mod poll;
+mod files;
+
 mod select;
 mod time;
 mod watch;
 
 pub(crate) use epoll::*;
-pub(crate) use poll::*;
+pub(crate) use files::*;
 pub(crate) use select::*;
 
 use crate::TaskCx;

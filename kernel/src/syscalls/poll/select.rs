@@ -14,11 +14,7 @@ use syserr::{Errno, Restart};
 
 /// What counts as readable, writable and exceptional (`fs/select.c`).
 const CLASSES: [Events; 3] = [
-    Events::IN
-        .union(Events::RDNORM)
-        .union(Events::RDBAND)
-        .union(Events::HUP)
-        .union(Events::ERR),
+    Events::IN.union(Events::RDNORM).union(Events::RDBAND).union(Events::HUP).union(Events::ERR),
     Events::OUT.union(Events::WRNORM).union(Events::WRBAND).union(Events::ERR),
     Events::PRI,
 ];

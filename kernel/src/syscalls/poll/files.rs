@@ -103,9 +103,7 @@ fn poll(cx: &mut TaskCx, a: &Args, timeout: Timeout, how: Interrupted) -> Outcom
         match (r, how) {
             (Ok(n), _) => Ok(n as u64).into(),
             (Err(Blocked::TimedOut), _) => Ok(0).into(),
-            (Err(Blocked::Interrupted), Interrupted::Again(_)) => {
-                Outcome::Restart(Restart::NoHand)
-            }
+            (Err(Blocked::Interrupted), Interrupted::Again(_)) => Outcome::Restart(Restart::NoHand),
             (Err(Blocked::Interrupted), Interrupted::Continue(args)) => {
                 let deadline = timeout.deadline().unwrap_or(i64::MAX);
                 task.set_restart_block(RestartBlock { args, deadline, resume });
