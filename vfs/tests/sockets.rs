@@ -47,8 +47,7 @@ fn send_to(
     let creds = Ucred { pid: 1, uid: 0, gid: 0 };
     let who = Some(who(g));
     let limit = u64::MAX;
-    let mut info =
-        SendInfo { to, creds, explicit_creds: false, files, limit, oob: false, who };
+    let mut info = SendInfo { to, creds, explicit_creds: false, files, limit, oob: false, who };
     s.send(&mut BufSrc::new(bytes), &mut info)
 }
 

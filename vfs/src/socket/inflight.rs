@@ -32,7 +32,12 @@ pub(super) struct InFlight {
     /// are nested in each other.
     buried: Mutex<Vec<Message>>,
     burying: Mutex<()>,
+    /// Sockets closed since the last search.
+    closed: AtomicUsize,
 }
+
+/// A search looks at so many sockets for each one that was closed, at most.
+const EFFORT: usize = 8;
 
 /// Descriptions that one message carries (`SCM_RIGHTS`).
 pub(super) struct Rights {
@@ -126,11 +131,15 @@ impl InFlight {
         }
     }
 
-    /// Empties the queues of sockets that nobody can reach.
+    /// Empties the queues of sockets that nobody can reach, after a socket was closed. The more
+    /// there are in flight, the more must have been closed first: closing stays cheap.
     pub(super) fn collect(&self) {
-        if self.sockets.lock().is_empty() {
+        let closed = self.closed.fetch_add(1, Relaxed).saturating_add(1);
+        let sockets = self.sockets.lock().len();
+        if sockets == 0 || closed.saturating_mul(EFFORT) < sockets {
             return;
         }
+        self.closed.store(0, Relaxed);
         let garbage = {
             let _still = self.moving.write();
             self.find()

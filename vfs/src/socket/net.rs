@@ -1,8 +1,8 @@
 //! What the sockets of one kernel share: names, ports, and descriptions in flight.
 
+use super::Kind;
 use super::endpoint::{Endpoint, Phase};
 use super::inflight::InFlight;
-use super::Kind;
 use super::ports::Ports;
 use crate::Env;
 use alloc::collections::BTreeMap;

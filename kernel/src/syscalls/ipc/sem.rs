@@ -245,12 +245,7 @@ fn semop(cx: &TaskCx, a: &Args, span: Option<i64>) -> Result<Outcome, Errno> {
     Ok(Outcome::Block(Box::pin(wait(task, set, ops, deadline))))
 }
 
-async fn wait(
-    task: Arc<Task>,
-    set: Arc<Set>,
-    ops: Vec<SemBuf>,
-    deadline: Option<i64>,
-) -> Outcome {
+async fn wait(task: Arc<Task>, set: Arc<Set>, ops: Vec<SemBuf>, deadline: Option<i64>) -> Outcome {
     let mut waiting = Waiting { set: &set, on: None };
     let attempt = || match set.try_ops(&ops, task.tgid(), now(task.kernel())) {
         Ok(()) => Some(Ok(0)),

@@ -203,7 +203,9 @@ impl Many {
         self.at = self.at.wrapping_add(MMSG_SIZE);
         self.done += 1;
         self.next = self.messages.next();
-        if self.for_one && let Some(next) = self.next.as_mut() {
+        if self.for_one
+            && let Some(next) = self.next.as_mut()
+        {
             next.flags |= MSG_DONTWAIT;
         }
         let now = || call.task.kernel().now(ClockId::Monotonic);
