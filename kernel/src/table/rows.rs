@@ -319,7 +319,7 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     296 pwritev(Fd Ptr Size Long Long) => fs::sys_pwritev;
     297 rt_tgsigqueueinfo(Pid Pid Sig Ptr) => signal::sys_rt_tgsigqueueinfo;
     298 perf_event_open(Ptr Pid Int Fd Hex) none "";
-    299 recvmmsg(Fd Ptr Size Hex Timespec) => socket::sys_recvmmsg but "the timeout also ends a wait for the first message";
+    299 recvmmsg(Fd Ptr Size Hex Timespec) => socket::sys_recvmmsg;
     300 fanotify_init(Hex Hex) none "";
     301 fanotify_mark(Fd Hex Hex Dir Path) none "";
     302 prlimit64(Pid Resource Ptr Ptr) => limits::sys_prlimit64;

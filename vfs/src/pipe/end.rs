@@ -153,7 +153,7 @@ impl FileOps for PipeEnd {
     }
 
     fn reopen(&self, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {
-        Ok(Arc::new(self.pipe.open(flags)?))
+        Ok(Arc::new(self.pipe.reopen(flags)))
     }
 
     fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {

@@ -98,7 +98,7 @@ impl Pipe {
     pub fn open(self: &Arc<Pipe>, flags: OpenFlags) -> Result<PipeEnd, Errno> {
         let (read, write) = (flags.readable(), flags.writable());
         let nonblock = flags.contains(OpenFlags::NONBLOCK);
-        let mut s = self.state.lock();
+        let s = self.state.lock();
         if write && !read && nonblock && s.readers == 0 {
             return Err(Errno::ENXIO);
         }
@@ -109,6 +109,22 @@ impl Pipe {
             (false, true) if s.readers == 0 => s.readers_seen + 1,
             _ => 0,
         };
+        Ok(self.add_end(s, flags, partner))
+    }
+
+    /// Opens another end of a pipe without a name (`/proc/PID/fd/N`): unlike a FIFO, it waits for
+    /// nobody (`is_pipe` in `fifo_open`, `fs/pipe.c`).
+    pub(super) fn reopen(self: &Arc<Pipe>, flags: OpenFlags) -> PipeEnd {
+        self.add_end(self.state.lock(), flags, 0)
+    }
+
+    fn add_end(
+        self: &Arc<Pipe>,
+        mut s: sync::MutexGuard<'_, State>,
+        flags: OpenFlags,
+        partner: u64,
+    ) -> PipeEnd {
+        let (read, write) = (flags.readable(), flags.writable());
         if read {
             s.readers += 1;
             s.readers_seen += 1;
@@ -120,7 +136,7 @@ impl Pipe {
         s.both += usize::from(read && write);
         drop(s);
         self.notify_all();
-        Ok(PipeEnd::new(self.clone(), read, write, flags.contains(OpenFlags::DIRECT), partner))
+        PipeEnd::new(self.clone(), read, write, flags.contains(OpenFlags::DIRECT), partner)
     }
 
     fn read(&self, dst: &mut dyn IoDst) -> Result<usize, Errno> {

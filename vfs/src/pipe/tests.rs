@@ -88,3 +88,12 @@ fn peeked_bytes_stay_until_they_are_consumed() {
     drop(w);
     assert_eq!(r.peek(3), Ok(vec![]));
 }
+
+#[test]
+fn a_pipe_without_a_name_is_opened_again_without_waiting() {
+    let (r, w) = Pipe::pair(1, (0, 0), 0, OpenFlags::empty());
+    drop(w);
+    let again = r.reopen(OpenFlags::empty()).unwrap();
+    let again = again.as_any().downcast_ref::<super::PipeEnd>().unwrap();
+    assert!(again.is_open());
+}
