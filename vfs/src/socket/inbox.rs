@@ -162,9 +162,8 @@ impl Inbox {
         let mut room = dst.remaining();
         let mut i = 0;
         let mut first = true;
-        loop {
-            // A piece that is used up goes, so the next one is at the same place.
-            let Some(m) = self.messages.get_mut(i) else { break };
+        // A piece that is used up goes, so the next one is at the same place.
+        while let Some(m) = self.messages.get_mut(i) {
             if !first {
                 if room == 0 {
                     break;

@@ -12,12 +12,14 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use sync::Mutex;
 use syserr::Errno;
 
+/// Type and name: sockets of different types may have the same name.
+type AbstractKey = (i32, Arc<[u8]>);
+
 /// The network of one kernel: abstract names, and ports of a loopback interface that nothing
 /// outside can reach. Two kernels share nothing.
 pub struct Net {
     env: Arc<Env>,
-    /// By type and name: sockets of different types may have the same name.
-    pub(super) abstracts: Mutex<BTreeMap<(i32, Arc<[u8]>), Weak<Endpoint>>>,
+    pub(super) abstracts: Mutex<BTreeMap<AbstractKey, Weak<Endpoint>>>,
     pub(super) tcp: Ports,
     pub(super) udp: Ports,
     pub(super) inflight: InFlight,
