@@ -20,9 +20,7 @@ fn the_memory_file_keeps_its_promises() {
 fn address_spaces_keep_their_promises() {
     let host = host();
     let platform = host.embedder().platform;
-    mm::testkit::check_address_space(|| {
-        (platform.memory(), platform.new_address_space().unwrap())
-    });
+    mm::testkit::check_address_space(|| (platform.memory(), platform.new_address_space().unwrap()));
 }
 
 #[test]

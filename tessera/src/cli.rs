@@ -72,7 +72,12 @@ pub(crate) struct RunOptions {
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// The program, looked up on the guest's PATH when it has no slash, and its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROGRAM"
+    )]
     pub(crate) program: Vec<OsString>,
 }
 
@@ -122,6 +127,9 @@ mod tests {
             _ => panic!("run"),
         };
         assert_eq!(parse(&["tessera", "run", "--trace", "ls"]).as_deref(), Some(""));
-        assert_eq!(parse(&["tessera", "run", "--trace=open,read", "ls"]).as_deref(), Some("open,read"));
+        assert_eq!(
+            parse(&["tessera", "run", "--trace=open,read", "ls"]).as_deref(),
+            Some("open,read")
+        );
     }
 }

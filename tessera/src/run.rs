@@ -145,7 +145,8 @@ impl Guest<'_> {
 
     /// Goes to the directory that was asked for, or to the current one if it exists inside.
     fn enter_directory(&self, wanted: Option<&Path>) -> Result<(), Failure> {
-        let chdir = |dir: &Path| self.vfs.chdir(&self.cx(), vfs::AT_FDCWD, dir.as_os_str().as_bytes());
+        let chdir =
+            |dir: &Path| self.vfs.chdir(&self.cx(), vfs::AT_FDCWD, dir.as_os_str().as_bytes());
         match wanted {
             Some(dir) => {
                 chdir(dir).map_err(|e| Failure::own(format!("--cwd {}: {e}", dir.display())))
@@ -175,7 +176,8 @@ impl Guest<'_> {
                 Err(_) => {}
             }
         }
-        let (why, code) = if denied { ("permission denied", 126) } else { ("not found on PATH", 127) };
+        let (why, code) =
+            if denied { ("permission denied", 126) } else { ("not found on PATH", 127) };
         Err(Failure { message: format!("{}: {why}", String::from_utf8_lossy(name)), code })
     }
 

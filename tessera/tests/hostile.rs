@@ -15,10 +15,8 @@ fn alone(way: &str) {
          wait $innocent && /bin/echo still here",
         hostile = hostile.display()
     );
-    let ran = finish(
-        tessera().args(["run", "--memory", "512M", "--", "/bin/bash", "-c", &script]),
-        b"",
-    );
+    let ran =
+        finish(tessera().args(["run", "--memory", "512M", "--", "/bin/bash", "-c", &script]), b"");
     assert_eq!(ran.code, Some(0), "{way}: {ran:?}");
     assert_eq!(ran.stdout, "200\nstill here\n", "{way}: {ran:?}");
     assert!(!ran.stderr.contains("panicked"), "{way}: {ran:?}");

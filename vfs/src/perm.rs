@@ -66,8 +66,7 @@ pub(crate) fn linkable(p: &Perm, creds: &Creds) -> Result<(), Errno> {
     if owner(p, creds).is_ok() {
         return Ok(());
     }
-    let grants = p.mode & mode::ISUID != 0
-        || p.mode & (mode::ISGID | 0o010) == mode::ISGID | 0o010;
+    let grants = p.mode & mode::ISUID != 0 || p.mode & (mode::ISGID | 0o010) == mode::ISGID | 0o010;
     if p.mode & mode::IFMT != mode::IFREG
         || grants
         || check(p, creds, MAY_READ | MAY_WRITE).is_err()

@@ -135,7 +135,7 @@ fn wild_pointers() {
     const BLOCKING: [i64; 16] =
         [15, 22, 34, 35, 56, 57, 58, 59, 60, 61, 128, 130, 230, 231, 232, 435];
     let bad =
-        [0usize, 1, 4095, 0x1000, 0xdead_beef_000, 0x7fff_0000_0000, TOP, usize::MAX, 1 << 63];
+        [0usize, 1, 4095, 0x1000, 0xdea_dbee_f000, 0x7fff_0000_0000, TOP, usize::MAX, 1 << 63];
     for nr in (0..470).filter(|nr| !BLOCKING.contains(nr) && !ENDING.contains(nr)) {
         for b in bad {
             in_child(|| {

@@ -6,7 +6,7 @@ use arch::{Arch, Os};
 /// Linux on arm64 (`include/uapi/asm-generic/unistd.h`).
 pub static LINUX_AARCH64: SyscallTable = SyscallTable::new(Os::Linux, Arch::Aarch64, &ROWS);
 
-const ROWS: [(usize, Entry); NUMBERS.len()] = {
+static ROWS: [(usize, Entry); NUMBERS.len()] = {
     let mut out = [(0, Entry::MISSING); NUMBERS.len()];
     let mut i = 0;
     while i < out.len() {

@@ -181,7 +181,11 @@ impl SyscallTable {
 
     /// Every call with its number, in numeric order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &Entry)> {
-        self.entries.iter().enumerate().filter(|(_, e)| e.is_present()).map(|(nr, e)| (nr as u64, e))
+        self.entries
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.is_present())
+            .map(|(nr, e)| (nr as u64, e))
     }
 }
 

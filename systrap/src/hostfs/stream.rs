@@ -60,7 +60,7 @@ const CODES: [SpecialCodeIndex; 17] = [
 ];
 
 /// Watches a host descriptor and tells a queue; what it returns ends that when it is dropped.
-pub type Watch = dyn Fn(BorrowedFd<'_>, Events, Arc<Queue>) -> io::Result<Watched>;
+pub type Watch<'a> = dyn Fn(BorrowedFd<'_>, Events, Arc<Queue>) -> io::Result<Watched> + 'a;
 
 /// Ends a watch when it is dropped.
 pub type Watched = Arc<dyn Any + Send + Sync>;
@@ -90,7 +90,7 @@ impl HostStream {
     ///
     /// # Errors
     /// The host's.
-    pub fn new(fd: OwnedFd, watch: &Watch) -> Result<Arc<HostStream>, Errno> {
+    pub fn new(fd: OwnedFd, watch: &Watch<'_>) -> Result<Arc<HostStream>, Errno> {
         let stat = rustix::fs::fstat(&fd).map_err(errno)?;
         let queue = Arc::new(Queue::new());
         let all = Events::IN | Events::OUT | Events::PRI | Events::HUP | Events::ERR;

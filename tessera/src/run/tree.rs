@@ -68,6 +68,7 @@ pub(super) fn mount_proc(
     kernel: &Arc<Kernel>,
     ptys: Arc<Ptys>,
 ) -> Result<(), Failure> {
+    kernel.set_terminals(ptys.clone());
     let mounter = Mounter { vfs, creds: Creds::root() };
     mounter.mount(b"/proc", procfs(KernelProc::new(kernel, Some(ptys))))?;
     let sys = sysfs(vfs.env(), kernel.embedder().platform.cpus());
@@ -98,7 +99,8 @@ impl Mounter<'_> {
             }
             end += 1;
         }
-        let path = self.vfs.resolve(&cx, vfs::AT_FDCWD, at, vfs::LookupFlags::empty()).map_err(fail)?;
+        let path =
+            self.vfs.resolve(&cx, vfs::AT_FDCWD, at, vfs::LookupFlags::empty()).map_err(fail)?;
         self.vfs.mount_at(&path, what, MountFlags::empty()).map_err(fail)?;
         Ok(())
     }

@@ -27,7 +27,8 @@ struct State {
 impl Tracer {
     /// Prints to `out` the calls named in the comma-separated `list`, all if it is empty.
     pub(crate) fn new(list: &str, out: Box<dyn Write + Send>) -> Tracer {
-        let only = list.split(',').map(str::trim).filter(|n| !n.is_empty()).map(Into::into).collect();
+        let only =
+            list.split(',').map(str::trim).filter(|n| !n.is_empty()).map(Into::into).collect();
         Tracer { only, state: Mutex::new(State { out, begun: HashMap::new() }) }
     }
 

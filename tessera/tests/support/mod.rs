@@ -7,22 +7,23 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The sandbox under test.
-pub fn tessera() -> Command {
+pub(crate) fn tessera() -> Command {
     Command::new(env!("CARGO_BIN_EXE_tessera"))
 }
 
 /// How a guest program is linked.
 #[derive(Clone, Copy)]
-pub enum Linkage {
+pub(crate) enum Linkage {
     Dynamic,
     Static,
 }
 
 /// A program of the `guests` crate, built now if it is not yet.
-pub fn guest(name: &str, linkage: Linkage) -> PathBuf {
+pub(crate) fn guest(name: &str, linkage: Linkage) -> PathBuf {
     // One build at a time and each once: the tests of a file run in parallel.
     static BUILT: Mutex<[bool; 2]> = Mutex::new([false; 2]);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in a workspace");
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in a workspace");
     let (which, dir) = match linkage {
         Linkage::Dynamic => ("", "dynamic"),
         Linkage::Static => ("-C target-feature=+crt-static", "static"),
@@ -46,17 +47,17 @@ pub fn guest(name: &str, linkage: Linkage) -> PathBuf {
 
 /// What a run printed and how it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ran {
-    pub stdout: String,
-    pub stderr: String,
-    pub code: Option<i32>,
+pub(crate) struct Ran {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: Option<i32>,
 }
 
 /// How long a guest may take: generous, a hang is what it finds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs to the end with `input` on standard input; a run that hangs fails the test.
-pub fn finish(command: &mut Command, input: &[u8]) -> Ran {
+pub(crate) fn finish(command: &mut Command, input: &[u8]) -> Ran {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -88,7 +89,7 @@ pub fn finish(command: &mut Command, input: &[u8]) -> Ran {
 
 /// Runs `argv` natively and inside with the same environment and input, and demands the same
 /// output and status.
-pub fn same_with_input(argv: &[&str], input: &[u8]) {
+pub(crate) fn same_with_input(argv: &[&str], input: &[u8]) {
     let env = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C"), ("HOME", "/")];
     let native = finish(
         Command::new(argv[0]).args(&argv[1..]).env_clear().envs(env).current_dir("/"),
@@ -104,7 +105,7 @@ pub fn same_with_input(argv: &[&str], input: &[u8]) {
 }
 
 /// As [`same_with_input`], with nothing on standard input.
-pub fn same(argv: &[&str]) {
+pub(crate) fn same(argv: &[&str]) {
     same_with_input(argv, b"");
 }
 

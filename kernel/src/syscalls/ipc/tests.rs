@@ -10,7 +10,7 @@ fn op(num: u16, op: i16, flags: u16) -> SemBuf {
     SemBuf { num, op, flags }
 }
 
-fn values(s: &State) -> alloc::vec::Vec<i32> {
+fn values(s: &State) -> Vec<i32> {
     s.sems.iter().map(|s| s.value).collect()
 }
 
