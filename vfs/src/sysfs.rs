@@ -25,17 +25,36 @@ pub fn sysfs(env: &Arc<Env>, cpus: usize) -> Result<Arc<SuperBlock>, Errno> {
     for name in ["online", "possible", "present"] {
         file(&cpu, name, &range)?;
     }
+    // The highest number that the kernel has room for; readers size their sets by it.
+    file(&cpu, "kernel_max", &format!("{}\n", cpus.max(256) - 1))?;
+    file(&cpu, "offline", "\n")?;
+    file(&cpu, "isolated", "\n")?;
+    let all = mask(cpus.max(1), |_| true);
     for i in 0..cpus.max(1) {
         let one = directory(&cpu, &[&format!("cpu{i}")])?;
         let topology = directory(&one, &["topology"])?;
         file(&topology, "core_id", &format!("{i}\n"))?;
-        file(&topology, "physical_package_id", "0\n")?;
-        file(&topology, "thread_siblings_list", &format!("{i}\n"))?;
+        let own = mask(cpus.max(1), |c| c == i);
+        for name in ["physical_package_id", "die_id", "cluster_id"] {
+            file(&topology, name, "0\n")?;
+        }
+        for name in ["thread_siblings", "core_cpus"] {
+            file(&topology, name, &own)?;
+            file(&topology, &format!("{name}_list"), &format!("{i}\n"))?;
+        }
+        for name in ["core_siblings", "package_cpus", "die_cpus"] {
+            file(&topology, name, &all)?;
+            file(&topology, &format!("{name}_list"), &range)?;
+        }
     }
     let node = directory(&root, &["devices", "system", "node"])?;
-    file(&node, "online", "0\n")?;
+    for name in ["online", "possible", "has_cpu", "has_memory", "has_normal_memory"] {
+        file(&node, name, "0\n")?;
+    }
     let node0 = directory(&node, &["node0"])?;
     file(&node0, "cpulist", &range)?;
+    file(&node0, "cpumap", &all)?;
+    file(&node0, "distance", "10\n")?;
     let huge = directory(&root, &["kernel", "mm", "transparent_hugepage"])?;
     file(&huge, "enabled", "always [madvise] never\n")?;
     file(&huge, "hpage_pmd_size", "2097152\n")?;
@@ -51,6 +70,19 @@ pub fn sysfs(env: &Arc<Env>, cpus: usize) -> Result<Arc<SuperBlock>, Errno> {
         validity: made.validity,
         root: made.root.clone(),
     }))
+}
+
+/// The processors below `cpus` that `has` picks, as sysfs writes sets: hexadecimal words of 32
+/// bits, the highest first, all but the first in full width (`bitmap_string`, lib/vsprintf.c).
+fn mask(cpus: usize, has: impl Fn(usize) -> bool) -> String {
+    let mut out = String::new();
+    for word in (0..cpus.div_ceil(32)).rev() {
+        let range = word * 32..cpus.min((word + 1) * 32);
+        let bits = range.clone().filter(|c| has(*c)).fold(0u32, |b, c| b | 1 << (c % 32));
+        let width = range.len().div_ceil(4);
+        out += &format!("{bits:0width$x}{}", if word == 0 { "\n" } else { "," });
+    }
+    out
 }
 
 fn create(mode: u32) -> Create<'static> {
@@ -72,4 +104,17 @@ fn file(at: &Node, name: &str, text: &str) -> Result<(), Errno> {
     let n = at.make(name.as_bytes(), &create(mode::IFREG | 0o444))?;
     n.write_at(&mut BufSrc::new(text.as_bytes()), 0)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mask;
+
+    #[test]
+    fn sets_of_processors() {
+        assert_eq!(mask(2, |_| true), "3\n");
+        assert_eq!(mask(5, |c| c == 0), "01\n");
+        assert_eq!(mask(40, |c| c == 32), "01,00000000\n");
+        assert_eq!(mask(64, |c| c != 31), "ffffffff,7fffffff\n");
+    }
 }

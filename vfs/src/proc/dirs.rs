@@ -89,7 +89,7 @@ pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>,
     Ok(Arc::new(Dir(node)))
 }
 
-struct Dir(Arc<Node>);
+pub(super) struct Dir(pub(super) Arc<Node>);
 
 impl Dir {
     /// Names with positions that only grow, so that listing goes on where it was.

@@ -12,7 +12,7 @@ mod table;
 pub use source::{ProcSource, SystemFile, TaskFile};
 
 use crate::env::makedev;
-use crate::{SuperBlock, Validity};
+use crate::{File, SuperBlock, Validity};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use node::{Node, What};
@@ -32,4 +32,13 @@ pub fn procfs(source: Arc<dyn ProcSource>) -> Arc<SuperBlock> {
         validity: Validity::Never,
         root: Node::new(source, What::Root),
     })
+}
+
+/// The process whose directory `/proc/PID` is open as `file`; such a description names the process
+/// where pidfd_send_signal(2) wants one (`tgid_pidfd_to_pid`, fs/proc/base.c).
+pub fn process_directory(file: &File) -> Option<i32> {
+    match file.downcast::<dirs::Dir>()?.0.what {
+        What::Task { tid, group: true } => Some(tid),
+        _ => None,
+    }
 }

@@ -3,7 +3,8 @@
 use super::may_inspect;
 use crate::pidfd::{PIDFD_NONBLOCK, install, process};
 use crate::signal::{Info, SI_TKILL, Sender, Target};
-use crate::{Args, Outcome, Resource, TaskCx};
+use crate::{Args, Outcome, Resource, TaskCx, ThreadGroup};
+use alloc::sync::Arc;
 use arch::Addr;
 use syserr::Errno;
 
@@ -35,7 +36,7 @@ fn send(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     if flags & !7 != 0 || flags.count_ones() > 1 {
         return Err(Errno::EINVAL);
     }
-    let group = process(&cx.task, a[0] as i32)?;
+    let group = addressee(cx, a[0] as i32)?;
     let signo = a[1] as u32;
     let info = if a[2] == 0 {
         None
@@ -56,6 +57,14 @@ fn send(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         _ => Target::Process(group.tgid()),
     };
     cx.kernel().send(Sender::Task(&cx.task), target, signo, info)
+}
+
+/// The process that `fd` names; for signals a directory of `/proc` does too.
+fn addressee(cx: &TaskCx, fd: i32) -> Result<Arc<ThreadGroup>, Errno> {
+    match vfs::proc::process_directory(&*cx.task.files().get(fd)?) {
+        Some(tgid) => cx.kernel().process(tgid).ok_or(Errno::ESRCH),
+        None => process(&cx.task, fd),
+    }
 }
 
 /// pidfd_getfd(2).
