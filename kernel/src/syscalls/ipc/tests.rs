@@ -2,6 +2,7 @@ use super::msg::{Msg, State as Messages, Wanted};
 use super::sem::{Sem, SemBuf, State, Stop};
 use super::table::{IPC_CREAT, IPC_EXCL, Object, Perm, Table};
 use alloc::vec;
+use alloc::vec::Vec;
 use sync::Mutex;
 use syserr::Errno;
 use vfs::Creds;
