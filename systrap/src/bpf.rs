@@ -1,4 +1,4 @@
-//! The seccomp program of a stub process.
+//! An assembler of seccomp programs, and the program of a stub process.
 //!
 //! A guest's own system calls come from outside the stub's code: two comparisons, and they trap.
 //! From inside, the stub may wait, wake, ring, return from its handler, and perform the sentry's
@@ -17,6 +17,7 @@ const JEQ: u16 = 0x15;
 const JGT: u16 = 0x25;
 const JGE: u16 = 0x35;
 const JGT_X: u16 = 0x2d;
+const JSET: u16 = 0x45;
 const JA: u16 = 0x05;
 const ADD_X: u16 = 0x0c;
 const AND: u16 = 0x54;
@@ -24,6 +25,13 @@ const RET: u16 = 0x06;
 
 const ALLOW: u32 = 0x7fff_0000;
 const TRAP: u32 = 0x0003_0000;
+pub(crate) const KILL_PROCESS: u32 = 0x8000_0000;
+
+/// What makes a call fail with an error number.
+pub(crate) const fn fail(errno: u32) -> u32 {
+    0x0005_0000 | errno
+}
+
 const ARCH_X86_64: u32 = 0xc000_003e;
 /// Offsets in `struct seccomp_data`.
 const NR: u32 = 0;
@@ -44,23 +52,82 @@ fn insn(code: u16, jt: u8, jf: u8, k: u32) -> u64 {
     u64::from(code) | u64::from(jt) << 16 | u64::from(jf) << 24 | u64::from(k) << 32
 }
 
-/// Assembles instructions; jumps are to "allow" (`A`), to "trap" or to what follows.
-struct Program(Vec<u64>);
+/// Assembles instructions; a condition that is not met ends in the refusal.
+pub(crate) struct Program {
+    code: Vec<u64>,
+    refusal: u32,
+}
 
 impl Program {
-    fn load(&mut self, at: u32) {
-        self.0.push(insn(LD_ABS, 0, 0, at));
+    /// A program with nothing but the architecture's check and the call's number in the
+    /// accumulator; what is refused, `refusal` answers.
+    pub(crate) fn by_number(refusal: u32) -> Program {
+        let mut p = Program { code: Vec::new(), refusal: KILL_PROCESS };
+        p.need_word(ARCH, ARCH_X86_64);
+        p.load(NR);
+        // The numbers of the x32 ABI are calls by other names.
+        p.refuse(JGE, 0x4000_0000);
+        p.refusal = refusal;
+        p
     }
 
-    /// Traps unless the condition holds.
+    /// From here on, `refusal` answers what is refused.
+    pub(crate) fn set_refusal(&mut self, refusal: u32) {
+        self.refusal = refusal;
+    }
+
+    /// The instructions, with the refusal of everything that no case named.
+    pub(crate) fn finish(mut self) -> Vec<u64> {
+        self.trap();
+        self.code
+    }
+
+    /// These calls end in `action`.
+    pub(crate) fn answer(&mut self, numbers: &[u32], action: u32) {
+        for &number in numbers {
+            self.code.push(insn(JEQ, 0, 1, number));
+            self.code.push(insn(RET, 0, 0, action));
+        }
+    }
+
+    /// These calls are allowed.
+    pub(crate) fn allow_all(&mut self, numbers: &[u32]) {
+        self.answer(numbers, ALLOW);
+    }
+
+    /// The call is allowed if the lower half of an argument is one of `words`.
+    pub(crate) fn allow_with(&mut self, number: u32, argument: u32, words: &[u32]) {
+        self.case(number, |p| {
+            p.load(arg_lo(argument));
+            for (left, word) in (0..words.len()).rev().zip(words) {
+                // To behind the refusal.
+                p.code.push(insn(JEQ, left as u8 + 1, 0, *word));
+            }
+            p.trap();
+        });
+    }
+
+    /// The call is allowed if the lower half of an argument has none of `bits`.
+    pub(crate) fn allow_without(&mut self, number: u32, argument: u32, bits: u32) {
+        self.case(number, |p| {
+            p.load(arg_lo(argument));
+            p.refuse(JSET, bits);
+        });
+    }
+
+    fn load(&mut self, at: u32) {
+        self.code.push(insn(LD_ABS, 0, 0, at));
+    }
+
+    /// Refuses unless the condition holds.
     fn need(&mut self, jump: u16, k: u32) {
-        self.0.push(insn(jump, 1, 0, k));
+        self.code.push(insn(jump, 1, 0, k));
         self.trap();
     }
 
-    /// Traps if the condition holds.
+    /// Refuses if the condition holds.
     fn refuse(&mut self, jump: u16, k: u32) {
-        self.0.push(insn(jump, 0, 1, k));
+        self.code.push(insn(jump, 0, 1, k));
         self.trap();
     }
 
@@ -70,11 +137,11 @@ impl Program {
     }
 
     fn allow(&mut self) {
-        self.0.push(insn(RET, 0, 0, ALLOW));
+        self.code.push(insn(RET, 0, 0, ALLOW));
     }
 
     fn trap(&mut self) {
-        self.0.push(insn(RET, 0, 0, TRAP));
+        self.code.push(insn(RET, 0, 0, self.refusal));
     }
 
     /// The range in arguments 0 and 1 ends at or below `GUEST_END`, which is 32-bit aligned but
@@ -87,48 +154,48 @@ impl Program {
         }
         // M[0] = sum of the lower halves; a carry shows as a sum below an addend.
         self.load(arg_lo(1));
-        self.0.push(insn(0x07, 0, 0, 0)); // tax
+        self.code.push(insn(0x07, 0, 0, 0)); // tax
         self.load(arg_lo(0));
-        self.0.push(insn(ADD_X, 0, 0, 0));
-        self.0.push(insn(ST, 0, 0, 0));
-        self.0.push(insn(LDX_MEM, 0, 0, 0));
+        self.code.push(insn(ADD_X, 0, 0, 0));
+        self.code.push(insn(ST, 0, 0, 0));
+        self.code.push(insn(LDX_MEM, 0, 0, 0));
         self.load(arg_lo(0));
         // No carry: A > X is false. M[1] = carry.
-        self.0.push(insn(JGT_X, 2, 0, 0));
-        self.0.push(insn(0x00, 0, 0, 0)); // A = 0
-        self.0.push(insn(JA, 0, 0, 1));
-        self.0.push(insn(0x00, 0, 0, 1)); // A = 1
-        self.0.push(insn(ST, 0, 0, 1));
+        self.code.push(insn(JGT_X, 2, 0, 0));
+        self.code.push(insn(0x00, 0, 0, 0)); // A = 0
+        self.code.push(insn(JA, 0, 0, 1));
+        self.code.push(insn(0x00, 0, 0, 1)); // A = 1
+        self.code.push(insn(ST, 0, 0, 1));
         self.load(arg_hi(0));
-        self.0.push(insn(0x07, 0, 0, 0));
+        self.code.push(insn(0x07, 0, 0, 0));
         self.load(arg_hi(1));
-        self.0.push(insn(ADD_X, 0, 0, 0));
-        self.0.push(insn(LDX_MEM, 0, 0, 1));
-        self.0.push(insn(ADD_X, 0, 0, 0));
+        self.code.push(insn(ADD_X, 0, 0, 0));
+        self.code.push(insn(LDX_MEM, 0, 0, 1));
+        self.code.push(insn(ADD_X, 0, 0, 0));
         self.refuse(JGT, END_HI);
         // Exactly at the end only if the lower half is zero.
-        self.0.push(insn(JEQ, 0, 3, END_HI));
-        self.0.push(insn(0x60, 0, 0, 0)); // A = M[0]
-        self.0.push(insn(JEQ, 1, 0, 0));
-        self.0.push(insn(JA, 0, 0, 1));
-        self.0.push(insn(JA, 0, 0, 1));
+        self.code.push(insn(JEQ, 0, 3, END_HI));
+        self.code.push(insn(0x60, 0, 0, 0)); // A = M[0]
+        self.code.push(insn(JEQ, 1, 0, 0));
+        self.code.push(insn(JA, 0, 0, 1));
+        self.code.push(insn(JA, 0, 0, 1));
         self.trap();
     }
 
     /// `body` for the system call `number`, which is in the accumulator.
     fn case(&mut self, number: u32, body: impl FnOnce(&mut Program)) {
-        let mut inner = Program(Vec::new());
+        let mut inner = Program { code: Vec::new(), refusal: self.refusal };
         body(&mut inner);
         inner.allow();
-        self.0.push(insn(JEQ, 0, inner.0.len() as u8, number));
-        self.0.append(&mut inner.0);
+        self.code.push(insn(JEQ, 0, inner.code.len() as u8, number));
+        self.code.append(&mut inner.code);
     }
 }
 
 /// The program for a stub whose host operations show `cookie`.
 pub(crate) fn stub_filter(cookie: [u32; 3]) -> Vec<u64> {
     const IP: u32 = (TEXT_BASE >> 32) as u32;
-    let mut p = Program(Vec::with_capacity(MAX_FILTER));
+    let mut p = Program { code: Vec::with_capacity(MAX_FILTER), refusal: TRAP };
     p.need_word(IP_HI, IP);
     p.load(IP_LO);
     p.need(JGE, TEXT_BASE as u32);
@@ -154,7 +221,7 @@ pub(crate) fn stub_filter(cookie: [u32; 3]) -> Vec<u64> {
         }
         p.need_word(arg_lo(4), MEMORY_FD);
         p.load(arg_lo(3));
-        p.0.push(insn(AND, 0, 0, !0x8000));
+        p.code.push(insn(AND, 0, 0, !0x8000));
         p.need(JEQ, 0x11);
         p.load(arg_lo(2));
         p.refuse(JGT, 7);
@@ -177,6 +244,6 @@ pub(crate) fn stub_filter(cookie: [u32; 3]) -> Vec<u64> {
     });
     debug_assert_ne!(ENTER_NR as u32, nr::__NR_futex);
     p.trap();
-    debug_assert!(p.0.len() <= MAX_FILTER, "{}", p.0.len());
-    p.0
+    debug_assert!(p.code.len() <= MAX_FILTER, "{}", p.code.len());
+    p.code
 }

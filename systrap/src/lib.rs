@@ -44,6 +44,7 @@ mod cpu;
 mod executor;
 mod host;
 pub mod hostfs;
+pub mod lockdown;
 mod memfile;
 mod platform;
 mod random;

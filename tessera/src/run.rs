@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use syserr::Errno;
 use systrap::hostfs::{HostStream, Watched};
+use systrap::lockdown::{Grants, lock_down};
 use systrap::{Host, HostConfig};
 use vfs::{Creds, FdTable, FsContext, LookupFlags};
 
@@ -67,6 +68,9 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
     };
     let init = kernel.create_init(args).map_err(|e| cannot_execute(&path, &e))?;
     drop((fs, vfs));
+    // Everything is open, and nothing of the guest's has run.
+    let grants = Grants { root: &options.root, writable: &options.rw };
+    lock_down(&grants).map_err(|e| Failure::own(format!("locking down: {e}")))?;
     let status = host.run(init);
     Ok(match status {
         ExitStatus::Exited(code) => code,
