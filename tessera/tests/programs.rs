@@ -61,6 +61,51 @@ print(sorted(out))"];
 import subprocess
 print(subprocess.run(['/bin/echo', 'child'], capture_output=True).stdout)"];
     python_json: ["/usr/bin/python3", "-c", "import json; print(json.dumps({'a': [1, 2.5, None]}))"];
+    memory_devices: ["/usr/bin/python3", "-c", "
+import mmap, os
+for name in ['null', 'zero', 'full', 'urandom']:
+    fd = os.open('/dev/' + name, os.O_RDWR)
+    print(name, os.lseek(fd, 5, 0), os.lseek(fd, -5, 1), os.lseek(fd, 0, 2))
+    try:
+        m = mmap.mmap(fd, 8192)
+        if os.fork() == 0:
+            m[1] = 7
+            os._exit(0)
+        os.wait()
+        print(m[:2])
+        print(mmap.mmap(fd, 8192, flags=mmap.MAP_PRIVATE)[:2])
+    except OSError as e:
+        print(e.errno)"];
+    timers_that_nobody_hears: ["/usr/bin/python3", "-c", "
+import ctypes, os, signal, time
+libc = ctypes.CDLL(None)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+signal.setitimer(signal.ITIMER_REAL, 1e-6, 1e-6)
+each = (ctypes.c_long * 4)(0, 1, 0, 1)
+for notify, signo in [(0, signal.SIGUSR1), (0, signal.SIGUSR2), (1, 0)]:
+    event = (ctypes.c_int * 16)(0, 0, signo, notify)
+    timer = ctypes.c_void_p()
+    print(libc.timer_create(1, event, ctypes.byref(timer)), libc.timer_settime(timer, 0, each, None))
+for _ in range(20):
+    fd = libc.timerfd_create(1, 0)
+    print(libc.timerfd_settime(fd, 0, each, None))
+time.sleep(0.05)
+print(len(os.read(fd, 8)), sorted(signal.sigpending()))"];
+    process_directory_as_pidfd: ["/usr/bin/python3", "-c", "
+import os, signal
+signal.signal(signal.SIGUSR1, lambda *a: print('caught'))
+fd = os.open('/proc/self', os.O_DIRECTORY)
+signal.pidfd_send_signal(fd, signal.SIGUSR1)
+child = os.fork()
+if child == 0:
+    signal.pause()
+fd = os.open(f'/proc/{child}', os.O_DIRECTORY)
+signal.pidfd_send_signal(fd, signal.SIGTERM)
+print(os.waitpid(child, 0)[1])
+try: signal.pidfd_send_signal(fd, signal.SIGTERM)
+except OSError as e: print(e.errno)"];
     gzip: ["/bin/bash", "-c", "seq 20000 | gzip -9 | gunzip | sha256sum"];
     tar: ["/bin/bash", "-c", "cd /usr/share/doc && tar cf - bash | tar tf - | sort | head -n 20"];
 }

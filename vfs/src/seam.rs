@@ -123,6 +123,10 @@ pub trait FileOps: Send + Sync + Any {
     fn seekable(&self) -> bool {
         false
     }
+    /// Whether every seek leads to the start, as `null_lseek` (drivers/char/mem.c) has it.
+    fn stays_at_start(&self) -> bool {
+        false
+    }
     /// The position that `offset` from `whence` means for `End`, `Data` and `Hole`.
     ///
     /// # Errors
@@ -157,6 +161,10 @@ pub trait FileOps: Send + Sync + Any {
     /// `ENOTTY` for a command that the file does not have.
     fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {
         Err(Errno::ENOTTY)
+    }
+    /// Whether mapping it makes anonymous memory, as of `/dev/zero`.
+    fn maps_anonymous(&self) -> bool {
+        false
     }
     /// The object that mmap(2) maps.
     ///

@@ -69,7 +69,7 @@ impl TaskCx {
     pub(crate) fn deliver_signal(&mut self) {
         let task = self.task.clone();
         let Some((info, action)) = task.next_signal() else { return };
-        let info = task.group_ref().rearm_timer(info);
+        let info = task.group_ref().rearm_timer(task.kernel(), info);
         if action.caught().is_none() {
             task.default_signal(info.signo as u32, &action);
             return;

@@ -86,7 +86,7 @@ impl Task {
             self.recalculate(&state);
         }
         drop(state);
-        info.map(|i| self.group_ref().rearm_timer(i))
+        info.map(|i| self.group_ref().rearm_timer(self.kernel(), i))
     }
 
     /// Pending signals of the thread and its group; sigpending(2) shows the blocked ones.

@@ -42,6 +42,11 @@ impl Pending {
         self.queue.is_empty()
     }
 
+    /// Whether the signal of POSIX timer `id` is among the entries.
+    pub(crate) fn holds_timer(&self, id: i32) -> bool {
+        self.queue.iter().any(|i| i.code == super::SI_TIMER && i.pid() == id)
+    }
+
     /// Makes `info` pending. `room` tells whether the sender's user may queue one more entry.
     ///
     /// # Errors

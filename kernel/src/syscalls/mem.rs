@@ -75,7 +75,11 @@ fn map_file(cx: &TaskCx, fd: i32, args: &mut MmapArgs<'_>) -> Result<(), Errno> 
         }
         args.max_prot.remove(Access::EXEC);
     }
-    args.object = Some(file.mapped()?);
+    if file.ops().maps_anonymous() {
+        args.flags.insert(MapFlags::ANONYMOUS);
+    } else {
+        args.object = Some(file.mapped()?);
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Interval timers: setitimer(2).
 
-use super::Fire;
 use super::service::Armed;
+use super::{Fire, UNTAKEN, advance};
 use crate::signal::{Info, SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU};
 use crate::task::CpuTimes;
 use crate::{Attention, ClockId, Kernel, Limit, Resource, ThreadGroup};
@@ -82,22 +82,24 @@ struct RealFire {
 }
 
 impl Fire for RealFire {
-    fn fire(&self, at: i64, generation: u64) {
+    fn fire(&self, _: i64, generation: u64) {
         let (Some(kernel), Some(group)) = (self.kernel.upgrade(), self.group.upgrade()) else {
             return;
         };
         {
             let mut timers = group.timers.lock();
-            if timers.real.generation != generation {
+            let real = &mut timers.real;
+            if real.generation != generation {
                 return;
             }
-            timers.real.armed = None;
-            timers.real.deadline = 0;
-            if timers.real.interval > 0 {
-                let now = kernel.now(ClockId::Monotonic);
-                let missed = (now - at).max(0) / timers.real.interval;
-                let step = timers.real.interval.saturating_mul(missed + 1);
-                arm_real(&kernel, &group, &mut timers.real, at.saturating_add(step));
+            let now = kernel.now(ClockId::Monotonic);
+            if advance(&mut real.deadline, real.interval, now) == 0 {
+                // Its signal was taken, and the timer armed again, just before.
+                return;
+            }
+            real.disarm(&kernel);
+            if real.deadline != 0 {
+                real.arm(&kernel, &group, real.deadline.max(now.saturating_add(UNTAKEN)));
             }
         }
         // A standard signal is merged or queued, never refused.
@@ -105,12 +107,18 @@ impl Fire for RealFire {
     }
 }
 
-fn arm_real(kernel: &Arc<Kernel>, group: &Arc<ThreadGroup>, real: &mut Real, deadline: i64) {
-    let fire = RealFire { kernel: Arc::downgrade(kernel), group: Arc::downgrade(group) };
-    real.deadline = deadline;
-    let service = kernel.timer_service();
-    let armed = service.arm(kernel.embedder(), deadline, Arc::new(fire), real.generation);
-    real.armed = Some(armed);
+impl Real {
+    fn arm(&mut self, kernel: &Arc<Kernel>, group: &Arc<ThreadGroup>, at: i64) {
+        let fire = RealFire { kernel: Arc::downgrade(kernel), group: Arc::downgrade(group) };
+        let service = kernel.timer_service();
+        self.armed = Some(service.arm(kernel.embedder(), at, Arc::new(fire), self.generation));
+    }
+
+    fn disarm(&mut self, kernel: &Kernel) {
+        if let Some(armed) = self.armed.take() {
+            kernel.timer_service().cancel(armed);
+        }
+    }
 }
 
 impl ThreadGroup {
@@ -123,13 +131,15 @@ impl ThreadGroup {
     ) -> IntervalTimer {
         let timers = self.timers.lock();
         match which {
-            Which::Real if timers.real.deadline == 0 => {
-                IntervalTimer { value: 0, interval: timers.real.interval }
+            Which::Real => {
+                let (mut next, interval) = (timers.real.deadline, timers.real.interval);
+                let now = kernel.now(ClockId::Monotonic);
+                if interval > 0 {
+                    advance(&mut next, interval, now);
+                }
+                let value = if next == 0 { 0 } else { (next - now).max(1) };
+                IntervalTimer { value, interval }
             }
-            Which::Real => IntervalTimer {
-                value: (timers.real.deadline - kernel.now(ClockId::Monotonic)).max(1),
-                interval: timers.real.interval,
-            },
             Which::Virtual => timers.virt.show(used.user),
             Which::Prof => timers.prof.show(used.total()),
         }
@@ -147,15 +157,14 @@ impl ThreadGroup {
         let mut timers = self.timers.lock();
         match which {
             Which::Real => {
-                if let Some(armed) = timers.real.armed.take() {
-                    kernel.timer_service().cancel(armed);
-                }
-                timers.real.generation += 1;
-                timers.real.interval = new.interval;
-                timers.real.deadline = 0;
+                let real = &mut timers.real;
+                real.disarm(kernel);
+                real.generation += 1;
+                real.interval = new.interval;
+                real.deadline = 0;
                 if new.value > 0 {
-                    let at = kernel.now(ClockId::Monotonic).saturating_add(new.value);
-                    arm_real(kernel, self, &mut timers.real, at);
+                    real.deadline = kernel.now(ClockId::Monotonic).saturating_add(new.value);
+                    real.arm(kernel, self, real.deadline);
                 }
             }
             Which::Virtual => timers.virt.set(new, used.user),
@@ -166,6 +175,17 @@ impl ThreadGroup {
             self.watch_cpu_time(kernel, new.value);
         }
         old
+    }
+
+    /// `SIGALRM` is on its way to user code: the timer's next expiry comes at its real time.
+    pub(super) fn rearm_interval_timer(self: &Arc<Self>, kernel: &Arc<Kernel>) {
+        let mut timers = self.timers.lock();
+        let real = &mut timers.real;
+        if real.interval > 0 && real.deadline != 0 {
+            advance(&mut real.deadline, real.interval, kernel.now(ClockId::Monotonic));
+            real.disarm(kernel);
+            real.arm(kernel, self, real.deadline);
+        }
     }
 
     /// Disarms everything at the end of the process.

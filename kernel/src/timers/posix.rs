@@ -1,8 +1,8 @@
 //! POSIX timers: timer_create(2).
 
-use super::Fire;
 use super::service::Armed;
-use crate::signal::Info;
+use super::{Fire, UNTAKEN, advance};
+use crate::signal::{Info, SI_TIMER, SIGALRM};
 use crate::{ClockId, Kernel, Task, ThreadGroup};
 use alloc::sync::{Arc, Weak};
 use syserr::Errno;
@@ -72,31 +72,35 @@ struct TimerFire {
 }
 
 impl Fire for TimerFire {
-    fn fire(&self, at: i64, generation: u64) {
+    fn fire(&self, _: i64, generation: u64) {
         let (Some(kernel), Some(group)) = (self.kernel.upgrade(), self.group.upgrade()) else {
             return;
         };
+        // A signal can go unseen: when it is ignored, or dropped by sigaction(2).
+        let pending = group.holds_timer(self.id);
         let (notify, info) = {
             let mut timers = group.timers.lock();
             let Some(t) = timers.posix.get_mut(&self.id) else { return };
             if t.generation != generation {
                 return;
             }
-            t.armed = None;
-            t.deadline = 0;
-            let mut expirations = 1;
-            if t.interval > 0 {
-                let missed = (kernel.now(ClockId::Monotonic) - at).max(0) / t.interval;
-                expirations += missed;
-                let step = t.interval.saturating_mul(missed + 1);
-                arm(&kernel, &group, self.id, t, at.saturating_add(step));
-            }
-            let late = if t.queued { expirations } else { expirations - 1 };
-            t.overrun = i64::from(t.overrun).saturating_add(late).min(OVERRUN_MAX) as i32;
-            if t.queued {
+            let now = kernel.now(ClockId::Monotonic);
+            let expirations = advance(&mut t.deadline, t.interval, now);
+            if expirations == 0 {
+                // Its signal was taken, and the timer armed again, just before.
                 return;
             }
-            t.queued = !matches!(t.notify, Notify::Nothing);
+            t.disarm(&kernel);
+            if t.deadline != 0 {
+                t.arm(&kernel, &group, self.id, t.deadline.max(now.saturating_add(UNTAKEN)));
+            }
+            let queued = t.queued && pending;
+            let late = if queued { expirations } else { expirations - 1 };
+            t.add_overrun(late);
+            if queued {
+                return;
+            }
+            t.queued = true;
             let signo = match t.notify {
                 Notify::Nothing => return,
                 Notify::Process(s) | Notify::Thread(s, _) => s,
@@ -120,11 +124,26 @@ impl Fire for TimerFire {
     }
 }
 
-fn arm(kernel: &Arc<Kernel>, group: &Arc<ThreadGroup>, id: i32, t: &mut PosixTimer, at: i64) {
-    let fire = TimerFire { kernel: Arc::downgrade(kernel), group: Arc::downgrade(group), id };
-    t.deadline = at;
-    let service = kernel.timer_service();
-    t.armed = Some(service.arm(kernel.embedder(), at, Arc::new(fire), t.generation));
+impl PosixTimer {
+    fn arm(&mut self, kernel: &Arc<Kernel>, group: &Arc<ThreadGroup>, id: i32, at: i64) {
+        // Nobody hears of its expiry; what is left is computed when somebody asks.
+        if matches!(self.notify, Notify::Nothing) {
+            return;
+        }
+        let fire = TimerFire { kernel: Arc::downgrade(kernel), group: Arc::downgrade(group), id };
+        let service = kernel.timer_service();
+        self.armed = Some(service.arm(kernel.embedder(), at, Arc::new(fire), self.generation));
+    }
+
+    fn disarm(&mut self, kernel: &Kernel) {
+        if let Some(armed) = self.armed.take() {
+            kernel.timer_service().cancel(armed);
+        }
+    }
+
+    fn add_overrun(&mut self, n: i64) {
+        self.overrun = i64::from(self.overrun).saturating_add(n).min(OVERRUN_MAX) as i32;
+    }
 }
 
 impl ThreadGroup {
@@ -178,16 +197,15 @@ impl ThreadGroup {
         let old = self.timer_state(kernel, id)?;
         let mut timers = self.timers.lock();
         let t = timers.posix.get_mut(&id).ok_or(Errno::EINVAL)?;
-        if let Some(armed) = t.armed.take() {
-            kernel.timer_service().cancel(armed);
-        }
+        t.disarm(kernel);
         t.generation += 1;
         t.interval = interval;
         t.deadline = 0;
         t.overrun = 0;
         t.last_overrun = 0;
         if let Some(at) = deadline {
-            arm(kernel, self, id, t, at);
+            t.deadline = at;
+            t.arm(kernel, self, id, at);
         }
         Ok(old)
     }
@@ -199,10 +217,12 @@ impl ThreadGroup {
     pub(crate) fn timer_state(&self, kernel: &Kernel, id: i32) -> Result<(i64, i64), Errno> {
         let timers = self.timers.lock();
         let t = timers.posix.get(&id).ok_or(Errno::EINVAL)?;
-        let left = match t.deadline {
-            0 => 0,
-            at => (at - kernel.now(ClockId::Monotonic)).max(1),
-        };
+        let now = kernel.now(ClockId::Monotonic);
+        let mut next = t.deadline;
+        if t.interval > 0 || matches!(t.notify, Notify::Nothing) {
+            advance(&mut next, t.interval, now);
+        }
+        let left = if next == 0 { 0 } else { (next - now).max(1) };
         Ok((left, t.interval))
     }
 
@@ -242,12 +262,28 @@ impl ThreadGroup {
         }
     }
 
-    /// A timer's signal is on its way to user code: fills its overrun count in, and lets the next
-    /// expiry queue a signal again.
-    pub(crate) fn rearm_timer(&self, mut info: Info) -> Info {
-        if info.code == crate::signal::SI_TIMER
-            && let Some(t) = self.timers.lock().posix.get_mut(&info.pid())
-        {
+    /// Whether the signal of POSIX timer `id` waits for somebody to take it.
+    fn holds_timer(&self, id: i32) -> bool {
+        let state = self.lock();
+        state.pending.holds_timer(id)
+            || state.threads.iter().any(|t| t.signals.lock().pending.holds_timer(id))
+    }
+
+    /// A signal is on its way to user code. Of a timer: it is armed for its next expiry, and its
+    /// overrun count is filled in.
+    pub(crate) fn rearm_timer(self: &Arc<Self>, kernel: &Arc<Kernel>, mut info: Info) -> Info {
+        if info.signo as u32 == SIGALRM {
+            self.rearm_interval_timer(kernel);
+        }
+        if info.code == SI_TIMER {
+            let mut timers = self.timers.lock();
+            let Some(t) = timers.posix.get_mut(&info.pid()) else { return info };
+            if t.interval > 0 && t.deadline != 0 {
+                let late = advance(&mut t.deadline, t.interval, kernel.now(ClockId::Monotonic));
+                t.add_overrun(late);
+                t.disarm(kernel);
+                t.arm(kernel, self, info.pid(), t.deadline);
+            }
             t.last_overrun = core::mem::take(&mut t.overrun);
             t.queued = false;
             info.set_overrun(t.last_overrun);

@@ -1,7 +1,7 @@
 //! `/dev/null`, `/dev/zero`, `/dev/full`, `/dev/random`; null(4), full(4), random(4).
 
 use super::FillRandom;
-use crate::{FileOps, Inode, Stat, Whence};
+use crate::{FileOps, Inode, Stat};
 use alloc::sync::Arc;
 use arch::{IoDst, IoSrc};
 use core::any::Any;
@@ -80,12 +80,16 @@ impl FileOps for MemDev {
         true
     }
 
-    fn seek(&self, _: i64, _: Whence) -> Result<u64, Errno> {
-        Ok(0)
+    fn stays_at_start(&self) -> bool {
+        true
     }
 
     fn stat(&self) -> Result<Stat, Errno> {
         self.inode.stat()
+    }
+
+    fn maps_anonymous(&self) -> bool {
+        matches!(self.kind, MemKind::Zero)
     }
 
     fn mappable(&self) -> Result<Arc<dyn mm::Mappable>, Errno> {

@@ -158,6 +158,9 @@ impl File {
         if !self.ops().seekable() {
             return Err(Errno::ESPIPE);
         }
+        if self.ops().stays_at_start() {
+            return Ok(0);
+        }
         let mut pos = self.position.lock();
         let new = match whence {
             Whence::Set => u64::try_from(offset).map_err(|_| Errno::EINVAL)?,

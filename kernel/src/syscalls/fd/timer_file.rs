@@ -25,6 +25,8 @@ struct State {
     deadline: Option<i64>,
     interval: i64,
     ticks: u64,
+    /// The shot that is awaited. An interval timer has none between its expiry and the next look
+    /// at it, so that nobody pays for ticks that nobody reads (`timerfd_tmrproc`, fs/timerfd.c).
     armed: Option<Armed>,
     /// Counts settings, so that a shot of an old one is known.
     generation: u64,
@@ -60,7 +62,7 @@ impl State {
 
 impl Shared {
     fn arm(self: &Arc<Self>, kernel: &Arc<Kernel>, s: &mut State) {
-        if let Some(at) = s.deadline {
+        if let (Some(at), None) = (s.deadline, s.armed) {
             let me = Arc::new(Shot(Arc::downgrade(self)));
             let service = kernel.timer_service();
             s.armed = Some(service.arm(kernel.embedder(), at, me, s.generation));
@@ -86,8 +88,13 @@ impl Fire for Shot {
         if s.generation != generation {
             return;
         }
+        s.armed = None;
         s.advance(kernel.now(ClockId::Monotonic));
-        shared.arm(&kernel, &mut s);
+        if s.ticks == 0 {
+            // A read was here before.
+            shared.arm(&kernel, &mut s);
+            return;
+        }
         drop(s);
         shared.queue.notify(Events::IN);
     }
@@ -131,6 +138,7 @@ impl TimerFile {
         let now = kernel.now(ClockId::Monotonic);
         let mut s = self.shared.state.lock();
         s.advance(now);
+        self.shared.arm(kernel, &mut s);
         (left(&s, now), s.interval)
     }
 }
@@ -156,8 +164,13 @@ impl FileOps for TimerFile {
         if dst.remaining() < 8 {
             return Err(Errno::EINVAL);
         }
-        self.shared.advance();
-        let ticks = core::mem::take(&mut self.shared.state.lock().ticks);
+        let mut s = self.shared.state.lock();
+        if let Some(kernel) = self.shared.kernel.upgrade() {
+            s.advance(kernel.now(ClockId::Monotonic));
+            self.shared.arm(&kernel, &mut s);
+        }
+        let ticks = core::mem::take(&mut s.ticks);
+        drop(s);
         if ticks == 0 {
             return Err(Errno::EAGAIN);
         }
