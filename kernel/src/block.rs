@@ -138,6 +138,19 @@ impl Task {
         self.block_until(Attention::EXIT, None, fut).await
     }
 
+    /// Sleeps until `CLOCK_MONOTONIC` reaches `deadline` (nanoseconds); only the end of the task
+    /// interrupts.
+    ///
+    /// # Errors
+    /// [`Blocked::Interrupted`].
+    pub(crate) async fn pause(self: &Arc<Self>, deadline: i64) -> Result<(), Blocked> {
+        let never = core::future::pending::<()>();
+        match self.block_until(Attention::EXIT, Some(deadline), never).await {
+            Err(Blocked::Interrupted) => Err(Blocked::Interrupted),
+            _ => Ok(()),
+        }
+    }
+
     async fn block_until<T>(
         self: &Arc<Self>,
         why: Attention,

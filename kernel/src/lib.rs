@@ -49,6 +49,7 @@ mod image;
 mod init;
 mod kernel;
 pub mod limits;
+mod oom;
 pub mod pidfd;
 pub mod proc;
 mod restart;

@@ -55,6 +55,7 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
     let envp = environment(&options);
     let name = options.program[0].as_bytes().to_vec();
     let path = guest.find(&name, &envp)?;
+    guest.refuse_directory(&path)?;
     let argv = options.program.into_iter().map(OsString::into_vec).collect();
     let args = ProcessArgs {
         path: path.clone(),
@@ -183,6 +184,18 @@ impl Guest<'_> {
         let (why, code) =
             if denied { ("permission denied", 126) } else { ("not found on PATH", 127) };
         Err(Failure { message: format!("{}: {why}", String::from_utf8_lossy(name)), code })
+    }
+
+    /// execve(2) says of a directory that permission is denied; people want to know why.
+    fn refuse_directory(&self, path: &[u8]) -> Result<(), Failure> {
+        let found = self.vfs.resolve(&self.cx(), vfs::AT_FDCWD, path, LookupFlags::empty());
+        match found {
+            Ok(p) if p.inode().kind() == vfs::mode::IFDIR => Err(Failure {
+                message: format!("{}: is a directory", String::from_utf8_lossy(path)),
+                code: 126,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn executable(&self, path: &[u8]) -> Result<(), Errno> {

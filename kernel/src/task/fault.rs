@@ -8,8 +8,12 @@ use mm::FaultError;
 
 impl TaskCx {
     /// Resolves a fault, or makes it the signal that it means.
-    pub(crate) fn memory_fault(&mut self, addr: Addr, access: Access, info: FaultInfo) {
-        let Err(e) = self.mm().handle_fault(addr, access) else { return };
+    pub(crate) async fn memory_fault(&mut self, addr: Addr, access: Access, info: FaultInfo) {
+        let mut result = self.mm().handle_fault(addr, access);
+        if result == Err(FaultError::NoMemory) {
+            result = crate::oom::retry(self.task.clone(), self.mm().clone(), addr, access).await;
+        }
+        let Err(e) = result else { return };
         if e == FaultError::NotMapped && access.contains(Access::EXEC) && vsyscall::emulate(self) {
             return;
         }
@@ -17,7 +21,6 @@ impl TaskCx {
             FaultError::NotMapped => (SIGSEGV, SEGV_MAPERR),
             FaultError::Denied => (SIGSEGV, SEGV_ACCERR),
             FaultError::Bus => (SIGBUS, BUS_ADRERR),
-            // As Linux's out-of-memory killer does to whom it finds at fault.
             FaultError::NoMemory => return self.task.kill_group(SIGKILL),
         };
         self.fault = info;

@@ -28,7 +28,7 @@ async fn cycle(cx: &mut TaskCx) -> ExitStatus {
         cx.fault = Default::default();
         match trap {
             Trap::Syscall => syscall(cx).await,
-            Trap::Fault { addr, access, info } => cx.memory_fault(addr, access, info),
+            Trap::Fault { addr, access, info } => cx.memory_fault(addr, access, info).await,
             Trap::Exception { signo, code, addr, info } => cx.exception(signo, code, addr, info),
             Trap::Interrupted => cx.publish_times(),
             Trap::Dead => cx.task.kill_group(crate::signal::SIGKILL),

@@ -1,6 +1,7 @@
 //! Runs programs natively and inside, and compares.
 
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
@@ -83,14 +84,15 @@ pub(crate) fn finish(command: &mut Command, input: &[u8]) -> Ran {
     Ran {
         stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
-        code: out.status.code(),
+        // By the shell's convention, in which the sandbox reports how its guest ended.
+        code: out.status.code().or(out.status.signal().map(|n| 128 + n)),
     }
 }
 
 /// Runs `argv` natively and inside with the same environment and input, and demands the same
 /// output and status.
 pub(crate) fn same_with_input(argv: &[&str], input: &[u8]) {
-    let env = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C"), ("HOME", "/")];
+    let env = [("HOME", "/"), ("LC_ALL", "C"), ("PATH", "/usr/local/bin:/usr/bin:/bin")];
     let native = finish(
         Command::new(argv[0]).args(&argv[1..]).env_clear().envs(env).current_dir("/"),
         input,
