@@ -34,10 +34,10 @@ fn errors() -> Step {
 }
 
 fn contexts() -> Step {
-    let mut c = Context::new(Arch::X86_64, FpuLayout::fxsave());
+    let mut c = Context::new(Arch::X86_64, &FpuLayout::fxsave());
     c.set_return(7);
     ensure(c.fork().return_value() == 7, 2)?;
-    ensure(Context::new(Arch::Aarch64, FpuLayout::fpsimd()).sp() == 0, 3)
+    ensure(Context::new(Arch::Aarch64, &FpuLayout::fpsimd()).sp() == 0, 3)
 }
 
 fn address_space() -> Step {

@@ -1,4 +1,4 @@
-//! `/proc`; proc(5). The names are data ([`table`]), the text comes from the kernel
+//! `/proc`; proc(5). The names are data (`table`), the text comes from the kernel
 //! ([`ProcSource`]), and this module only knows how directories, links and files of that kind
 //! behave. Nothing is cached: every look-up asks whether the task still lives.
 

@@ -1,7 +1,7 @@
 //! Sockets that exist only inside the sandbox: AF_UNIX, and AF_INET and AF_INET6 over a loopback
 //! interface that leads nowhere else.
 //!
-//! All of them are queues of messages ([`inbox`]) at endpoints that know each other. A connection
+//! All of them are queues of messages (`inbox`) at endpoints that know each other. A connection
 //! is two endpoints with each other as peer, whether its names are paths or ports: what differs
 //! between AF_UNIX streams and TCP is how a connection is made and how it breaks, not how bytes
 //! move. No call blocks; one that would, answers `EAGAIN`, and the caller waits for the socket's

@@ -1,6 +1,6 @@
 //! System V shared memory, semaphores and message queues; sysvipc(7).
 //!
-//! Everything belongs to one kernel ([`Ipc`]). Identifiers are Linux's: a slot number with a
+//! Everything belongs to one kernel (`Ipc`). Identifiers are Linux's: a slot number with a
 //! sequence number above it, so that an old identifier does not name a new object.
 
 mod abi;
