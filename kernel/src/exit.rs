@@ -149,14 +149,13 @@ impl Kernel {
         let (parent, pgid, sid) = (proc.parent, proc.pgid, proc.sid);
         let children = core::mem::take(&mut proc.children);
         let mut after = After::default();
-        let reaper = tree.reaper(tgid);
+        let reaper = if children.is_empty() { None } else { tree.reaper(tgid) };
         for child in children {
-            adopt(&mut tree, child, reaper, &mut after);
+            adopt(&mut tree, child, reaper, &mut after, (pgid, sid));
         }
         // Stopped groups that nobody can continue any more (`exit_notify`).
-        if tree.is_orphaned(pgid, Some(tgid)) && tree.has_stopped(pgid) {
-            after.orphaned.push(pgid);
-        }
+        let outside = tree.procs.get(&parent).map(|p| (p.pgid, p.sid));
+        orphan(&tree, &mut after, outside, (pgid, sid), Some(tgid));
         if tgid == INIT {
             tree.closed = true;
             *self.init_status.lock() = Some(status);
@@ -235,10 +234,16 @@ struct After {
 
 /// Gives one child of an ended process to `reaper`; without one, or when that ignores its
 /// children, a zombie goes at once.
-fn adopt(tree: &mut crate::tree::Tree, child: i32, reaper: Option<i32>, after: &mut After) {
+fn adopt(
+    tree: &mut crate::tree::Tree,
+    child: i32,
+    reaper: Option<i32>,
+    after: &mut After,
+    from: (i32, i32),
+) {
     tree.reparent(child, reaper.unwrap_or(0), reaper.unwrap_or(0));
     let Some(p) = tree.procs.get(&child) else { return };
-    let (group, pgid, zombie) = (p.group.clone(), p.pgid, p.zombie.is_some());
+    let (group, own, zombie) = (p.group.clone(), (p.pgid, p.sid), p.zombie.is_some());
     let signo = group.any_thread().map_or(0, |t| t.policy.lock().parent_death_signal);
     if signo != 0 {
         after.parent_deaths.push((group.clone(), signo));
@@ -251,9 +256,25 @@ fn adopt(tree: &mut crate::tree::Tree, child: i32, reaper: Option<i32>, after: &
         _ if zombie => drop(tree.remove_proc(child)),
         _ => {}
     }
-    let known = zombie || after.orphaned.contains(&pgid);
-    if !known && tree.is_orphaned(pgid, None) && tree.has_stopped(pgid) {
-        after.orphaned.push(pgid);
+    if !zombie {
+        orphan(tree, after, Some(from), own, None);
+    }
+}
+
+/// Notes the group of `own`, a process group and session, if it has stopped members that nobody
+/// can continue now that the link to `outside` is gone. Only a link to another group of the same
+/// session made a difference (`kill_orphaned_pgrp`).
+fn orphan(
+    tree: &crate::tree::Tree,
+    after: &mut After,
+    outside: Option<(i32, i32)>,
+    own: (i32, i32),
+    without: Option<i32>,
+) {
+    let linked = outside.is_some_and(|(pgid, sid)| pgid != own.0 && sid == own.1);
+    let new = linked && !after.orphaned.contains(&own.0);
+    if new && tree.is_orphaned(own.0, without) && tree.has_stopped(own.0) {
+        after.orphaned.push(own.0);
     }
 }
 
