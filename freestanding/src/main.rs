@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+mod runtime;
 mod start;
 
 use alloc::sync::Arc;

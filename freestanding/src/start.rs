@@ -18,7 +18,7 @@ extern "C" fn main() -> ! {
     exit(crate::run().err().unwrap_or(0))
 }
 
-fn exit(code: i32) -> ! {
+pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: exit_group(2) does not return.
     unsafe { asm!("syscall", in("rax") 231, in("rdi") code, options(noreturn)) }
 }
