@@ -43,7 +43,7 @@ same_as_native! {
     bash_substitution: ["/bin/bash", "-c", "x=$(/bin/echo hi; exit 5); echo $? $x"];
     bash_trap: ["/bin/bash", "-c", "trap 'echo caught' USR1; kill -USR1 $$; echo after"];
     bash_background: ["/bin/bash", "-c", "sleep 0.1 & wait $!; echo $?"];
-    stopped_beside_others_that_end: ["/bin/bash", "-c", "sleep 100 & kill -STOP $!; /bin/true; (exit 3); /bin/true; kill -KILL $!; wait $!; echo $?"];
+    stopped_beside_others_that_end: ["/bin/bash", "-c", "exec 2>/dev/null; sleep 100 & kill -STOP $!; /bin/true; (exit 3); /bin/true; kill -KILL $!; wait $!; echo $?"];
     bash_heredoc: ["/bin/bash", "-c", "cat <<< hello; cat < <(echo from process)"];
     bash_files: ["/bin/bash", "-c", "cd /tmp && mkdir d$$ && cd d$$ && echo x > f && cat f && mv f g && ls && rm g && cd .. && rmdir d$$"];
     killed: ["/bin/bash", "-c", "kill -TERM $$"];
