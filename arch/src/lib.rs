@@ -59,8 +59,8 @@
 //!         restorer: 0x3000,
 //!         mask: SignalSet::EMPTY,
 //!     },
-//!     info: SigInfo::kill(10, SI_USER, 1, 0),
-//!     mask: SignalSet::of(2),
+//!     info: SigInfo::user(10, SI_USER, 1, 0),
+//!     mask: SignalSet::of(&[2]),
 //!     fault: FaultState::default(),
 //!     trampoline: None,
 //! };
@@ -69,7 +69,7 @@
 //! assert_eq!(thread.ip(), 0x2000);
 //!
 //! let back = pop_frame(&mut thread, &mem)?;
-//! assert_eq!((thread.ip(), thread.sp(), back.mask), (0x1000, 0xff00, SignalSet::of(2)));
+//! assert_eq!((thread.ip(), thread.sp(), back.mask), (0x1000, 0xff00, SignalSet::of(&[2])));
 //! # Ok::<(), Errno>(())
 //! ```
 //!

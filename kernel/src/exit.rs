@@ -2,7 +2,7 @@
 
 use crate::group::Stop;
 use crate::signal::{
-    ActionFlags, Info, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SigSet, child_info,
+    SIG_IGN, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SaFlags, SigInfo, SignalSet, child_info,
 };
 use crate::task::TaskCx;
 use crate::tree::INIT;
@@ -57,7 +57,7 @@ fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> bool {
     // Signals of the process that this thread was to take need another one.
     let pending = state.pending.set();
     for t in &state.threads {
-        if !pending.without(t.blocked()).is_empty() {
+        if !pending.difference(t.blocked()).is_empty() {
             t.recalculate(&state);
             t.wake();
         }
@@ -124,7 +124,7 @@ impl Kernel {
         }
         for t in deaths {
             let signo = t.policy.lock().parent_death_signal;
-            let info = Info::user(signo, crate::signal::SI_USER, task.tgid(), task.creds().uid);
+            let info = SigInfo::user(signo, crate::signal::SI_USER, task.tgid(), task.creds().uid);
             // It may end itself meanwhile.
             let _ = t.group_ref().post(signo, info);
         }
@@ -170,7 +170,7 @@ impl Kernel {
         let (code, value) = status.child_code();
         let info = {
             let mut i = child_info(group, code, value);
-            i = Info::child(code, tgid, uid, value, i.utime(), i.stime());
+            i = SigInfo::child(code, tgid, uid, value).with_times(i.times().0, i.times().1);
             i.signo = exit_signal as i32;
             i
         };
@@ -197,10 +197,10 @@ impl Kernel {
         }
         for (group, signo) in after.parent_deaths {
             // It may end itself meanwhile.
-            let _ = group.post(signo, Info::kernel(signo));
+            let _ = group.post(signo, SigInfo::kernel(signo));
         }
         for group in after.kill {
-            let _ = group.post(SIGKILL, Info::kernel(SIGKILL));
+            let _ = group.post(SIGKILL, SigInfo::kernel(SIGKILL));
         }
         for group in after.tell {
             group.children.notify(Events::IN);
@@ -299,7 +299,7 @@ fn hand_children_over(tree: &mut crate::tree::Tree, task: &Arc<Task>) -> Vec<Arc
 fn ignores_children(parent: &Arc<ThreadGroup>) -> bool {
     let state = parent.lock();
     let action = state.handlers.lock().get(SIGCHLD);
-    action.handler == SIG_IGN || action.action_flags().contains(ActionFlags::NOCLDWAIT)
+    action.handler == SIG_IGN || action.flags.contains(SaFlags::NOCLDWAIT)
 }
 
 /// Kills every other thread of the group, for execve(2).
@@ -316,7 +316,7 @@ pub(crate) fn kill_siblings(task: &Arc<Task>) -> bool {
         t.signals.lock().stopped = false;
         t.recalculate(&state);
         if !Arc::ptr_eq(t, task) {
-            t.store_mask(SigSet::FULL);
+            t.store_mask(SignalSet::FULL);
             t.wake();
         }
     }

@@ -1,7 +1,7 @@
 //! The first process.
 
 use crate::image::LoadArgs;
-use crate::signal::{SIGCHLD, SigSet};
+use crate::signal::{SIGCHLD, SignalSet};
 use crate::syscalls::process::Opener;
 use crate::task::{Policy, Resources, TaskCx, TaskParts, run};
 use crate::{
@@ -97,7 +97,7 @@ impl Kernel {
                 creds: Arc::new(args.creds),
                 comm: image.name,
                 interrupt: context.interrupter(),
-                mask: SigSet::EMPTY,
+                mask: SignalSet::EMPTY,
                 altstack: AltStack::DISABLED,
                 policy: Policy { personality: args.personality, ..Policy::default() },
                 seccomp: crate::seccomp::State::default(),

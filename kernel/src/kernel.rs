@@ -1,6 +1,6 @@
 //! The kernel: everything that its tasks have in common.
 
-use crate::signal::Info;
+use crate::signal::SigInfo;
 use crate::timers::TimerService;
 use crate::tree::Tree;
 use crate::{ClockId, Embedder, ExitStatus, Registry, SyscallTracer, Task, ThreadGroup};
@@ -275,7 +275,7 @@ impl Kernel {
     pub fn kill_all(&self) {
         let groups: Vec<_> = self.tree().procs.values().map(|p| p.group.clone()).collect();
         for g in groups {
-            let info = Info::kernel(crate::signal::SIGKILL);
+            let info = SigInfo::kernel(crate::signal::SIGKILL);
             // A group that is ending already is fine.
             let _ = g.post(crate::signal::SIGKILL, info);
         }

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::records::{self, FPSIMD_RECORD, Found};
 use super::regs::{Registers, pstate};
 use crate::fpu::{FPSIMD, FpuKind};
-use crate::signal::{AltStack, Popped, SaFlags, SigInfo, SignalDelivery, SignalSet, StackT};
+use crate::signal::{AltStack, Popped, SIGINFO_SIZE, SaFlags, SignalDelivery, SignalSet, StackT};
 use crate::{Addr, FpuLayout, Permissions, UserMemory, UserMemoryExt};
 use alloc::vec;
 use core::mem::offset_of;
@@ -39,8 +39,8 @@ pub struct UContext {
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct RtSigFrame {
-    /// What the handler's second argument points to.
-    pub info: SigInfo,
+    /// What the handler's second argument points to: `siginfo_t`.
+    pub info: [u8; SIGINFO_SIZE],
     /// What the handler's third argument points to.
     pub uc: UContext,
 }
@@ -92,7 +92,7 @@ pub(crate) fn push(
 
     let mut head = RtSigFrame::new_zeroed();
     if f.action.flags.contains(SaFlags::SIGINFO) {
-        head.info = f.info;
+        head.info = f.info.to_bytes();
     }
     head.uc.stack = (*altstack).into();
     head.uc.sigmask = f.mask;

@@ -1,16 +1,17 @@
 //! What a signal carries.
 
 use super::code;
+use super::number::{SIGCHLD, SIGSYS};
 use crate::Addr;
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// `SIGCHLD`.
-const SIGCHLD: i32 = 17;
-/// `SIGSYS`.
-const SIGSYS: i32 = 31;
+/// Bytes of `siginfo_t` in user memory.
+pub const SIGINFO_SIZE: usize = 128;
 
-/// `siginfo_t`: 128 bytes, of which the kernel uses 48 at most.
-#[derive(Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// What a kernel keeps of a `siginfo_t`: `struct kernel_siginfo`, 48 of its
+/// [`SIGINFO_SIZE`] bytes. The rest is zero wherever the kernel writes it, and the words that a
+/// queue of pending signals would spend on it are saved.
+#[derive(Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SigInfo {
     /// `si_signo`.
@@ -22,10 +23,9 @@ pub struct SigInfo {
     pad: i32,
     /// The union `_sifields` as words.
     fields: [u64; 4],
-    rest: [u64; 10],
 }
 
-static_assertions::const_assert_eq!(size_of::<SigInfo>(), 128);
+static_assertions::const_assert_eq!(size_of::<SigInfo>(), 48);
 static_assertions::const_assert_eq!(core::mem::offset_of!(SigInfo, fields), 16);
 
 const fn pair(low: i32, high: u32) -> u64 {
@@ -33,27 +33,27 @@ const fn pair(low: i32, high: u32) -> u64 {
 }
 
 impl SigInfo {
-    /// A signal without more to say.
-    pub const fn new(signo: i32, code: i32) -> SigInfo {
-        SigInfo::with(signo, code, [0; 4])
+    const fn with(signo: u32, code: i32, fields: [u64; 4]) -> SigInfo {
+        SigInfo { signo: signo as i32, errno: 0, code, pad: 0, fields }
     }
 
-    const fn with(signo: i32, code: i32, fields: [u64; 4]) -> SigInfo {
-        SigInfo { signo, errno: 0, code, pad: 0, fields, rest: [0; 10] }
+    /// From the kernel, without more to say (`SEND_SIG_PRIV`).
+    pub const fn kernel(signo: u32) -> SigInfo {
+        SigInfo::with(signo, code::SI_KERNEL, [0; 4])
     }
 
-    /// From kill(2) or, with the code [`code::SI_TKILL`], tgkill(2).
-    pub const fn kill(signo: i32, code: i32, pid: i32, uid: u32) -> SigInfo {
+    /// From a process: kill(2) with the code [`code::SI_USER`], tgkill(2) with [`code::SI_TKILL`].
+    pub const fn user(signo: u32, code: i32, pid: i32, uid: u32) -> SigInfo {
         SigInfo::with(signo, code, [pair(pid, uid), 0, 0, 0])
     }
 
     /// From sigqueue(3) and others that carry a value.
-    pub const fn queue(signo: i32, code: i32, pid: i32, uid: u32, value: u64) -> SigInfo {
+    pub const fn queue(signo: u32, code: i32, pid: i32, uid: u32, value: u64) -> SigInfo {
         SigInfo::with(signo, code, [pair(pid, uid), value, 0, 0])
     }
 
     /// Of an instruction: a fault or trap at `addr`.
-    pub const fn fault(signo: i32, code: i32, addr: Addr) -> SigInfo {
+    pub const fn fault(signo: u32, code: i32, addr: Addr) -> SigInfo {
         SigInfo::with(signo, code, [addr.0, 0, 0, 0])
     }
 
@@ -71,12 +71,19 @@ impl SigInfo {
     }
 
     /// Of a POSIX timer.
-    pub const fn timer(signo: i32, id: i32, overrun: i32, value: u64) -> SigInfo {
+    pub const fn timer(signo: u32, id: i32, overrun: i32, value: u64) -> SigInfo {
         SigInfo::with(signo, code::SI_TIMER, [pair(id, overrun as u32), value, 0, 0])
     }
 
+    /// The same timer's with another overrun count.
+    #[must_use]
+    pub const fn with_overrun(mut self, overrun: i32) -> SigInfo {
+        self.fields[0] = pair(self.timer_id(), overrun as u32);
+        self
+    }
+
     /// Of file descriptor `fd` with the events `band`.
-    pub const fn poll(signo: i32, code: i32, band: i64, fd: i32) -> SigInfo {
+    pub const fn poll(signo: u32, code: i32, band: i64, fd: i32) -> SigInfo {
         SigInfo::with(signo, code, [band as u64, pair(fd, 0), 0, 0])
     }
 
@@ -88,20 +95,27 @@ impl SigInfo {
         info
     }
 
-    /// From a whole `siginfo_t`.
-    pub const fn from_bytes(bytes: [u8; 128]) -> SigInfo {
-        zerocopy::transmute!(bytes)
+    /// `siginfo_t` as user memory holds it; padding and what the kernel does not keep are zero.
+    pub fn to_bytes(&self) -> [u8; SIGINFO_SIZE] {
+        let mut out = [0; SIGINFO_SIZE];
+        let kept = SigInfo { pad: 0, ..*self };
+        out[..size_of::<SigInfo>()].copy_from_slice(kept.as_bytes());
+        out
     }
 
-    /// From the first bytes of a `siginfo_t`; what is missing is zero.
+    /// What the kernel keeps of a `siginfo_t`, or of its first bytes; what is missing is zero.
     pub fn from_prefix(bytes: &[u8]) -> SigInfo {
-        let mut info = SigInfo::new_zeroed();
-        let to = info.as_mut_bytes();
-        let n = bytes.len().min(to.len());
-        if let (Some(to), Some(from)) = (to.get_mut(..n), bytes.get(..n)) {
-            to.copy_from_slice(from);
+        let mut info = SigInfo::default();
+        for (to, from) in info.as_mut_bytes().iter_mut().zip(bytes) {
+            *to = *from;
         }
+        info.pad = 0;
         info
+    }
+
+    /// Whether a process sent it, rather than the kernel (`SI_FROMUSER`).
+    pub const fn is_from_user(&self) -> bool {
+        self.code <= 0
     }
 
     /// `si_pid`, where the code has one.

@@ -1,9 +1,7 @@
 //! Sets of signals.
 
+use super::number::{SIGKILL, SIGNAL_COUNT, SIGSTOP};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
-/// Signals that there are: `1..=64`.
-pub const SIGNAL_COUNT: u32 = 64;
 
 /// A set of signals in the kernel's `sigset_t` form: bit `n - 1` stands for signal `n`.
 ///
@@ -24,11 +22,16 @@ impl SignalSet {
     /// Every signal.
     pub const FULL: SignalSet = SignalSet(u64::MAX);
     /// `SIGKILL` and `SIGSTOP`, which can be neither blocked, caught nor ignored.
-    pub const UNBLOCKABLE: SignalSet = SignalSet(bit(9) | bit(19));
+    pub const UNBLOCKABLE: SignalSet = SignalSet::of(&[SIGKILL, SIGSTOP]);
 
-    /// The set with `signo` alone.
-    pub const fn of(signo: u32) -> SignalSet {
-        SignalSet(bit(signo))
+    /// The set of the signals listed.
+    pub const fn of(mut signals: &[u32]) -> SignalSet {
+        let mut bits = 0;
+        while let [first, rest @ ..] = signals {
+            bits |= bit(*first);
+            signals = rest;
+        }
+        SignalSet(bits)
     }
 
     /// Adds a signal.
@@ -74,13 +77,24 @@ impl SignalSet {
         SignalSet(self.0 & other.0)
     }
 
+    /// The lowest number of the set.
+    pub const fn first(self) -> Option<u32> {
+        if self.0 == 0 { None } else { Some(self.0.trailing_zeros() + 1) }
+    }
+
+    /// What of this set can be blocked.
+    #[must_use]
+    pub const fn blockable(self) -> SignalSet {
+        self.difference(SignalSet::UNBLOCKABLE)
+    }
+
     /// The numbers of the set, ascending.
     pub fn iter(self) -> impl Iterator<Item = u32> {
-        let mut left = self.0;
+        let mut left = self;
         core::iter::from_fn(move || {
-            let n = left.trailing_zeros();
-            left &= left.wrapping_sub(1);
-            (n < 64).then_some(n + 1)
+            let n = left.first()?;
+            left.remove(n);
+            Some(n)
         })
     }
 }

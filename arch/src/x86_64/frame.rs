@@ -6,7 +6,7 @@
 use super::context::Context;
 use super::regs::{Registers, USER_CS, USER_DS, eflags};
 use crate::fpu::{EXTENDED, FpuKind, LEGACY};
-use crate::signal::{AltStack, Popped, SaFlags, SigInfo, SignalDelivery, SignalSet, StackT};
+use crate::signal::{AltStack, Popped, SIGINFO_SIZE, SaFlags, SignalDelivery, SignalSet, StackT};
 use crate::{Addr, FpuLayout, UserMemory, UserMemoryExt};
 use alloc::vec;
 use core::mem::offset_of;
@@ -92,8 +92,8 @@ pub struct RtSigFrame {
     pub pretcode: u64,
     /// What the handler's third argument points to.
     pub uc: UContext,
-    /// What the handler's second argument points to.
-    pub info: SigInfo,
+    /// What the handler's second argument points to: `siginfo_t`.
+    pub info: [u8; SIGINFO_SIZE],
 }
 
 static_assertions::const_assert_eq!(size_of::<SigContext>(), 256);
@@ -160,7 +160,7 @@ pub(crate) fn push(
     head.uc.mcontext.fpstate = state;
     head.uc.sigmask = f.mask;
     if f.action.flags.contains(SaFlags::SIGINFO) {
-        head.info = f.info;
+        head.info = f.info.to_bytes();
     }
     // One buffer and one copy: the gap between frame and state is at most alignment.
     let gap = (state - frame) as usize;

@@ -1,6 +1,6 @@
 //! Flags of clone(2), and which of them go together.
 
-use crate::signal::COUNT;
+use crate::signal::SIGNAL_COUNT;
 use syserr::Errno;
 
 bitflags::bitflags! {
@@ -123,7 +123,7 @@ impl CloneArgs {
         if bad || (self.is_clone3 && clone3) || (!self.is_clone3 && clone) {
             return Err(Errno::EINVAL);
         }
-        if self.is_clone3 && self.exit_signal > COUNT {
+        if self.is_clone3 && self.exit_signal > SIGNAL_COUNT {
             return Err(Errno::EINVAL);
         }
         if self.flags.intersects(F::NAMESPACES) {

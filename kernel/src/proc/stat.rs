@@ -41,7 +41,7 @@ pub(super) fn stat(kernel: &Kernel, task: &Task, ptys: Option<&Ptys>) -> Vec<u8>
     let start = (task.start_time() - kernel.boot_time().0) / TICK;
     let exit_code = kernel.zombie_status(task.tgid()).map_or(0, |s| s.wait_status());
     let exit_signal = if task.is_leader() { group.lock().exit_signal as i32 } else { -1 };
-    let low = |s: crate::signal::SigSet| s.0 & 0x7fff_ffff;
+    let low = |s: crate::signal::SignalSet| s.0 & 0x7fff_ffff;
     let name = String::from_utf8_lossy(task.comm().as_bytes()).into_owned();
     format!(
         "{} ({name}) {} {} {} {} {tty} {foreground} {} 0 0 0 0 {} {} {} {} {shown_priority} {nice} \

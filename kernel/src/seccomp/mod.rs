@@ -4,12 +4,12 @@ mod bpf;
 
 pub use bpf::{Instruction, MAX_INSTRUCTIONS, Program};
 
-use crate::signal::{Info, SIGSYS};
+use crate::signal::{SIGSYS, SigInfo};
 use crate::task::TaskCx;
 use crate::{Args, ExitStatus, Outcome, Task};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use arch::Arch;
+use arch::{Addr, Arch};
 use sync::atomic::Ordering;
 use syserr::Errno;
 
@@ -140,7 +140,7 @@ pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Option<Outcome> {
             None => Outcome::Done(Ok(0)),
         }),
         action::TRAP => {
-            let info = Info::seccomp(cx.image.arch.ip(), nr as i32, arch, value as i32);
+            let info = SigInfo::seccomp(Addr(cx.image.arch.ip()), nr as i32, arch, value as i32);
             // As if the call had not been made: the handler may change the result.
             cx.task.force_signal(info);
             Some(Outcome::Keep)

@@ -1,18 +1,18 @@
 //! Delivery: from a pending signal to a handler's frame, a stop, or the end.
 
-use super::{ActionFlags, DefaultAction, Info, SIGSEGV, SIGSTOP, SigAction, SigSet};
+use super::{DefaultAction, SIGSEGV, SIGSTOP, SaFlags, SigAction, SigInfo, SignalSet};
 use super::{SIG_DFL, default_action};
 use crate::task::TaskCx;
 use crate::{Attention, ExitStatus, Task};
 use arch::signal::minsigstksz;
-use arch::{FaultState, SaFlags, SignalDelivery, SignalSet};
+use arch::{FaultState, SignalDelivery};
 use syserr::{Errno, RestartAction};
 
 impl Task {
     /// Takes the next signal that can be delivered: those of the thread's own instructions first,
     /// then its own, then its group's; lowest number first. With it comes its action, which
     /// `SA_RESETHAND` has reset already.
-    fn next_signal(&self) -> Option<(Info, SigAction)> {
+    fn next_signal(&self) -> Option<(SigInfo, SigAction)> {
         let mut state = self.group_ref().lock();
         let blocked = self.blocked();
         let info = {
@@ -25,7 +25,7 @@ impl Task {
         let signo = info.signo as u32;
         let mut handlers = state.handlers.lock();
         let action = handlers.get(signo);
-        if action.caught().is_some() && action.action_flags().contains(ActionFlags::RESETHAND) {
+        if action.caught().is_some() && action.flags.contains(SaFlags::RESETHAND) {
             // Only the handler goes; flags and mask stay.
             handlers.set(signo, SigAction { handler: SIG_DFL, ..action });
         }
@@ -56,7 +56,7 @@ impl Task {
     }
 
     /// Takes the temporary mask's predecessor, which a handler returns to.
-    fn take_saved_mask(&self) -> Option<SigSet> {
+    fn take_saved_mask(&self) -> Option<SignalSet> {
         let _state = self.group_ref().lock();
         let saved = self.signals.lock().saved_mask.take();
         self.clear_attention(Attention::MASK);
@@ -80,7 +80,7 @@ impl TaskCx {
 
     /// A handler runs: what becomes of the system call that was broken off.
     fn settle_restart(&mut self, action: &SigAction) {
-        let sa_restart = action.action_flags().contains(ActionFlags::RESTART);
+        let sa_restart = action.flags.contains(SaFlags::RESTART);
         self.interrupted = false;
         match self.restart.take().map(|r| r.with_handler(sa_restart)) {
             None => {}
@@ -90,20 +90,15 @@ impl TaskCx {
         }
     }
 
-    fn enter_handler(&mut self, info: &Info, action: &SigAction) {
+    fn enter_handler(&mut self, info: &SigInfo, action: &SigAction) {
         let task = self.task.clone();
         let signo = info.signo as u32;
         let blocked = task.blocked();
         let mask = task.take_saved_mask().unwrap_or(blocked);
         let signal = SignalDelivery {
-            info: info.to_arch(),
-            action: arch::SigAction {
-                handler: action.handler,
-                flags: SaFlags::from_bits_truncate(action.flags),
-                restorer: action.restorer,
-                mask: SignalSet(action.mask),
-            },
-            mask: SignalSet(mask.0),
+            info: *info,
+            action: *action,
+            mask,
             fault: FaultState {
                 trapno: self.fault.trapno,
                 error_code: self.fault.error_code,
@@ -122,8 +117,8 @@ impl TaskCx {
             return;
         }
         self.context.push_fpu(&self.image.arch);
-        let mut new = blocked.or(SigSet(action.mask));
-        if !action.action_flags().contains(ActionFlags::NODEFER) {
+        let mut new = blocked.union(action.mask);
+        if !action.flags.contains(SaFlags::NODEFER) {
             new.insert(signo);
         }
         {
@@ -144,7 +139,7 @@ impl TaskCx {
         if signo == SIGSEGV {
             self.task.kill_group(SIGSEGV);
         } else {
-            self.task.force_signal(Info::kernel(SIGSEGV));
+            self.task.force_signal(SigInfo::kernel(SIGSEGV));
         }
     }
 
@@ -156,7 +151,7 @@ impl TaskCx {
             Ok(back) => {
                 self.context.push_fpu(&self.image.arch);
                 self.image.arch.clear_syscall();
-                self.task.set_mask(SigSet(back.mask.0));
+                self.task.set_mask(back.mask);
                 let minimum = minsigstksz(self.image.arch.arch());
                 let _state = self.task.group_ref().lock();
                 let mut own = self.task.signals.lock();

@@ -1,6 +1,6 @@
 //! Signal masks of threads.
 
-use super::{Info, SigSet};
+use super::{SigInfo, SignalSet};
 use crate::Attention;
 use crate::Task;
 use crate::group::{GroupState, Stop};
@@ -8,7 +8,7 @@ use sync::atomic::Ordering;
 
 impl Task {
     /// Replaces the mask. `SIGKILL` and `SIGSTOP` cannot be blocked.
-    pub fn set_mask(&self, mask: SigSet) {
+    pub fn set_mask(&self, mask: SignalSet) {
         let state = self.group_ref().lock();
         self.store_mask(mask);
         self.recalculate(&state);
@@ -17,7 +17,7 @@ impl Task {
     /// Replaces the mask until the system call that is running ends, as ppoll(2) and its relatives
     /// do. When a signal ends the call, its handler runs under the temporary mask and returns to
     /// the old one.
-    pub fn set_temporary_mask(&self, mask: SigSet) {
+    pub fn set_temporary_mask(&self, mask: SignalSet) {
         let state = self.group_ref().lock();
         {
             let mut own = self.signals.lock();
@@ -41,7 +41,7 @@ impl Task {
         self.recalculate(&state);
     }
 
-    pub(crate) fn store_mask(&self, mask: SigSet) {
+    pub(crate) fn store_mask(&self, mask: SignalSet) {
         self.mask.store(mask.blockable().0, Ordering::Release);
     }
 
@@ -55,8 +55,8 @@ impl Task {
     fn reasons(&self, state: &GroupState) -> Attention {
         let own = self.signals.lock();
         let mut why = Attention::empty();
-        let pending = own.pending.set().or(state.pending.set());
-        if !pending.without(self.blocked()).is_empty() {
+        let pending = own.pending.set().union(state.pending.set());
+        if !pending.difference(self.blocked()).is_empty() {
             why |= Attention::SIGNAL;
         }
         if own.must_stop || (own.stopped && state.stop != Stop::None) {
@@ -77,9 +77,9 @@ impl Task {
 
     /// Takes a pending signal out that is in `wanted`, blocked or not: signalfd(2),
     /// sigtimedwait(2). The thread's own come first.
-    pub fn dequeue_signal(&self, wanted: SigSet) -> Option<Info> {
+    pub fn dequeue_signal(&self, wanted: SignalSet) -> Option<SigInfo> {
         let mut state = self.group_ref().lock();
-        let not = SigSet(!wanted.blockable().0);
+        let not = SignalSet(!wanted.blockable().0);
         let taken = self.signals.lock().pending.pop(not);
         let info = taken.or_else(|| state.pending.pop(not));
         if info.is_some() {
@@ -90,14 +90,14 @@ impl Task {
     }
 
     /// Pending signals of the thread and its group; sigpending(2) shows the blocked ones.
-    pub fn pending_signals(&self) -> SigSet {
+    pub fn pending_signals(&self) -> SignalSet {
         let state = self.group_ref().lock();
         let own = self.signals.lock().pending.set();
-        own.or(state.pending.set())
+        own.union(state.pending.set())
     }
 
     /// Signals sent to this thread alone, for `/proc/PID/status`.
-    pub fn private_pending(&self) -> SigSet {
+    pub fn private_pending(&self) -> SignalSet {
         let _state = self.group_ref().lock();
         self.signals.lock().pending.set()
     }

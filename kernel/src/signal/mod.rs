@@ -5,9 +5,11 @@
 //! thread that has something to look at has a bit in [`crate::Attention`], so the way from a
 //! system call back to user code costs one load when there is nothing.
 
+//!
+//! The numbers, sets and structures that programs see are those of [`arch::signal`].
+
 mod action;
 mod deliver;
-mod info;
 mod mask;
 mod pending;
 mod send;
@@ -15,13 +17,16 @@ mod set;
 mod stop;
 mod targets;
 
-pub use action::{
-    ActionFlags, DefaultAction, Handlers, SIG_DFL, SIG_IGN, SigAction, default_action,
+pub use action::{DefaultAction, Handlers, default_action};
+pub use arch::signal::{
+    SIG_DFL, SIG_IGN, SIGINFO_SIZE, SIGNAL_COUNT, SaFlags, SigAction, SigInfo, SignalSet, code,
+    number,
 };
-pub use info::*;
+pub use code::*;
+pub use number::*;
 pub use pending::{Pending, Queued};
 pub use send::Sender;
-pub use set::*;
+pub use set::{CORE, IGNORED, STOPPING, SYNCHRONOUS, next_of};
 pub use targets::Target;
 
 pub(crate) use send::begin_exit;

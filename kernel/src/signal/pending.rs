@@ -1,6 +1,6 @@
 //! Signals that were sent and not yet delivered.
 
-use super::{Info, SIGRTMIN, SigSet};
+use super::{SIGRTMIN, SYNCHRONOUS, SigInfo, SignalSet, next_of};
 use alloc::collections::VecDeque;
 use syserr::Errno;
 
@@ -22,13 +22,13 @@ pub enum Queued {
 /// `kernel/signal.c`).
 #[derive(Clone, Debug, Default)]
 pub struct Pending {
-    set: SigSet,
-    queue: VecDeque<Info>,
+    set: SignalSet,
+    queue: VecDeque<SigInfo>,
 }
 
 impl Pending {
     /// What is pending.
-    pub fn set(&self) -> SigSet {
+    pub fn set(&self) -> SignalSet {
         self.set
     }
 
@@ -51,7 +51,7 @@ impl Pending {
     ///
     /// # Errors
     /// `EAGAIN` when there is no room and the sender must know: sigqueue(3) of a real-time signal.
-    pub fn push(&mut self, signo: u32, info: Info, room: bool) -> Result<Queued, Errno> {
+    pub fn push(&mut self, signo: u32, info: SigInfo, room: bool) -> Result<Queued, Errno> {
         let standard = signo < SIGRTMIN;
         if standard && self.set.contains(signo) {
             return Ok(Queued::Merged);
@@ -71,14 +71,14 @@ impl Pending {
     }
 
     /// Takes the next signal out that is not in `blocked`.
-    pub fn pop(&mut self, blocked: SigSet) -> Option<Info> {
-        let signo = self.set.without(blocked).first()?;
+    pub fn pop(&mut self, blocked: SignalSet) -> Option<SigInfo> {
+        let signo = next_of(self.set.difference(blocked))?;
         Some(self.take(signo))
     }
 
     /// Takes a synchronous signal out that an instruction, not a process, caused.
-    pub fn pop_synchronous(&mut self, blocked: SigSet) -> Option<Info> {
-        let open = self.set.without(blocked).and(SigSet::SYNCHRONOUS);
+    pub fn pop_synchronous(&mut self, blocked: SignalSet) -> Option<SigInfo> {
+        let open = self.set.difference(blocked).intersection(SYNCHRONOUS);
         if open.is_empty() {
             return None;
         }
@@ -87,21 +87,21 @@ impl Pending {
         Some(self.take(signo))
     }
 
-    fn take(&mut self, signo: u32) -> Info {
-        let is = |i: &Info| i.signo as u32 == signo;
+    fn take(&mut self, signo: u32) -> SigInfo {
+        let is = |i: &SigInfo| i.signo as u32 == signo;
         let at = self.queue.iter().position(is);
         let info = at.and_then(|at| self.queue.remove(at));
         if !self.queue.iter().any(is) {
             self.set.remove(signo);
         }
         // Without an entry, as Linux: sent by nobody in particular.
-        info.unwrap_or(Info::user(signo, super::SI_USER, 0, 0))
+        info.unwrap_or(SigInfo::user(signo, super::SI_USER, 0, 0))
     }
 
     /// Drops every signal of `which`.
-    pub fn discard(&mut self, which: SigSet) {
-        if !self.set.and(which).is_empty() {
-            self.set = self.set.without(which);
+    pub fn discard(&mut self, which: SignalSet) {
+        if !self.set.intersection(which).is_empty() {
+            self.set = self.set.difference(which);
             self.queue.retain(|i| !which.contains(i.signo as u32));
         }
     }

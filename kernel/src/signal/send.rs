@@ -1,6 +1,6 @@
 //! Sending: side effects, pending sets, and who is to take it.
 
-use super::{Info, Queued, SIGCONT, SIGKILL, SigSet};
+use super::{Queued, SIGCONT, SIGKILL, STOPPING, SigInfo, SignalSet};
 use crate::group::{GroupState, Stop};
 use crate::{Attention, ExitStatus, Resource, Task, ThreadGroup};
 use alloc::sync::Arc;
@@ -28,7 +28,7 @@ impl ThreadGroup {
     ///
     /// # Errors
     /// `EAGAIN` when a queued real-time signal finds the queue full.
-    pub(crate) fn post(&self, signo: u32, info: Info) -> Result<Sent, Errno> {
+    pub(crate) fn post(&self, signo: u32, info: SigInfo) -> Result<Sent, Errno> {
         let mut state = self.lock();
         let sent = self.post_locked(&mut state, None, signo, info);
         drop(state);
@@ -44,7 +44,7 @@ impl ThreadGroup {
         &self,
         task: &Arc<Task>,
         signo: u32,
-        info: Info,
+        info: SigInfo,
     ) -> Result<Sent, Errno> {
         let mut state = self.lock();
         let sent = self.post_locked(&mut state, Some(task), signo, info);
@@ -58,7 +58,7 @@ impl ThreadGroup {
         state: &mut GroupState,
         task: Option<&Arc<Task>>,
         signo: u32,
-        info: Info,
+        info: SigInfo,
     ) -> Result<Sent, Errno> {
         let sent = Sent { continued: prepare(state, signo) };
         if state.exiting.is_some() || task.is_some_and(|t| t.has_exited()) {
@@ -98,14 +98,14 @@ fn queued_entries(state: &GroupState) -> u64 {
 /// What a signal does by being sent (`prepare_signal` in `kernel/signal.c`): stop signals and
 /// `SIGCONT` cancel each other, and `SIGCONT` ends a stop. True when the group goes on.
 fn prepare(state: &mut GroupState, signo: u32) -> bool {
-    if SigSet::STOPPING.contains(signo) {
-        discard(state, SigSet::of(&[SIGCONT]));
+    if STOPPING.contains(signo) {
+        discard(state, SignalSet::of(&[SIGCONT]));
         return false;
     }
     if signo != SIGCONT {
         return false;
     }
-    discard(state, SigSet::STOPPING);
+    discard(state, STOPPING);
     let was = core::mem::take(&mut state.stop);
     for t in &state.threads {
         {
@@ -125,7 +125,7 @@ fn prepare(state: &mut GroupState, signo: u32) -> bool {
     matches!(was, Stop::Stopped(_))
 }
 
-fn discard(state: &mut GroupState, which: SigSet) {
+fn discard(state: &mut GroupState, which: SignalSet) {
     state.pending.discard(which);
     for t in &state.threads {
         t.signals.lock().pending.discard(which);
@@ -172,7 +172,7 @@ pub(crate) fn begin_exit(state: &mut GroupState, status: ExitStatus) {
 impl Task {
     /// Forces a signal on the running thread that an instruction of its own caused: when it is
     /// blocked or ignored, the default action kills (`force_sig_info`).
-    pub(crate) fn force_signal(self: &Arc<Self>, info: Info) {
+    pub(crate) fn force_signal(self: &Arc<Self>, info: SigInfo) {
         let signo = info.signo as u32;
         let group = self.group();
         let mut state = group.lock();
@@ -203,14 +203,14 @@ impl Task {
 
     /// Sends `SIGPIPE` to this thread: a write found no reader.
     pub fn broken_pipe(self: &Arc<Self>) {
-        let info = Info::user(super::SIGPIPE, super::SI_USER, self.tgid(), self.creds().uid);
+        let info = SigInfo::user(super::SIGPIPE, super::SI_USER, self.tgid(), self.creds().uid);
         // A standard signal is merged or queued, never refused.
         let _ = self.group_ref().post_thread(self, super::SIGPIPE, info);
     }
 
     /// Sends `SIGXFSZ` to this thread: a write went past `RLIMIT_FSIZE`.
     pub fn file_too_large(self: &Arc<Self>) {
-        let info = Info::kernel(super::SIGXFSZ);
+        let info = SigInfo::kernel(super::SIGXFSZ);
         let _ = self.group_ref().post_thread(self, super::SIGXFSZ, info);
     }
 }

@@ -1,8 +1,8 @@
 //! Group stops.
 
-use super::{Info, SIGCHLD};
+use super::{SIGCHLD, SigInfo};
 use crate::group::Stop;
-use crate::signal::{ActionFlags, CLD_CONTINUED, CLD_STOPPED, SIG_IGN, SIGCONT};
+use crate::signal::{CLD_CONTINUED, CLD_STOPPED, SIG_IGN, SIGCONT, SaFlags};
 use crate::{Attention, Kernel, Task, ThreadGroup};
 use alloc::sync::Arc;
 use core::future::poll_fn;
@@ -88,18 +88,19 @@ impl Kernel {
 }
 
 /// `SIGCHLD`'s info about `group`.
-pub(crate) fn child_info(group: &Arc<ThreadGroup>, code: i32, status: i32) -> Info {
+pub(crate) fn child_info(group: &Arc<ThreadGroup>, code: i32, status: i32) -> SigInfo {
     let uid = group.any_thread().map_or(0, |t| t.creds().uid);
     let times = group.cpu_times();
     let ticks = |ns: u64| (ns / 10_000_000) as i64;
-    Info::child(code, group.tgid(), uid, status, ticks(times.user), ticks(times.system))
+    SigInfo::child(code, group.tgid(), uid, status)
+        .with_times(ticks(times.user), ticks(times.system))
 }
 
-fn notify_parent(parent: &Arc<ThreadGroup>, info: Info) {
+fn notify_parent(parent: &Arc<ThreadGroup>, info: SigInfo) {
     let quiet = {
         let state = parent.lock();
         let action = state.handlers.lock().get(SIGCHLD);
-        action.handler == SIG_IGN || action.action_flags().contains(ActionFlags::NOCLDSTOP)
+        action.handler == SIG_IGN || action.flags.contains(SaFlags::NOCLDSTOP)
     };
     if !quiet {
         // A standard signal is merged or queued, never refused.

@@ -1,6 +1,6 @@
 //! Sending to others: whom, and whether one may.
 
-use super::{COUNT, Info, SI_TKILL, SI_USER, SIGCONT, Sender};
+use super::{SI_TKILL, SI_USER, SIGCONT, SIGNAL_COUNT, Sender, SigInfo};
 use crate::{Kernel, Task, ThreadGroup};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -31,9 +31,9 @@ impl Kernel {
         sender: Sender<'_>,
         target: Target,
         signo: u32,
-        info: Option<Info>,
+        info: Option<SigInfo>,
     ) -> Result<(), Errno> {
-        if signo > COUNT {
+        if signo > SIGNAL_COUNT {
             return Err(Errno::EINVAL);
         }
         let info = info.unwrap_or_else(|| describe(sender, target, signo));
@@ -75,7 +75,7 @@ impl Kernel {
         sender: Sender<'_>,
         groups: &[Arc<ThreadGroup>],
         signo: u32,
-        info: Info,
+        info: SigInfo,
     ) -> Result<(), Errno> {
         let mut result = Err(Errno::ESRCH);
         for g in groups {
@@ -94,7 +94,7 @@ impl Kernel {
         group: &Arc<ThreadGroup>,
         task: Option<&Arc<Task>>,
         signo: u32,
-        info: Info,
+        info: SigInfo,
     ) -> Result<(), Errno> {
         if let Sender::Task(from) = sender {
             let to = task.cloned().or_else(|| self.task(group.tgid()));
@@ -116,16 +116,16 @@ impl Kernel {
     /// Sends to every member of a process group, as a terminal does.
     pub fn signal_group(&self, pgid: i32, signo: u32) {
         // A group that is gone has nobody to tell.
-        let _ = self.send(Sender::Kernel, Target::Group(pgid), signo, Some(Info::kernel(signo)));
+        let _ = self.send(Sender::Kernel, Target::Group(pgid), signo, Some(SigInfo::kernel(signo)));
     }
 }
 
-fn describe(sender: Sender<'_>, target: Target, signo: u32) -> Info {
+fn describe(sender: Sender<'_>, target: Target, signo: u32) -> SigInfo {
     match sender {
-        Sender::Kernel => Info::kernel(signo),
+        Sender::Kernel => SigInfo::kernel(signo),
         Sender::Task(t) => {
             let code = if matches!(target, Target::Thread(..)) { SI_TKILL } else { SI_USER };
-            Info::user(signo, code, t.tgid(), t.creds().uid)
+            SigInfo::user(signo, code, t.tgid(), t.creds().uid)
         }
     }
 }

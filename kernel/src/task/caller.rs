@@ -1,7 +1,7 @@
 //! A task as files see it.
 
 use super::Task;
-use crate::signal::{Info, Sender, Target};
+use crate::signal::{Sender, SigInfo, Target};
 use alloc::sync::Arc;
 use arch::UserMemory;
 use mm::MemoryManager;
@@ -53,7 +53,7 @@ impl vfs::Caller for TaskCaller {
     }
 
     fn signal_group(&self, pgid: i32, signo: u32) {
-        let info = Info::kernel(signo);
+        let info = SigInfo::kernel(signo);
         // A group that is gone has nobody to tell.
         let _ = self.task.kernel().send(Sender::Kernel, Target::Group(pgid), signo, Some(info));
     }

@@ -2,7 +2,7 @@
 
 use super::{TaskCx, vsyscall};
 use crate::FaultInfo;
-use crate::signal::{BUS_ADRERR, Info, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV};
+use crate::signal::{BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV, SigInfo};
 use arch::{Access, Addr};
 use mm::FaultError;
 
@@ -24,12 +24,12 @@ impl TaskCx {
             FaultError::NoMemory => return self.task.kill_group(SIGKILL),
         };
         self.fault = info;
-        self.task.force_signal(Info::fault(signo, code, addr.0));
+        self.task.force_signal(SigInfo::fault(signo, code, addr));
     }
 
     /// Makes a processor exception a signal.
     pub(crate) fn exception(&mut self, signo: u32, code: i32, addr: Addr, info: FaultInfo) {
         self.fault = info;
-        self.task.force_signal(Info::fault(signo, code, addr.0));
+        self.task.force_signal(SigInfo::fault(signo, code, addr));
     }
 }

@@ -23,7 +23,7 @@ pub use tracer::SyscallTracer;
 pub use usage::CpuTimes;
 
 use crate::restart::RestartBlock;
-use crate::signal::{Pending, SigSet};
+use crate::signal::{Pending, SignalSet};
 use crate::{Comm, Interrupt, Kernel, Limit, Resource, ThreadGroup};
 use alloc::sync::Arc;
 use arch::{Addr, AltStack};
@@ -73,9 +73,9 @@ pub(crate) struct TaskSignals {
     /// Sent to this thread.
     pub(crate) pending: Pending,
     /// The mask that comes back after a call with a temporary one.
-    pub(crate) saved_mask: Option<SigSet>,
+    pub(crate) saved_mask: Option<SignalSet>,
     /// What sigtimedwait(2) waits for, though it is blocked (`real_blocked`).
-    pub(crate) waiting_for: SigSet,
+    pub(crate) waiting_for: SignalSet,
     /// Alternate stack.
     pub(crate) altstack: AltStack,
     /// Still to take part in the group stop that goes on.
@@ -92,7 +92,7 @@ pub(crate) struct TaskParts {
     pub(crate) creds: Arc<Creds>,
     pub(crate) comm: Comm,
     pub(crate) interrupt: Arc<dyn Interrupt>,
-    pub(crate) mask: SigSet,
+    pub(crate) mask: SignalSet,
     pub(crate) altstack: AltStack,
     pub(crate) policy: Policy,
     pub(crate) seccomp: crate::seccomp::State,
@@ -198,8 +198,8 @@ impl Task {
     }
 
     /// Blocked signals.
-    pub fn blocked(&self) -> SigSet {
-        SigSet(self.mask.load(Ordering::Acquire))
+    pub fn blocked(&self) -> SignalSet {
+        SignalSet(self.mask.load(Ordering::Acquire))
     }
 
     /// Whether it leads its thread group.

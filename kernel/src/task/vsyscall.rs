@@ -4,7 +4,7 @@
 //! Linux's `vsyscall=xonly` (`arch/x86/entry/vsyscall/vsyscall_64.c`).
 
 use super::TaskCx;
-use crate::signal::{Info, SEGV_MAPERR, SIGSEGV};
+use crate::signal::{SEGV_MAPERR, SIGSEGV, SigInfo};
 use crate::{Outcome, syscalls};
 use arch::{Addr, Arch, UserMemoryExt};
 use syserr::Errno;
@@ -29,7 +29,7 @@ pub(super) fn emulate(cx: &mut TaskCx) -> bool {
     match call(cx, &args) {
         Outcome::Done(Err(Errno::EFAULT)) => {
             let at = args[0];
-            cx.task.force_signal(Info::fault(SIGSEGV, SEGV_MAPERR, at));
+            cx.task.force_signal(SigInfo::fault(SIGSEGV, SEGV_MAPERR, Addr(at)));
             return true;
         }
         Outcome::Done(Ok(v)) => cx.image.arch.set_return(v),

@@ -2,7 +2,7 @@
 
 use super::service::Armed;
 use super::{Fire, UNTAKEN, advance};
-use crate::signal::{Info, SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU};
+use crate::signal::{SIGALRM, SIGKILL, SIGPROF, SIGVTALRM, SIGXCPU, SigInfo};
 use crate::task::CpuTimes;
 use crate::{Attention, ClockId, Kernel, Limit, Resource, ThreadGroup};
 use alloc::sync::{Arc, Weak};
@@ -103,7 +103,7 @@ impl Fire for RealFire {
             }
         }
         // A standard signal is merged or queued, never refused.
-        let _ = group.post(SIGALRM, Info::kernel(SIGALRM));
+        let _ = group.post(SIGALRM, SigInfo::kernel(SIGALRM));
     }
 }
 
@@ -252,7 +252,7 @@ impl ThreadGroup {
         for (due, signo) in due {
             if due {
                 // A standard signal is merged or queued, never refused.
-                let _ = self.post(signo, Info::kernel(signo));
+                let _ = self.post(signo, SigInfo::kernel(signo));
             }
         }
         left

@@ -2,7 +2,7 @@
 
 use super::service::Armed;
 use super::{Fire, UNTAKEN, advance};
-use crate::signal::{Info, SI_TIMER, SIGALRM};
+use crate::signal::{SI_TIMER, SIGALRM, SigInfo};
 use crate::{ClockId, Kernel, Task, ThreadGroup};
 use alloc::sync::{Arc, Weak};
 use syserr::Errno;
@@ -105,7 +105,7 @@ impl Fire for TimerFire {
                 Notify::Nothing => return,
                 Notify::Process(s) | Notify::Thread(s, _) => s,
             };
-            (t.notify.clone(), Info::timer(signo, self.id, t.overrun, t.value))
+            (t.notify.clone(), SigInfo::timer(signo, self.id, t.overrun, t.value))
         };
         let signo = info.signo as u32;
         let sent = match notify {
@@ -271,7 +271,11 @@ impl ThreadGroup {
 
     /// A signal is on its way to user code. Of a timer: it is armed for its next expiry, and its
     /// overrun count is filled in.
-    pub(crate) fn rearm_timer(self: &Arc<Self>, kernel: &Arc<Kernel>, mut info: Info) -> Info {
+    pub(crate) fn rearm_timer(
+        self: &Arc<Self>,
+        kernel: &Arc<Kernel>,
+        mut info: SigInfo,
+    ) -> SigInfo {
         if info.signo as u32 == SIGALRM {
             self.rearm_interval_timer(kernel);
         }
@@ -286,7 +290,7 @@ impl ThreadGroup {
             }
             t.last_overrun = core::mem::take(&mut t.overrun);
             t.queued = false;
-            info.set_overrun(t.last_overrun);
+            info = info.with_overrun(t.last_overrun);
         }
         info
     }

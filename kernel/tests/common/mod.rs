@@ -2,7 +2,10 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use kernel::testkit::{Script, TEXT, World};
-use kernel::{ExitStatus, signal::SigAction};
+use kernel::{
+    ExitStatus,
+    signal::{SaFlags, SigAction, SignalSet},
+};
 
 pub(crate) mod nr {
     pub(crate) const READ: u64 = 0;
@@ -62,7 +65,8 @@ pub(crate) fn run_at(script: Script, entry: u64) -> (Option<ExitStatus>, Vec<i64
 
 pub(crate) fn action(handler: u64, flags: u64, mask: u64, restorer: u64) -> Vec<u8> {
     use zerocopy::IntoBytes;
-    SigAction { handler, flags: flags | 0x0400_0000, restorer, mask }.as_bytes().to_vec()
+    let flags = SaFlags::from_bits_retain(flags) | SaFlags::RESTORER;
+    SigAction { handler, flags, restorer, mask: SignalSet(mask) }.as_bytes().to_vec()
 }
 
 pub(crate) fn exited(code: u8) -> Option<ExitStatus> {

@@ -2,7 +2,7 @@
 //! process that inherited the descriptor.
 
 use crate::ThreadGroup;
-use crate::signal::{Info, SigSet};
+use crate::signal::{SigInfo, SignalSet};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -45,9 +45,10 @@ static_assertions::assert_eq_size!(RawInfo, [u8; 128]);
 
 impl RawInfo {
     /// The members that a signal of this kind has (`signalfd_copyinfo`).
-    fn new(i: &Info) -> RawInfo {
+    fn new(i: &SigInfo) -> RawInfo {
         use crate::signal::{SI_TIMER, SIGCHLD};
         let (child, timer) = (i.signo as u32 == SIGCHLD, i.code == SI_TIMER);
+        let (utime, stime) = if child { i.times() } else { (0, 0) };
         let value = if child { 0 } else { i.value() };
         RawInfo {
             signo: i.signo as u32,
@@ -63,8 +64,8 @@ impl RawInfo {
             status: if child { i.status() } else { 0 },
             int: value as i32,
             ptr: value,
-            utime: if child { i.utime() as u64 } else { 0 },
-            stime: if child { i.stime() as u64 } else { 0 },
+            utime: utime as u64,
+            stime: stime as u64,
             addr: 0,
             addr_lsb: 0,
             pad: 0,
@@ -83,17 +84,17 @@ pub(super) struct SignalFile {
 }
 
 impl SignalFile {
-    pub(super) fn new(group: Arc<ThreadGroup>, mask: SigSet) -> SignalFile {
+    pub(super) fn new(group: Arc<ThreadGroup>, mask: SignalSet) -> SignalFile {
         SignalFile { group, mask: AtomicU64::new(mask.0) }
     }
 
-    pub(super) fn set_mask(&self, mask: SigSet) {
+    pub(super) fn set_mask(&self, mask: SignalSet) {
         self.mask.store(mask.0, Ordering::Relaxed);
         self.group.signal_queue().notify(Events::IN);
     }
 
-    fn mask(&self) -> SigSet {
-        SigSet(self.mask.load(Ordering::Relaxed))
+    fn mask(&self) -> SignalSet {
+        SignalSet(self.mask.load(Ordering::Relaxed))
     }
 }
 
@@ -120,7 +121,8 @@ impl FileOps for SignalFile {
 
     fn readiness(&self) -> Events {
         let threads = self.group.threads();
-        let ready = threads.iter().any(|t| !t.pending_signals().and(self.mask()).is_empty());
+        let ready =
+            threads.iter().any(|t| !t.pending_signals().intersection(self.mask()).is_empty());
         if ready { Events::IN } else { Events::empty() }
     }
 

@@ -1,7 +1,7 @@
 //! Signals that are read; signalfd(2).
 
 use super::signal_file::SignalFile;
-use crate::signal::SigSet;
+use crate::signal::SignalSet;
 use crate::syscalls::fs::{file, install};
 use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
@@ -14,7 +14,7 @@ fn signalfd(cx: &TaskCx, a: &Args, flags: u64) -> Result<u64, Errno> {
     if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) || a[2] != 8 {
         return Err(Errno::EINVAL);
     }
-    let mask = SigSet(cx.mm().read_obj(Addr(a[1]))?).blockable();
+    let mask = SignalSet(cx.mm().read_obj(Addr(a[1]))?).blockable();
     if a[0] as i32 != -1 {
         let f = file(cx, a[0])?;
         f.downcast::<SignalFile>().ok_or(Errno::EINVAL)?.set_mask(mask);

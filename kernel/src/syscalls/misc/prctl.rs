@@ -1,6 +1,6 @@
 //! prctl(2), arch_prctl(2), personality(2).
 
-use crate::signal::COUNT;
+use crate::signal::SIGNAL_COUNT;
 use crate::syscalls::abi::write_if;
 use crate::task::DEFAULT_TIMER_SLACK;
 use crate::{Args, Comm, Outcome, TaskCx};
@@ -24,7 +24,8 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
     match a[0] as i32 {
         // PR_SET_PDEATHSIG, PR_GET_PDEATHSIG
         1 => {
-            let signo = u32::try_from(arg).ok().filter(|&s| s <= COUNT).ok_or(Errno::EINVAL)?;
+            let signo =
+                u32::try_from(arg).ok().filter(|&s| s <= SIGNAL_COUNT).ok_or(Errno::EINVAL)?;
             task.policy.lock().parent_death_signal = signo;
         }
         2 => mm.write_obj(Addr(arg), &task.policy.lock().parent_death_signal)?,

@@ -12,7 +12,7 @@ pub(crate) use files::*;
 pub(crate) use select::*;
 
 use crate::TaskCx;
-use crate::signal::SigSet;
+use crate::signal::SignalSet;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 
@@ -24,7 +24,7 @@ fn set_mask(cx: &TaskCx, at: u64, size: u64) -> Result<(), Errno> {
     if size != size_of::<u64>() as u64 {
         return Err(Errno::EINVAL);
     }
-    let mask = SigSet(cx.mm().read_obj(Addr(at))?);
+    let mask = SignalSet(cx.mm().read_obj(Addr(at))?);
     cx.task.set_temporary_mask(mask.blockable());
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::may_inspect;
 use crate::pidfd::{PIDFD_NONBLOCK, install, process};
-use crate::signal::{Info, SI_TKILL, Sender, Target};
+use crate::signal::{SI_TKILL, Sender, SigInfo, Target};
 use crate::{Args, Outcome, Resource, TaskCx, ThreadGroup};
 use alloc::sync::Arc;
 use arch::Addr;
@@ -49,7 +49,7 @@ fn send(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         if !own && (info.code >= 0 || info.code == SI_TKILL) {
             return Err(Errno::EPERM);
         }
-        Some::<Info>(info)
+        Some::<SigInfo>(info)
     };
     let target = match flags {
         4 => Target::Group(group.pgid()),

@@ -1,6 +1,6 @@
 //! wait4(2), waitid(2).
 
-use crate::signal::{Info, SIGCHLD};
+use crate::signal::{SIGCHLD, SigInfo};
 use crate::syscalls::abi::{Rusage, write_if};
 use crate::wait::{WaitFlags, WaitFor, WaitResult};
 use crate::{Args, Outcome, TaskCx};
@@ -125,8 +125,8 @@ fn report_waitid(
         return Ok(0);
     }
     let info = match found {
-        Some(r) => Info::child(r.code, r.pid, r.uid, r.status, 0, 0),
-        None => Info::default(),
+        Some(r) => SigInfo::child(r.code, r.pid, r.uid, r.status),
+        None => SigInfo::default(),
     };
     debug_assert!(found.is_none() || info.signo == SIGCHLD as i32);
     // Linux writes the fields one by one and leaves the rest of the structure alone.

@@ -1,7 +1,7 @@
 //! Actions, masks, stacks, and the way back from a handler.
 
 use super::read_set;
-use crate::signal::{COUNT, SIGKILL, SIGSTOP, SigAction, SigSet};
+use crate::signal::{SIGKILL, SIGNAL_COUNT, SIGSTOP, SaFlags, SigAction, SignalSet};
 use crate::syscalls::abi::write_if;
 use crate::{Args, Outcome, TaskCx};
 use arch::signal::{StackT, minsigstksz};
@@ -12,10 +12,6 @@ use syserr::Errno;
 pub fn sys_rt_sigaction(cx: &mut TaskCx, a: &Args) -> Outcome {
     action(cx, a).map(|()| 0).into()
 }
-
-/// Flags that x86-64 and arm64 know; others are cleared, so that a program can find out
-/// (`UAPI_SA_FLAGS` in `include/linux/signal_types.h`).
-const KNOWN: u64 = 0xdc00_0807;
 
 fn action(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     if a[3] != 8 {
@@ -28,10 +24,12 @@ fn action(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     };
     let signo = a[0] as u32;
     let fixed = signo == SIGKILL || signo == SIGSTOP;
-    if !(1..=COUNT).contains(&signo) || (new.is_some() && fixed) {
+    if !(1..=SIGNAL_COUNT).contains(&signo) || (new.is_some() && fixed) {
         return Err(Errno::EINVAL);
     }
-    let new = new.map(|n| SigAction { flags: n.flags & KNOWN, ..n });
+    // Flags that nobody knows are cleared, so that a program can find out (`UAPI_SA_FLAGS` in
+    // `include/linux/signal_types.h`).
+    let new = new.map(|n| SigAction { flags: n.flags & SaFlags::all(), ..n });
     let old = cx.task.replace_action(signo, new);
     write_if(&**mm, a[2], &old)
 }
@@ -49,8 +47,8 @@ fn mask(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     if a[1] != 0 {
         let set = read_set(cx, a[1], 8)?;
         let new = match a[0] as i32 {
-            0 => old.or(set),
-            1 => old.without(set),
+            0 => old.union(set),
+            1 => old.difference(set),
             2 => set,
             _ => return Err(Errno::EINVAL),
         };
@@ -65,7 +63,7 @@ pub fn sys_rt_sigpending(cx: &mut TaskCx, a: &Args) -> Outcome {
     if size > 8 {
         return Errno::EINVAL.into();
     }
-    let set = cx.task.pending_signals().and(cx.task.blocked());
+    let set = cx.task.pending_signals().intersection(cx.task.blocked());
     let bytes = set.0.to_le_bytes();
     let part = bytes.get(..size as usize).unwrap_or(&[]);
     let r = cx.mm().copy_out(Addr(a[0]), part, Permissions::Obey);
@@ -112,7 +110,7 @@ impl crate::Task {
             (old, new.is_some() && handlers.ignores(signo))
         };
         if dropped {
-            let which = SigSet::of(&[signo]);
+            let which = SignalSet::of(&[signo]);
             state.pending.discard(which);
             for t in &state.threads {
                 t.signals.lock().pending.discard(which);

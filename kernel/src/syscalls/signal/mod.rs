@@ -12,7 +12,7 @@ pub use send::{sys_kill, sys_rt_sigqueueinfo, sys_rt_tgsigqueueinfo, sys_tgkill,
 pub use wait::{sys_pause, sys_restart_syscall, sys_rt_sigsuspend, sys_rt_sigtimedwait};
 
 use crate::TaskCx;
-use crate::signal::SigSet;
+use crate::signal::SignalSet;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 
@@ -20,9 +20,9 @@ use syserr::Errno;
 ///
 /// # Errors
 /// `EINVAL` for another size, `EFAULT`.
-pub(crate) fn read_set(cx: &TaskCx, at: u64, size: u64) -> Result<SigSet, Errno> {
+pub(crate) fn read_set(cx: &TaskCx, at: u64, size: u64) -> Result<SignalSet, Errno> {
     if size != 8 {
         return Err(Errno::EINVAL);
     }
-    cx.mm().read_obj::<u64>(Addr(at)).map(SigSet)
+    cx.mm().read_obj::<u64>(Addr(at)).map(SignalSet)
 }

@@ -1,6 +1,6 @@
 //! Sending.
 
-use crate::signal::{COUNT, Info, SI_TKILL, Sender, Target};
+use crate::signal::{SI_TKILL, SIGNAL_COUNT, Sender, SigInfo, Target};
 use crate::{Args, Outcome, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
@@ -63,9 +63,9 @@ fn queue(cx: &TaskCx, target: Target, own: bool, signo: u64, at: u64) -> Outcome
     send(cx, target, signo, Some(info))
 }
 
-fn send(cx: &TaskCx, target: Target, signo: u64, info: Option<Info>) -> Outcome {
+fn send(cx: &TaskCx, target: Target, signo: u64, info: Option<SigInfo>) -> Outcome {
     let signo = signo as u32;
-    if signo > COUNT {
+    if signo > SIGNAL_COUNT {
         return Errno::EINVAL.into();
     }
     cx.kernel().send(Sender::Task(&cx.task), target, signo, info).map(|()| 0).into()
@@ -75,11 +75,11 @@ fn send(cx: &TaskCx, target: Target, signo: u64, info: Option<Info>) -> Outcome 
 ///
 /// # Errors
 /// `EFAULT`; `E2BIG` when bytes are set that the kernel would not keep.
-pub(crate) fn read_info(cx: &TaskCx, at: Addr) -> Result<Info, Errno> {
+pub(crate) fn read_info(cx: &TaskCx, at: Addr) -> Result<SigInfo, Errno> {
     let bytes: [u8; crate::signal::SIGINFO_SIZE] = cx.mm().read_obj(at)?;
-    let (head, tail) = bytes.split_at(size_of::<Info>());
+    let (head, tail) = bytes.split_at(size_of::<SigInfo>());
     if tail.iter().any(|&b| b != 0) {
         return Err(Errno::E2BIG);
     }
-    Info::from_slice(head).ok_or(Errno::EINVAL)
+    Ok(SigInfo::from_prefix(head))
 }

@@ -2,7 +2,7 @@
 
 use super::read_set;
 use crate::block::{Blocked, wait_on};
-use crate::signal::{Info, SigSet};
+use crate::signal::{SigInfo, SignalSet};
 use crate::syscalls::abi::read_timespec;
 use crate::{Args, ClockId, Outcome, Task, TaskCx};
 use alloc::boxed::Box;
@@ -68,7 +68,7 @@ pub fn sys_rt_sigtimedwait(cx: &mut TaskCx, a: &Args) -> Outcome {
             let taken = wait_on(&group.signal_queue, Events::IN, || task.dequeue_signal(set));
             task.block(deadline, taken).await
         };
-        task.wait_for_signals(SigSet::EMPTY);
+        task.wait_for_signals(SignalSet::EMPTY);
         match found {
             Ok(info) => report(&mm, at, &info).into(),
             Err(Blocked::TimedOut) => Errno::EAGAIN.into(),
@@ -77,7 +77,7 @@ pub fn sys_rt_sigtimedwait(cx: &mut TaskCx, a: &Args) -> Outcome {
     }))
 }
 
-fn report(mm: &MemoryManager, at: u64, info: &Info) -> Result<u64, Errno> {
+fn report(mm: &MemoryManager, at: u64, info: &SigInfo) -> Result<u64, Errno> {
     if at != 0 {
         mm.copy_out(Addr(at), &info.to_bytes(), Permissions::Obey)?;
     }
@@ -85,7 +85,7 @@ fn report(mm: &MemoryManager, at: u64, info: &Info) -> Result<u64, Errno> {
 }
 
 impl Task {
-    fn wait_for_signals(&self, set: SigSet) {
+    fn wait_for_signals(&self, set: SignalSet) {
         let _state = self.group_ref().lock();
         self.signals.lock().waiting_for = set;
     }

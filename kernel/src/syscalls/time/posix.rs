@@ -1,7 +1,7 @@
 //! timer_create(2) and its relatives.
 
 use super::clock::Clock;
-use crate::signal::{COUNT, SIGALRM};
+use crate::signal::{SIGALRM, SIGNAL_COUNT};
 use crate::syscalls::abi::{Pair, TimerSpec, write_if};
 use crate::timers::{Notify, TimerClock};
 use crate::{Args, ClockId, Outcome, TaskCx};
@@ -41,7 +41,7 @@ fn create(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         at => {
             let e: SigEvent = cx.mm().read_obj(Addr(at))?;
             let signo = e.signo as u32;
-            let valid = (1..=COUNT).contains(&signo);
+            let valid = (1..=SIGNAL_COUNT).contains(&signo);
             let notify = match e.notify {
                 1 => Notify::Nothing,
                 0 if valid => Notify::Process(signo),
