@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: medians and ratios of the same guest work natively, under tessera and
 //! under gVisor, measured interleaved in one run because machines are noisy.
 
+mod crates;
 mod idle;
 mod table;
 
@@ -22,6 +23,9 @@ pub(crate) struct Options {
     /// Only rows whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Operations of the crates, in nanoseconds, in place of guest work.
+    #[arg(long, conflicts_with = "peer")]
+    crates: bool,
 }
 
 /// A row that the guest program measures by itself: name and repetitions.
@@ -55,6 +59,9 @@ const WHOLE_ROWS: &[(&str, &str, &[&str])] = &[
 
 /// Measures and prints the table.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
+    if options.crates {
+        return crates::run(options.rounds, options.only.as_deref());
+    }
     run_command(&mut cargo(&["build", "--release", "-p", "tessera", "-p", "guests"]))?;
     let guest = target().join("release/bench");
     let sandboxes = Sandbox::all(options.peer.as_deref());

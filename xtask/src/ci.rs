@@ -11,6 +11,7 @@ const STEPS: &[Step] = &[
     ("test", "unit, property, oracle, end-to-end and doc tests", test),
     ("loom", "every interleaving of the concurrent parts", loom),
     ("docs", "the documentation builds without a broken link", docs),
+    ("fuzz-corpus", "what the fuzz targets check holds for their corpora", fuzz_corpus),
     ("no-std", "the six crates link into a freestanding binary", no_std),
 ];
 
@@ -65,6 +66,11 @@ fn loom() -> Result<(), String> {
 
 fn docs() -> Result<(), String> {
     run(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn fuzz_corpus() -> Result<(), String> {
+    run(cargo(&["test", "--manifest-path", "fuzz/Cargo.toml", "--lib"])
+        .env("CARGO_TARGET_DIR", target().join("fuzz-corpus")))
 }
 
 fn no_std() -> Result<(), String> {

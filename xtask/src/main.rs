@@ -2,6 +2,8 @@
 
 mod bench;
 mod ci;
+mod fuzz;
+mod oracle;
 mod sandbox;
 mod shell;
 
@@ -25,8 +27,13 @@ enum Command {
         #[arg(long)]
         list: bool,
     },
-    /// The same guest work natively, under tessera and under a peer, in one interleaved run.
+    /// The same guest work natively, under tessera and under a peer, in one interleaved run; or
+    /// with `--crates` what single operations of the crates cost.
     Bench(bench::Options),
+    /// The tests that compare with the host kernel, for a longer time.
+    Oracle(oracle::Options),
+    /// One fuzz target for a time.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +44,8 @@ fn main() -> ExitCode {
         }
         Command::Ci { step, .. } => ci::run_steps(step.as_deref()),
         Command::Bench(options) => bench::run(&options),
+        Command::Oracle(options) => oracle::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
