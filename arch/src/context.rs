@@ -38,8 +38,9 @@ impl Context {
         }
     }
 
-    /// A deep copy, FPU state included: what fork(2) gives the child before its return value is
-    /// set. A single step that a tracer has ordered is the parent's alone.
+    /// A copy, FPU state included: what fork(2) gives the child before its return value is set.
+    /// Neither sees what the other changes afterwards. A single step that a tracer has ordered is
+    /// the parent's alone.
     #[must_use]
     pub fn fork(&self) -> Context {
         let mut child = self.clone();
@@ -186,6 +187,16 @@ impl Context {
     /// program itself has set on x86-64 stays as it is.
     pub fn set_single_step(&mut self, on: bool) {
         each!(self, c => c.set_single_step(on));
+    }
+
+    /// Whether a processor takes this state on its way to user code: selectors, flags and mode of
+    /// user code, an instruction pointer and segment bases that can be, an FPU image that loads.
+    ///
+    /// What fork, system calls, signal frames and sigreturn make of a state for which this holds,
+    /// it holds for. It is to be asked after changing `regs`, and after a tracer has: Linux lets a
+    /// tracer set any `rip`, and the thread gets `SIGSEGV` when it goes on.
+    pub fn is_loadable(&self) -> bool {
+        each!(self, c => c.is_loadable())
     }
 
     /// The stack at the stack pointer, in the thread's memory.

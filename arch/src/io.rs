@@ -1,6 +1,7 @@
 //! Where kernel code gets bytes from and puts them to: guests' iovecs, kernel buffers.
 
-use crate::{Addr, AddrRange, Permissions, UserMemory};
+use crate::{Addr, AddrRange, Partial, Permissions, UserMemory};
+use core::ops::Range;
 use smallvec::SmallVec;
 use syserr::Errno;
 
@@ -107,6 +108,30 @@ impl<'a> UserIo<'a> {
         let r = self.ranges.get(self.at)?;
         Some(AddrRange { start: r.start.wrapping_add(self.within), end: r.end })
     }
+
+    /// Moves `len` bytes, range by range: `copy` gets an address and which of the bytes go there.
+    /// Short only at the end of the ranges and where memory faults.
+    fn transfer(
+        &mut self,
+        len: usize,
+        mut copy: impl FnMut(&dyn UserMemory, Addr, Range<usize>) -> Result<(), Partial>,
+    ) -> Result<usize, Errno> {
+        let mut done = 0;
+        while done < len {
+            let Some(r) = self.head() else { break };
+            let n = ((len - done) as u64).min(r.len()) as usize;
+            let copied = copy(self.mem, r.start, done..done + n);
+            let n = copied.map_or_else(|p| p.done, |()| n);
+            done += n;
+            self.skip(n as u64);
+            match copied {
+                Ok(()) => {}
+                Err(p) if done == 0 => return Err(p.errno),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
 }
 
 impl IoDst for UserIo<'_> {
@@ -114,28 +139,10 @@ impl IoDst for UserIo<'_> {
         self.total - self.pos
     }
 
-    fn put(&mut self, mut bytes: &[u8]) -> Result<usize, Errno> {
-        let mut done = 0;
-        while !bytes.is_empty() {
-            let Some(r) = self.head() else { break };
-            let n = (bytes.len() as u64).min(r.len()) as usize;
-            match self.mem.copy_out(r.start, &bytes[..n], Permissions::Obey) {
-                Ok(()) => {
-                    done += n;
-                    self.skip(n as u64);
-                    bytes = &bytes[n..];
-                }
-                Err(p) => {
-                    done += p.done;
-                    self.skip(p.done as u64);
-                    if done == 0 {
-                        return Err(p.errno);
-                    }
-                    break;
-                }
-            }
-        }
-        Ok(done)
+    fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
+        self.transfer(bytes.len(), |mem, at, part| {
+            mem.copy_out(at, &bytes[part], Permissions::Obey)
+        })
     }
 }
 
@@ -145,26 +152,7 @@ impl IoSrc for UserIo<'_> {
     }
 
     fn take(&mut self, buf: &mut [u8]) -> Result<usize, Errno> {
-        let mut done = 0;
-        while done < buf.len() {
-            let Some(r) = self.head() else { break };
-            let n = ((buf.len() - done) as u64).min(r.len()) as usize;
-            match self.mem.copy_in(r.start, &mut buf[done..done + n], Permissions::Obey) {
-                Ok(()) => {
-                    done += n;
-                    self.skip(n as u64);
-                }
-                Err(p) => {
-                    done += p.done;
-                    self.skip(p.done as u64);
-                    if done == 0 {
-                        return Err(p.errno);
-                    }
-                    break;
-                }
-            }
-        }
-        Ok(done)
+        self.transfer(buf.len(), |mem, at, part| mem.copy_in(at, &mut buf[part], Permissions::Obey))
     }
 
     fn untake(&mut self, n: usize) {

@@ -14,40 +14,19 @@
 //!
 //! Everything that reads guest memory goes through one trait, [`UserMemory`], and takes each byte
 //! once. A frame or a register set that a guest or tracer hands in is checked before anything
-//! changes: what is in a [`Context`] can always be loaded.
+//! changes, and what comes of it can be loaded by a processor ([`Context::is_loadable`]).
 //!
 //! # A handler and back
 //!
 //! ```
-//! # use std::sync::Mutex;
-//! # use arch::{Addr, Partial, Permissions, UserMemory};
-//! # use syserr::Errno;
-//! # struct Memory(Mutex<Vec<u8>>);
-//! # impl UserMemory for Memory {
-//! #     fn copy_in(&self, from: Addr, to: &mut [u8], _: Permissions) -> Result<(), Partial> {
-//! #         let at = from.0 as usize;
-//! #         to.copy_from_slice(&self.0.lock().unwrap()[at..at + to.len()]);
-//! #         Ok(())
-//! #     }
-//! #     fn copy_out(&self, to: Addr, from: &[u8], _: Permissions) -> Result<(), Partial> {
-//! #         let at = to.0 as usize;
-//! #         self.0.lock().unwrap()[at..at + from.len()].copy_from_slice(from);
-//! #         Ok(())
-//! #     }
-//! #     fn zero_out(&self, _: Addr, _: u64, _: Permissions) -> Result<(), Partial> { Ok(()) }
-//! #     fn load_u32(&self, _: Addr) -> Result<u32, Errno> { Err(Errno::EFAULT) }
-//! #     fn swap_u32(&self, _: Addr, _: u32) -> Result<u32, Errno> { Err(Errno::EFAULT) }
-//! #     fn compare_exchange_u32(&self, _: Addr, _: u32, _: u32) -> Result<u32, Errno> {
-//! #         Err(Errno::EFAULT)
-//! #     }
-//! # }
+//! use arch::kit::Memory;
 //! use arch::signal::code::SI_USER;
 //! use arch::{
 //!     AltStack, Arch, Context, FaultState, FpuLayout, SaFlags, SigAction, SigInfo,
 //!     SignalDelivery, SignalSet, pop_frame, push_frame,
 //! };
 //!
-//! let mem = Memory(Mutex::new(vec![0; 0x1_0000])); // the embedder's `UserMemory`
+//! let mem = Memory::new(0x8000, 0x8000); // the embedder's `UserMemory`
 //! let mut thread = Context::new(Arch::Aarch64, &FpuLayout::fpsimd());
 //! thread.set_ip(0x1000);
 //! thread.set_sp(0xff00);
@@ -70,7 +49,7 @@
 //!
 //! let back = pop_frame(&mut thread, &mem)?;
 //! assert_eq!((thread.ip(), thread.sp(), back.mask), (0x1000, 0xff00, SignalSet::of(&[2])));
-//! # Ok::<(), Errno>(())
+//! # Ok::<(), syserr::Errno>(())
 //! ```
 //!
 //! # Features
@@ -89,6 +68,7 @@ pub mod auxv;
 mod context;
 pub mod fpu;
 mod io;
+pub mod kit;
 mod layout;
 mod ptrace;
 pub mod signal;

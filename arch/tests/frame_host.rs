@@ -2,15 +2,13 @@
 //! by it.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-mod common;
-
-use arch::fpu::{Component, FpuLayout};
+use arch::fpu::{Component, FP_XSTATE_MAGIC1, FpuLayout};
+use arch::kit::Memory;
 use arch::x86_64::frame::RtSigFrame;
 use arch::{
     AltStack, Arch, Context, FaultState, SaFlags, SigAction, SigInfo, SignalDelivery, SignalSet,
     min_signal_stack, pop_frame, push_frame,
 };
-use common::Memory;
 use core::arch::x86_64::__cpuid_count;
 use core::ffi::{c_int, c_void};
 use core::mem::offset_of;
@@ -166,9 +164,7 @@ fn compare(flags: SaFlags, altstack: AltStack) {
         },
         trampoline: None,
     };
-    for byte in mem.bytes().iter_mut() {
-        *byte = 0xa5;
-    }
+    mem.fill(0xa5);
     let mut after = altstack;
     let pushed = push_frame(&mut ctx, &mem, &delivery, &mut after).unwrap();
     assert_eq!(pushed.frame.0, frame.at, "the frame's place");
@@ -376,5 +372,10 @@ fn judge(frame: &Captured, layout: &FpuLayout, damage: Damage) {
     let mut ctx = Context::new(Arch::X86_64, layout);
     ctx.set_sp(frame.at + 8);
     let ours = pop_frame(&mut ctx, &mem).is_ok();
+    // Intel's processors fault on bit 63 of XSTATE_BV like on every bit that XCR0 lacks, AMD's
+    // ignore it.
+    if mem.word(fpu + 512) >> 63 != 0 && mem.word32(fpu + 464) == FP_XSTATE_MAGIC1 {
+        return assert!(!ours, "{damage:?}");
+    }
     assert_eq!(ours, host_takes(damage, layout.size()), "{damage:?}");
 }

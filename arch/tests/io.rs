@@ -1,9 +1,7 @@
 //! Guests' iovecs as source and destination, against a flat model.
 
-mod common;
-
+use arch::kit::{Memory, check_user_memory};
 use arch::{Addr, AddrRange, BufDst, BufSrc, IoDst, IoSrc, UserIo, UserMemoryExt};
-use common::Memory;
 use proptest::prelude::*;
 use syserr::Errno;
 
@@ -35,7 +33,7 @@ proptest! {
     #[test]
     fn taking_agrees_with_a_flat_list(list in ranges(), ops in prop::collection::vec(op(), 0..12)) {
         let mem = Memory::new(BASE, LEN as usize);
-        mem.bytes().iter_mut().enumerate().for_each(|(i, b)| *b = (i * 7) as u8);
+        mem.put(BASE, &(0..LEN).map(|i| (i * 7) as u8).collect::<Vec<_>>());
         let flat: Vec<u64> = list.iter().flat_map(|r| r.start.0..r.end.0).collect();
         let mut io = UserIo::from_ranges(&mem, list.iter().copied());
         let mut pos = 0;
@@ -88,8 +86,14 @@ proptest! {
             Ok(n) => prop_assert_eq!(n, good),
             Err(e) => prop_assert!(e == Errno::EFAULT && good == 0),
         }
-        prop_assert!(*mem.bytes() == model);
+        prop_assert!(mem.get(BASE, LEN as usize) == model);
     }
+}
+
+#[test]
+fn the_memory_of_the_kit_is_user_memory() {
+    let mem = Memory::new(BASE, 3 * 4096);
+    check_user_memory(&mem, mem.range());
 }
 
 #[test]

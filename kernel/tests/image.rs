@@ -7,31 +7,9 @@ use kernel::{
     Comm, ForkError, LINUX_X86_64, LoadArgs, LoadImageError, LoadedTask, Registry, RestoreError,
     TaskImage,
 };
-use loader::{Executable, ReadAt, Resolve};
-use std::any::Any;
+use loader::{Blob, Executable, Resolve};
 use std::sync::Arc;
 use syserr::Errno;
-
-struct Bytes(Vec<u8>);
-
-impl ReadAt for Bytes {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, Errno> {
-        let rest = self.0.get(offset as usize..).unwrap_or_default();
-        let n = rest.len().min(buf.len());
-        buf[..n].copy_from_slice(&rest[..n]);
-        Ok(n)
-    }
-
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-}
-
-impl Executable for Bytes {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
 
 struct Nothing;
 
@@ -45,7 +23,7 @@ fn load(world: &World, bytes: Vec<u8>) -> Result<LoadedTask, LoadImageError> {
     world.kernel.load_task_image(LoadArgs {
         filename: b"/bin/a-name-of-more-than-fifteen",
         comm: None,
-        executable: Arc::new(Bytes(bytes)),
+        executable: Arc::new(Blob::new(bytes)),
         resolve: &mut Nothing,
         argv: vec![b"a"],
         envp: vec![b"B=c"],

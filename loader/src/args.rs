@@ -5,16 +5,12 @@
 use crate::error::LoadError;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
-use arch::PAGE_SIZE;
+use arch::{InitialStack, PAGE_SIZE};
 
 /// How many bytes of a file Linux looks at to find out what it is: `BINPRM_BUF_SIZE`.
 pub const BINPRM_BUF_SIZE: usize = 256;
 /// The longest single argument or variable, NUL included, in bytes: `MAX_ARG_STRLEN`.
 pub const MAX_ARG_STRLEN: usize = 32 * PAGE_SIZE as usize;
-/// What fits whatever the stack limit is, in bytes: `ARG_MAX`.
-const ARG_MAX: u64 = 131_072;
-/// The most that fits whatever the stack limit is, in bytes: three quarters of `_STK_LIM`.
-const ARG_CAP: u64 = (8 << 20) / 4 * 3;
 
 /// The room that is left for strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +26,7 @@ impl ArgLimits {
     /// # Errors
     /// [`LoadError::ArgumentsTooLarge`] when the pointers alone do not fit.
     pub fn new(stack_limit: u64, argc: usize, envc: usize) -> Result<ArgLimits, LoadError> {
-        let limit = (stack_limit / 4).clamp(ARG_MAX, ARG_CAP);
+        let limit = InitialStack::argument_limit(stack_limit);
         let pointers = (argc.max(1) as u64).saturating_add(envc as u64).saturating_mul(8);
         match limit.checked_sub(pointers) {
             None | Some(0) => Err(LoadError::ArgumentsTooLarge { limit }),

@@ -12,6 +12,13 @@ use syserr::Errno;
 #[derive(Clone, Debug)]
 pub struct Blob(pub Arc<[u8]>);
 
+impl Blob {
+    /// A file of these bytes.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Blob {
+        Blob(bytes.into())
+    }
+}
+
 impl ReadAt for Blob {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, Errno> {
         let rest = usize::try_from(offset).ok().and_then(|at| self.0.get(at..)).unwrap_or_default();

@@ -1,6 +1,5 @@
 //! How a file would be loaded, or why it cannot be.
 
-use crate::abi;
 use crate::dry::{DryRun, Op};
 use crate::error::LoadError;
 use crate::load::{LoadArgs, LoadedImage, Loader, resolve};
@@ -130,7 +129,12 @@ impl fmt::Display for Report {
             writeln!(f, "built for branch tracking: {a}, return protection: {b}")?;
         }
         for entry in &image.auxv {
-            writeln!(f, "  {:<24}{:#x}", abi::at_name(entry.key), entry.value)?;
+            writeln!(
+                f,
+                "  {:<24}{:#x}",
+                arch::auxv::name(entry.key).unwrap_or("unknown"),
+                entry.value
+            )?;
         }
         Ok(())
     }

@@ -85,11 +85,11 @@ mod plan;
 mod property;
 mod script;
 mod seam;
-mod stack;
 pub mod vdso;
 
+pub use arch::AuxEntry;
 pub use args::{ArgLimits, BINPRM_BUF_SIZE, MAX_ARG_STRLEN};
-pub use auxv::{AuxEntry, Credentials, Platform};
+pub use auxv::{Credentials, Platform};
 pub use dry::{Blob, DryRun, Op};
 pub use error::{ElfDefect, Image, LoadError, SegmentDefect};
 pub use inspect::{Details, Report, inspect};

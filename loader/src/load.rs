@@ -1,21 +1,20 @@
 //! The whole way: from an opened file to an image that can run.
 
-use crate::abi;
 use crate::apply::Space;
 use crate::args::{Args, BINPRM_BUF_SIZE};
-use crate::auxv::{AuxEntry, Credentials, Platform};
+use crate::auxv::{Credentials, Platform, Vector};
 use crate::error::{Image, LoadError};
 use crate::parse::{Elf, is_elf};
 use crate::plan::{Layout, Plan, plan};
 use crate::property::Properties;
 use crate::script::parse_script;
 use crate::seam::{Executable, Mapper, Place, Random, Resolve};
-use crate::stack::StackInput;
 use crate::vdso::Vdso;
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use arch::{Access, Addr, AddrRange, Arch, Os, PAGE_SIZE};
+use arch::auxv::{AT_BASE, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_PLATFORM, AT_RANDOM, AT_SYSINFO_EHDR};
+use arch::{Access, Addr, AddrRange, Arch, AuxEntry, InitialStack, Os, PAGE_SIZE};
 use syserr::Errno;
 
 /// How many scripts may be interpreted by scripts before the program: `exec_binprm` in
@@ -254,47 +253,53 @@ impl Loader<'_> {
             return Err(LoadError::VdsoArch);
         }
         let argv: Vec<&[u8]> = found.argv.iter().map(|a| &**a).collect();
-        let mut input = StackInput {
+        let mut random = [0; 16];
+        self.random.fill(&mut random);
+        let mut vector = Vector::new(args, found.elf.headers.len());
+        let mut contents = InitialStack {
             argv: &argv,
             envp: &args.envp,
-            filename: args.filename,
+            execfn: args.filename,
             platform: args.platform.name,
-            random: [0; 16],
+            random,
+            auxv: &[],
             jitter: layout.stack_jitter.min(8191),
         };
-        self.random.fill(&mut input.random);
         // The vector's values are not known before mapping, but its length is.
-        let aux_len = self.auxv(args, found, &Placed::default()).len();
         let top = layout.stack_top;
-        let placed = input.place(top, aux_len).ok_or(LoadError::StackTooSmall)?;
+        let sized = InitialStack { auxv: vector.entries(), ..contents };
+        let placed = sized.place(top).ok_or(LoadError::StackTooSmall)?;
         let mut space = Space { mapper: self.mapper, layout };
         let stack = map_stack(&mut space, placed.sp, plan.exec_stack)?;
         let load_bias = space.map_image(&plan.program, &*found.file)?;
-        let mut at = Placed {
-            entry: plan.program.entry.wrapping_add(load_bias),
-            phdr: plan.program.phdr.wrapping_add(load_bias),
-            filename: placed.filename,
-            platform: placed.platform.unwrap_or_default(),
-            random: placed.random,
-            ..Placed::default()
-        };
-        let mut entry = at.entry;
+        let program_entry = plan.program.entry.wrapping_add(load_bias);
+        let phdr = plan.program.phdr.wrapping_add(load_bias);
+        let (mut entry, mut interpreter_base) = (program_entry, 0);
         if let (Some(image), Some((_, file, _))) = (&plan.interpreter, &found.interpreter) {
-            at.base = space.map_image(image, &**file)?;
-            entry = image.entry.wrapping_add(at.base);
+            interpreter_base = space.map_image(image, &**file)?;
+            entry = image.entry.wrapping_add(interpreter_base);
         }
         // Only where the program starts is checked: its own entry is its interpreter's business.
         if entry >= layout.task_size {
             let image = found.interpreter.as_ref().map_or(Image::Program, |_| Image::Interpreter);
             return Err(LoadError::Entry { image, at: entry });
         }
-        if let Some(vdso) = args.vdso {
-            at.vdso = Some(map_vdso(&mut space, vdso)?);
-        }
+        let vdso = args.vdso.map(|v| map_vdso(&mut space, v)).transpose()?;
         let brk = plan.brk_start(load_bias).unwrap_or(Addr(layout.task_size));
         space.mapper.set_brk(brk);
-        let auxv = self.auxv(args, found, &at);
-        let bytes = input.emit(top, &placed, &auxv);
+        for (key, value) in [
+            (AT_SYSINFO_EHDR, vdso.unwrap_or_default().0),
+            (AT_PHDR, phdr),
+            (AT_BASE, interpreter_base),
+            (AT_ENTRY, program_entry),
+            (AT_RANDOM, placed.random.0),
+            (AT_EXECFN, placed.execfn.0),
+            (AT_PLATFORM, placed.platform.unwrap_or_default().0),
+        ] {
+            vector.set(key, value);
+        }
+        contents.auxv = vector.entries();
+        let bytes = contents.emit(top, &placed);
         let range = AddrRange { start: placed.sp, end: top };
         self.mapper.write(placed.sp, &bytes).map_err(|errno| LoadError::Map {
             what: "stack",
@@ -311,20 +316,20 @@ impl Loader<'_> {
             os: Os::Linux,
             entry: Addr(entry),
             sp: placed.sp,
-            program_entry: Addr(at.entry),
+            program_entry: Addr(program_entry),
             load_bias,
-            interpreter_base: at.base,
+            interpreter_base,
             interpreter: found.interpreter.as_ref().map(|(path, _, _)| path.clone()),
-            phdr: Addr(at.phdr),
+            phdr: Addr(phdr),
             brk,
             argv: placed.argv,
-            envp: placed.envp,
+            envp: placed.envv,
             code: moved(plan.program.code),
             data: moved(plan.program.data),
             stack,
-            auxv,
-            vdso: at.vdso,
-            sigreturn: args.vdso.zip(at.vdso).and_then(|(v, at)| at.checked_add(v.sigreturn()?)),
+            auxv: vector.into_entries(),
+            vdso,
+            sigreturn: args.vdso.zip(vdso).and_then(|(v, at)| at.checked_add(v.sigreturn()?)),
             comm: comm(args),
             executable: found.file.clone(),
             exec_stack: plan.exec_stack,
@@ -333,55 +338,6 @@ impl Loader<'_> {
             properties: found.properties,
         })
     }
-
-    /// The auxiliary vector in Linux's order.
-    fn auxv(&self, args: &LoadArgs<'_>, found: &Resolved<'_>, at: &Placed) -> Vec<AuxEntry> {
-        let (p, c) = (&args.platform, &args.credentials);
-        let all = [
-            (abi::AT_SYSINFO_EHDR, at.vdso.map_or(0, |a| a.0), args.vdso.is_some()),
-            (abi::AT_MINSIGSTKSZ, p.minsigstksz, p.minsigstksz != 0),
-            (abi::AT_HWCAP, p.hwcap, true),
-            (abi::AT_PAGESZ, PAGE_SIZE, true),
-            (abi::AT_CLKTCK, p.clktck, true),
-            (abi::AT_PHDR, at.phdr, true),
-            (abi::AT_PHENT, size_of::<abi::Phdr>() as u64, true),
-            (abi::AT_PHNUM, found.elf.headers.len() as u64, true),
-            (abi::AT_BASE, at.base, true),
-            (abi::AT_FLAGS, 0, true),
-            (abi::AT_ENTRY, at.entry, true),
-            (abi::AT_UID, c.uid.into(), true),
-            (abi::AT_EUID, c.euid.into(), true),
-            (abi::AT_GID, c.gid.into(), true),
-            (abi::AT_EGID, c.egid.into(), true),
-            (abi::AT_SECURE, c.secure.into(), true),
-            (abi::AT_RANDOM, at.random.0, true),
-            (abi::AT_HWCAP2, p.hwcap2, true),
-            (abi::AT_EXECFN, at.filename.0, true),
-            (abi::AT_PLATFORM, at.platform.0, p.name.is_some()),
-            (abi::AT_EXECFD, args.execfd.unwrap_or(0).into(), args.execfd.is_some()),
-            (abi::AT_RSEQ_FEATURE_SIZE, p.rseq_feature_size, p.rseq_feature_size != 0),
-            (abi::AT_RSEQ_ALIGN, p.rseq_align, p.rseq_feature_size != 0),
-        ];
-        let extra = || args.extra_auxv.iter().filter(|e| e.key != abi::AT_NULL);
-        let replaced = |key| extra().any(|e| e.key == key);
-        let ours = all.into_iter().filter(|&(key, _, there)| there && !replaced(key));
-        let mut list: Vec<AuxEntry> = ours.map(|(key, value, _)| AuxEntry { key, value }).collect();
-        list.extend(extra());
-        list.push(AuxEntry { key: abi::AT_NULL, value: 0 });
-        list
-    }
-}
-
-/// Addresses that go into the auxiliary vector.
-#[derive(Default)]
-struct Placed {
-    vdso: Option<Addr>,
-    phdr: u64,
-    base: u64,
-    entry: u64,
-    random: Addr,
-    filename: Addr,
-    platform: Addr,
 }
 
 fn map_stack(space: &mut Space<'_>, sp: Addr, exec: bool) -> Result<AddrRange, LoadError> {

@@ -3,10 +3,12 @@
 mod common;
 
 use arch::{Access, Addr, AddrRange, Arch};
-use common::{Bytes, Dice, Files, Space, args, elf};
-use loader::kit::{Probe, check_mapper};
+use common::{Dice, Files, args, elf};
+use loader::kit::{Space, check_mapper};
 use loader::vdso::Vdso;
-use loader::{DryRun, Executable, LoadError, Loader, Mapper, Place, ReadAt, Resolve, resolve};
+use loader::{
+    Blob, DryRun, Executable, LoadError, Loader, Mapper, Place, ReadAt, Resolve, resolve,
+};
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -61,14 +63,14 @@ impl Mapper for Failing {
 
 fn files() -> Files {
     let mut files = Files::default();
-    files.0.insert(b"interp".to_vec(), Arc::new(Bytes(elf::program(elf::ET_DYN, 0, 1))));
+    files.0.insert(b"interp".to_vec(), Arc::new(Blob::new(elf::program(elf::ET_DYN, 0, 1))));
     files
 }
 
 #[test]
 fn each_mapping_in_turn() {
     let vdso = Vdso::builtin(Arch::X86_64);
-    let mut args = args(b"name", Arc::new(Bytes(elf::dynamic(elf::ET_DYN, 0, b"interp"))));
+    let mut args = args(b"name", Arc::new(Blob::new(elf::dynamic(elf::ET_DYN, 0, b"interp"))));
     args.vdso = vdso.as_ref();
     for steps in 0.. {
         let room = AddrRange { start: Addr(0x10000), end: Addr(0x7000_0000_0000) };
@@ -92,7 +94,7 @@ fn each_mapping_in_turn() {
 }
 
 /// A file whose read number `left` fails.
-struct BadDisk(Bytes, AtomicUsize);
+struct BadDisk(Blob, AtomicUsize);
 
 impl ReadAt for BadDisk {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, Errno> {
@@ -117,7 +119,7 @@ impl Executable for BadDisk {
 fn each_read_in_turn() {
     let mut done = false;
     for reads in 0..200 {
-        let bytes = Bytes(elf::dynamic(elf::ET_DYN, 0, b"interp"));
+        let bytes = Blob::new(elf::dynamic(elf::ET_DYN, 0, b"interp"));
         let args = args(b"name", Arc::new(BadDisk(bytes, AtomicUsize::new(reads))));
         match resolve(&args, &mut files()).map(|_| ()) {
             Ok(()) => done = true,
@@ -144,24 +146,16 @@ impl Resolve for Refusing {
 fn what_opening_says_is_passed_on() {
     for errno in [Errno::ENOENT, Errno::EACCES, Errno::ELOOP, Errno::EMFILE] {
         for bytes in [b"#!/x\n".to_vec(), elf::dynamic(elf::ET_DYN, 0, b"interp")] {
-            let args = args(b"name", Arc::new(Bytes(bytes)));
+            let args = args(b"name", Arc::new(Blob::new(bytes)));
             let failed = resolve(&args, &mut Refusing(errno)).map(|_| ()).expect_err("refused");
             assert_eq!(failed.errno(), errno);
         }
     }
 }
 
-impl Probe for Space {
-    fn read(&mut self, at: Addr, to: &mut [u8]) -> Result<(), Errno> {
-        let bytes = Space::read(self, at, to.len()).ok_or(Errno::EFAULT)?;
-        to.copy_from_slice(&bytes);
-        Ok(())
-    }
-}
-
 #[test]
-fn the_double_of_these_tests_is_a_mapper() {
+fn the_space_of_the_kit_is_a_mapper() {
     let content: Vec<u8> = (0..10_000u32).map(|i| (i % 251) as u8 + 1).collect();
-    let mut space = Space { top: 0x7000_0000_0000, ..Space::default() };
-    check_mapper(&mut space, &Bytes(content.clone()), &content);
+    let mut space = Space::new(Addr(0x7000_0000_0000));
+    check_mapper(&mut space, &Blob::new(content.clone()), &content);
 }

@@ -7,8 +7,9 @@ use arch::{Access, Addr};
 use common::elf::{
     self, CODE_AT, ET_DYN, ET_EXEC, PT_GNU_PROPERTY, PT_GNU_STACK, PT_INTERP, PT_LOAD, Ph,
 };
-use common::{Bytes, HostFiles, Space, args, load};
-use loader::{LoadError, LoadedImage};
+use common::{HostFiles, args, load};
+use loader::kit::Space;
+use loader::{Blob, LoadError, LoadedImage};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
@@ -70,7 +71,7 @@ fn on_host(path: &Path) -> Fate {
 
 /// The exit status of the code at the entry, if it is the known code and can run.
 fn predicted(image: &LoadedImage, space: &Space) -> Option<i32> {
-    let code = space.read(image.entry, 13)?;
+    let code = space.bytes(image.entry, 13)?;
     let end = Addr(image.entry.0 + 12);
     let runs = |a: Addr| space.find(a.0).is_some_and(|(_, v)| v.access.contains(Access::EXEC));
     let status = *code.get(1)?;
@@ -80,7 +81,7 @@ fn predicted(image: &LoadedImage, space: &Space) -> Option<i32> {
 fn ours(path: &Path) -> Result<(LoadedImage, Space), LoadError> {
     let bytes = std::fs::read(path).expect("read");
     let name = path.as_os_str().as_bytes();
-    let mut args = args(name, Arc::new(Bytes(bytes)));
+    let mut args = args(name, Arc::new(Blob::new(bytes)));
     if std::fs::metadata("/proc/self").expect("proc").uid() == 0 {
         // The superuser may map address 0.
         args.layout.min_addr = Addr(0);

@@ -5,9 +5,9 @@
 mod common;
 
 use arch::Addr;
-use common::{Bytes, HostFiles, args, load};
-use loader::LoadedImage;
-use loader::abi::*;
+use arch::auxv::*;
+use common::{HostFiles, args, load};
+use loader::{Blob, LoadedImage};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn cat(file: &str) -> Option<Vec<u8>> {
 
 fn ours(file: &str) -> LoadedImage {
     let bytes = std::fs::read("/bin/cat").expect("cat");
-    let mut args = args(b"/bin/cat", Arc::new(Bytes(bytes)));
+    let mut args = args(b"/bin/cat", Arc::new(Blob::new(bytes)));
     args.argv = vec![b"/bin/cat", file.as_bytes()];
     args.platform.rseq_feature_size = 28;
     args.platform.rseq_align = 32;
@@ -47,7 +47,7 @@ fn auxiliary_vector_as_on_the_host() {
     for key in keys.into_iter().chain([AT_EXECFN, AT_PLATFORM, AT_RANDOM]) {
         let theirs = host.iter().find(|e| e.0 == key).map(|e| e.1);
         let ours = image.auxv.iter().find(|e| e.key == key).map(|e| e.value);
-        assert_eq!(ours, theirs, "{}", at_name(key));
+        assert_eq!(ours, theirs, "{}", name(key).unwrap_or("?"));
     }
 }
 

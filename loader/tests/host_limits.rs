@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Bytes, HostFiles, args, elf};
-use loader::resolve;
+use common::{HostFiles, args, elf};
+use loader::{Blob, resolve};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ fn on_host(path: &Path, lens: &[usize]) -> i32 {
 fn ours(path: &Path, lens: &[usize], stack_limit: u64) -> i32 {
     let text = vec![b'a'; lens.iter().copied().max().unwrap_or(0)];
     let bytes = std::fs::read(path).expect("read");
-    let mut args = args(path.as_os_str().as_bytes(), Arc::new(Bytes(bytes)));
+    let mut args = args(path.as_os_str().as_bytes(), Arc::new(Blob::new(bytes)));
     args.argv = std::iter::once(&b""[..]).chain(lens.iter().map(|&n| &text[..n])).collect();
     args.layout.stack_limit = stack_limit;
     match resolve(&args, &mut HostFiles) {

@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::{Bytes, HostFiles, args};
-use loader::{LoadError, resolve};
+use common::{HostFiles, args};
+use loader::{Blob, LoadError, resolve};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -86,7 +86,7 @@ impl loader::Resolve for From<'_> {
 fn ours(dir: &Dir, path: &Path, argv: &[&[u8]]) -> Result<Argv, LoadError> {
     let bytes = std::fs::read(path).expect("read");
     let name = path.as_os_str().as_bytes();
-    let mut args = args(name, Arc::new(Bytes(bytes)));
+    let mut args = args(name, Arc::new(Blob::new(bytes)));
     args.argv = argv.to_vec();
     args.arch = None;
     let found = resolve(&args, &mut From(&dir.0))?;

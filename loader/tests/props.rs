@@ -3,10 +3,10 @@
 mod common;
 
 use arch::{Access, Addr, AddrRange, Arch};
-use common::{Bytes, Dice, Files, args, elf, load};
+use common::{Dice, Files, args, elf, load};
 use loader::{
-    BINPRM_BUF_SIZE, DryRun, Layout, LoadArgs, LoadError, Loader, Op, inspect, parse_script, plan,
-    resolve,
+    BINPRM_BUF_SIZE, Blob, DryRun, Layout, LoadArgs, LoadError, Loader, Op, inspect, parse_script,
+    plan, resolve,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 
 fn files(interp: Vec<u8>) -> Files {
     let mut files = Files::default();
-    files.0.insert(b"interp".to_vec(), Arc::new(Bytes(interp)));
+    files.0.insert(b"interp".to_vec(), Arc::new(Blob::new(interp)));
     files
 }
 
@@ -93,7 +93,7 @@ fn check_load(args: &LoadArgs<'_>, files: &mut Files) {
 
 fn check(bytes: Vec<u8>, interp: Vec<u8>) {
     let mut files = files(interp);
-    let args = args(b"program", Arc::new(Bytes(bytes)));
+    let args = args(b"program", Arc::new(Blob::new(bytes)));
     let planned = check_plan(&args, &mut files);
     check_load(&args, &mut files);
     let report = inspect(&args, &mut files);
@@ -101,7 +101,7 @@ fn check(bytes: Vec<u8>, interp: Vec<u8>) {
     if let Err(e) = planned {
         assert_eq!(report.result.err(), Some(e));
     }
-    let _ = load(&args, &mut files).map(|(image, space)| space.read(image.entry, 4));
+    let _ = load(&args, &mut files).map(|(image, space)| space.bytes(image.entry, 4));
 }
 
 /// Interpreter and argument.
@@ -178,7 +178,7 @@ proptest! {
         shift in 0u32..64,
     ) {
         let w = words.map(|w| w >> shift);
-        let mut args = args(b"program", Arc::new(Bytes(program)));
+        let mut args = args(b"program", Arc::new(Blob::new(program)));
         args.layout = Layout {
             task_size: w[0].min(Layout::fixed(Arch::X86_64).task_size),
             min_addr: Addr(w[1] & 0xffff_f000),

@@ -2,52 +2,26 @@
 
 mod common;
 
-use arch::{Access, Addr, Arch};
-use common::{Bytes, Files, Space, args, elf, load};
-use loader::abi::*;
+use arch::auxv::*;
+use arch::stack::ParseLimits;
+use arch::{Access, Addr, Arch, ParsedStack, UserMemoryExt, parse_initial_stack};
+use common::{Files, args, elf, load};
+use loader::kit::Space;
 use loader::vdso::Vdso;
-use loader::{AuxEntry, Credentials, Layout, LoadArgs, LoadError, LoadedImage};
+use loader::{AuxEntry, Blob, Credentials, Layout, LoadArgs, LoadError, LoadedImage};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-struct Stack {
-    argv: Vec<Vec<u8>>,
-    envp: Vec<Vec<u8>>,
-    auxv: Vec<AuxEntry>,
+fn read_back(image: &LoadedImage, space: &Space) -> ParsedStack {
+    parse_initial_stack(&space.view(), image.sp, ParseLimits::default()).expect("a stack")
 }
 
-fn read_back(image: &LoadedImage, space: &Space) -> Stack {
-    let mut at = image.sp.0;
-    let mut next = || {
-        at += 8;
-        space.word(at - 8)
-    };
-    let argc = next() as usize;
-    let argv = (0..argc).map(|_| space.cstr(next())).collect();
-    assert_eq!(next(), 0);
-    let mut envp = Vec::new();
-    loop {
-        match next() {
-            0 => break,
-            s => envp.push(space.cstr(s)),
-        }
-    }
-    let mut auxv = Vec::new();
-    loop {
-        let entry = AuxEntry { key: next(), value: next() };
-        auxv.push(entry);
-        if entry.key == AT_NULL {
-            return Stack { argv, envp, auxv };
-        }
-    }
+fn cstr(space: &Space, at: u64) -> Vec<u8> {
+    space.view().read_cstr(Addr(at), 4096).expect("a string")
 }
 
-fn plain() -> Arc<Bytes> {
-    Arc::new(Bytes(elf::program(elf::ET_DYN, 0, 0)))
-}
-
-fn value(stack: &Stack, key: u64) -> Option<u64> {
-    stack.auxv.iter().find(|e| e.key == key).map(|e| e.value)
+fn plain() -> Arc<Blob> {
+    Arc::new(Blob::new(elf::program(elf::ET_DYN, 0, 0)))
 }
 
 #[test]
@@ -65,26 +39,26 @@ fn arguments_environment_and_vector() {
     let stack = read_back(&image, &space);
     assert_eq!(stack.argv, args.argv);
     assert_eq!(stack.envp, args.envp);
-    assert_eq!(stack.auxv, image.auxv);
+    assert_eq!(Some((&AuxEntry::new(AT_NULL, 0), &stack.auxv[..])), image.auxv.split_last());
     assert_eq!(image.sp.0 % 16, 0);
     assert_eq!(image.comm, b"program-with-a-");
     assert!(image.secure && !image.exec_stack && !image.read_implies_exec);
-    let get = |key| value(&stack, key).expect("present");
+    let get = |key| stack.aux(key).expect("present");
     assert_eq!([get(AT_UID), get(AT_EUID), get(AT_GID), get(AT_EGID)], [1, 2, 3, 4]);
     assert_eq!([get(AT_SECURE), get(AT_EXECFD), get(AT_PAGESZ)], [1, 9, 4096]);
     assert_eq!([get(AT_RSEQ_FEATURE_SIZE), get(AT_RSEQ_ALIGN)], [28, 32]);
-    assert_eq!(space.cstr(get(AT_EXECFN)), b"/bin/program-with-a-long-name");
-    assert_eq!(space.cstr(get(AT_PLATFORM)), b"x86_64");
+    assert_eq!(cstr(&space, get(AT_EXECFN)), b"/bin/program-with-a-long-name");
+    assert_eq!(cstr(&space, get(AT_PLATFORM)), b"x86_64");
     let random: Vec<u8> = (0xa0..0xb0).collect();
-    assert_eq!(space.read(Addr(get(AT_RANDOM)), 16), Some(random));
+    assert_eq!(space.bytes(Addr(get(AT_RANDOM)), 16), Some(random));
     // The program headers are where the vector says.
-    assert_eq!(space.read(Addr(get(AT_PHDR)), 4), Some(vec![1, 0, 0, 0]));
-    assert_eq!(space.read(Addr(get(AT_SYSINFO_EHDR)), 4), Some(b"\x7fELF".to_vec()));
+    assert_eq!(space.bytes(Addr(get(AT_PHDR)), 4), Some(vec![1, 0, 0, 0]));
+    assert_eq!(space.bytes(Addr(get(AT_SYSINFO_EHDR)), 4), Some(b"\x7fELF".to_vec()));
     let sigreturn = image.sigreturn.expect("in the vDSO");
-    assert_eq!(space.read(sigreturn, 3), Some(vec![0x48, 0xc7, 0xc0]));
+    assert_eq!(space.bytes(sigreturn, 3), Some(vec![0x48, 0xc7, 0xc0]));
     // setproctitle(3) writes over the strings as one piece.
     assert_eq!(image.argv.end, image.envp.start);
-    let text = space.read(image.argv.start, (image.envp.end.0 - image.argv.start.0) as usize);
+    let text = space.bytes(image.argv.start, (image.envp.end.0 - image.argv.start.0) as usize);
     assert_eq!(text, Some(b"zero\0\0two words\0A=1\0B=\0".to_vec()));
 }
 
@@ -107,9 +81,9 @@ fn extra_entries_are_added_and_replace() {
     let (image, space) = load(&args, &mut Files::default()).expect("loads");
     let stack = read_back(&image, &space);
     assert_eq!(stack.auxv.iter().filter(|e| e.key == AT_HWCAP2).count(), 1);
-    assert_eq!(value(&stack, AT_HWCAP2), Some(7));
-    assert_eq!(value(&stack, 0x1234), Some(5));
-    assert_eq!(value(&stack, AT_NULL), Some(0));
+    assert_eq!(stack.aux(AT_HWCAP2), Some(7));
+    assert_eq!(stack.aux(0x1234), Some(5));
+    assert_eq!(stack.aux(AT_NULL), None, "one end only");
 }
 
 #[test]
@@ -129,7 +103,7 @@ fn an_executable_stack_is_what_the_header_asks_for() {
     let mut bytes = elf::program(elf::ET_DYN, 0, 0);
     bytes[64 + 2 * 56 + 4] = 7;
     let (image, space) =
-        load(&args(b"name", Arc::new(Bytes(bytes))), &mut Files::default()).expect("loads");
+        load(&args(b"name", Arc::new(Blob::new(bytes))), &mut Files::default()).expect("loads");
     assert!(image.exec_stack);
     let (_, stack) = space.find(image.sp.0).expect("stack");
     assert_eq!(stack.access, Access::ALL);
@@ -139,13 +113,13 @@ fn an_executable_stack_is_what_the_header_asks_for() {
 fn arm64_programs_load_anywhere() {
     let headers = [elf::Ph(elf::PT_LOAD, 5, 0, 0, 0x1000, 0x1000, 0x1_0000)];
     let bytes = elf::build(elf::ET_DYN, 183, 0x800, &headers, b"\xc0\x03\x5f\xd6", 0x1000);
-    let file = Arc::new(Bytes(bytes));
+    let file = Arc::new(Blob::new(bytes));
     let layout = Layout::fixed(Arch::Aarch64);
     let args = LoadArgs::new(b"name", file.clone(), layout);
     let (image, space) = load(&args, &mut Files::default()).expect("loads");
     assert_eq!(image.arch, Arch::Aarch64);
     assert_eq!(image.load_bias % 0x1_0000, 0, "p_align is honoured");
-    assert_eq!(space.read(image.entry, 4), Some(b"\xc0\x03\x5f\xd6".to_vec()));
+    assert_eq!(space.bytes(image.entry, 4), Some(b"\xc0\x03\x5f\xd6".to_vec()));
     let vdso = Vdso::builtin(Arch::X86_64);
     let wrong = LoadArgs { vdso: vdso.as_ref(), ..LoadArgs::new(b"name", file.clone(), layout) };
     if vdso.is_some() {
@@ -162,14 +136,14 @@ fn note(kind: u32, bits: u32) -> Vec<u8> {
     words.iter().flat_map(|w: &u32| w.to_le_bytes()).collect()
 }
 
-fn with_property(machine: u16, note: &[u8]) -> Arc<Bytes> {
+fn with_property(machine: u16, note: &[u8]) -> Arc<Blob> {
     let headers = [
         elf::Ph(elf::PT_LOAD, 5, 0, 0, 0x1000, 0x1000, 0x1000),
         elf::Ph(elf::PT_GNU_PROPERTY, 4, 0x400, 0x400, note.len() as u64, note.len() as u64, 8),
     ];
     let mut bytes = elf::build(elf::ET_DYN, machine, 0x800, &headers, &[], 0x1000);
     bytes[0x400..0x400 + note.len()].copy_from_slice(note);
-    Arc::new(Bytes(bytes))
+    Arc::new(Blob::new(bytes))
 }
 
 #[test]
@@ -192,7 +166,7 @@ fn properties_are_reported_and_arm64_checks_them() {
 
 #[test]
 fn a_descriptor_that_closes_hides_scripts_only() {
-    let script = Arc::new(Bytes(b"#!/bin/sh\n".to_vec()));
+    let script = Arc::new(Blob::new(b"#!/bin/sh\n".to_vec()));
     let mut hidden = args(b"/dev/fd/3", script);
     hidden.inaccessible = true;
     let failed = load(&hidden, &mut Files::default()).err();
@@ -204,12 +178,12 @@ fn a_descriptor_that_closes_hides_scripts_only() {
 
 #[test]
 fn heap_placement() {
-    let exec = Arc::new(Bytes(elf::program(elf::ET_EXEC, 0x40_0000, 0)));
-    let brk = |file: &Arc<Bytes>, offset| {
+    let exec = Arc::new(Blob::new(elf::program(elf::ET_EXEC, 0x40_0000, 0)));
+    let brk = |file: &Arc<Blob>, offset| {
         let mut args = args(b"name", file.clone());
         args.layout.brk_offset = offset;
         let (image, space) = load(&args, &mut Files::default()).expect("loads");
-        assert_eq!(space.brk, image.brk);
+        assert_eq!(space.brk(), image.brk);
         image.brk.0
     };
     // Behind .bss at 0x404000; with randomisation behind a guard page.
@@ -241,7 +215,7 @@ fn an_entry_that_overflows_is_an_error() {
     for entry in [1 << 63, (1u64 << 47) - 1, u64::MAX >> 1] {
         let mut bytes = elf::program(elf::ET_DYN, 0, 0);
         bytes[24..32].copy_from_slice(&entry.to_le_bytes());
-        let failed = load(&args(b"name", Arc::new(Bytes(bytes))), &mut Files::default()).err();
+        let failed = load(&args(b"name", Arc::new(Blob::new(bytes))), &mut Files::default()).err();
         assert!(matches!(failed, Some(LoadError::Entry { .. })), "{entry:#x}: {failed:?}");
     }
 }

@@ -72,6 +72,10 @@ impl Context {
         true
     }
 
+    pub(crate) const fn is_loadable(&self) -> bool {
+        pstate::is_valid(self.regs.pstate) && self.regs.pstate & pstate::RES0 == 0
+    }
+
     pub(crate) fn single_step(&self) -> bool {
         self.step
     }

@@ -6,7 +6,7 @@
 use super::context::Context;
 use super::records::{self, FPSIMD_RECORD, Found};
 use super::regs::{Registers, pstate};
-use crate::fpu::{FPSIMD, FpuKind};
+use crate::fpu::{FPSIMD, FpuKind, put};
 use crate::signal::{AltStack, Popped, SIGINFO_SIZE, SaFlags, SignalDelivery, SignalSet, StackT};
 use crate::{Addr, FpuLayout, Permissions, UserMemory, UserMemoryExt};
 use alloc::vec;
@@ -99,13 +99,9 @@ pub(crate) fn push(
     head.uc.fault_address = f.fault.address;
     head.uc.regs = c.regs;
     let mut bytes = vec![0u8; size + FRAME_RECORD as usize];
-    if let Some(to) = bytes.first_chunk_mut::<RECORDS>() {
-        to.copy_from_slice(head.as_bytes());
-    }
+    put(&mut bytes, 0, head.as_bytes());
     plan.write(&mut bytes, Addr(frame), &c.fpu, f.fault.error_code);
-    if let Some(to) = bytes.last_chunk_mut::<16>() {
-        to.copy_from_slice([c.regs.x[29], c.regs.x[30]].as_bytes());
-    }
+    put(&mut bytes, size, [c.regs.x[29], c.regs.x[30]].as_bytes());
     mem.copy_out(Addr(frame), &bytes, Permissions::Obey)?;
 
     let r = &mut c.regs;
@@ -138,7 +134,7 @@ pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, Errno
     regs.pstate = regs.pstate & !pstate::SS | if c.step { pstate::SS } else { 0 };
     let found = records::parse(mem, frame, c.fpu.layout())?;
     let image = read_fpu(mem, &found, c.fpu.layout())?;
-    c.fpu.put(0, &image);
+    put(c.fpu.as_mut_bytes(), 0, &image);
     c.regs = regs;
     c.syscall = -1;
     Ok(Popped { mask: uc.sigmask, altstack: uc.stack.into(), sp: regs.sp })

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::regs::{Registers, pstate};
 use crate::RegSet;
-use crate::fpu::FPSIMD;
+use crate::fpu::{FPSIMD, put};
 use alloc::vec::Vec;
 use syserr::Errno;
 use zerocopy::IntoBytes;
@@ -29,7 +29,7 @@ impl Context {
         match set {
             RegSet::General => self.put_regs(&all),
             RegSet::Fpu => {
-                self.fpu.put(0, &all);
+                put(self.fpu.as_mut_bytes(), 0, &all);
                 Ok(())
             }
             RegSet::ArmTls => {

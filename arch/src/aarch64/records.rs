@@ -1,7 +1,7 @@
 //! The records of an arm64 signal frame: each with a magic number and a size, the last empty.
 
 use super::frame::{FRAME, RECORDS, RESERVED};
-use crate::fpu::{FPSIMD, FpuKind, read, sve_payload};
+use crate::fpu::{FPSIMD, FpuKind, put, read, sve_payload};
 use crate::{Addr, FpuLayout, FpuState, UserMemory, UserMemoryExt};
 use syserr::Errno;
 
@@ -70,11 +70,7 @@ impl Plan {
 
     /// Writes the records into a frame that will lie at `base` and is zero otherwise.
     pub(super) fn write(&self, out: &mut [u8], base: Addr, fpu: &FpuState, esr: u64) {
-        let mut put = |at: usize, bytes: &[u8]| {
-            if let Some(to) = out.get_mut(at..at.saturating_add(bytes.len())) {
-                to.copy_from_slice(bytes);
-            }
-        };
+        let mut put = |at, bytes: &[u8]| put(out, at, bytes);
         let head = |magic: u32, size: usize| (u64::from(magic) | (size as u64) << 32).to_le_bytes();
         let image = fpu.as_bytes();
         put(RECORDS, &head(FPSIMD_MAGIC, FPSIMD_RECORD));

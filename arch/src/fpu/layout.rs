@@ -232,6 +232,11 @@ impl FpuLayout {
         out
     }
 
+    /// Whether images are those of x86-64.
+    pub(crate) const fn is_x86(&self) -> bool {
+        matches!(self.kind, FpuKind::Fxsave | FpuKind::Xsave)
+    }
+
     /// The kind of image.
     pub const fn kind(&self) -> FpuKind {
         self.kind

@@ -9,5 +9,5 @@ pub use state::FpuState;
 pub use xsave::{FP_XSTATE_MAGIC1, FP_XSTATE_MAGIC2};
 
 pub(crate) use layout::{EXTENDED, FPSIMD, LEGACY, sve_payload};
-pub(crate) use state::read;
+pub(crate) use state::{put, read};
 pub(crate) use xsave::SW_BYTES;

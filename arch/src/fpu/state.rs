@@ -1,7 +1,7 @@
 //! One thread's FPU image.
 
 use super::layout::{EXTENDED, FpuKind, FpuLayout, LEGACY, LayoutError, xfeature};
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 /// XSAVE wants its image on a 64-byte boundary.
@@ -26,21 +26,21 @@ pub(crate) const XSTATE_BV: usize = 512;
 pub(crate) const XCOMP_BV: usize = 520;
 
 /// The FPU registers of one thread as bytes, in the form of its [`FpuLayout`], on a 64-byte
-/// boundary.
+/// boundary. A clone shares them until one of the two changes: what fork(2) and clone(2) copy is a
+/// pointer, however many tiles and vectors a processor has.
 ///
 /// The bytes can always be loaded without a fault: whatever brings foreign bytes in checks or
 /// cleans them.
 #[derive(Clone)]
 pub struct FpuState {
     layout: FpuLayout,
-    lines: Box<[Line]>,
+    lines: Arc<[Line]>,
 }
 
 impl FpuState {
     /// The state after initialisation.
     pub fn new(layout: FpuLayout) -> FpuState {
-        let lines = alloc::vec![Line([0; 64]); layout.size().div_ceil(64)].into_boxed_slice();
-        let mut state = FpuState { layout, lines };
+        let mut state = FpuState { layout, lines: zeroes(&layout) };
         state.write_init();
         state
     }
@@ -48,7 +48,11 @@ impl FpuState {
     /// Goes back to the state after initialisation, as at execve(2) and, on x86-64, at the start
     /// of a signal handler.
     pub fn reset(&mut self) {
-        self.lines.as_mut_bytes().zero();
+        match Arc::get_mut(&mut self.lines) {
+            Some(lines) => lines.as_mut_bytes().zero(),
+            // Nothing of what is shared is wanted.
+            None => self.lines = zeroes(&self.layout),
+        }
         self.write_init();
     }
 
@@ -58,12 +62,14 @@ impl FpuState {
             return;
         }
         let mask = self.layout.mxcsr_mask();
-        self.put(0, &FCW_INIT.to_le_bytes());
-        self.put(MXCSR, &MXCSR_INIT.to_le_bytes());
-        self.put(MXCSR_MASK, &mask.to_le_bytes());
-        if let Some(pkru) = self.layout.component(xfeature::PKRU) {
-            self.put(pkru.offset as usize, &PKRU_INIT.to_le_bytes());
-            self.put(XSTATE_BV, &(1u64 << xfeature::PKRU).to_le_bytes());
+        let pkru = self.layout.component(xfeature::PKRU);
+        let image = self.as_mut_bytes();
+        put(image, 0, &FCW_INIT.to_le_bytes());
+        put(image, MXCSR, &MXCSR_INIT.to_le_bytes());
+        put(image, MXCSR_MASK, &mask.to_le_bytes());
+        if let Some(pkru) = pkru {
+            put(image, pkru.offset as usize, &PKRU_INIT.to_le_bytes());
+            put(image, XSTATE_BV, &(1u64 << xfeature::PKRU).to_le_bytes());
         }
     }
 
@@ -82,7 +88,7 @@ impl FpuState {
     /// [`FpuState::sanitise`] afterwards if anybody else could write the bytes.
     pub fn as_mut_bytes(&mut self) -> &mut [u8] {
         let size = self.layout.size();
-        let all = self.lines.as_mut_bytes();
+        let all = Arc::make_mut(&mut self.lines).as_mut_bytes();
         let n = size.min(all.len());
         &mut all[..n]
     }
@@ -93,24 +99,25 @@ impl FpuState {
         self.reset();
         let whole = bytes.len().min(self.layout.size());
         let bytes = bytes.get(..whole).unwrap_or_default();
-        if !self.is_x86() {
-            self.put(0, bytes);
+        let layout = self.layout;
+        let image = self.as_mut_bytes();
+        if !layout.is_x86() {
+            put(image, 0, bytes);
             return;
         }
-        self.put(0, bytes.get(..whole.min(RESERVED)).unwrap_or_default());
-        if self.layout.kind() == FpuKind::Xsave {
+        put(image, 0, bytes.get(..whole.min(RESERVED)).unwrap_or_default());
+        if layout.kind() == FpuKind::Xsave {
             let present = read(bytes, XSTATE_BV).map_or(0, u64::from_le_bytes);
             let mut used = 0;
-            let layout = self.layout;
             for c in layout.components().filter(|c| present & 1 << c.number != 0) {
                 let at = c.offset as usize;
                 if let Some(from) = bytes.get(at..at + c.size as usize) {
-                    self.put(at, from);
+                    put(image, at, from);
                     used |= 1 << c.number;
                 }
             }
             used |= present & xfeature::FPSSE;
-            self.put(XSTATE_BV, &used.to_le_bytes());
+            put(image, XSTATE_BV, &used.to_le_bytes());
         }
         self.sanitise();
     }
@@ -121,46 +128,28 @@ impl FpuState {
         if !self.is_x86() {
             return;
         }
-        let mask = self.layout.mxcsr_mask();
-        let mxcsr = self.u32_at(MXCSR) & mask;
-        self.put(MXCSR, &mxcsr.to_le_bytes());
-        self.put(MXCSR_MASK, &mask.to_le_bytes());
-        if self.layout.kind() == FpuKind::Xsave {
-            let bv = self.xstate_bv() & self.layout.xcr0();
-            if let Some(header) = self.as_mut_bytes().get_mut(XSTATE_BV..EXTENDED) {
-                header.zero();
-            }
-            self.put(XSTATE_BV, &bv.to_le_bytes());
-            self.clear_unused(bv);
+        let layout = self.layout;
+        let mxcsr = self.mxcsr() & layout.mxcsr_mask();
+        let used = self.xstate_bv() & layout.xcr0();
+        let image = self.as_mut_bytes();
+        put(image, MXCSR, &mxcsr.to_le_bytes());
+        put(image, MXCSR_MASK, &layout.mxcsr_mask().to_le_bytes());
+        if layout.kind() == FpuKind::Xsave {
+            clear(image, XSTATE_BV, EXTENDED);
+            put(image, XSTATE_BV, &used.to_le_bytes());
+            clear_unused(image, &layout, used);
         }
     }
 
-    /// Makes the bytes of components that are in their initial state the initial ones: XSAVE may
-    /// have left something old there, which nobody is to see in a signal frame.
-    fn clear_unused(&mut self, used: u64) {
-        let mut clear = |from: usize, to: usize| {
-            if let Some(bytes) = self.as_mut_bytes().get_mut(from..to) {
-                bytes.zero();
-            }
-        };
-        if used & 1 << xfeature::X87 == 0 {
-            clear(0, MXCSR);
-            clear(32, XMM);
-        }
-        if used & 1 << xfeature::SSE == 0 {
-            clear(XMM, RESERVED);
-        }
-        clear(RESERVED, LEGACY);
-        let layout = self.layout;
-        for c in layout.components().filter(|c| used & 1 << c.number == 0) {
-            let at = c.offset as usize;
-            if let Some(bytes) = self.as_mut_bytes().get_mut(at..at + c.size as usize) {
-                bytes.zero();
-            }
-        }
-        if used & 1 << xfeature::X87 == 0 {
-            self.put(0, &FCW_INIT.to_le_bytes());
-        }
+    /// Whether the instruction that loads the image would take it: no reserved MXCSR bits, no
+    /// component that the layout lacks, not compacted, the rest of the header zero. Always so on
+    /// arm64, and after [`FpuState::sanitise`].
+    pub fn is_loadable(&self) -> bool {
+        let header = self.as_bytes().get(XCOMP_BV..EXTENDED).unwrap_or_default();
+        !self.is_x86()
+            || (self.mxcsr() & !self.layout.mxcsr_mask() == 0
+                && self.xstate_bv() & !self.layout.xcr0() == 0
+                && header.iter().all(|&b| b == 0))
     }
 
     /// The state in another layout: components that both have are kept, others start as
@@ -182,17 +171,18 @@ impl FpuState {
             return Err(LayoutError::VectorLength);
         }
         let bytes = self.as_bytes();
-        new.put(0, bytes.get(..RESERVED).unwrap_or_default());
+        let own = if self.layout.kind() == FpuKind::Fxsave { new.xstate_bv() } else { 0 };
+        let image = new.as_mut_bytes();
+        put(image, 0, bytes.get(..RESERVED).unwrap_or_default());
         let used = self.xstate_bv();
         for c in self.layout.components().filter(|c| used & 1 << c.number != 0) {
             let to = layout.component(c.number).filter(|to| to.size == c.size);
             let to = to.ok_or(LayoutError::Missing(c.number))?;
             let at = c.offset as usize;
-            new.put(to.offset as usize, bytes.get(at..at + c.size as usize).unwrap_or_default());
+            put(image, to.offset as usize, bytes.get(at..at + c.size as usize).unwrap_or_default());
         }
         if layout.kind() == FpuKind::Xsave {
-            let own = if self.layout.kind() == FpuKind::Fxsave { new.xstate_bv() } else { 0 };
-            new.put(XSTATE_BV, &(used | own).to_le_bytes());
+            put(image, XSTATE_BV, &(used | own).to_le_bytes());
         }
         new.sanitise();
         Ok(new)
@@ -215,13 +205,7 @@ impl FpuState {
 
     /// Whether this is an x86-64 image.
     pub(crate) const fn is_x86(&self) -> bool {
-        matches!(self.layout.kind(), FpuKind::Fxsave | FpuKind::Xsave)
-    }
-
-    pub(crate) fn put(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(to) = self.as_mut_bytes().get_mut(at..at.saturating_add(bytes.len())) {
-            to.copy_from_slice(bytes);
-        }
+        self.layout.is_x86()
     }
 
     pub(crate) fn u32_at(&self, at: usize) -> u32 {
@@ -230,6 +214,42 @@ impl FpuState {
 
     pub(crate) fn u64_at(&self, at: usize) -> u64 {
         read(self.as_bytes(), at).map_or(0, u64::from_le_bytes)
+    }
+}
+
+/// An image of zeroes.
+fn zeroes(layout: &FpuLayout) -> Arc<[Line]> {
+    core::iter::repeat_n(Line([0; 64]), layout.size().div_ceil(64)).collect()
+}
+
+/// Makes the bytes of components that are in their initial state the initial ones: XSAVE may
+/// have left something old there, which nobody is to see in a signal frame.
+fn clear_unused(image: &mut [u8], layout: &FpuLayout, used: u64) {
+    if used & 1 << xfeature::X87 == 0 {
+        clear(image, 0, MXCSR);
+        clear(image, 32, XMM);
+        put(image, 0, &FCW_INIT.to_le_bytes());
+    }
+    if used & 1 << xfeature::SSE == 0 {
+        clear(image, XMM, RESERVED);
+    }
+    clear(image, RESERVED, LEGACY);
+    for c in layout.components().filter(|c| used & 1 << c.number == 0) {
+        clear(image, c.offset as usize, (c.offset + c.size) as usize);
+    }
+}
+
+/// Zeroes `image[from..to]`, where there is so much.
+pub(crate) fn clear(image: &mut [u8], from: usize, to: usize) {
+    if let Some(bytes) = image.get_mut(from..to) {
+        bytes.zero();
+    }
+}
+
+/// Puts `bytes` at `at`, where there is room.
+pub(crate) fn put(image: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(to) = image.get_mut(at..at.saturating_add(bytes.len())) {
+        to.copy_from_slice(bytes);
     }
 }
 

@@ -1,7 +1,7 @@
 //! x86-64 images as user memory holds them: in signal frames and ptrace sets.
 
 use super::layout::{EXTENDED, FpuKind, LEGACY, xfeature};
-use super::state::{FpuState, MXCSR, RESERVED, XCOMP_BV, XMM, XSTATE_BV, read};
+use super::state::{FpuState, MXCSR, RESERVED, XCOMP_BV, XMM, XSTATE_BV, clear, put, read};
 use crate::Addr;
 use alloc::vec::Vec;
 use syserr::Errno;
@@ -29,21 +29,16 @@ impl FpuState {
     /// Writes the state as a signal frame holds it, into exactly [`FpuState::signal_size`] bytes.
     pub(crate) fn write_signal(&self, out: &mut [u8]) {
         let size = self.layout().size();
-        let mut put = |at: usize, bytes: &[u8]| {
-            if let Some(to) = out.get_mut(at..at.saturating_add(bytes.len())) {
-                to.copy_from_slice(bytes);
-            }
-        };
-        put(0, self.as_bytes());
-        put(SW_BYTES, &[0; LEGACY - SW_BYTES]);
-        put(SW_BYTES, &FP_XSTATE_MAGIC1.to_le_bytes());
-        put(SW_BYTES + 4, &(self.signal_size() as u32).to_le_bytes());
-        put(SW_BYTES + 8, &self.layout().xcr0().to_le_bytes());
-        put(SW_BYTES + 16, &(size as u32).to_le_bytes());
+        put(out, 0, self.as_bytes());
+        put(out, SW_BYTES, &[0; LEGACY - SW_BYTES]);
+        put(out, SW_BYTES, &FP_XSTATE_MAGIC1.to_le_bytes());
+        put(out, SW_BYTES + 4, &(self.signal_size() as u32).to_le_bytes());
+        put(out, SW_BYTES + 8, &self.layout().xcr0().to_le_bytes());
+        put(out, SW_BYTES + 16, &(size as u32).to_le_bytes());
         if self.layout().kind() == FpuKind::Xsave {
             // Programs that know nothing of the header find x87 and SSE in use.
-            put(XSTATE_BV, &(self.xstate_bv() | xfeature::FPSSE).to_le_bytes());
-            put(size, &FP_XSTATE_MAGIC2.to_le_bytes());
+            put(out, XSTATE_BV, &(self.xstate_bv() | xfeature::FPSSE).to_le_bytes());
+            put(out, size, &FP_XSTATE_MAGIC2.to_le_bytes());
         }
     }
 
@@ -88,40 +83,39 @@ impl FpuState {
     fn take_components(&mut self, area: &[u8], wanted: u64, used: u64, mxcsr: bool) {
         let part = |from: usize, to: usize| area.get(from..to).unwrap_or_default();
         self.reset();
+        let layout = *self.layout();
+        let kept = self.xstate_bv() & !wanted;
+        let image = self.as_mut_bytes();
         if used & 1 << xfeature::X87 != 0 {
-            self.put(0, part(0, MXCSR));
-            self.put(32, part(32, XMM));
+            put(image, 0, part(0, MXCSR));
+            put(image, 32, part(32, XMM));
         }
         if mxcsr {
-            self.put(MXCSR, part(MXCSR, MXCSR + 4));
+            put(image, MXCSR, part(MXCSR, MXCSR + 4));
         }
         if used & 1 << xfeature::SSE != 0 {
-            self.put(XMM, part(XMM, RESERVED));
+            put(image, XMM, part(XMM, RESERVED));
         }
-        if self.layout().kind() != FpuKind::Xsave {
+        if layout.kind() != FpuKind::Xsave {
             return;
         }
-        let layout = *self.layout();
         for c in layout.components().filter(|c| wanted & 1 << c.number != 0) {
             let (start, end) = (c.offset as usize, (c.offset + c.size) as usize);
             if used & 1 << c.number != 0 {
-                self.put(start, part(start, end));
-            } else if let Some(to) = self.as_mut_bytes().get_mut(start..end) {
-                to.fill(0);
+                put(image, start, part(start, end));
+            } else {
+                clear(image, start, end);
             }
         }
-        let kept = self.xstate_bv() & !wanted;
-        self.put(XSTATE_BV, &(used | kept).to_le_bytes());
+        put(image, XSTATE_BV, &(used | kept).to_le_bytes());
     }
 
     /// The state as a tracer sees it: the image with XCR0 among the bytes for software.
     pub(crate) fn ptrace_image(&self) -> Vec<u8> {
         let mut image = self.as_bytes().to_vec();
-        if let Some(sw) = image.get_mut(SW_BYTES..LEGACY) {
-            sw.fill(0);
-            if self.layout().kind() == FpuKind::Xsave {
-                sw[..8].copy_from_slice(&self.layout().xcr0().to_le_bytes());
-            }
+        clear(&mut image, SW_BYTES, LEGACY);
+        if self.layout().kind() == FpuKind::Xsave {
+            put(&mut image, SW_BYTES, &self.layout().xcr0().to_le_bytes());
         }
         image
     }
@@ -151,18 +145,19 @@ impl FpuState {
             let old = self.mxcsr();
             self.take_components(area, xcr0, present, loads_mxcsr);
             if !loads_mxcsr {
-                self.put(MXCSR, &old.to_le_bytes());
+                put(self.as_mut_bytes(), MXCSR, &old.to_le_bytes());
             }
             return Ok(());
         }
         if mxcsr & !self.layout().mxcsr_mask() != 0 {
             return Err(Errno::EINVAL);
         }
-        self.put(0, area.get(..MXCSR + 4).unwrap_or_default());
-        self.put(32, area.get(32..RESERVED).unwrap_or_default());
-        if self.layout().kind() == FpuKind::Xsave {
-            let bv = self.xstate_bv() | xfeature::FPSSE;
-            self.put(XSTATE_BV, &bv.to_le_bytes());
+        let (kind, bv) = (self.layout().kind(), self.xstate_bv() | xfeature::FPSSE);
+        let image = self.as_mut_bytes();
+        put(image, 0, area.get(..MXCSR + 4).unwrap_or_default());
+        put(image, 32, area.get(32..RESERVED).unwrap_or_default());
+        if kind == FpuKind::Xsave {
+            put(image, XSTATE_BV, &bv.to_le_bytes());
         }
         Ok(())
     }

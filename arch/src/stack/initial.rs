@@ -31,7 +31,7 @@ pub struct InitialStack<'a> {
     /// For `AT_RANDOM`.
     pub random: [u8; 16],
     /// The auxiliary vector without its end. `AT_RANDOM`, `AT_EXECFN` and `AT_PLATFORM` get their
-    /// values here, and are added at the end where they are missing.
+    /// values here where they are zero, and are added at the end where they are missing.
     pub auxv: &'a [AuxEntry],
     /// Bytes, below 8192, by which everything below the strings is lowered
     /// (`arch_align_stack`); zero without randomisation.
@@ -146,7 +146,8 @@ impl InitialStack<'_> {
         let own = || own.into_iter().flatten();
         for a in self.auxv {
             word(a.key);
-            word(own().find(|o| o.0 == a.key).map_or(a.value, |o| o.1.0));
+            let own = own().find(|o| o.0 == a.key && a.value == 0);
+            word(own.map_or(a.value, |o| o.1.0));
         }
         for (key, value) in own().filter(|o| self.auxv.iter().all(|a| a.key != o.0)) {
             word(key);

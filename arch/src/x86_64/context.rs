@@ -1,6 +1,6 @@
 //! One x86-64 user thread's state.
 
-use super::regs::{Registers, TASK_SIZE_MAX, USER_CS, USER_DS, eflags};
+use super::regs::{Registers, TASK_SIZE_MAX, USER_CS, USER_DS, eflags, is_canonical};
 use crate::{FpuLayout, FpuState};
 use syserr::Errno;
 
@@ -84,6 +84,16 @@ impl Context {
         self.regs.gs_base = base;
         self.regs.gs = 0;
         true
+    }
+
+    pub(crate) fn is_loadable(&self) -> bool {
+        let r = &self.regs;
+        let selector = |s: u64| s == 0 || s <= 0xffff && s & 3 == 3;
+        (r.cs, r.ss) == (USER_CS, USER_DS)
+            && [r.ds, r.es, r.fs, r.gs].into_iter().all(selector)
+            && [r.rip, r.fs_base, r.gs_base].into_iter().all(is_canonical)
+            && r.eflags & !eflags::USER == eflags::IF | eflags::FIXED
+            && self.fpu.is_loadable()
     }
 
     pub(crate) fn single_step(&self) -> bool {

@@ -4,8 +4,8 @@
 //! `arch/x86/include/uapi/asm/sigcontext.h`, `ucontext.h`.
 
 use super::context::Context;
-use super::regs::{Registers, USER_CS, USER_DS, eflags};
-use crate::fpu::{EXTENDED, FpuKind, LEGACY};
+use super::regs::{Registers, USER_CS, USER_DS, eflags, is_canonical};
+use crate::fpu::{EXTENDED, FpuKind, LEGACY, put};
 use crate::signal::{AltStack, Popped, SIGINFO_SIZE, SaFlags, SignalDelivery, SignalSet, StackT};
 use crate::{Addr, FpuLayout, UserMemory, UserMemoryExt};
 use alloc::vec;
@@ -141,7 +141,8 @@ pub(crate) fn push(
     c: &mut Context,
     mem: &dyn UserMemory,
 ) -> Result<Addr, Errno> {
-    if !f.action.flags.contains(SaFlags::RESTORER) {
+    // A handler that is nowhere faults on the way to user code, which is `SIGSEGV` as well.
+    if !f.action.flags.contains(SaFlags::RESTORER) || !is_canonical(f.action.handler) {
         return Err(Errno::EFAULT);
     }
     let (frame, state) = place(f, altstack, c)?;
@@ -165,9 +166,7 @@ pub(crate) fn push(
     // One buffer and one copy: the gap between frame and state is at most alignment.
     let gap = (state - frame) as usize;
     let mut bytes = vec![0u8; gap + c.fpu.signal_size()];
-    if let Some(to) = bytes.first_chunk_mut::<{ size_of::<RtSigFrame>() }>() {
-        to.copy_from_slice(head.as_bytes());
-    }
+    put(&mut bytes, 0, head.as_bytes());
     c.fpu.write_signal(bytes.get_mut(gap..).unwrap_or_default());
     mem.copy_out(Addr(frame), &bytes, crate::Permissions::Obey)?;
 
@@ -248,13 +247,14 @@ fn save(r: &Registers) -> SigContext {
 /// The registers that a frame asks for.
 ///
 /// Selectors other than those of 64-bit user code and data would fault on the way back to user
-/// code, or run it in a mode that does not exist here, so they are refused like any other damage.
+/// code, or run it in a mode that does not exist here, so they are refused like any other damage;
+/// and so is an instruction pointer that no processor loads.
 fn restore(old: &Registers, uc: &UContext) -> Result<Registers, Errno> {
     let m = &uc.mcontext;
     let cs = u64::from(m.cs) | 3;
     let strict = uc.flags & UC_STRICT_RESTORE_SS != 0;
     let ss = if strict { u64::from(m.ss) | 3 } else { USER_DS };
-    if cs != USER_CS || ss != USER_DS {
+    if cs != USER_CS || ss != USER_DS || !is_canonical(m.ip) {
         return Err(Errno::EFAULT);
     }
     Ok(Registers {

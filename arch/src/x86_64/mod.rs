@@ -8,4 +8,4 @@ mod regs;
 
 pub use context::Context;
 pub use fault::access_of_error_code;
-pub use regs::{Registers, TASK_SIZE_MAX, USER_CS, USER_DS, eflags};
+pub use regs::{Registers, TASK_SIZE_MAX, USER_CS, USER_DS, eflags, is_canonical};

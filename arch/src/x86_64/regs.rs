@@ -81,6 +81,16 @@ pub mod eflags {
     pub const SIGRETURN: u64 = AC | OF | DF | TF | SF | ZF | AF | PF | CF | RF;
     /// What a tracer may change (`FLAG_MASK` in `arch/x86/kernel/ptrace.c`).
     pub const PTRACE: u64 = SIGRETURN | NT;
+    /// `cpuid` can be used; a program may change it and find out.
+    pub const ID: u64 = 1 << 21;
+    /// What user code can change itself, with `popf`.
+    pub const USER: u64 = PTRACE | ID;
+}
+
+/// Whether bits 63 to 47 of an address are the same, without which no processor with four-level
+/// page tables takes it as an instruction pointer or a segment's base.
+pub const fn is_canonical(addr: u64) -> bool {
+    ((addr as i64) << 16 >> 16) as u64 == addr
 }
 
 /// Selector of 64-bit user code (`__USER_CS`).

@@ -1,5 +1,9 @@
-//! A test kit for the [`Mapper`] seam: what the loader relies on, as checks to run on an
-//! implementation of one's own.
+//! For tests: an address space in kernel memory, and what the loader relies on in every [`Mapper`],
+//! as checks to run on an implementation of one's own.
+
+mod space;
+
+pub use space::{Space, View, Vma};
 
 use crate::seam::{Executable, Mapper, Place};
 use alloc::vec::Vec;
