@@ -225,6 +225,7 @@ impl Vfs {
             dir.inode().remove(name, inode)?;
             child.mark_deleted();
             dir.dentry.forget(name, &child);
+            self.dcache.forget(&child);
             self.remember(&dir.dentry, name, None);
             return Ok(());
         }

@@ -202,6 +202,7 @@ impl Vfs {
                 if let Some(new) = replaced {
                     new.mark_deleted();
                     to.forget(&b.name, new);
+                    self.dcache.forget(new);
                 }
                 old.move_to(to, &b.name);
                 if !flags.contains(RenameFlags::WHITEOUT) {

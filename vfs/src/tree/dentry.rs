@@ -2,7 +2,8 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::Relaxed};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering::Relaxed};
 use smallvec::SmallVec;
 use sync::{Mutex, MutexGuard, RwLock};
 
@@ -22,6 +23,8 @@ pub struct Dentry {
     deleted: AtomicBool,
     mounts: AtomicU32,
     checked: AtomicI64,
+    /// The place in the cache's clock.
+    slot: AtomicUsize,
 }
 
 struct Place {
@@ -91,6 +94,7 @@ impl Dentry {
             deleted: AtomicBool::new(false),
             mounts: AtomicU32::new(0),
             checked: AtomicI64::new(0),
+            slot: AtomicUsize::new(usize::MAX),
         })
     }
 
@@ -220,6 +224,20 @@ impl Dentry {
 
     pub(crate) fn set_checked(&self, now: Nanos) {
         self.checked.store(now, Relaxed);
+    }
+
+    pub(crate) fn slot(&self) -> usize {
+        self.slot.load(Relaxed)
+    }
+
+    pub(crate) fn set_slot(&self, slot: usize) {
+        self.slot.store(slot, Relaxed);
+    }
+
+    /// What is known of the names below.
+    pub(crate) fn children(&self) -> Vec<Arc<Dentry>> {
+        let children = self.children.read();
+        children.0.values().flatten().filter_map(|c| c.dentry.upgrade()).collect()
     }
 
     pub(crate) fn take_used(&self) -> bool {

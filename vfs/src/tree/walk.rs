@@ -403,6 +403,7 @@ impl Vfs {
     fn invalidate(&self, parent: &Arc<Dentry>, name: &[u8], d: &Arc<Dentry>) {
         let _changing = parent.change();
         parent.forget(name, d);
+        self.dcache.forget(d);
         if d.inode().is_some() {
             d.mark_deleted();
         }
