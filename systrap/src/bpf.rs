@@ -1,13 +1,17 @@
 //! An assembler of seccomp programs, and the program of a stub process.
 //!
 //! A guest's own system calls come from outside the stub's code: two comparisons, and they trap.
-//! From inside, the stub may wait, wake, ring, return from its handler, and perform the sentry's
-//! host operations if it shows the cookie in argument bits that the kernel ignores: the upper
-//! halves of mmap(2)'s `prot`, `flags` and `fd`, and registers that munmap(2), mprotect(2) and
-//! clone(2) do not have. A guest that jumps to one of the stub's `syscall` instructions does not
-//! know the cookie. Everything else traps, and a trap inside the handler ends the process.
+//! From inside, the stub may wait, wake, ring, return from its handler, and take guest memory or
+//! permissions away from itself. What gives the process something, and what tells the sentry that
+//! something was taken away, asks for the mapper's cookie in argument bits that the kernel ignores:
+//! the upper halves of mmap(2)'s `prot`, `flags` and `fd`, and registers that mprotect(2),
+//! clone(2) and write(2) do not have. Guest code that jumps to one of the stub's `syscall`
+//! instructions does not know it. Everything else traps, and a trap inside the handler ends the
+//! process.
 
-use crate::shared::{DOORBELL_FD, ENTER_NR, GUEST_END, MAX_FILTER, MEMORY_FD, TEXT_BASE, TEXT_MAX};
+use crate::shared::{
+    ACK_FD, DOORBELL_FD, ENTER_NR, GUEST_END, MAX_FILTER, MEMORY_FD, TEXT_BASE, TEXT_MAX,
+};
 use linux_raw_sys::general as nr;
 
 const LD_ABS: u16 = 0x20;
@@ -136,6 +140,13 @@ impl Program {
         self.need(JEQ, k);
     }
 
+    /// The lower halves of these arguments are these words.
+    fn need_low_words(&mut self, arguments: [u32; 3], words: [u32; 3]) {
+        for (argument, word) in arguments.into_iter().zip(words) {
+            self.need_word(arg_lo(argument), word);
+        }
+    }
+
     fn allow(&mut self) {
         self.code.push(insn(RET, 0, 0, ALLOW));
     }
@@ -192,7 +203,7 @@ impl Program {
     }
 }
 
-/// The program for a stub whose host operations show `cookie`.
+/// The program for a stub whose mapper shows `cookie`.
 pub(crate) fn stub_filter(cookie: [u32; 3]) -> Vec<u64> {
     const IP: u32 = (TEXT_BASE >> 32) as u32;
     let mut p = Program { code: Vec::with_capacity(MAX_FILTER), refusal: TRAP };
@@ -212,8 +223,11 @@ pub(crate) fn stub_filter(cookie: [u32; 3]) -> Vec<u64> {
         p.refuse(JGT, 1);
     });
     p.case(nr::__NR_write, |p| {
-        p.need_word(arg_lo(0), DOORBELL_FD);
-        p.need_word(arg_lo(2), 8);
+        p.load(arg_lo(0));
+        p.case(DOORBELL_FD, |p| p.need_word(arg_lo(2), 8));
+        p.need(JEQ, ACK_FD);
+        p.need_low_words([3, 4, 5], cookie);
+        p.need_word(arg_lo(2), 16);
     });
     p.case(nr::__NR_mmap, |p| {
         for (arg, word) in [2, 3, 4].into_iter().zip(cookie) {
@@ -227,18 +241,17 @@ pub(crate) fn stub_filter(cookie: [u32; 3]) -> Vec<u64> {
         p.refuse(JGT, 7);
         p.need_guest_range();
     });
-    for number in [nr::__NR_munmap, nr::__NR_mprotect] {
-        p.case(number, |p| {
-            for (arg, word) in [3, 4, 5].into_iter().zip(cookie) {
-                p.need_word(arg_lo(arg), word);
-            }
-            p.need_guest_range();
-        });
-    }
+    p.case(nr::__NR_munmap, Program::need_guest_range);
+    p.case(nr::__NR_mprotect, |p| {
+        const PROT_WRITE: u32 = 2;
+        p.need_guest_range();
+        p.load(arg_lo(2));
+        p.code.push(insn(JSET, 1, 0, PROT_WRITE));
+        p.allow();
+        p.need_low_words([3, 4, 5], cookie);
+    });
     p.case(nr::__NR_clone, |p| {
-        for (arg, word) in [2, 3, 5].into_iter().zip(cookie) {
-            p.need_word(arg_lo(arg), word);
-        }
+        p.need_low_words([2, 3, 5], cookie);
         p.need_word(arg_lo(0), 0x0005_0f00);
         p.need_word(arg_hi(0), 0);
     });

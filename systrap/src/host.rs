@@ -18,6 +18,10 @@ use std::sync::{Arc, Weak};
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
 
+/// Microseconds that a stub may leave an interrupt unanswered; a busy host may well stop it for a
+/// second or two.
+const SILENCE_US: u64 = if cfg!(test) { 300_000 } else { 10_000_000 };
+
 /// What a sandbox may use of its host.
 #[derive(Clone, Copy, Debug)]
 pub struct HostConfig {
@@ -118,6 +122,15 @@ impl Shared {
         }
     }
 
+    /// Has memory that waits for its unmapping come back, if some was missing lately.
+    pub(crate) fn reclaim(&self) {
+        if self.memory.was_short() {
+            for space in self.reactor.spaces() {
+                space.reclaim();
+            }
+        }
+    }
+
     /// A process descriptor became readable.
     pub(crate) fn stub_died(&self, space: &Weak<Space>, token: u64) {
         match space.upgrade() {
@@ -178,8 +191,9 @@ impl Host {
         let clock = HostClock::new(memory.clone())
             .map_err(|OutOfMemory| io::Error::from(io::ErrorKind::OutOfMemory))?;
         let clock = Arc::new(clock);
-        let zygote = Zygote::start(regions.clone(), memory.fd(), reactor.doorbell())
-            .map_err(context("the stub template"))?;
+        let zygote =
+            Zygote::start(regions.clone(), memory.fd(), reactor.doorbell(), reactor.acks())
+                .map_err(context("the stub template"))?;
         let ring = || -> Box<dyn Fn() + Send + Sync> {
             let (regions, reactor) = (regions.clone(), reactor.clone());
             Box::new(move || {
@@ -193,7 +207,11 @@ impl Host {
         let shared = Shared {
             run_queue: Arc::new(RunQueue::new(ring())),
             timers: TimerWheel::new(clock.clone(), ring()),
-            slices: Slices { patience: 40 * cycles_per_us, slice: 6000 * cycles_per_us },
+            slices: Slices {
+                patience: 40 * cycles_per_us,
+                slice: 6000 * cycles_per_us,
+                silence: SILENCE_US * cycles_per_us,
+            },
             cpus: config.cpus.clamp(1, crate::shared::MAX_THREADS),
             spare: config.spare_stubs,
             running: AtomicU32::new(0),

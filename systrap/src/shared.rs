@@ -5,10 +5,14 @@
 //!
 //! The way of a context: the sentry fills its [`Slot`], puts the slot's index into the ready ring
 //! ([`Control::ready`], [`Control::ready_tail`]) and, if nobody spins on it, wakes a sleeper. A host
-//! thread of the stub takes the index by moving [`Report::ready_head`], performs the host operations
-//! up to [`Control::ops_tail`], loads the registers and returns to user code. On the next trap it
-//! stores the registers, sets the slot's bit in [`Report::events`] and rings the doorbell if the
-//! sentry sleeps.
+//! thread of the stub takes the index by moving [`Report::ready_head`], sees to it that the host
+//! operations up to [`Control::ops_tail`] are performed, loads the registers and returns to user
+//! code. On the next trap it stores the registers, sets the slot's bit in [`Report::events`] and
+//! rings the doorbell if the sentry sleeps.
+//!
+//! Host operations are the mapper's: the first thread of a stub process, which never runs guest
+//! code and keeps in its registers what the seccomp filter asks for. [`op::ACK`] is how the sentry
+//! learns, from the kernel and not from shared words, how far the mapper is.
 
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -44,8 +48,10 @@ pub const REGIONS_FD: u32 = 1;
 /// Descriptor of the doorbell.
 pub const DOORBELL_FD: u32 = 2;
 
+/// Descriptor of the pipe into which the mapper writes acknowledgements.
+pub const ACK_FD: u32 = 3;
 /// Descriptor of the stub's own code while the template starts.
-pub const IMAGE_FD: u32 = 3;
+pub const IMAGE_FD: u32 = 4;
 
 /// Contexts that one address space can have.
 pub const MAX_SLOTS: usize = 16384;
@@ -54,13 +60,11 @@ pub const MAX_THREADS: usize = 32;
 /// Host operations in flight.
 pub const MAX_OPS: usize = 1024;
 /// Instructions of the seccomp program.
-pub const MAX_FILTER: usize = 192;
+pub const MAX_FILTER: usize = 224;
 /// Signal stack of one host thread, in bytes.
 pub const STACK_SIZE: u64 = 0x8000;
 /// No slot: the thread carries no context.
 pub const NO_SLOT: u32 = u32::MAX;
-/// In the ready ring: only perform the operations.
-pub const FLUSH: u32 = u32::MAX - 1;
 /// The signal that interrupts a host thread (`SIGUSR2`).
 pub const INTERRUPT_SIGNAL: u32 = 12;
 /// Not the number of any system call; a fresh thread makes it to come into the trap handler.
@@ -116,6 +120,8 @@ pub mod op {
     pub const UNMAP: u32 = 3;
     /// A new host thread; `addr` is its index.
     pub const THREAD: u32 = 4;
+    /// Write `addr` and `len`, 16 bytes, into the pipe of acknowledgements.
+    pub const ACK: u32 = 5;
 }
 
 /// One host operation.
@@ -153,7 +159,9 @@ pub struct Control {
     _pad1: [u32; 12],
     /// Instructions in `filter`.
     pub filter_len: AtomicU32,
-    _pad2: [u32; 15],
+    /// What the filter asks the mapper for, until the mapper has it in its registers.
+    pub cookie: [AtomicU32; 3],
+    _pad2: [u32; 12],
     /// The seccomp program, until it is installed.
     pub filter: [AtomicU64; MAX_FILTER],
     _pad3: [u8; 4096 - 192 - MAX_FILTER * 8],
@@ -182,27 +190,22 @@ pub struct Report {
     /// Threads waiting for ready contexts: asleep in the upper half, spinning in the lower.
     pub idle: AtomicU32,
     _pad0: [u32; 14],
-    /// Operations performed so far.
+    /// Operations performed so far, for the stub's own threads.
     pub ops_done: AtomicU32,
-    /// Taken while operations are performed.
-    pub ops_lock: AtomicU32,
-    /// mmap(2) calls that failed.
-    pub map_failures: AtomicU32,
+    /// Threads that wait for operations to be performed.
+    pub ops_waiters: AtomicU32,
     /// Set once the process is locked down and waits for contexts.
     pub booted: AtomicU32,
-    _pad1: [u32; 12],
+    _pad1: [u32; 13],
     /// One bit for each word of `events` that has a bit set.
     pub summary: [AtomicU64; MAX_SLOTS / 64 / 64],
-    /// Not zero: operations were flushed or have failed.
+    /// Not zero: an acknowledgement is in the pipe.
     pub attention: AtomicU64,
     _pad2: [u64; 3],
     /// One bit for each slot that has trapped.
     pub events: [AtomicU64; MAX_SLOTS / 64],
-    /// The host threads.
+    /// The host threads that carry contexts.
     pub threads: [Thread; MAX_THREADS],
-    /// What each operation has to show to the seccomp filter. Here, not in [`Control`], because the
-    /// stub takes it away before any user code runs.
-    pub cookies: [[AtomicU32; 4]; MAX_OPS],
 }
 
 /// One context.
@@ -254,7 +257,7 @@ const _: () = assert!(core::mem::offset_of!(Control, ready) == 4096);
 const _: () = assert!(core::mem::offset_of!(Control, filter) == 192);
 const _: () = assert!(core::mem::offset_of!(Report, summary) == 128);
 const _: () = assert!(core::mem::offset_of!(Report, events) == 192);
-const _: () = assert!(size_of::<Report>() == 24576);
+const _: () = assert!(size_of::<Report>() == 8192);
 const _: () = assert!(REPORT_BASE + SLOTS_OFFSET + MAX_SLOTS as u64 * 0x8000 < STUB_END);
 
 /// In [`Command::done`]: the template has started and waits for its first request.

@@ -5,7 +5,7 @@
 
 use crate::regions::{RegionIndex, Regions};
 use crate::shared::{
-    BOOT_STACK_SIZE, DOORBELL_FD, IMAGE_FD, MAX_FILTER, MEMORY_FD, REGIONS_FD, TEXT_MAX,
+    ACK_FD, BOOT_STACK_SIZE, DOORBELL_FD, IMAGE_FD, MAX_FILTER, MEMORY_FD, REGIONS_FD, TEXT_MAX, op,
 };
 use crate::{bpf, sys};
 use linux_raw_sys::general as nr;
@@ -73,13 +73,12 @@ impl Child {
 pub(crate) struct Stub {
     pub(crate) child: Child,
     pub(crate) region: RegionIndex,
-    pub(crate) cookie: [u32; 3],
 }
 
 struct Requests {
     /// Stubs that are made and may not have come up yet.
     spare: Vec<Stub>,
-    outstanding: Option<(u32, RegionIndex, [u32; 3])>,
+    outstanding: Option<(u32, RegionIndex)>,
     seq: u32,
 }
 
@@ -89,6 +88,7 @@ impl Zygote {
         regions: Arc<Regions>,
         memory: BorrowedFd<'_>,
         doorbell: BorrowedFd<'_>,
+        acks: BorrowedFd<'_>,
     ) -> io::Result<Zygote> {
         let image = memfd_create(c"tessera-stub", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
         rustix::io::write(&image, IMAGE)?;
@@ -96,12 +96,19 @@ impl Zygote {
         fcntl_add_seals(&image, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW)?;
         // Above all numbers that the template is going to fill.
         let high = |fd: BorrowedFd<'_>| rustix::io::fcntl_dupfd_cloexec(fd, 16);
-        let sources = [high(memory)?, high(regions.fd())?, high(doorbell)?, high(image.as_fd())?];
+        let sources = [
+            high(memory)?,
+            high(regions.fd())?,
+            high(doorbell)?,
+            high(acks)?,
+            high(image.as_fd())?,
+        ];
         let fds = [
             (sources[0].as_raw_fd(), MEMORY_FD),
             (sources[1].as_raw_fd(), REGIONS_FD),
             (sources[2].as_raw_fd(), DOORBELL_FD),
-            (sources[3].as_raw_fd(), IMAGE_FD),
+            (sources[3].as_raw_fd(), ACK_FD),
+            (sources[4].as_raw_fd(), IMAGE_FD),
         ];
         let parent = rustix::process::getpid().as_raw_nonzero().get() as u64;
         let birth = Birth { fds, parent };
@@ -174,6 +181,12 @@ impl Zygote {
             to.store(*insn, Relaxed);
         }
         control.filter_len.store(filter.len().min(MAX_FILTER) as u32, Relaxed);
+        for (to, word) in control.cookie.iter().zip(cookie) {
+            to.store(word, Relaxed);
+        }
+        // The mapper's first operation: a thread to carry contexts.
+        control.ops[0].kind.store(op::THREAD, Relaxed);
+        control.ops_tail.store(1, Relaxed);
         let command = self.regions.command();
         let (offset, report_size) = self.regions.extent(region);
         command.region.store(offset, Relaxed);
@@ -181,13 +194,13 @@ impl Zygote {
         r.seq = r.seq.wrapping_add(1);
         command.seq.store(r.seq, Release);
         sys::futex_wake(&raw const command.seq, 1);
-        r.outstanding = Some((r.seq, region, cookie));
+        r.outstanding = Some((r.seq, region));
         Ok(())
     }
 
     /// Takes the answer to the outstanding request.
     fn collect(&self, r: &mut Requests, block: bool) -> io::Result<()> {
-        let Some((seq, region, cookie)) = r.outstanding else { return Ok(()) };
+        let Some((seq, region)) = r.outstanding else { return Ok(()) };
         let command = self.regions.command();
         loop {
             let done = command.done.load(Acquire);
@@ -208,11 +221,11 @@ impl Zygote {
             self.regions.release(region);
             return Err(io::Error::from_raw_os_error(-pid));
         }
-        r.spare.push(Stub { child: Child::new(pid)?, region, cookie });
+        r.spare.push(Stub { child: Child::new(pid)?, region });
         Ok(())
     }
 
-    /// Waits until the stub is locked down, then takes its filter, which names the cookie, away.
+    /// Waits until the stub is locked down, then takes the cookie, and the filter that names it, away.
     fn booted(&self, stub: Stub) -> io::Result<Stub> {
         let report = self.regions.report(stub.region);
         while report.booted.load(Acquire) == 0 {
@@ -226,6 +239,9 @@ impl Zygote {
         }
         let control = self.regions.control(stub.region);
         for word in &control.filter {
+            word.store(0, Relaxed);
+        }
+        for word in &control.cookie {
             word.store(0, Relaxed);
         }
         control.filter_len.store(0, Relaxed);
@@ -251,7 +267,7 @@ impl Drop for Zygote {
 #[repr(C)]
 struct Birth {
     /// Descriptors and the numbers they get.
-    fds: [(i32, u32); 4],
+    fds: [(i32, u32); 5],
     parent: u64,
 }
 
@@ -328,7 +344,7 @@ unsafe extern "C" fn become_template(birth: &Birth) -> ! {
         for (from, to) in fds {
             sys::call(nr::__NR_dup3, [*from as u64, u64::from(*to), 0, 0, 0, 0]);
         }
-        sys::call(nr::__NR_close_range, [4, u64::from(u32::MAX), 0, 0, 0, 0]);
+        sys::call(nr::__NR_close_range, [u64::from(IMAGE_FD) + 1, u64::from(u32::MAX), 0, 0, 0, 0]);
         let text = [0x2000_0000, TEXT_MAX, 5, 2, u64::from(IMAGE_FD), 0];
         let text = sys::call(nr::__NR_mmap, text);
         let stack = [0x2100_0000, BOOT_STACK_SIZE, 3, 0x22, u64::MAX, 0];

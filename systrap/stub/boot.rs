@@ -1,6 +1,7 @@
 //! How a stub process comes to be: the template, its children, their threads.
 
 use crate::handler::{CONTROL, REPORT};
+use crate::mapper::stub_mapper;
 use crate::shared::*;
 use crate::sys::{self, call};
 use core::arch::{asm, global_asm};
@@ -40,37 +41,13 @@ global_asm!(
     "mov eax, 15",
     "syscall",
     "ud2",
-    // rdi = flags, rsi = stack top, rdx, rcx, r9 = cookie, r8 = index of the new thread.
-    ".globl stub_clone",
-    "stub_clone:",
-    "push r12",
-    "mov r12, r8",
-    "mov r10, rcx",
-    "xor r8d, r8d",
-    "mov eax, 56",
-    "syscall",
-    "xor edx, edx",
-    "xor r10d, r10d",
-    "xor r9d, r9d",
-    "test rax, rax",
-    "jz 2f",
-    "pop r12",
-    "ret",
-    "2:",
-    "xor ebp, ebp",
-    "mov edi, r12d",
-    "call {thread}",
-    "ud2",
     ".popsection",
     relocate = sym relocate,
     template = sym template,
-    thread = sym thread_start,
 );
 
 unsafe extern "C" {
     fn stub_restorer();
-    /// A new host thread that starts in [`thread_start`].
-    pub fn stub_clone(flags: u64, stack: u64, c0: u64, c1: u64, index: u64, c2: u64) -> i64;
 }
 
 /// Maps the stub where it belongs and goes there. The copy that runs now lies anywhere: the
@@ -184,7 +161,7 @@ fn follow_parent(parent: u64) {
     }
 }
 
-/// The first thread of a stub process.
+/// The first thread of a stub process, which becomes its mapper.
 unsafe fn child(parent: u64, region: u64, report_size: u64) -> ! {
     follow_parent(parent);
     // SAFETY: the addresses are the stub's own and hold nothing yet; the command page is not used
@@ -206,15 +183,12 @@ unsafe fn child(parent: u64, region: u64, report_size: u64) -> ! {
         if call(sys::SECCOMP, [1, 4, &raw const program as u64, 0, 0, 0]) != 0 {
             sys::die();
         }
-        let report = &*REPORT;
-        report.booted.store(1, Release);
-        sys::futex_wake(&raw const report.booted as u64, 1);
-        thread_start(0)
+        stub_mapper()
     }
 }
 
 /// A host thread without a context: gives itself a signal frame by trapping once.
-unsafe extern "C" fn thread_start(index: u32) -> ! {
+pub unsafe extern "C" fn thread_start(index: u32) -> ! {
     let base = REPORT_BASE + STACKS_OFFSET + u64::from(index) * STACK_SIZE;
     let stack = [base, 0, STACK_SIZE];
     // The traps are unblocked, or the first one would kill; the interrupt has to wait for it.

@@ -81,10 +81,7 @@ pub unsafe extern "C" fn handle(signo: i32, info: *const SigInfo, uc: *mut UCont
     if current != 0 {
         let slot = slot(control, current - 1);
         if signo == INTERRUPT_SIGNAL as i32 && slot.interrupt.load(Relaxed) == 0 {
-            // Nobody wants the context back: it was only to perform operations.
-            ops::run(control, report);
-            report.attention.store(1, Release);
-            ring();
+            // Too late: the context that was meant has come back by itself.
             return;
         }
         save(control, slot, signo, info, uc);
@@ -94,11 +91,6 @@ pub unsafe extern "C" fn handle(signo: i32, info: *const SigInfo, uc: *mut UCont
     loop {
         let next = wait::next(control, report);
         ops::run(control, report);
-        if next == FLUSH {
-            report.attention.store(1, Release);
-            ring();
-            continue;
-        }
         let slot = slot(control, next);
         thread.current.store(next.wrapping_add(1), Relaxed);
         slot.thread.store(index.wrapping_add(1), SeqCst);

@@ -7,6 +7,7 @@
 
 mod boot;
 mod handler;
+mod mapper;
 mod ops;
 #[path = "../src/shared.rs"]
 #[allow(dead_code, reason = "the sentry uses the rest")]

@@ -1,84 +1,72 @@
-//! Host operations that the sentry queued.
+//! Host operations that the sentry queued, as the threads that carry contexts see them.
 
-use crate::boot::stub_clone;
 use crate::shared::*;
 use crate::sys::{self, call};
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
-const MAP_SHARED_FIXED: u64 = 0x11;
-const MAP_POPULATE: u64 = 0x8000;
-/// CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM
-const THREAD_FLAGS: u64 = 0x0005_0f00;
+/// Operations that a thread performs by itself rather than call the mapper.
+const FEW: u32 = 16;
+const PROT_WRITE: u32 = 2;
 
-/// Performs what is queued, in order, each operation once.
+/// Returns once everything queued is performed.
 #[inline(always)]
 pub fn run(control: &Control, report: &Report) {
-    if report.ops_done.load(Acquire) != control.ops_tail.load(Acquire) {
-        run_all(control, report);
+    let tail = control.ops_tail.load(Acquire);
+    if is_behind(report, tail) {
+        catch_up(control, report, tail);
     }
+}
+
+#[inline(always)]
+fn is_behind(report: &Report, tail: u32) -> bool {
+    (report.ops_done.load(SeqCst).wrapping_sub(tail) as i32) < 0
 }
 
 #[inline(never)]
-fn run_all(control: &Control, report: &Report) {
-    while report.ops_lock.swap(1, Acquire) != 0 {
-        core::hint::spin_loop();
+fn catch_up(control: &Control, report: &Report, tail: u32) {
+    if take_away(control, report, tail) {
+        return;
     }
-    let mut done = report.ops_done.load(Relaxed);
-    while done != control.ops_tail.load(Acquire) {
-        let i = done as usize % MAX_OPS;
-        let cookie = &report.cookies[i];
-        let c = [0, 1, 2].map(|i| u64::from(cookie[i].swap(0, Relaxed)));
-        perform(&control.ops[i], c, report);
-        done = done.wrapping_add(1);
-        report.ops_done.store(done, Release);
+    report.ops_waiters.fetch_add(1, SeqCst);
+    sys::futex_wake(&raw const control.ops_tail as u64, 1);
+    loop {
+        let done = report.ops_done.load(SeqCst);
+        if done.wrapping_sub(tail) as i32 >= 0 {
+            break;
+        }
+        sys::futex_wait(&raw const report.ops_done as u64, done);
     }
-    report.ops_lock.store(0, Release);
+    report.ops_waiters.fetch_sub(1, SeqCst);
 }
 
-fn perform(op: &Op, c: [u64; 3], report: &Report) {
-    let (addr, len) = (op.addr.load(Relaxed), op.len.load(Relaxed));
-    let prot = op.prot.load(Relaxed);
-    // SAFETY: the filter lets these calls touch guest memory only, which the stub never refers to.
-    unsafe {
-        match op.kind.load(Relaxed) {
-            op::MAP => {
-                let populate = if prot & POPULATE != 0 { MAP_POPULATE } else { 0 };
-                let ret = call(
-                    sys::MMAP,
-                    [
-                        addr,
-                        len,
-                        u64::from(prot & 7) | c[0] << 32,
-                        MAP_SHARED_FIXED | populate | c[1] << 32,
-                        u64::from(MEMORY_FD) | c[2] << 32,
-                        op.offset.load(Relaxed),
-                    ],
-                );
-                if ret < 0 {
-                    // Most likely too many mappings. They are only a cache: start afresh.
-                    report.map_failures.fetch_add(1, Relaxed);
-                    unmap(GUEST_START, GUEST_END - GUEST_START, c);
-                }
+/// Operations that only take something away from the process need no proof, and so no mapper. It
+/// will perform them once more, in their order, which can only take away what a later fault
+/// brings back. `false` if there are others.
+fn take_away(control: &Control, report: &Report, tail: u32) -> bool {
+    let done = report.ops_done.load(Acquire);
+    let count = tail.wrapping_sub(done);
+    let ops = || (0..count).map(|i| &control.ops[done.wrapping_add(i) as usize % MAX_OPS]);
+    let takes = |o: &Op| match o.kind.load(Relaxed) {
+        op::UNMAP => true,
+        op::PROTECT => o.prot.load(Relaxed) & PROT_WRITE == 0,
+        _ => false,
+    };
+    if count > FEW || !ops().all(takes) {
+        return false;
+    }
+    for o in ops() {
+        let (addr, len) = (o.addr.load(Relaxed), o.len.load(Relaxed));
+        let prot = u64::from(o.prot.load(Relaxed) & 7);
+        // SAFETY: the filter lets these calls touch guest memory only, which the stub never refers
+        // to.
+        unsafe {
+            let protect = o.kind.load(Relaxed) == op::PROTECT;
+            if !protect || call(sys::MPROTECT, [addr, len, prot, 0, 0, 0]) < 0 {
+                call(sys::MUNMAP, [addr, len, 0, 0, 0, 0]);
             }
-            op::PROTECT => {
-                let ret = call(sys::MPROTECT, [addr, len, u64::from(prot & 7), c[0], c[1], c[2]]);
-                if ret < 0 {
-                    unmap(addr, len, c);
-                }
-            }
-            op::UNMAP => unmap(addr, len, c),
-            op::THREAD => {
-                let top = REPORT_BASE + STACKS_OFFSET + (addr + 1) * STACK_SIZE;
-                stub_clone(THREAD_FLAGS, top, c[0], c[1], addr, c[2]);
-            }
-            _ => {}
         }
     }
-}
-
-/// # Safety
-/// The range holds guest memory only.
-unsafe fn unmap(addr: u64, len: u64, c: [u64; 3]) {
-    // SAFETY: the caller's.
-    unsafe { call(sys::MUNMAP, [addr, len, 0, c[0], c[1], c[2]]) };
+    // Another thread, or the mapper, may have come further meanwhile.
+    let _ = report.ops_done.compare_exchange(done, tail, SeqCst, Relaxed);
+    true
 }

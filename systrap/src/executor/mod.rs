@@ -50,6 +50,7 @@ impl Executor {
                 busy |= self.host.timers.fire();
                 self.host.clock.follow(now);
                 busy |= self.host.reactor.poll(&self.host, Some(0));
+                self.host.reclaim();
                 self.schedule(now);
                 self.host.zygote.tend(self.host.spare);
             }
@@ -90,6 +91,7 @@ impl Executor {
 
     fn sleep(&mut self, done: &AtomicBool) {
         self.host.deactivate_idle();
+        self.host.reclaim();
         self.refresh();
         self.host.zygote.tend(self.host.spare);
         let bell = self.host.regions.bell();

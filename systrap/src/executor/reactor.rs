@@ -5,6 +5,7 @@ use crate::space::Space;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::pipe::{PipeFlags, pipe_with};
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
@@ -15,15 +16,18 @@ use sync::waitq::{Events, Queue};
 
 /// The doorbell's number among the sources.
 const DOORBELL: u64 = 0;
+/// The number of the pipe of acknowledgements.
+const ACKS: u64 = 1;
 
 /// One epoll descriptor and who stands behind its events.
 pub(crate) struct Reactor {
     epoll: OwnedFd,
     doorbell: OwnedFd,
+    /// Where the stubs' mappers say how far they are: the reading and the writing end.
+    acks: (OwnedFd, OwnedFd),
     sources: Mutex<Sources>,
 }
 
-#[derive(Default)]
 struct Sources {
     last: u64,
     by_token: HashMap<u64, Source>,
@@ -43,11 +47,47 @@ impl Reactor {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let doorbell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &doorbell, EventData::new_u64(DOORBELL), EventFlags::IN)?;
-        Ok(Reactor { epoll, doorbell, sources: Mutex::default() })
+        let acks = pipe_with(PipeFlags::CLOEXEC)?;
+        // A mapper may have to wait for room; the sentry never waits for a mapper.
+        rustix::fs::fcntl_setfl(&acks.0, rustix::fs::OFlags::NONBLOCK)?;
+        epoll::add(&epoll, &acks.0, EventData::new_u64(ACKS), EventFlags::IN)?;
+        let sources = Mutex::new(Sources { last: ACKS, by_token: HashMap::new() });
+        Ok(Reactor { epoll, doorbell, acks, sources })
     }
 
     pub(crate) fn doorbell(&self) -> BorrowedFd<'_> {
         self.doorbell.as_fd()
+    }
+
+    /// The end of the pipe of acknowledgements that mappers write into.
+    pub(crate) fn acks(&self) -> BorrowedFd<'_> {
+        self.acks.1.as_fd()
+    }
+
+    /// Takes what mappers have said. Only they can write into the pipe, 16 bytes at a time: an
+    /// address space's number and how many of its operations are performed.
+    pub(crate) fn take_acknowledgements(&self) {
+        let mut buffer = [0u64; 256];
+        let bytes: &mut [u8] = zerocopy::IntoBytes::as_mut_bytes(&mut buffer);
+        let Ok(n) = rustix::io::read(&self.acks.0, bytes) else { return };
+        for ack in buffer[..n / 8].chunks_exact(2) {
+            let source = self.sources.lock().by_token.get(&ack[0]).cloned();
+            if let Some(Source::Stub(space)) = source
+                && let Some(space) = space.upgrade()
+            {
+                space.acknowledge(ack[1]);
+            }
+        }
+    }
+
+    /// The stubs that are alive.
+    pub(crate) fn spaces(&self) -> Vec<Arc<Space>> {
+        let sources = self.sources.lock();
+        let stub = |s: &Source| match s {
+            Source::Stub(space) => space.upgrade(),
+            Source::Queue(_) => None,
+        };
+        sources.by_token.values().filter_map(stub).collect()
     }
 
     pub(crate) fn ring(&self) {
@@ -88,6 +128,10 @@ impl Reactor {
                 continue;
             }
             any = true;
+            if data.u64() == ACKS {
+                self.take_acknowledgements();
+                continue;
+            }
             let source = self.sources.lock().by_token.get(&data.u64()).cloned();
             match source {
                 Some(Source::Stub(space)) => host.stub_died(&space, data.u64()),

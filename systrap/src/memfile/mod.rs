@@ -21,7 +21,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::io;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use sync::Mutex;
 
 const PAGE: u64 = arch::PAGE_SIZE;
@@ -33,6 +33,8 @@ pub struct MemFile {
     window: u64,
     limit: u64,
     used: AtomicU64,
+    /// An allocation has failed.
+    short: AtomicBool,
     counts: Counts,
     free: Mutex<Free>,
 }
@@ -60,7 +62,8 @@ impl MemFile {
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let counts = Counts::new(window / PAGE)?;
         let free = Mutex::new(Free::new(window / PAGE));
-        Ok(MemFile { fd, base, window, limit, used: AtomicU64::new(0), counts, free })
+        let (used, short) = (AtomicU64::new(0), AtomicBool::new(false));
+        Ok(MemFile { fd, base, window, limit, used, short, counts, free })
     }
 
     /// Memory that is the sentry's own and stays: it counts neither as used nor against the limit.
@@ -68,6 +71,11 @@ impl MemFile {
         let r = self.allocate(len)?;
         self.used.fetch_sub(r.len(), Relaxed);
         Ok(r)
+    }
+
+    /// Whether an allocation has failed since this was last asked.
+    pub(crate) fn was_short(&self) -> bool {
+        self.short.load(Relaxed) && self.short.swap(false, Relaxed)
     }
 
     /// The descriptor, for stubs to map.
@@ -113,7 +121,10 @@ impl MemoryFile for MemFile {
     fn allocate(&self, len: u64) -> Result<FileRange, OutOfMemory> {
         let len = len.checked_next_multiple_of(PAGE).ok_or(OutOfMemory)?;
         let fits = |used: u64| used.checked_add(len).filter(|&u| u <= self.limit);
-        self.used.fetch_update(Relaxed, Relaxed, fits).map_err(|_| OutOfMemory)?;
+        self.used.fetch_update(Relaxed, Relaxed, fits).map_err(|_| {
+            self.short.store(true, Relaxed);
+            OutOfMemory
+        })?;
         let taken = self.free.lock().take(len / PAGE);
         let taken = taken.or_else(|| {
             // The file is fragmented: give up the cache and try once more.

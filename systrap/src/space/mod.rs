@@ -12,8 +12,7 @@ pub(crate) use sched::Slices;
 use crate::host::Shared;
 use crate::regions::RegionIndex;
 use crate::shared::{
-    self, Control, FLUSH, GUEST_END, INTERRUPT_SIGNAL, MAX_SLOTS, MAX_THREADS, POPULATE, Report,
-    Slot,
+    self, Control, GUEST_END, INTERRUPT_SIGNAL, MAX_SLOTS, MAX_THREADS, POPULATE, Report, Slot,
 };
 use crate::sys;
 use crate::zygote::{Child, Stub};
@@ -32,7 +31,6 @@ pub(crate) struct Space {
     pub(crate) host: Arc<Shared>,
     region: RegionIndex,
     child: Child,
-    cookie: [u32; 3],
     dead: AtomicBool,
     /// On the executor's list of spaces to poll.
     pub(crate) active: AtomicBool,
@@ -77,11 +75,11 @@ impl Space {
             threads: 1,
             sched: sched::Sched::default(),
         };
-        let Stub { child, region, cookie } = stub;
+        let Stub { child, region } = stub;
         let (dead, active) = (AtomicBool::new(false), AtomicBool::new(false));
         let token = AtomicU64::new(0);
         let state = Mutex::new(state);
-        let space = Space { host, region, child, cookie, dead, active, token, state };
+        let space = Space { host, region, child, dead, active, token, state };
         space.control().spin.store(space.host.stub_spin(), Relaxed);
         space
     }
@@ -136,7 +134,7 @@ impl Space {
         match s.slots[slot as usize] {
             SlotState::Running(_) => {
                 s.slots[slot as usize] = SlotState::Orphan;
-                self.interrupt_locked(slot);
+                self.interrupt_locked(&mut s, slot);
             }
             _ => {
                 s.slots[slot as usize] = SlotState::Free;
@@ -156,11 +154,12 @@ impl Space {
         s.slots[slot as usize] = SlotState::Running(waker.clone());
         s.running += 1;
         self.host.running.fetch_add(1, Relaxed);
-        if s.deferred.is_empty() && s.queue.publish(self.control(), self.report(), self.cookie) {
+        if s.deferred.is_empty() && self.publish(&mut s, false) {
             self.push_ready(&mut s, slot);
         } else {
+            // The mapper's next acknowledgement makes room.
             s.deferred.push_back(slot);
-            self.push_ready(&mut s, FLUSH);
+            self.wake_mapper();
         }
         drop(s);
         self.activate();
@@ -183,10 +182,20 @@ impl Space {
         }
     }
 
-    /// Whether a context of it is ready or in user code, or somebody waits for its operations.
+    /// Puts operations into the ring; `false` if some are left.
+    fn publish(&self, s: &mut State, flush: bool) -> bool {
+        s.queue.publish(self.control(), self.token.load(Relaxed), flush)
+    }
+
+    /// Has the mapper perform what is in the ring. Otherwise the thread that takes the next ready
+    /// context does.
+    fn wake_mapper(&self) {
+        sys::futex_wake(&raw const self.control().ops_tail, 1);
+    }
+
+    /// Whether a context of it is ready or in user code.
     pub(crate) fn is_in_use(&self) -> bool {
-        let s = self.state.lock();
-        s.running != 0 || s.queue.is_awaited()
+        self.state.lock().running != 0
     }
 
     fn activate(self: &Arc<Self>) {
@@ -248,32 +257,44 @@ impl Space {
                 }
             }
         }
-        if report.attention.load(Relaxed) != 0 {
+        self.host.running.fetch_sub(running - s.running, Relaxed);
+        let acked = report.attention.load(Relaxed) != 0;
+        if acked {
             report.attention.store(0, SeqCst);
         }
-        self.host.running.fetch_sub(running - s.running, Relaxed);
-        let mut free = Vec::new();
-        if s.queue.is_awaited() || !s.deferred.is_empty() {
-            let (ranges, wakers) = s.queue.progress(report.ops_done.load(Acquire));
-            free = ranges;
-            more.extend(wakers);
-            self.publish_deferred(&mut s);
-        }
+        let acked = acked && s.queue.is_awaited();
         drop(s);
         wake.into_iter().chain(more).for_each(Waker::wake);
-        self.release(free);
+        if acked {
+            self.host.reactor.take_acknowledgements();
+        }
         true
     }
 
-    fn publish_deferred(&self, s: &mut State) {
+    /// The kernel says that the mapper has performed `seq` operations.
+    pub(crate) fn acknowledge(&self, seq: u64) {
+        let mut s = self.state.lock();
+        let (free, wake) = s.queue.acknowledge(seq);
         while !s.deferred.is_empty() {
-            if !s.queue.publish(self.control(), self.report(), self.cookie) {
-                self.push_ready(s, FLUSH);
-                return;
+            if !self.publish(&mut s, false) {
+                self.wake_mapper();
+                break;
             }
             if let Some(slot) = s.deferred.pop_front() {
-                self.push_ready(s, slot);
+                self.push_ready(&mut s, slot);
             }
+        }
+        drop(s);
+        wake.into_iter().for_each(Waker::wake);
+        self.release(free);
+    }
+
+    /// Asks for the acknowledgement that memory waits for, if any does.
+    pub(crate) fn reclaim(&self) {
+        let mut s = self.state.lock();
+        if !self.is_dead() && s.queue.is_holding() {
+            self.publish(&mut s, true);
+            self.wake_mapper();
         }
     }
 
@@ -300,59 +321,33 @@ impl Space {
     }
 
     /// Makes what is queued take effect.
-    pub(crate) fn flush(self: &Arc<Self>) {
+    pub(crate) fn flush(&self) {
         let mut s = self.state.lock();
-        if self.is_dead() || !s.queue.is_behind() {
-            return;
-        }
-        s.queue.publish(self.control(), self.report(), self.cookie);
-        if !s.queue.start_flush() {
-            return;
-        }
-        let idle = self.report().idle.load(SeqCst);
-        self.push_ready(&mut s, FLUSH);
-        if idle == 0 {
-            // Every thread is busy: whichever is in user code is made to look.
-            self.signal_some_thread();
-        }
-        drop(s);
-        self.activate();
-    }
-
-    fn signal_some_thread(&self) {
-        for t in &self.report().threads {
-            let tid = t.tid.load(Relaxed);
-            if tid != 0 && t.current.load(Relaxed) != 0 {
-                sys::tgkill(self.child.pid(), tid, INTERRUPT_SIGNAL);
-                return;
-            }
+        if !self.is_dead() && s.queue.is_behind() {
+            self.publish(&mut s, true);
+            self.wake_mapper();
         }
     }
 
     /// `false` when everything queued so far has taken effect.
     pub(crate) fn wait_flushed(&self, waker: &Waker) -> bool {
-        let (free, wake, wait) = {
-            let mut s = self.state.lock();
-            let (free, wake) = s.queue.progress(self.report().ops_done.load(Acquire));
-            (free, wake, !self.is_dead() && s.queue.wait(waker))
-        };
-        wake.into_iter().for_each(Waker::wake);
-        self.release(free);
-        wait
+        let mut s = self.state.lock();
+        !self.is_dead() && s.queue.wait(waker)
     }
 
     /// Makes a running slot come back soon.
     pub(crate) fn interrupt(&self, slot: u32) {
-        let s = self.state.lock();
+        let mut s = self.state.lock();
         if matches!(s.slots.get(slot as usize), Some(SlotState::Running(_))) {
-            self.interrupt_locked(slot);
+            self.interrupt_locked(&mut s, slot);
         }
     }
 
-    fn interrupt_locked(&self, slot: u32) {
+    fn interrupt_locked(&self, s: &mut State, slot: u32) {
         if self.is_dead() {
             return;
         }
+        s.sched.interrupted(slot);
         let words = self.slot(slot);
         words.interrupt.store(1, SeqCst);
         // The stub stores the thread first and looks at the flag after, so one of the two sees the
@@ -405,11 +400,13 @@ impl State {
         match std::mem::replace(state, SlotState::Trapped) {
             SlotState::Running(waker) => {
                 self.running = self.running.saturating_sub(1);
+                self.sched.came_back(slot as u32);
                 Some(waker)
             }
             SlotState::Orphan => {
                 *state = SlotState::Free;
                 self.running = self.running.saturating_sub(1);
+                self.sched.came_back(slot as u32);
                 self.free.push(slot as u32);
                 None
             }

@@ -1,10 +1,15 @@
-//! Host operations on their way to a stub.
+//! Host operations on their way to a stub's mapper.
 
-use crate::shared::{Control, MAX_OPS, Report, op};
+use crate::shared::{Control, MAX_OPS, op};
 use mm::FileRange;
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::Waker;
+
+/// Bytes that may wait for their acknowledgement before one is asked for.
+const RETIRED_BYTES: u64 = 256 << 10;
+/// Operations after which an acknowledgement is asked for, so that the ring never stands still.
+const ACK_EVERY: u64 = MAX_OPS as u64 / 4;
 
 /// One operation, not yet in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +49,32 @@ impl HostOp {
 }
 
 /// The queue of one stub.
-#[derive(Default)]
 pub(super) struct Queue {
     staged: Vec<HostOp>,
-    /// Operations that went into the ring so far.
+    /// Operations that went into the ring so far; the first is the zygote's.
     published: u64,
-    /// Operations that the stub says it has performed.
-    done: u64,
+    /// Operations up to the last acknowledgement that was asked for.
+    asked: u64,
+    /// Operations that are known to be performed.
+    acked: u64,
     retired: VecDeque<(u64, Vec<FileRange>)>,
+    /// Bytes retired since an acknowledgement was last asked for.
+    retired_bytes: u64,
     waiting: Vec<(u64, Waker)>,
-    /// Operations up to which the stub was told to perform them without a context to run.
-    flushed: u64,
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue {
+            staged: Vec::new(),
+            published: 1,
+            asked: 0,
+            acked: 0,
+            retired: VecDeque::new(),
+            retired_bytes: 0,
+            waiting: Vec::new(),
+        }
+    }
 }
 
 impl Queue {
@@ -72,14 +92,9 @@ impl Queue {
         self.staged.push(new);
     }
 
-    /// Whether the stub has not been told yet to perform all that is in the ring.
-    pub(super) fn start_flush(&mut self) -> bool {
-        std::mem::replace(&mut self.flushed, self.published) != self.published
-    }
-
     /// Queues the start of a host thread.
-    pub(super) fn push_thread(&mut self, kind: u32, index: u64) {
-        self.staged.push(HostOp { kind, prot: 0, addr: index, len: 0, offset: 0 });
+    pub(super) fn push_thread(&mut self, index: u64) {
+        self.staged.push(HostOp { kind: op::THREAD, prot: 0, addr: index, len: 0, offset: 0 });
     }
 
     /// The number of operations so far, in the ring or not; too high if staged ones merge later.
@@ -87,54 +102,53 @@ impl Queue {
         self.published + self.staged.len() as u64
     }
 
-    /// Whether anything is in front of the ring.
-    pub(super) fn has_staged(&self) -> bool {
-        !self.staged.is_empty()
-    }
-
-    /// Whether the stub has yet to perform something.
+    /// Whether something is not known to be performed.
     pub(super) fn is_behind(&self) -> bool {
-        self.has_staged() || self.published != self.done
+        !self.staged.is_empty() || self.published != self.acked
     }
 
-    /// Whether somebody waits for operations to be performed.
+    /// Whether an acknowledgement is on its way.
     pub(super) fn is_awaited(&self) -> bool {
-        !self.waiting.is_empty() || !self.retired.is_empty()
+        self.asked > self.acked
     }
 
-    /// Moves what fits into the ring. `false` if something is left.
-    pub(super) fn publish(&mut self, control: &Control, report: &Report, cookie: [u32; 3]) -> bool {
-        if self.staged.is_empty() {
-            return true;
-        }
-        let room = MAX_OPS - (self.published - self.done) as usize;
+    /// Whether memory waits for an acknowledgement that nobody has asked for.
+    pub(super) fn is_holding(&self) -> bool {
+        self.retired.back().is_some_and(|(at, _)| *at > self.asked)
+    }
+
+    /// Moves what fits into the ring, with an acknowledgement by the name of `token` at the end if
+    /// one is due or `flush` asks for it. `false` if something is left.
+    pub(super) fn publish(&mut self, control: &Control, token: u64, flush: bool) -> bool {
+        let old = self.published;
+        // One place is kept for the acknowledgement that makes room.
+        let room = (MAX_OPS - 1).saturating_sub((self.published - self.acked) as usize);
         let n = room.min(self.staged.len());
         for o in self.staged.drain(..n) {
-            let i = self.published as usize % MAX_OPS;
-            for (to, word) in report.cookies[i].iter().zip(cookie) {
-                to.store(word, Relaxed);
-            }
-            let to = &control.ops[i];
-            to.kind.store(o.kind, Relaxed);
-            to.prot.store(o.prot, Relaxed);
-            to.addr.store(o.addr, Relaxed);
-            to.len.store(o.len, Relaxed);
-            to.offset.store(o.offset, Relaxed);
+            put(control, self.published, o);
             self.published += 1;
         }
-        control.ops_tail.store(self.published as u32, Release);
+        let due = self.published - self.asked >= ACK_EVERY
+            || self.retired_bytes >= RETIRED_BYTES
+            || flush && self.published != self.asked;
+        if due && self.published - self.acked < MAX_OPS as u64 {
+            let seq = self.published + 1;
+            let ack = HostOp { kind: op::ACK, prot: 0, addr: token, len: seq, offset: 0 };
+            put(control, self.published, ack);
+            (self.published, self.asked, self.retired_bytes) = (seq, seq, 0);
+        }
+        if self.published != old {
+            control.ops_tail.store(self.published as u32, SeqCst);
+        }
         self.staged.is_empty()
     }
 
-    /// Takes the stub's word on how far it is. Returns what may go back to the memory file and who
-    /// is to be told.
-    pub(super) fn progress(&mut self, said: u32) -> (Vec<FileRange>, Vec<Waker>) {
-        let ahead = u64::from(said.wrapping_sub(self.done as u32));
-        if ahead <= self.published - self.done {
-            self.done += ahead;
-        }
+    /// The kernel says that the mapper has performed `seq` operations. Returns what may go back to
+    /// the memory file and who is to be told.
+    pub(super) fn acknowledge(&mut self, seq: u64) -> (Vec<FileRange>, Vec<Waker>) {
+        self.acked = self.acked.max(seq.min(self.published));
         // Operations that were merged after somebody began to wait make their number too high.
-        let done = if self.is_behind() { self.done } else { u64::MAX };
+        let done = if self.is_behind() { self.acked } else { u64::MAX };
         let mut free = Vec::new();
         while let Some((at, _)) = self.retired.front()
             && *at <= done
@@ -157,6 +171,7 @@ impl Queue {
         if !self.is_behind() {
             return ranges;
         }
+        self.retired_bytes += ranges.iter().map(|r| r.len()).sum::<u64>();
         self.retired.push_back((self.total(), ranges));
         Vec::new()
     }
@@ -177,8 +192,18 @@ impl Queue {
     /// After the process's death: everything is performed.
     pub(super) fn abandon(&mut self) -> (Vec<FileRange>, Vec<Waker>) {
         self.staged.clear();
+        self.asked = self.acked;
         let free = self.retired.drain(..).flat_map(|(_, r)| r).collect();
         let wake = self.waiting.drain(..).map(|(_, w)| w).collect();
         (free, wake)
     }
+}
+
+fn put(control: &Control, number: u64, o: HostOp) {
+    let to = &control.ops[number as usize % MAX_OPS];
+    to.kind.store(o.kind, Relaxed);
+    to.prot.store(o.prot, Relaxed);
+    to.addr.store(o.addr, Relaxed);
+    to.len.store(o.len, Relaxed);
+    to.offset.store(o.offset, Relaxed);
 }

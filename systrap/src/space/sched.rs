@@ -5,7 +5,6 @@
 //! context back at the end of its slice.
 
 use super::{SlotState, Space, State};
-use crate::shared::op;
 use crate::sys;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -16,6 +15,30 @@ pub(super) struct Sched {
     waiting: Option<(u32, u64)>,
     /// When a context was last preempted or a thread started.
     acted: u64,
+    /// Slots that were interrupted and have not come back.
+    interrupted: Vec<u32>,
+    /// When the first of them was, or when a context last came back.
+    answered: u64,
+}
+
+impl Sched {
+    /// A slot was interrupted.
+    pub(super) fn interrupted(&mut self, slot: u32) {
+        if self.interrupted.is_empty() {
+            self.answered = sys::tsc();
+        }
+        if !self.interrupted.contains(&slot) {
+            self.interrupted.push(slot);
+        }
+    }
+
+    /// A slot came back.
+    pub(super) fn came_back(&mut self, slot: u32) {
+        if !self.interrupted.is_empty() {
+            self.interrupted.retain(|s| *s != slot);
+            self.answered = sys::tsc();
+        }
+    }
 }
 
 /// In time-stamp cycles.
@@ -25,17 +48,43 @@ pub(crate) struct Slices {
     pub(crate) patience: u64,
     /// And this long before a running one is preempted.
     pub(crate) slice: u64,
+    /// A stub that lets nothing come back for so long after an interrupt has been taken over.
+    pub(crate) silence: u64,
 }
 
 impl Space {
-    /// Looks after ready contexts that nobody takes. Returns when to look again, in cycles from
-    /// now, or `None` if nothing waits.
+    /// Looks after interrupts that nobody answers and ready contexts that nobody takes. Returns
+    /// when to look again, in cycles from now, or `None` if nothing waits.
     pub(crate) fn schedule(&self, now: u64) -> Option<u64> {
-        let Slices { patience, slice } = self.host.slices;
         let mut s = self.state.lock();
         if self.is_dead() || s.running == 0 {
             return None;
         }
+        let silence = self.end_if_silent(&s, now);
+        let ready = self.schedule_ready(&mut s, now);
+        match (silence, ready) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Ends a process that answers no interrupt: only guest code that has taken the stub over can
+    /// keep it from that.
+    fn end_if_silent(&self, s: &State, now: u64) -> Option<u64> {
+        if s.sched.interrupted.is_empty() {
+            return None;
+        }
+        let silent = now.saturating_sub(s.sched.answered);
+        if silent < self.host.slices.silence {
+            return Some(self.host.slices.silence - silent);
+        }
+        tracing::warn!(pid = self.child.pid(), "a stub that answers no interrupt is ended");
+        self.child.kill();
+        None
+    }
+
+    fn schedule_ready(&self, s: &mut State, now: u64) -> Option<u64> {
+        let Slices { patience, slice, .. } = self.host.slices;
         let taken = self.report().ready_head.load(SeqCst);
         if taken == s.ready_tail {
             s.sched.waiting = None;
@@ -60,7 +109,7 @@ impl Space {
             return Some(patience);
         }
         if (s.threads as usize) < self.host.cpus {
-            self.start_thread(&mut s);
+            self.start_thread(s);
             s.sched.acted = now;
             return Some(patience * 4);
         }
@@ -68,20 +117,20 @@ impl Space {
             return Some(slice - waited.min(acted));
         }
         s.sched.acted = now;
-        self.preempt(&s, now, slice);
+        self.preempt(s, now, slice);
         Some(slice)
     }
 
-    /// Has a thread that is in user code start another one.
+    /// Has the mapper start another host thread.
     fn start_thread(&self, s: &mut State) {
-        s.queue.push_thread(op::THREAD, u64::from(s.threads));
+        s.queue.push_thread(u64::from(s.threads));
         s.threads += 1;
-        s.queue.publish(self.control(), self.report(), self.cookie);
-        self.signal_some_thread();
+        self.publish(s, false);
+        self.wake_mapper();
     }
 
     /// Interrupts the context that has been in user code for the longest time.
-    fn preempt(&self, s: &State, now: u64, slice: u64) {
+    fn preempt(&self, s: &mut State, now: u64, slice: u64) {
         let longest = s
             .slots
             .iter()
@@ -93,7 +142,7 @@ impl Space {
         if let Some(i) = longest
             && now.saturating_sub(self.slot(i).started.load(Relaxed)) >= slice
         {
-            self.interrupt_locked(i);
+            self.interrupt_locked(s, i);
         }
     }
 }
