@@ -331,6 +331,7 @@ impl Space {
 
     /// `false` when everything queued so far has taken effect.
     pub(crate) fn wait_flushed(&self, waker: &Waker) -> bool {
+        self.host.reactor.take_acknowledgements();
         let mut s = self.state.lock();
         !self.is_dead() && s.queue.wait(waker)
     }
