@@ -1,8 +1,14 @@
 //! What the fuzz targets check: functions of bytes that panic when something is wrong.
 
 mod elf;
+mod script;
+mod sigreturn;
+mod stack;
 
 pub use elf::elf;
+pub use script::script;
+pub use sigreturn::sigreturn;
+pub use stack::stack;
 
 #[cfg(test)]
 mod tests {
@@ -24,5 +30,20 @@ mod tests {
     #[test]
     fn elf() {
         corpus("elf", super::elf);
+    }
+
+    #[test]
+    fn script() {
+        corpus("script", super::script);
+    }
+
+    #[test]
+    fn sigreturn() {
+        corpus("sigreturn", super::sigreturn);
+    }
+
+    #[test]
+    fn stack() {
+        corpus("stack", super::stack);
     }
 }
