@@ -7,6 +7,7 @@ use arch::{Access, Addr};
 use common::elf::{
     self, CODE_AT, ET_DYN, ET_EXEC, PT_GNU_PROPERTY, PT_GNU_STACK, PT_INTERP, PT_LOAD, Ph,
 };
+use common::oracle::Oracle;
 use common::{HostFiles, args, load};
 use loader::kit::Space;
 use loader::{Blob, LoadError, LoadedImage};
@@ -234,12 +235,9 @@ fn each_field_of_dynamic_programs_and_interpreters() {
     finish(&differences);
 }
 
-/// Random damage in several places at once. `LOADER_ORACLE_CASES` says how often (256 unless told).
+/// Random damage in several places at once.
 #[test]
 fn several_fields_at_random() {
-    use proptest::strategy::{Strategy, ValueTree};
-    use proptest::test_runner::TestRunner;
-    let cases = std::env::var("LOADER_ORACLE_CASES").ok().and_then(|n| n.parse().ok());
     let dir = Dir::new("random");
     let interp = dir.put("interp", &elf::program(ET_DYN, 0, 44));
     let path = interp.as_os_str().as_bytes();
@@ -257,11 +255,8 @@ fn several_fields_at_random() {
     let fields = fields(3);
     let edit = (0..fields.len(), 0..EDGES.len(), -1i64..2, 0..4u32);
     let plan = (0..programs.len(), proptest::collection::vec(edit, 1..5));
-    let mut runner = TestRunner::default();
-    let mut differences = Vec::new();
-    for _ in 0..cases.unwrap_or(256) {
-        let tree = plan.new_tree(&mut runner).expect("a value");
-        let (which, edits) = tree.current();
+    let mut oracle = Oracle::new("damaged ELF files", 256);
+    oracle.run(&plan, |(which, edits)| {
         let mut bytes = programs[which].clone();
         for &(field, edge, more, small) in &edits {
             // Small page numbers are the interesting addresses and lengths.
@@ -271,9 +266,11 @@ fn several_fields_at_random() {
         let what: Vec<_> = edits.iter().map(|e| (fields[e.0], e)).collect();
         let damaged = dir.put("victim", &bytes);
         let path = if which < 4 { &damaged } else { &sound };
+        let mut differences = Vec::new();
         compare(&format!("program {which} {what:?}"), path, &mut differences);
-    }
-    finish(&differences);
+        differences.pop()
+    });
+    oracle.finish();
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::oracle::Oracle;
 use common::{HostFiles, args};
 use loader::{Blob, LoadError, resolve};
 use std::ffi::OsStr;
@@ -187,10 +188,8 @@ fn every_shape_of_line() {
     report(&differences);
 }
 
-/// Random lines. `LOADER_ORACLE_CASES` says how many (128 unless told).
 fn random_lines() {
-    use proptest::strategy::{Just, Strategy, ValueTree};
-    let cases = std::env::var("LOADER_ORACLE_CASES").ok().and_then(|n| n.parse().ok());
+    use proptest::strategy::{Just, Strategy};
     let dir = Dir::new("random");
     let show = dir.0.join("show").into_os_string().into_encoded_bytes();
     let piece = proptest::prop_oneof![
@@ -205,14 +204,14 @@ fn random_lines() {
         1 => (1usize..250).prop_map(|n| vec![b'x'; n]),
     ];
     let pieces = proptest::collection::vec(piece, 0..7);
-    let mut runner = proptest::test_runner::TestRunner::default();
-    let mut differences = Vec::new();
-    for _ in 0..cases.unwrap_or(128) {
-        let line = pieces.new_tree(&mut runner).expect("a value").current().concat();
-        let path = dir.put("script", &[b"#!", &line[..]].concat());
+    let mut oracle = Oracle::new("scripts", 128);
+    oracle.run(&pieces, |pieces| {
+        let path = dir.put("script", &[b"#!", &pieces.concat()[..]].concat());
+        let mut differences = Vec::new();
         compare(&dir, &path, &[b"zero", b"one"], &mut differences);
-    }
-    report(&differences);
+        differences.pop()
+    });
+    oracle.finish();
 }
 
 fn nesting() {

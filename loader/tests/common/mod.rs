@@ -12,6 +12,8 @@ use std::sync::Arc;
 use syserr::Errno;
 
 pub mod elf;
+#[path = "../../../arch/tests/common/oracle.rs"]
+pub mod oracle;
 
 /// Opens files of the host as execve(2) would.
 pub struct HostFiles;
