@@ -6,6 +6,7 @@ mod tree;
 use crate::Failure;
 use crate::cli::RunOptions;
 use crate::trace::Tracer;
+use arch::BufDst;
 use jobs::Jobs;
 use kernel::{
     ExitStatus, Kernel, KernelConfig, LimitSet, LoadImageError, ProcessArgs, Registry,
@@ -21,7 +22,7 @@ use syserr::Errno;
 use systrap::hostfs::{HostStream, Watched};
 use systrap::lockdown::{Grants, lock_down};
 use systrap::{Host, HostConfig};
-use vfs::{Creds, FdTable, FsContext, LookupFlags};
+use vfs::{Creds, FdTable, FsContext, LookupFlags, OpenFlags, OpenHow};
 
 /// Runs the program that the options name; the exit code follows the shell's convention.
 pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
@@ -42,7 +43,7 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         vfs: vfs.clone(),
         root: fs.clone(),
         vdso: loader::Vdso::builtin(arch::Arch::X86_64),
-        uts: Uts::default(),
+        uts: uts(&vfs, &fs),
         tracer: tracer(&options)?,
         extra_auxv: Vec::new(),
     });
@@ -133,6 +134,22 @@ fn environment(options: &RunOptions) -> Vec<Vec<u8>> {
     }
     let join = |(k, v): (OsString, OsString)| [k.as_bytes(), b"=", v.as_bytes()].concat();
     vars.into_iter().map(join).collect()
+}
+
+/// The machine's name is what the guest's own files call it: they know how to resolve that.
+fn uts(vfs: &vfs::Vfs, fs: &FsContext) -> Uts {
+    let (creds, files) = (Creds::root(), FdTable::new());
+    let cx = vfs::PathCx { creds: &creds, fs, files: &files, tgid: 1, tid: 1 };
+    let how = OpenHow { flags: OpenFlags::NONBLOCK, ..OpenHow::default() };
+    let read = || {
+        let file = vfs.open(&cx, vfs::AT_FDCWD, b"/etc/hostname", how).ok()?;
+        let mut bytes = [0; 64];
+        let n = if file.is_regular() { file.read(&mut BufDst::new(&mut bytes)).ok()? } else { 0 };
+        let name = bytes[..n].split(|b| b.is_ascii_whitespace()).next()?;
+        (!name.is_empty() && name.is_ascii()).then(|| name.to_vec())
+    };
+    let default = Uts::default();
+    Uts { host: read().unwrap_or(default.host.clone()), ..default }
 }
 
 /// The guest's file system, before anybody runs in it.

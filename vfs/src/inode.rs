@@ -9,6 +9,7 @@ use sync::Mutex;
 use syserr::Errno;
 
 use crate::locks::FileLocks;
+use crate::notify::Marks;
 use crate::{DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, mode};
 
 /// Type, permissions and owner: what a permission check reads.
@@ -117,6 +118,7 @@ pub struct InodeState {
     writers: AtomicI32,
     /// The pipe behind a FIFO, the socket behind a bound name.
     slot: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    marks: Marks,
 }
 
 impl InodeState {
@@ -161,6 +163,11 @@ impl InodeState {
             .fetch_update(Relaxed, Relaxed, |n| if legal(n) { n.checked_add(by) } else { None })
             .map(|_| ())
             .map_err(|_| Errno::ETXTBSY)
+    }
+
+    /// The watches on the inode.
+    pub(crate) fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// What is attached to the inode: a FIFO's pipe, a bound socket.

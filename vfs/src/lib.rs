@@ -60,6 +60,7 @@ mod host;
 mod inode;
 pub mod locks;
 mod memfs;
+pub mod notify;
 mod ops;
 pub mod perm;
 pub mod pipe;

@@ -63,6 +63,13 @@ fn directory_whose_missing_names_are_known() {
     let gone = Arc::downgrade(g.path("/d").inode());
     let found = g.vfs.resolve(&g.cx(), AT_FDCWD, b"/d/none", vfs::LookupFlags::empty());
     assert_eq!(found.unwrap_err(), syserr::Errno::ENOENT);
+    // A name that was nothing, then a file, then nothing; and one that a file moved to.
+    drop((write(&g, "/d/file"), write(&g, "/moves")));
+    g.vfs
+        .rename(&g.cx(), (AT_FDCWD, b"/moves"), (AT_FDCWD, b"/d/to"), RenameFlags::empty())
+        .unwrap();
+    g.vfs.unlink(&g.cx(), AT_FDCWD, b"/d/file").unwrap();
+    g.vfs.unlink(&g.cx(), AT_FDCWD, b"/d/to").unwrap();
     g.vfs.rmdir(&g.cx(), AT_FDCWD, b"/d").unwrap();
     assert!(gone.upgrade().is_none());
 }

@@ -273,9 +273,9 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     250 keyctl(Int Hex Hex Hex Hex) none "";
     251 ioprio_set(Int Int Int) => sched::sys_ioprio_set;
     252 ioprio_get(Int Int) => sched::sys_ioprio_get;
-    253 inotify_init() none "";
-    254 inotify_add_watch(Fd Path Hex) none "";
-    255 inotify_rm_watch(Fd Int) none "";
+    253 inotify_init() => fd::sys_inotify_init;
+    254 inotify_add_watch(Fd Path Hex) => fd::sys_inotify_add_watch;
+    255 inotify_rm_watch(Fd Int) => fd::sys_inotify_rm_watch;
     256 migrate_pages(Pid Size Ptr Ptr) none "";
     257 openat(Dir Path OpenFlags Mode) => fs::sys_openat;
     258 mkdirat(Dir Path Mode) => fs::sys_mkdirat;
@@ -314,7 +314,7 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     291 epoll_create1(Hex) => poll::sys_epoll_create1;
     292 dup3(Fd Fd Hex) => fs::sys_dup3;
     293 pipe2(Ptr OpenFlags) => fd::sys_pipe2;
-    294 inotify_init1(Hex) none "";
+    294 inotify_init1(Hex) => fd::sys_inotify_init1;
     295 preadv(Fd Ptr Size Long Long) => fs::sys_preadv;
     296 pwritev(Fd Ptr Size Long Long) => fs::sys_pwritev;
     297 rt_tgsigqueueinfo(Pid Pid Sig Ptr) => signal::sys_rt_tgsigqueueinfo;

@@ -66,5 +66,5 @@ pub(super) fn path(ops: &Arc<dyn FileOps>, name: &'static str) -> Path {
     let dentry = Dentry::new(None, shown.as_bytes(), Some(inode));
     // Not the mount's root: the walk up from here ends at a name without a parent.
     let root = Dentry::new(None, b"", None);
-    Path { mount: Mount::new(0, root, sb, MountFlags::empty()), dentry }
+    Path { mount: Mount::new(0, root, sb, MountFlags::empty(), None), dentry }
 }

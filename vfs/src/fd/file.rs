@@ -9,6 +9,7 @@ use syserr::Errno;
 
 use super::anon;
 use crate::locks::{FileLocks, LockOwner};
+use crate::notify::{self, Mask};
 use crate::{Caller, FileOps, Inode, InodeState, OpenFlags, Path, SetAttr, Stat, mode};
 
 /// Who gets signals about a description; `F_SETOWN`.
@@ -69,6 +70,8 @@ pub struct File {
     /// For one who is counted in [`InodeState::start_writing`].
     writer: Option<Writer>,
     locked: AtomicBool,
+    /// Watches heard that it was opened, and are to hear that it is closed.
+    announced: AtomicBool,
 }
 
 impl File {
@@ -98,7 +101,9 @@ impl File {
         if new == m {
             return Ok(());
         }
-        self.inode().set_attr(&SetAttr { mode: Some(new), ..SetAttr::default() })
+        self.inode().set_attr(&SetAttr { mode: Some(new), ..SetAttr::default() })?;
+        self.happened(Mask::ATTRIB);
+        Ok(())
     }
 
     /// A description of an object without a name in the tree. `name` is what `/proc/PID/fd` shows
@@ -124,7 +129,21 @@ impl File {
             own_locks: InodeState::default(),
             writer,
             locked: AtomicBool::new(false),
+            announced: AtomicBool::new(false),
         })
+    }
+
+    /// Tells watches that it was opened. Descriptions that a program does not see are not announced.
+    pub(crate) fn announce(&self) {
+        if !self.is_path_only() {
+            self.announced.store(true, Relaxed);
+            self.happened(Mask::OPEN);
+        }
+    }
+
+    /// Tells watches.
+    pub(super) fn happened(&self, mask: Mask) {
+        notify::happened(&self.path, mask);
     }
 
     /// The operations.
@@ -261,6 +280,10 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
+        if *self.announced.get_mut() {
+            let writes = self.flags().writable();
+            self.happened(if writes { Mask::CLOSE_WRITE } else { Mask::CLOSE_NOWRITE });
+        }
         let inode = self.path.inode();
         if *self.locked.get_mut()
             && let Some(locks) = inode.state().unwrap_or(&self.own_locks).existing_locks()

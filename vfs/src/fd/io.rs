@@ -5,6 +5,7 @@ use arch::{IoDst, IoSrc};
 use syserr::Errno;
 
 use super::File;
+use crate::notify::Mask;
 use crate::{DirEntry, OpenFlags, Whence, mode};
 
 /// A source cut short at a size limit.
@@ -54,6 +55,17 @@ impl File {
     /// # Errors
     /// `EBADF` when not open for reading; `EAGAIN` when it would block; what the file says.
     pub fn read(&self, dst: &mut dyn IoDst) -> Result<usize, Errno> {
+        self.read_next(dst).inspect(|n| self.moved(*n, Mask::ACCESS))
+    }
+
+    /// Tells watches that bytes were read or written.
+    fn moved(&self, n: usize, mask: Mask) {
+        if n > 0 {
+            self.happened(mask);
+        }
+    }
+
+    fn read_next(&self, dst: &mut dyn IoDst) -> Result<usize, Errno> {
         self.check_readable()?;
         if self.kind() == mode::IFDIR {
             return Err(Errno::EISDIR);
@@ -80,7 +92,7 @@ impl File {
         }
         self.check_readable()?;
         verify_area(offset, dst.remaining())?;
-        self.ops().read_at(dst, offset)
+        self.ops().read_at(dst, offset).inspect(|n| self.moved(*n, Mask::ACCESS))
     }
 
     /// Writes at the description's position, or with `O_APPEND` at the end, and advances the
@@ -90,6 +102,10 @@ impl File {
     /// `EBADF` when not open for writing; `EFBIG` when the limit allows no byte (the caller then
     /// sends `SIGXFSZ`); `EAGAIN` when it would block; what the file says.
     pub fn write(&self, src: &mut dyn IoSrc, limit: u64) -> Result<usize, Errno> {
+        self.write_next(src, limit).inspect(|n| self.moved(*n, Mask::MODIFY))
+    }
+
+    fn write_next(&self, src: &mut dyn IoSrc, limit: u64) -> Result<usize, Errno> {
         self.check_writable()?;
         if !self.ops().seekable() {
             return self.ops().write_at(src, 0);
@@ -117,11 +133,13 @@ impl File {
             return Err(Errno::ESPIPE);
         }
         self.check_writable()?;
-        if self.flags().contains(OpenFlags::APPEND) {
-            return self.append(src, limit).map(|(n, _)| n);
-        }
-        verify_area(offset, src.remaining())?;
-        self.write_limited(src, offset, limit)
+        let written = if self.flags().contains(OpenFlags::APPEND) {
+            self.append(src, limit).map(|(n, _)| n)
+        } else {
+            verify_area(offset, src.remaining())?;
+            self.write_limited(src, offset, limit)
+        };
+        written.inspect(|n| self.moved(*n, Mask::MODIFY))
     }
 
     fn append(&self, src: &mut dyn IoSrc, limit: u64) -> Result<(usize, u64), Errno> {
@@ -199,6 +217,10 @@ impl File {
             taken
         });
         *pos = at;
+        drop(pos);
+        if result.is_ok() {
+            self.happened(Mask::ACCESS);
+        }
         result
     }
 
@@ -216,7 +238,17 @@ impl File {
             return Err(Errno::EFBIG);
         }
         self.drop_set_ids()?;
-        self.ops().truncate(size)
+        self.ops().truncate(size)?;
+        self.happened(Mask::MODIFY);
+        Ok(())
+    }
+
+    /// Drops the contents, as open(2) does with `O_TRUNC`.
+    pub(crate) fn empty(&self) -> Result<(), Errno> {
+        self.drop_set_ids()?;
+        self.ops().truncate(0)?;
+        self.happened(Mask::MODIFY);
+        Ok(())
     }
 
     /// fallocate(2) with its `mode` bits.
@@ -246,7 +278,9 @@ impl File {
             return Err(Errno::EFBIG);
         }
         self.drop_set_ids()?;
-        self.ops().allocate(how, offset, len)
+        self.ops().allocate(how, offset, len)?;
+        self.happened(Mask::MODIFY);
+        Ok(())
     }
 
     /// fsync(2), or with `data_only` fdatasync(2).

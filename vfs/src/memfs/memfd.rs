@@ -66,7 +66,7 @@ impl Vfs {
         shown.extend_from_slice(name);
         let dentry = Dentry::new(None, &shown, Some(inode));
         dentry.mark_deleted();
-        let mount = Mount::new(0, Dentry::new(None, b"", None), sb, MountFlags::empty());
+        let mount = Mount::new(0, Dentry::new(None, b"", None), sb, MountFlags::empty(), None);
         let flags = OpenFlags::RDWR | OpenFlags::LARGEFILE;
         Ok(File::new(node, flags, Path { mount, dentry }))
     }

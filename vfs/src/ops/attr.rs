@@ -2,6 +2,7 @@
 
 use syserr::Errno;
 
+use crate::notify::{Mask, happened};
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::{
     AT_FDCWD, LookupFlags, MountFlags, Nanos, OpenFlags, Path, PathCx, SetAttr, Stat, StatFs, Vfs,
@@ -70,7 +71,9 @@ impl Vfs {
         if !cx.creds.in_group(p.gid) && !cx.creds.has(cap::FSETID) {
             m &= !mode::ISGID;
         }
-        inode.set_attr(&SetAttr { mode: Some(m), ..SetAttr::default() })
+        inode.set_attr(&SetAttr { mode: Some(m), ..SetAttr::default() })?;
+        happened(path, Mask::ATTRIB);
+        Ok(())
     }
 
     /// Changes owner and group, `None` leaves one; fchownat(2) after the path was resolved.
@@ -113,7 +116,11 @@ impl Vfs {
                 set.mode = Some(m);
             }
         }
-        inode.set_attr(&set)
+        inode.set_attr(&set)?;
+        if uid.is_some() || gid.is_some() || set.mode.is_some() {
+            happened(path, Mask::ATTRIB);
+        }
+        Ok(())
     }
 
     /// Changes times; utimensat(2) after the path was resolved.
@@ -147,7 +154,15 @@ impl Vfs {
             SetTime::At(n) => Some(n),
         };
         let set = SetAttr { atime: value(atime), mtime: value(mtime), ..SetAttr::default() };
-        inode.set_attr(&set)
+        inode.set_attr(&set)?;
+        // As `fsnotify_change` (include/linux/fsnotify.h): a time alone stands for what sets it.
+        let what = match (set.atime, set.mtime) {
+            (Some(_), None) => Mask::ACCESS,
+            (None, Some(_)) => Mask::MODIFY,
+            _ => Mask::ATTRIB,
+        };
+        happened(path, what);
+        Ok(())
     }
 
     /// Changes the size; truncate(2) after the path was resolved. `limit` is `RLIMIT_FSIZE`.
@@ -169,7 +184,7 @@ impl Vfs {
             mode::IFDIR => return Err(Errno::EISDIR),
             _ => return Err(Errno::EINVAL),
         }
-        let file = self.open_path(cx, path.clone(), OpenFlags::WRONLY)?;
+        let file = self.open_path(cx, path.clone(), OpenFlags::WRONLY, false)?;
         file.truncate(size, limit)
     }
 

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use syserr::Errno;
 
+use crate::notify::{self, Mask};
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
 use crate::{Create, Link, LookupFlags, Path, PathCx, Validity, Vfs, cap, mode};
@@ -33,9 +34,12 @@ impl Vfs {
         let masked = if kind == mode::IFLNK { wanted } else { wanted & !cx.fs.umask() };
         let (gid, mode) = perm::inherit(&p, cx.creds, masked);
         let what = Create { mode, uid: cx.creds.fsuid, gid, rdev, target };
-        let _changing = dir.dentry.change();
+        let changing = dir.dentry.change();
         let new = inode.create(name, &what)?;
-        Ok(self.remember(&dir.dentry, name, Some(new)))
+        let made = self.remember(&dir.dentry, name, Some(new));
+        drop(changing);
+        notify::name_changed(dir, name, &**made.positive(), Mask::CREATE);
+        Ok(made)
     }
 
     /// Walks to the directory of a name that is to be made, and checks that nothing has it.
@@ -153,9 +157,12 @@ impl Vfs {
         if source.inode().kind() == mode::IFDIR {
             return Err(Errno::EPERM);
         }
-        let _changing = dir.dentry.change();
+        let changing = dir.dentry.change();
         dir.inode().link(&name, source.inode())?;
         self.remember(&dir.dentry, &name, Some(source.inode().clone()));
+        drop(changing);
+        notify::happened_to(source.inode(), Mask::ATTRIB);
+        notify::name_changed(&dir, &name, &**source.inode(), Mask::CREATE);
         Ok(())
     }
 
@@ -227,6 +234,14 @@ impl Vfs {
             dir.dentry.forget(name, &child);
             self.dcache.forget(&child);
             self.remember(&dir.dentry, name, None);
+            drop(changing);
+            let inode = inode.clone();
+            if !directory {
+                notify::happened_to(&inode, Mask::ATTRIB);
+            }
+            // Its own watches hear first, if nobody has it open.
+            drop(child);
+            notify::name_changed(&dir, name, &*inode, Mask::DELETE);
             return Ok(());
         }
     }

@@ -75,27 +75,28 @@ impl Vfs {
         }
         if !flags.contains(OpenFlags::CREAT) {
             let path = self.resolve(cx, dirfd, path, lookup)?;
-            return self.open_path(cx, path, flags);
+            return self.open_path(cx, path, flags, true);
         }
         let found = self.open_or_create(cx, dirfd, path, flags, how.mode, lookup)?;
         if found.created {
-            return self.open_checked(cx, found.path, flags - OpenFlags::TRUNC);
+            return self.open_checked(cx, found.path, flags - OpenFlags::TRUNC, true);
         }
         if found.path.inode().kind() == mode::IFDIR {
             return Err(Errno::EISDIR);
         }
-        self.open_path(cx, found.path, flags)
+        self.open_path(cx, found.path, flags, true)
     }
 
-    /// Opens a place that was resolved before.
+    /// Opens a place that was resolved before; with `announce`, watches hear of it.
     ///
     /// # Errors
     /// Those of open(2).
-    pub fn open_path(
+    pub(super) fn open_path(
         &self,
         cx: &PathCx<'_>,
         path: Path,
         flags: OpenFlags,
+        announce: bool,
     ) -> Result<Arc<File>, Errno> {
         let inode = path.inode();
         if flags.contains(OpenFlags::PATH) {
@@ -128,7 +129,7 @@ impl Vfs {
         if flags.contains(OpenFlags::NOATIME) {
             perm::owner(&p, cx.creds)?;
         }
-        self.open_checked(cx, path, flags)
+        self.open_checked(cx, path, flags, announce)
     }
 
     /// Opens a program for execve(2): a regular file that may be executed and is read only.
@@ -153,7 +154,7 @@ impl Vfs {
         if path.mount().flags().contains(MountFlags::NOEXEC) {
             return Err(Errno::EACCES);
         }
-        self.open_checked(cx, path, OpenFlags::empty())
+        self.open_checked(cx, path, OpenFlags::empty(), true)
     }
 
     fn open_checked(
@@ -161,6 +162,7 @@ impl Vfs {
         cx: &PathCx<'_>,
         path: Path,
         flags: OpenFlags,
+        announce: bool,
     ) -> Result<Arc<File>, Errno> {
         let inode = path.inode();
         let regular = inode.kind() == mode::IFREG;
@@ -181,20 +183,20 @@ impl Vfs {
                 return Err(e);
             }
         };
-        if !counted {
-            if truncate {
-                ops.truncate(0)?;
-            }
-            return Ok(File::new(ops, flags, path));
-        }
-        let writer = Writer {
-            keeps_ids: cx.creds.has(cap::FSETID),
-            in_group: cx.creds.in_group(inode.perm().map_or(u32::MAX, |p| p.gid)),
+        let file = if counted {
+            let writer = Writer {
+                keeps_ids: cx.creds.has(cap::FSETID),
+                in_group: cx.creds.in_group(inode.perm().map_or(u32::MAX, |p| p.gid)),
+            };
+            File::new_writing(ops, flags, path, writer)
+        } else {
+            File::new(ops, flags, path)
         };
-        let file = File::new_writing(ops, flags, path, writer);
+        if announce {
+            file.announce();
+        }
         if truncate {
-            file.drop_set_ids()?;
-            file.ops().truncate(0)?;
+            file.empty()?;
         }
         Ok(file)
     }
@@ -297,6 +299,6 @@ impl Vfs {
         let dentry = Dentry::new(Some(dir.dentry.clone()), name.as_bytes(), Some(inode));
         dentry.mark_deleted();
         let path = Path { mount: dir.mount.clone(), dentry };
-        self.open_checked(cx, path, how.flags - OpenFlags::TRUNC)
+        self.open_checked(cx, path, how.flags - OpenFlags::TRUNC, true)
     }
 }

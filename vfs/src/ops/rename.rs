@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
+use crate::notify;
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
 use crate::{Create, LookupFlags, Path, PathCx, RenameFlags, Validity, Vfs, mode};
@@ -204,6 +205,9 @@ impl Vfs {
                     to.forget(&b.name, new);
                     self.dcache.forget(new);
                 }
+                if let Some(nothing) = to.cached(&b.name) {
+                    self.dcache.forget(&nothing);
+                }
                 old.move_to(to, &b.name);
                 if !flags.contains(RenameFlags::WHITEOUT) {
                     self.remember(from, &a.name, None);
@@ -211,6 +215,16 @@ impl Vfs {
             }
         }
         drop((first, second));
+        let (from, to) = ((&a.dir, &*a.name), (&b.dir, &*b.name));
+        let new = b.child.as_ref().map(|d| d.positive());
+        if flags.contains(RenameFlags::EXCHANGE) {
+            notify::moved(from, to, old.positive(), None);
+            if let Some(new) = new {
+                notify::moved(to, from, new, None);
+            }
+        } else {
+            notify::moved(from, to, old.positive(), new);
+        }
         Ok(true)
     }
 }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use syserr::Errno;
 
+use crate::notify::{Mask, happened};
 use crate::perm::{self, MAY_READ, MAY_WRITE};
 use crate::{Path, PathCx, Vfs, XattrSet, cap, mode};
 
@@ -73,7 +74,9 @@ impl Vfs {
             return Err(Errno::E2BIG);
         }
         check(cx, path, name, MAY_WRITE)?;
-        path.inode().set_xattr(name, value, how)
+        path.inode().set_xattr(name, value, how)?;
+        happened(path, Mask::ATTRIB);
+        Ok(())
     }
 
     /// The names of a file's attributes; those of `trusted` only for `CAP_SYS_ADMIN`.
@@ -95,6 +98,8 @@ impl Vfs {
     pub fn remove_xattr(&self, cx: &PathCx<'_>, path: &Path, name: &[u8]) -> Result<(), Errno> {
         check_name(name)?;
         check(cx, path, name, MAY_WRITE)?;
-        path.inode().remove_xattr(name)
+        path.inode().remove_xattr(name)?;
+        happened(path, Mask::ATTRIB);
+        Ok(())
     }
 }

@@ -57,7 +57,11 @@ static SYS_FS: &[(&str, Fixed)] = &[
     ("file-nr", ro(S::FileNr)),
     (
         "inotify",
-        Dir(&[("max_user_instances", text("128\n")), ("max_user_watches", text("65536\n"))]),
+        Dir(&[
+            ("max_queued_events", text("16384\n")),
+            ("max_user_instances", text("1024\n")),
+            ("max_user_watches", text("65536\n")),
+        ]),
     ),
     ("nr_open", text("1048576\n")),
     ("pipe-max-size", text("1048576\n")),

@@ -32,6 +32,11 @@ pub(super) enum Name {
     /// `sun_path`: a path with its NUL, or an abstract name, which starts with NUL.
     Unix(Arc<[u8]>),
     Inet(InetAddr),
+    /// `struct sockaddr_nl`.
+    Netlink {
+        port: u32,
+        groups: u32,
+    },
 }
 
 /// The address family in the first two bytes, when they are there.
@@ -155,6 +160,11 @@ pub(super) fn encode(domain: Domain, name: Option<&Name>) -> Vec<u8> {
             out.extend_from_slice(&a.port.to_be_bytes());
             out.extend_from_slice(&v4.octets());
             out.resize(INET_LEN, 0);
+        }
+        (Some(Name::Netlink { port, groups }), _) => {
+            out.extend_from_slice(&[0; 2]);
+            out.extend_from_slice(&port.to_ne_bytes());
+            out.extend_from_slice(&groups.to_ne_bytes());
         }
         (None, _) => {}
     }

@@ -14,9 +14,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 const SIOCATMARK: u32 = 0x8905;
 const SIOCGIFCONF: u32 = 0x8912;
 const SIOCGIFFLAGS: u32 = 0x8913;
+const SIOCSIFFLAGS: u32 = 0x8914;
 const SIOCGIFADDR: u32 = 0x8915;
+const SIOCSIFADDR: u32 = 0x8916;
 const SIOCGIFNETMASK: u32 = 0x891b;
+const SIOCSIFNETMASK: u32 = 0x891c;
 const SIOCGIFMTU: u32 = 0x8921;
+const SIOCSIFMTU: u32 = 0x8922;
 const SIOCGIFHWADDR: u32 = 0x8927;
 const SIOCGIFINDEX: u32 = 0x8933;
 const SIOCGIFNAME: u32 = 0x8910;
@@ -82,6 +86,9 @@ fn interface(mem: &dyn UserMemory, cmd: u32, arg: Addr) -> Result<u64, Errno> {
     let answer = match cmd {
         SIOCGIFNAME | SIOCGIFINDEX => IfReq::lo(&1i32.to_ne_bytes()),
         SIOCGIFFLAGS => IfReq::lo(&FLAGS),
+        // It is up, and stays so.
+        SIOCSIFFLAGS if req.value.first().is_some_and(|b| b & 1 != 0) => return Ok(0),
+        SIOCSIFFLAGS | SIOCSIFADDR | SIOCSIFNETMASK | SIOCSIFMTU => return Err(Errno::EPERM),
         SIOCGIFADDR => IfReq::lo(&ADDRESS),
         SIOCGIFNETMASK => IfReq::lo(&NETMASK),
         SIOCGIFMTU => IfReq::lo(&65_536i32.to_ne_bytes()),

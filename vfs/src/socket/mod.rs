@@ -1,5 +1,5 @@
 //! Sockets that exist only inside the sandbox: AF_UNIX, and AF_INET and AF_INET6 over a loopback
-//! interface that leads nowhere else.
+//! interface that leads nowhere else; and AF_NETLINK to ask about that interface.
 //!
 //! All of them are queues of messages (`inbox`) at endpoints that know each other. A connection
 //! is two endpoints with each other as peer, whether its names are paths or ports: what differs
@@ -16,9 +16,11 @@ mod inflight;
 mod message;
 mod names;
 mod net;
+mod netlink;
 mod options;
 mod ports;
 mod release;
+mod rtnetlink;
 mod stream;
 mod tcp;
 mod transfer;
@@ -46,6 +48,8 @@ pub enum Domain {
     Inet = 2,
     /// `AF_INET6`.
     Inet6 = 10,
+    /// `AF_NETLINK`.
+    Netlink = 16,
 }
 
 /// Socket types that there are, with their numbers.
@@ -68,6 +72,7 @@ const SOCK_MAX: i32 = 11;
 const IPPROTO_TCP: i32 = 6;
 const IPPROTO_UDP: i32 = 17;
 const IPPROTO_MAX: i32 = 263;
+const NETLINK_ROUTE: i32 = 0;
 
 /// Domain and type for the arguments of socket(2), `SOCK_NONBLOCK` and `SOCK_CLOEXEC` removed.
 ///
@@ -84,6 +89,7 @@ pub fn choose(domain: i32, kind: i32, protocol: i32) -> Result<(Domain, Kind), E
         1 => Domain::Unix,
         2 => Domain::Inet,
         10 => Domain::Inet6,
+        16 => Domain::Netlink,
         _ => return Err(Errno::EAFNOSUPPORT),
     };
     if domain == Domain::Unix {
@@ -95,6 +101,13 @@ pub fn choose(domain: i32, kind: i32, protocol: i32) -> Result<(Domain, Kind), E
             // Linux takes a raw AF_UNIX socket for one of datagrams.
             2 | SOCK_RAW => Ok((domain, Kind::Dgram)),
             5 => Ok((domain, Kind::SeqPacket)),
+            _ => Err(Errno::ESOCKTNOSUPPORT),
+        };
+    }
+    if domain == Domain::Netlink {
+        return match (kind, protocol) {
+            (2 | SOCK_RAW, NETLINK_ROUTE) => Ok((domain, Kind::Dgram)),
+            (2 | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT),
             _ => Err(Errno::ESOCKTNOSUPPORT),
         };
     }
@@ -233,7 +246,7 @@ impl Endpoint {
     /// `SO_PROTOCOL`.
     fn protocol(&self) -> i32 {
         match (self.domain, self.kind) {
-            (Domain::Unix, _) => 0,
+            (Domain::Unix | Domain::Netlink, _) => 0,
             (_, Kind::Dgram) => IPPROTO_UDP,
             _ => IPPROTO_TCP,
         }

@@ -19,6 +19,7 @@ impl Socket {
     pub fn bind(&self, who: &Who<'_>, address: &[u8]) -> Result<(), Errno> {
         match self.domain() {
             Domain::Unix => self.endpoint.bind_unix(who, address),
+            Domain::Netlink => self.endpoint.bind_netlink(who, address),
             _ => self.endpoint.bind_inet(who, address),
         }
     }
@@ -64,6 +65,7 @@ impl Socket {
         match (e.domain, e.kind) {
             (Domain::Unix, Kind::Dgram) => e.connect_unix_dgram(who, address),
             (Domain::Unix, _) => e.connect_unix(who, address),
+            (Domain::Netlink, _) => e.connect_netlink(who, address),
             (_, Kind::Dgram) => e.connect_udp(who, address),
             _ => e.connect_tcp(who, address, wait),
         }
@@ -129,6 +131,7 @@ impl Socket {
     pub fn shutdown(&self, how: Shut) -> Result<(), Errno> {
         match self.domain() {
             Domain::Unix => self.endpoint.shutdown_unix(how),
+            Domain::Netlink => return Err(Errno::EOPNOTSUPP),
             _ => return self.endpoint.shutdown_inet(how),
         }
         Ok(())
@@ -140,6 +143,9 @@ impl Endpoint {
         let name = self.state.lock().name.clone();
         match (name, self.domain) {
             (None, Domain::Unix) => addr::encode(self.domain, None),
+            (None, Domain::Netlink) => {
+                addr::encode(self.domain, Some(&Name::Netlink { port: 0, groups: 0 }))
+            }
             (None, d) => addr::encode(d, Some(&Name::Inet(addr::InetAddr::any(d)))),
             (name, d) => addr::encode(d, name.as_ref()),
         }
@@ -152,6 +158,10 @@ impl Endpoint {
         };
         if self.domain == Domain::Unix {
             return Ok(peer.ok_or(Errno::ENOTCONN)?.local_address());
+        }
+        if self.domain == Domain::Netlink {
+            let kernel = Name::Netlink { port: 0, groups: 0 };
+            return Ok(addr::encode(self.domain, Some(&name.unwrap_or(kernel))));
         }
         match name {
             Some(n) if phase == Phase::Connected => Ok(addr::encode(self.domain, Some(&n))),

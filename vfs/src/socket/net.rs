@@ -23,6 +23,8 @@ pub struct Net {
     pub(super) tcp: Ports,
     pub(super) udp: Ports,
     pub(super) inflight: InFlight,
+    /// Netlink sockets by their port.
+    pub(super) netlink: Mutex<BTreeMap<u32, Weak<Endpoint>>>,
     next_name: AtomicU32,
 }
 
@@ -35,6 +37,7 @@ impl Net {
             tcp: Ports::default(),
             udp: Ports::default(),
             inflight: InFlight::default(),
+            netlink: Mutex::default(),
             next_name: AtomicU32::new(0),
         })
     }

@@ -3,7 +3,7 @@
 use super::endpoint::{Endpoint, Phase};
 use super::message::Ucred;
 use super::{Domain, Kind};
-use crate::Creds;
+use crate::{Creds, cap};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
@@ -16,6 +16,7 @@ const SOL_SOCKET: i32 = 1;
 const SOL_TCP: i32 = 6;
 const SOL_UDP: i32 = 17;
 const SOL_IPV6: i32 = 41;
+const SOL_NETLINK: i32 = 270;
 
 /// Options of the level `SOL_SOCKET`; `asm-generic/socket.h`.
 mod so {
@@ -74,8 +75,6 @@ const RCVBUF_MIN: usize = 2304;
 const BUFFER_DEFAULT: usize = 212_992;
 /// Send buffer of a connection over loopback, as automatic tuning leaves it.
 const TCP_CONNECTED: usize = 2_626_560;
-/// `CAP_NET_ADMIN`.
-const CAP_NET_ADMIN: u32 = 12;
 
 /// Settings of one socket.
 pub(super) struct Options {
@@ -185,7 +184,7 @@ impl Options {
 
 /// The default of an option that is a number and has no effect here, and whether it is a switch.
 fn known(e: &Endpoint, level: i32, name: i32) -> Option<(i32, bool)> {
-    let unix = e.domain == Domain::Unix;
+    let unix = !matches!(e.domain, Domain::Inet | Domain::Inet6);
     let (switch, number) = (Some((0, true)), |v| Some((v, false)));
     match (level, name) {
         (SOL_SOCKET, so::DEBUG | so::REUSEADDR | so::DONTROUTE | so::BROADCAST) => switch,
@@ -207,6 +206,10 @@ fn known(e: &Endpoint, level: i32, name: i32) -> Option<(i32, bool)> {
         (SOL_TCP, 9 | 10 | 18 | 23 | 24 | 25 | 30 | 36) if e.is_tcp() => number(0),
         // UDP_CORK, UDP_SEGMENT, UDP_GRO.
         (SOL_UDP, 1 | 103 | 104) if !unix && e.kind == Kind::Dgram => number(0),
+        // NETLINK_ADD_MEMBERSHIP, DROP_MEMBERSHIP: of groups in which nothing ever happens.
+        (SOL_NETLINK, 1 | 2) if e.domain == Domain::Netlink => number(0),
+        // NETLINK_PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, CAP_ACK, EXT_ACK, GET_STRICT_CHK.
+        (SOL_NETLINK, 3 | 4 | 5 | 10 | 11 | 12) if e.domain == Domain::Netlink => switch,
         (SOL_IP, 2) if !unix => number(64),
         (SOL_IP, 10) if !unix => number(1),
         (SOL_IP, 33) if !unix => number(1),
@@ -338,7 +341,7 @@ pub(super) fn set(
         };
     }
     let v = one()?;
-    let admin = creds.has(CAP_NET_ADMIN);
+    let admin = creds.has(cap::NET_ADMIN);
     match name {
         so::TYPE | so::DOMAIN | so::PROTOCOL | so::ERROR | so::ACCEPTCONN | so::SNDLOWAT => {
             return Err(Errno::ENOPROTOOPT);

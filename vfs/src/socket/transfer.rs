@@ -75,6 +75,7 @@ impl Socket {
         match (e.domain, e.kind) {
             (_, Kind::Stream) => e.send_stream(src, info),
             (Domain::Unix, _) => e.send_message(src, info),
+            (Domain::Netlink, _) => e.send_netlink(src, info),
             _ => e.send_udp(src, info),
         }
     }

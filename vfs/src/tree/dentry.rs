@@ -260,6 +260,9 @@ impl Dentry {
 
 impl Drop for Dentry {
     fn drop(&mut self) {
+        if let Some(inode) = self.inode.as_ref().filter(|_| self.is_deleted()) {
+            crate::notify::name_let_go(&**inode);
+        }
         // A guest can nest directories deeper than the stack is: let go of ancestors in a loop.
         let mut up = self.leave();
         while let Some(parent) = up {

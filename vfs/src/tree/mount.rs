@@ -9,6 +9,7 @@ use syserr::Errno;
 
 use super::{Dentry, Path};
 use crate::SuperBlock;
+use crate::notify::Watches;
 
 bitflags::bitflags! {
     /// Per-mount flags of mount(2) that matter after mounting (`MS_*`).
@@ -38,6 +39,8 @@ pub struct Mount {
     sb: Arc<SuperBlock>,
     flags: AtomicU32,
     point: RwLock<Option<Path>>,
+    /// The watches of the kernel; none for objects without a name, which cannot be watched.
+    watches: Option<Arc<Watches>>,
 }
 
 impl Mount {
@@ -46,9 +49,10 @@ impl Mount {
         root: Arc<Dentry>,
         sb: Arc<SuperBlock>,
         flags: MountFlags,
+        watches: Option<Arc<Watches>>,
     ) -> Arc<Mount> {
         let flags = AtomicU32::new(flags.bits());
-        Arc::new(Mount { id, root, sb, flags, point: RwLock::new(None) })
+        Arc::new(Mount { id, root, sb, flags, point: RwLock::new(None), watches })
     }
 
     /// Mount ID, as in `/proc/self/mountinfo`.
@@ -81,6 +85,15 @@ impl Mount {
         self.point.read().clone()
     }
 
+    pub(crate) fn watches(&self) -> Option<&Arc<Watches>> {
+        self.watches.as_ref()
+    }
+
+    /// Whether there may be somebody to tell.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.watches.as_ref().is_some_and(|w| w.any())
+    }
+
     pub(crate) fn writable(&self) -> Result<(), Errno> {
         if self.flags().contains(MountFlags::RDONLY) { Err(Errno::EROFS) } else { Ok(()) }
     }
@@ -97,31 +110,38 @@ struct Tables {
 }
 
 #[derive(Default)]
-pub(crate) struct MountTable(RwLock<Tables>);
+pub(crate) struct MountTable {
+    tables: RwLock<Tables>,
+    watches: Arc<Watches>,
+}
 
 fn key(p: &Path) -> (u64, usize) {
     (p.mount.id, Arc::as_ptr(&p.dentry) as usize)
 }
 
 impl MountTable {
+    pub(crate) fn watches(&self) -> &Arc<Watches> {
+        &self.watches
+    }
+
     pub(crate) fn new_mount(
         &self,
         root: Arc<Dentry>,
         sb: Arc<SuperBlock>,
         flags: MountFlags,
     ) -> Arc<Mount> {
-        let mut t = self.0.write();
+        let mut t = self.tables.write();
         t.next += 1;
-        Mount::new(t.next, root, sb, flags)
+        Mount::new(t.next, root, sb, flags, Some(self.watches.clone()))
     }
 
     pub(crate) fn add_top(&self, m: &Arc<Mount>) {
-        self.0.write().all.insert(m.id, m.clone());
+        self.tables.write().all.insert(m.id, m.clone());
     }
 
     /// Puts `m` over `at`, which nothing covers yet.
     pub(crate) fn attach(&self, m: &Arc<Mount>, at: Path) -> Result<(), Errno> {
-        let mut t = self.0.write();
+        let mut t = self.tables.write();
         if t.all.len() >= MOUNT_MAX {
             return Err(Errno::ENOSPC);
         }
@@ -137,22 +157,22 @@ impl MountTable {
 
     /// What covers `at`.
     pub(crate) fn covering(&self, at: &Path) -> Option<Arc<Mount>> {
-        self.0.read().by_point.get(&key(at)).cloned()
+        self.tables.read().by_point.get(&key(at)).cloned()
     }
 
     pub(crate) fn covers(&self, mount: &Mount, dentry: &Arc<Dentry>) -> Option<Arc<Mount>> {
-        self.0.read().by_point.get(&(mount.id, Arc::as_ptr(dentry) as usize)).cloned()
+        self.tables.read().by_point.get(&(mount.id, Arc::as_ptr(dentry) as usize)).cloned()
     }
 
     pub(crate) fn has_children(&self, m: &Mount) -> bool {
-        self.0.read().by_point.range((m.id, 0)..=(m.id, usize::MAX)).next().is_some()
+        self.tables.read().by_point.range((m.id, 0)..=(m.id, usize::MAX)).next().is_some()
     }
 
     /// Takes `m` away, and what is mounted below it.
     pub(crate) fn detach(&self, m: &Arc<Mount>) {
         let mut gone = alloc::vec![m.clone()];
         let mut points = Vec::new();
-        let mut t = self.0.write();
+        let mut t = self.tables.write();
         while let Some(m) = gone.pop() {
             gone.extend(t.by_point.range((m.id, 0)..=(m.id, usize::MAX)).map(|(_, c)| c.clone()));
             t.all.remove(&m.id);
@@ -163,10 +183,14 @@ impl MountTable {
                 points.push((p, m));
             }
         }
+        let shows = |sb: &Arc<SuperBlock>| t.all.values().any(|m| Arc::ptr_eq(&m.sb, sb));
+        let mut ended: Vec<_> = points.iter().map(|(_, m)| m.sb.clone()).collect();
+        ended.retain(|sb| !shows(sb));
         drop(t);
+        ended.iter().for_each(|sb| self.watches.unmounted(sb));
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Mount>> {
-        self.0.read().all.values().cloned().collect()
+        self.tables.read().all.values().cloned().collect()
     }
 }

@@ -394,6 +394,10 @@ impl Vfs {
         name: &[u8],
         inode: Option<Arc<dyn crate::Inode>>,
     ) -> Arc<Dentry> {
+        // What was known before, mostly that there is nothing, would keep the directory alive.
+        if let Some(old) = parent.cached(name) {
+            self.dcache.forget(&old);
+        }
         let d = parent.add(name, inode, self.env.time().monotonic());
         self.dcache.keep(&d);
         d

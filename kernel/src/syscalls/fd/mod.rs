@@ -1,6 +1,7 @@
 //! System calls that make descriptors of special files, and ioctl(2).
 
 mod event;
+mod inotify;
 mod ioctl;
 mod memfd;
 mod pipe;
@@ -10,6 +11,7 @@ mod timer_file;
 mod timerfd;
 
 pub(crate) use event::*;
+pub(crate) use inotify::*;
 pub(crate) use ioctl::*;
 pub(crate) use memfd::*;
 pub(crate) use pipe::*;

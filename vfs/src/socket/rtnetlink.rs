@@ -1,0 +1,145 @@
+//! What the kernel says about its network: one loopback interface; rtnetlink(7).
+
+use super::netlink::{Answer, DUMP, Header};
+use alloc::vec::Vec;
+use syserr::Errno;
+
+/// Message types: of each kind of thing `NEW`, `DEL`, `GET` and `SET` in this order.
+const NEWLINK: u16 = 16;
+const NEWADDR: u16 = 20;
+const NEWROUTE: u16 = 24;
+const NEWNEIGH: u16 = 28;
+const TYPE_MAX: u16 = 120;
+/// The two low bits of `GET`.
+const GET: u16 = 2;
+
+const AF_UNSPEC: u8 = 0;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+const AF_PACKET: u8 = 17;
+
+/// The index of the interface.
+const INDEX: i32 = 1;
+/// Its name.
+const NAME: &[u8] = b"lo\0";
+const MTU: u32 = 65_536;
+/// `ARPHRD_LOOPBACK`.
+const LOOPBACK: u16 = 772;
+/// `IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP`.
+const FLAGS: u32 = 0x1_0049;
+/// `RT_SCOPE_HOST`.
+const SCOPE_HOST: u8 = 254;
+/// `IFA_F_PERMANENT`.
+const PERMANENT: u8 = 0x80;
+
+/// `struct rtattr` and its value, filled up to four bytes.
+fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    out.extend_from_slice(&(4 + value.len() as u16).to_ne_bytes());
+    out.extend_from_slice(&kind.to_ne_bytes());
+    out.extend_from_slice(value);
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+/// The value of an attribute in `bytes`.
+fn find(mut bytes: &[u8], kind: u16) -> Option<&[u8]> {
+    loop {
+        let len = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
+        let found = u16::from_ne_bytes(*bytes.get(2..4)?.first_chunk()?);
+        let value = bytes.get(4..len)?;
+        if found & 0x3fff == kind {
+            return Some(value);
+        }
+        bytes = bytes.get(len.next_multiple_of(4)..)?;
+    }
+}
+
+/// `struct ifinfomsg` and attributes of the interface.
+fn link() -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend_from_slice(&[AF_UNSPEC, 0]);
+    out.extend_from_slice(&LOOPBACK.to_ne_bytes());
+    out.extend_from_slice(&INDEX.to_ne_bytes());
+    out.extend_from_slice(&FLAGS.to_ne_bytes());
+    out.extend_from_slice(&0u32.to_ne_bytes());
+    let number = |out: &mut Vec<u8>, kind, n: u32| attribute(out, kind, &n.to_ne_bytes());
+    attribute(&mut out, 3, NAME);
+    // Length of the queue, state and mode: unknown and default.
+    number(&mut out, 13, 1000);
+    attribute(&mut out, 16, &[0]);
+    attribute(&mut out, 17, &[0]);
+    number(&mut out, 4, MTU);
+    number(&mut out, 50, 0);
+    number(&mut out, 51, 0);
+    // Group, promiscuity, numbers of queues.
+    number(&mut out, 27, 0);
+    number(&mut out, 30, 0);
+    number(&mut out, 31, 1);
+    number(&mut out, 32, 1);
+    attribute(&mut out, 33, &[1]);
+    attribute(&mut out, 6, b"noqueue\0");
+    attribute(&mut out, 1, &[0; 6]);
+    attribute(&mut out, 2, &[0; 6]);
+    // `struct rtnl_link_stats64` and `struct rtnl_link_stats`: nothing is counted.
+    attribute(&mut out, 23, &[0; 200]);
+    attribute(&mut out, 7, &[0; 96]);
+    out
+}
+
+/// `struct ifaddrmsg` and attributes of the addresses of a family.
+fn addresses(family: u8) -> Vec<Vec<u8>> {
+    let v4: (u8, u8, &[u8]) = (AF_INET, 8, &[127, 0, 0, 1]);
+    let v6: (u8, u8, &[u8]) = (AF_INET6, 128, &core::net::Ipv6Addr::LOCALHOST.octets());
+    let all = [v4, v6].into_iter().filter(|(f, ..)| family == AF_UNSPEC || family == *f);
+    all.map(|(family, prefix, address)| {
+        let mut out = [family, prefix, PERMANENT, SCOPE_HOST].to_vec();
+        out.extend_from_slice(&INDEX.to_ne_bytes());
+        attribute(&mut out, 1, address);
+        if family == AF_INET {
+            attribute(&mut out, 2, address);
+            attribute(&mut out, 3, NAME);
+        }
+        attribute(&mut out, 8, &u32::from(PERMANENT).to_ne_bytes());
+        // `struct ifa_cacheinfo`: valid and preferred for ever.
+        let forever = [u32::MAX, u32::MAX, 0, 0];
+        attribute(&mut out, 6, &forever.map(u32::to_ne_bytes).concat());
+        out
+    })
+    .collect()
+}
+
+/// Whether a request for one interface, by index or name, means this one.
+fn names_it(body: &[u8]) -> Result<bool, Errno> {
+    let index = body.get(4..8).and_then(|b| b.first_chunk::<4>()).ok_or(Errno::EINVAL)?;
+    let attributes = body.get(16..).unwrap_or_default();
+    Ok(match (i32::from_ne_bytes(*index), find(attributes, 3)) {
+        (0, None) => return Err(Errno::EINVAL),
+        (0, Some(name)) => name.split(|b| *b == 0).next() == NAME.strip_suffix(b"\0"),
+        (i, _) => i == INDEX,
+    })
+}
+
+/// The answer to one request; nothing can be changed.
+pub(super) fn answer(header: &Header, body: &[u8], admin: bool) -> Result<Answer, Errno> {
+    if header.kind > TYPE_MAX {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let (thing, what) = (header.kind & !3, header.kind & 3);
+    if what != GET {
+        return Err(if admin { Errno::EOPNOTSUPP } else { Errno::EPERM });
+    }
+    let family = body.first().copied().unwrap_or(AF_UNSPEC);
+    let list = header.flags & DUMP == DUMP;
+    match thing {
+        NEWLINK if list => {
+            // Of a family that has no state of its own for interfaces, none.
+            let known = matches!(family, AF_UNSPEC | AF_INET | AF_INET6 | AF_PACKET);
+            Ok(Answer::List(NEWLINK, known.then(link).into_iter().collect()))
+        }
+        NEWLINK if names_it(body)? => Ok(Answer::One(NEWLINK, link())),
+        NEWLINK => Err(Errno::ENODEV),
+        NEWADDR if list => Ok(Answer::List(NEWADDR, addresses(family))),
+        // What leads out of the machine, and who is near: nothing, nobody.
+        NEWROUTE | NEWNEIGH if list => Ok(Answer::List(thing, Vec::new())),
+        _ => Err(Errno::EOPNOTSUPP),
+    }
+}
