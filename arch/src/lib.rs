@@ -109,6 +109,8 @@ pub enum Arch {
 pub enum Os {
     /// Linux.
     Linux,
+    /// An embedder's own, under a number that the embedder chooses.
+    Other(u16),
 }
 
 // A context moves with its task between the threads of an embedder.

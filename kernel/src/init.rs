@@ -10,7 +10,7 @@ use crate::{
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use arch::AltStack;
+use arch::{AltStack, Os};
 use syserr::Errno;
 use vfs::{AT_FDCWD, Creds, FdTable, FsContext};
 
@@ -32,6 +32,9 @@ pub struct ProcessArgs {
     pub limits: LimitSet,
     /// personality(2) bits.
     pub personality: u32,
+    /// Whose system calls it makes; execve(2) keeps it. [`Os::Linux`] unless the embedder has an
+    /// operating system of its own.
+    pub os: Os,
 }
 
 impl Kernel {
@@ -72,6 +75,7 @@ impl Kernel {
             limits,
             personality: args.personality,
             inaccessible: false,
+            os: args.os,
         })?;
         let image = loaded.image;
         let context = self.embedder().platform.new_context();

@@ -2,13 +2,13 @@
 
 mod common;
 use common::{exited, nr};
-use kernel::testkit::{Script, TEXT, World};
+use kernel::testkit::{DATA, Guest, Next, Script, TEXT, World};
 use kernel::{
     Comm, ForkError, LINUX_X86_64, LoadArgs, LoadImageError, LoadedTask, Registry, RestoreError,
     TaskImage,
 };
 use loader::{Blob, Executable, Resolve};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use syserr::Errno;
 
 struct Nothing;
@@ -31,6 +31,7 @@ fn load(world: &World, bytes: Vec<u8>) -> Result<LoadedTask, LoadImageError> {
         limits: mm::Limits::DEFAULT,
         personality: 0,
         inaccessible: false,
+        os: arch::Os::Linux,
     })
 }
 
@@ -141,6 +142,48 @@ fn fork_without_an_address_space_is_an_error() {
     w.machine.spaces.fail_in(0);
     assert_eq!(fork(&w, &task.image, false).err(), Some(ForkError::Memory(Errno::ENOMEM)));
     assert_eq!(task.image.memory_manager().map(|m| m.users()), Some(1));
+}
+
+/// execve(2) with memory that ends at each step in turn: the caller goes on as it was, with its
+/// memory, until there is enough.
+#[test]
+fn execve_that_fails_at_any_step_changes_nothing() {
+    const MARK: u64 = 0x1234_5678;
+    let mut steps = 0;
+    loop {
+        let memory = Arc::new(Mutex::new(None::<Arc<mm::testkit::VecMemoryFile>>));
+        let fail = |at: Option<u64>| {
+            let memory = memory.clone();
+            move |_: &mut Guest<'_>| {
+                memory.lock().expect("memory").as_ref().expect("a machine").fail_in(at);
+                Ok(Next::Go)
+            }
+        };
+        let mut s = Script::new();
+        s.store(DATA, b"/next\0");
+        s.store(DATA + 64, &MARK.to_le_bytes());
+        s.step(fail(Some(steps)));
+        s.call(nr::EXECVE, &[DATA, 0, 0]);
+        s.step(fail(None));
+        s.log_result();
+        s.log_word(DATA + 64);
+        s.call(nr::EXIT_GROUP, &[1]);
+        let next = s.here();
+        s.step(fail(None));
+        s.call(nr::EXIT_GROUP, &[2]);
+        let w = World::new(s).expect("a world");
+        *memory.lock().expect("memory") = Some(w.machine.vec_memory().clone());
+        w.write_program(b"/init", TEXT).expect("a program");
+        w.write_program(b"/next", next).expect("a program");
+        let status = w.run(b"/init").expect("a process");
+        if status == exited(2) {
+            break;
+        }
+        assert_eq!(status, exited(1), "step {steps}");
+        assert_eq!(w.log(), [-i64::from(Errno::ENOMEM.number()), MARK as i64], "step {steps}");
+        steps += 1;
+    }
+    assert!(steps > 1, "memory was never needed");
 }
 
 #[test]

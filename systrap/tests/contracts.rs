@@ -1,10 +1,12 @@
 //! The seams' own contracts, on the hosted platform.
 
 use arch::{Access, Addr, AddrRange, Context};
-use kernel::{ClockId, Trap};
+use kernel::Trap;
+use kernel::testkit::{
+    UserCode, check_clock, check_platform, check_random, check_spawn, check_timers,
+};
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 use systrap::{Host, HostConfig, MemFile};
 
 fn host() -> Host {
@@ -47,25 +49,17 @@ fn two_hosts_in_one_process() {
 }
 
 #[test]
-fn timers_wake_in_order_and_can_be_taken_back() {
+fn clocks_timers_randomness_and_the_executor_keep_their_promises() {
     let host = host();
     let e = host.embedder();
-    host.run(async move {
-        let now = e.clock.now(ClockId::Monotonic);
-        let gone = e.timers.arm(now + 1_000_000, Waker::noop().clone());
-        e.timers.cancel(gone);
-        e.timers.cancel(gone);
-        let deadline = now + 3_000_000;
-        let mut armed = false;
-        poll_fn(|cx| {
-            if !armed {
-                armed = true;
-                e.timers.arm(deadline, cx.waker().clone());
-                return Poll::Pending;
-            }
-            Poll::Ready(())
-        })
-        .await;
-        assert!(e.clock.now(ClockId::Monotonic) >= deadline);
-    });
+    check_clock(&*e.clock);
+    check_random(&*e.random);
+    host.run(check_timers(e.clock, e.timers));
+    host.run(check_spawn(e.spawn));
+}
+
+#[test]
+fn the_platform_keeps_its_promises() {
+    let host = host();
+    host.run(check_platform(host.embedder(), UserCode::x86_64()));
 }

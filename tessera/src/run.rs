@@ -67,6 +67,7 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         creds,
         limits: LimitSet::default(),
         personality: 0,
+        os: arch::Os::Linux,
     };
     let init = kernel.create_init(args).map_err(|e| cannot_execute(&path, &e))?;
     drop((fs, vfs));

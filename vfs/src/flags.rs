@@ -3,8 +3,8 @@
 bitflags::bitflags! {
     /// Flags of open(2), and status flags of an open file description.
     ///
-    /// `O_DIRECTORY`, `O_NOFOLLOW`, `O_DIRECT` and `O_LARGEFILE` have other numbers on arm64; the
-    /// arm64 system-call table translates them.
+    /// `O_DIRECTORY`, `O_NOFOLLOW`, `O_DIRECT` and `O_LARGEFILE` have other numbers on arm64; who
+    /// reads an arm64 guest's flags translates them first.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
     pub struct OpenFlags: u32 {
         /// `O_WRONLY`.

@@ -1,5 +1,6 @@
 //! The steps of `cargo xtask ci`.
 
+use crate::manifests::{self, LIBRARIES};
 use crate::shell::{cargo, root, run, target};
 use std::time::Instant;
 
@@ -7,10 +8,12 @@ type Step = (&'static str, &'static str, fn() -> Result<(), String>);
 
 const STEPS: &[Step] = &[
     ("format", "every file is as rustfmt writes it", format),
+    ("manifests", "dependencies are used, the minimum Rust version is stated", manifests::check),
     ("clippy", "no lint is violated in any target", clippy),
     ("test", "unit, property, oracle, end-to-end and doc tests", test),
     ("loom", "every interleaving of the concurrent parts", loom),
     ("docs", "the documentation builds without a broken link", docs),
+    ("package", "each library crate can be packaged", package),
     ("fuzz-corpus", "what the fuzz targets check holds for their corpora", fuzz_corpus),
     ("no-std", "the six crates link into a freestanding binary", no_std),
 ];
@@ -66,6 +69,12 @@ fn loom() -> Result<(), String> {
 
 fn docs() -> Result<(), String> {
     run(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn package() -> Result<(), String> {
+    // All in one go: those that are not published yet find each other.
+    let mut command = cargo(&["package", "--quiet", "--no-verify", "--allow-dirty"]);
+    run(command.args(LIBRARIES.iter().flat_map(|c| ["--package", c])))
 }
 
 fn fuzz_corpus() -> Result<(), String> {

@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod fuzz;
+mod manifests;
 mod oracle;
 mod sandbox;
 mod shell;

@@ -36,6 +36,9 @@ pub struct LoadArgs<'a> {
     pub personality: u32,
     /// The file was opened through a descriptor that execve(2) closes.
     pub inaccessible: bool,
+    /// Whose system calls the program makes: with the platform's architecture it chooses the
+    /// table. [`Os::Linux`] unless the embedder has an operating system of its own.
+    pub os: Os,
 }
 
 /// A program that is ready to run.
@@ -276,6 +279,7 @@ impl Kernel {
         let layouts = layouts.map_err(LoadImageError::Layout)?;
         mm.set_layout(layouts.mm);
         let (hwcap, hwcap2) = platform.hwcap();
+        let os = args.os;
         let mut space = Space { kernel: self, mm, limits: &args.limits };
         let mut seed = Seed(random);
         let arch = platform.arch();
@@ -306,8 +310,7 @@ impl Kernel {
         let mut loader =
             loader::Loader { resolve: args.resolve, mapper: &mut space, random: &mut seed };
         let loaded = loader.load(&request).map_err(LoadImageError::Load)?;
-        let table =
-            self.tables().lookup(Os::Linux, loaded.arch).ok_or(LoadImageError::NoSyscallTable)?;
+        let table = self.tables().lookup(os, loaded.arch).ok_or(LoadImageError::NoSyscallTable)?;
         let mut context = arch::Context::new(loaded.arch, &platform.fpu_layout());
         context.set_ip(loaded.entry.0);
         context.set_sp(loaded.sp.0);

@@ -124,36 +124,49 @@ impl SyscallTable {
         SyscallTable { os, arch, entries }
     }
 
-    /// This table with `rows` added or put in the place of what was there, for an embedder's own
-    /// table: `static MINE: SyscallTable = LINUX_X86_64_TABLE.with(&[(39, my_getpid)]);`
+    /// A copy with `rows` added or put in the place of what was there.
+    ///
+    /// ```
+    /// use kernel::{Args, Entry, LINUX_X86_64, Outcome, Support, SyscallTable, TaskCx};
+    ///
+    /// fn everybody_is_7(_: &mut TaskCx, _: &Args) -> Outcome {
+    ///     Outcome::Done(Ok(7))
+    /// }
+    /// const GETPID: Entry =
+    ///     Entry { name: "getpid", args: &[], support: Support::Full, handler: everybody_is_7 };
+    /// static MINE: SyscallTable = LINUX_X86_64.with(&[(39, GETPID)]).without(&["ptrace"]);
+    /// assert!(!MINE.lookup(101).is_present() && LINUX_X86_64.lookup(101).is_present());
+    /// ```
     ///
     /// # Panics
     /// In const evaluation, when a number is `SLOTS` or more.
-    pub const fn with(mut self, rows: &[(usize, Entry)]) -> SyscallTable {
+    pub const fn with(&self, rows: &[(usize, Entry)]) -> SyscallTable {
+        let mut entries = self.entries;
         let mut i = 0;
         while i < rows.len() {
             let (nr, entry) = rows[i];
             assert!(nr < SLOTS, "system call number out of range");
-            self.entries[nr] = entry;
+            entries[nr] = entry;
             i += 1;
         }
-        self
+        SyscallTable { entries, ..*self }
     }
 
-    /// This table without the calls named.
+    /// A copy without the calls named: they answer `ENOSYS`.
     ///
     /// # Panics
     /// In const evaluation, when no call has that name.
-    pub const fn without(mut self, names: &[&str]) -> SyscallTable {
+    pub const fn without(&self, names: &[&str]) -> SyscallTable {
+        let mut entries = self.entries;
         let mut i = 0;
         while i < names.len() {
-            let Some(nr) = position(&self.entries, names[i]) else {
+            let Some(nr) = position(&entries, names[i]) else {
                 panic!("no system call has this name")
             };
-            self.entries[nr] = Entry::MISSING;
+            entries[nr] = Entry::MISSING;
             i += 1;
         }
-        self
+        SyscallTable { entries, ..*self }
     }
 
     /// The operating system.
@@ -167,11 +180,8 @@ impl SyscallTable {
     }
 
     /// The entry of a number; [`Entry::MISSING`] where there is no call.
-    pub fn lookup(&self, nr: u64) -> &Entry {
-        match self.entries.get(usize::try_from(nr).unwrap_or(SLOTS)) {
-            Some(e) => e,
-            None => &Entry::MISSING,
-        }
+    pub const fn lookup(&self, nr: u64) -> &Entry {
+        if nr < SLOTS as u64 { &self.entries[nr as usize] } else { &Entry::MISSING }
     }
 
     /// The number of a name.

@@ -1,7 +1,7 @@
 //! Tasks: threads with an identity, signals, files and credentials.
 
 mod attention;
-mod aux;
+mod aux_map;
 mod caller;
 mod cx;
 mod fault;
@@ -13,7 +13,7 @@ mod usage;
 mod vsyscall;
 
 pub use attention::Attention;
-pub use aux::AuxMap;
+pub use aux_map::AuxMap;
 pub use caller::TaskCaller;
 pub use cx::TaskCx;
 pub use policy::{DEFAULT_TIMER_SLACK, Policy};

@@ -191,11 +191,27 @@ impl Context for Scripted {
     }
 }
 
-/// Randomness that is none, for runs that repeat.
-pub struct ZeroRandom;
+/// Randomness that is the same in every run: SplitMix64.
+#[derive(Debug, Default)]
+pub struct SeededRandom(AtomicU64);
 
-impl Random for ZeroRandom {
+impl SeededRandom {
+    /// A source that `seed` determines.
+    pub fn new(seed: u64) -> SeededRandom {
+        SeededRandom(AtomicU64::new(seed))
+    }
+}
+
+impl Random for SeededRandom {
     fn fill(&self, buf: &mut [u8]) {
-        buf.fill(0);
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        for part in buf.chunks_mut(8) {
+            let z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+            let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            for (to, from) in part.iter_mut().zip((z ^ (z >> 31)).to_le_bytes()) {
+                *to = from;
+            }
+        }
     }
 }

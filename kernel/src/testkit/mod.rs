@@ -5,15 +5,23 @@
 //! parents are, a system call that is restarted runs again, execve(2) starts at the file's entry,
 //! and a signal's frame returns to where it interrupted. Time is a number that goes on when
 //! nobody can run.
+//!
+//! What the kernel relies on in an embedder's [`Platform`](crate::Platform), [`Clock`](crate::Clock),
+//! [`Timers`](crate::Timers), [`Random`](crate::Random) and [`Spawn`](crate::Spawn) is written down as
+//! checks (`check_*`), to be run on the double and on the real thing.
 
+mod contract;
 mod elf;
 mod executor;
 mod machine;
 mod script;
 mod world;
 
+pub use contract::{
+    UserCode, check_clock, check_platform, check_random, check_spawn, check_timers,
+};
 pub use elf::{DATA, TEXT, elf};
 pub use executor::{Executor, ManualClock};
-pub use machine::{Counting, Machine, ZeroRandom};
+pub use machine::{Counting, Machine, SeededRandom};
 pub use script::{Guest, Next, Script, Step};
 pub use world::World;

@@ -38,6 +38,25 @@ impl Guest<'_> {
         self.regs.return_value() as i64
     }
 
+    /// Makes a system call.
+    pub fn syscall(&mut self, nr: u64, args: [u64; 6]) -> Next {
+        match self.regs {
+            arch::Context::X86_64(c) => {
+                let [a, b, c3, d, e, f] = args;
+                (c.regs.rdi, c.regs.rsi, c.regs.rdx) = (a, b, c3);
+                (c.regs.r10, c.regs.r8, c.regs.r9) = (d, e, f);
+                (c.regs.rax, c.regs.orig_rax) = (nr, nr);
+            }
+            arch::Context::Aarch64(c) => {
+                for (to, from) in c.regs.x.iter_mut().zip(args) {
+                    *to = from;
+                }
+                c.regs.x[8] = nr;
+            }
+        }
+        Next::Trap(Trap::Syscall)
+    }
+
     /// Tells the test something.
     pub fn log(&self, value: i64) {
         self.log.lock().push(value);
@@ -115,14 +134,7 @@ impl Script {
         self.step(move |g| {
             let mut args = Arguments([0; 6]);
             f(g, &mut args);
-            if let arch::Context::X86_64(c) = g.regs {
-                let [a, b, c3, d, e, h] = args.0;
-                (c.regs.rdi, c.regs.rsi, c.regs.rdx) = (a, b, c3);
-                (c.regs.r10, c.regs.r8, c.regs.r9) = (d, e, h);
-                c.regs.rax = nr;
-                c.regs.orig_rax = nr;
-            }
-            Ok(Next::Trap(Trap::Syscall))
+            Ok(g.syscall(nr, args.0))
         })
     }
 

@@ -1,7 +1,7 @@
 //! A kernel with one file system, ready to run a script.
 
 use super::executor::{Executor, Handle};
-use super::machine::{Machine, ZeroRandom};
+use super::machine::{Machine, SeededRandom};
 use super::{Script, elf};
 use crate::{
     Embedder, ExitStatus, Kernel, KernelConfig, LimitSet, LoadImageError, ProcessArgs, Registry,
@@ -9,7 +9,7 @@ use crate::{
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use arch::{Arch, BufSrc};
+use arch::{Arch, BufSrc, Os};
 use sync::Mutex;
 use syserr::Errno;
 use vfs::{
@@ -60,7 +60,7 @@ impl World {
             platform: machine.clone(),
             clock: clock.clone(),
             timers: Arc::new(Handle(executor.clone())),
-            random: Arc::new(ZeroRandom),
+            random: Arc::new(SeededRandom::default()),
             spawn: Arc::new(Handle(executor.clone())),
         };
         let env = Env::new(machine.vec_memory().clone(), Arc::new(Time(clock)));
@@ -111,6 +111,14 @@ impl World {
     /// # Errors
     /// As [`Kernel::create_init`].
     pub fn run(&self, path: &[u8]) -> Result<Option<ExitStatus>, LoadImageError> {
+        self.run_for(Os::Linux, path)
+    }
+
+    /// The same for a program that makes the system calls of `os`.
+    ///
+    /// # Errors
+    /// As [`Kernel::create_init`].
+    pub fn run_for(&self, os: Os, path: &[u8]) -> Result<Option<ExitStatus>, LoadImageError> {
         let init = self.kernel.create_init(ProcessArgs {
             path: path.to_vec(),
             argv: [path.to_vec()].to_vec(),
@@ -120,6 +128,7 @@ impl World {
             creds: Creds::root(),
             limits: LimitSet::default(),
             personality: 0,
+            os,
         })?;
         let status = Arc::new(Mutex::new(None));
         let out = status.clone();

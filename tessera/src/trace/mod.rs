@@ -1,12 +1,13 @@
 //! `--trace`: system calls as they happen, one line each, decoded from the syscall tables.
 
 mod format;
+mod names;
+mod structs;
+mod text;
 
-use arch::UserMemory;
-use kernel::table::{Arg, Args, Entry};
+use kernel::table::{Args, Entry};
 use kernel::{SyscallTracer, TaskCx};
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Mutex;
 use syserr::Errno;
@@ -20,8 +21,16 @@ pub(crate) struct Tracer {
 
 struct State {
     out: Box<dyn Write + Send>,
-    /// What was decoded of the calls that are under way, by thread.
-    begun: HashMap<i32, String>,
+    /// The calls that are under way, by thread.
+    begun: HashMap<i32, Begun>,
+}
+
+/// What was decoded when a call began.
+struct Begun {
+    /// Thread and name.
+    head: String,
+    /// `None` for what can be read only afterwards.
+    args: Vec<Option<String>>,
 }
 
 impl Tracer {
@@ -43,30 +52,23 @@ impl SyscallTracer for Tracer {
             return;
         }
         let tid = cx.task.tid();
-        let mut line = format!("[{tid}] ");
-        match entry.is_present() {
-            true => line.push_str(entry.name),
-            false => drop(write!(line, "syscall_{nr:#x}")),
-        }
-        line.push('(');
-        for (i, (arg, value)) in entry.args.iter().zip(args).enumerate() {
-            if i > 0 {
-                line.push_str(", ");
-            }
-            if *arg == Arg::Out {
-                line.push(OUT);
-                continue;
-            }
-            let next = args.get(i + 1).copied().unwrap_or(0);
-            format::argument(&mut line, *arg, *value, next, &**cx.mm());
-        }
-        line.push(')');
+        let head = match entry.is_present() {
+            true => format!("[{tid}] {}", entry.name),
+            false => format!("[{tid}] syscall_{nr:#x}"),
+        };
+        let decoded = entry.args.iter().enumerate().map(|(i, arg)| {
+            let mut text = String::new();
+            format::input(&mut text, *arg, i, args, &**cx.mm());
+            (!arg.is_output()).then_some(text)
+        });
+        let begun = Begun { head, args: decoded.collect() };
         let returns = !matches!(entry.name, "exit" | "exit_group" | "rt_sigreturn");
         let mut state = lock(&self.state);
         if returns {
-            state.begun.insert(tid, line);
+            state.begun.insert(tid, begun);
         } else {
-            state.print(&line, "?");
+            let args: Vec<_> = begun.args.into_iter().flatten().collect();
+            state.print(&begun.head, &args, "?");
         }
     }
 
@@ -79,38 +81,33 @@ impl SyscallTracer for Tracer {
         result: Option<Result<u64, Errno>>,
     ) {
         let mut state = lock(&self.state);
-        let Some(mut line) = state.begun.remove(&cx.task.tid()) else { return };
-        if let Some(i) = entry.args.iter().position(|a| *a == Arg::Out) {
-            let shown = written(args[i], result, &**cx.mm());
-            line = line.replace(OUT, &shown);
+        let Some(Begun { head, args: begun }) = state.begun.remove(&cx.task.tid()) else { return };
+        let mut shown = Vec::new();
+        for (i, (arg, text)) in entry.args.iter().zip(begun).enumerate() {
+            shown.push(text.unwrap_or_else(|| {
+                let mut text = String::new();
+                match result {
+                    Some(Ok(n)) => format::output(&mut text, *arg, i, args, n, &**cx.mm()),
+                    _ => format::input(&mut text, *arg, i, args, &**cx.mm()),
+                }
+                text
+            }));
         }
-        let result = match result {
-            None => "?".into(),
-            Some(Ok(v)) if v > 0xffff_ffff => format!("{v:#x}"),
-            Some(Ok(v)) => format!("{v}"),
-            Some(Err(e)) => format!("-1 {e:?} ({e})"),
-        };
-        state.print(&line, &result);
+        let mut value = String::new();
+        match result {
+            None => value.push('?'),
+            Some(Ok(v)) => format::result(&mut value, entry.name, v),
+            Some(Err(e)) => text::push(&mut value, format_args!("-1 {e:?} ({e})")),
+        }
+        state.print(&head, &shown, &value);
     }
-}
-
-/// Stands for a buffer until the call has filled it; no decoded argument contains it.
-const OUT: char = '\u{0}';
-
-/// What a call wrote, or the buffer's address if it failed.
-fn written(at: u64, result: Option<Result<u64, Errno>>, mem: &dyn UserMemory) -> String {
-    let mut out = String::new();
-    match result {
-        Some(Ok(n)) => format::output(&mut out, at, n, mem),
-        _ => drop(write!(out, "{at:#x}")),
-    }
-    out
 }
 
 impl State {
-    fn print(&mut self, call: &str, result: &str) {
+    fn print(&mut self, head: &str, args: &[String], result: &str) {
+        let call = format!("{head}({})", args.join(", "));
         // Nobody is told that the trace cannot be written: the guest goes on.
-        let _ = writeln!(self.out, "{call} = {result}");
+        let _ = writeln!(self.out, "{call:<39} = {result}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! pipe(2).
 
-use crate::syscalls::fs::install;
+use crate::syscalls::fs::{install, translate};
 use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
@@ -42,7 +42,8 @@ pub(crate) fn sys_pipe(cx: &mut TaskCx, a: &Args) -> Outcome {
 pub(crate) fn sys_pipe2(cx: &mut TaskCx, a: &Args) -> Outcome {
     /// `O_NOTIFICATION_PIPE`, which has the number of `O_EXCL`.
     const NOTIFICATION: OpenFlags = OpenFlags::EXCL;
-    let flags = OpenFlags::from_bits_retain(a[1] as u32);
+    let flags = translate(cx.image.arch.arch(), a[1] as u32);
+    let flags = OpenFlags::from_bits_retain(flags);
     let legal = OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT | NOTIFICATION;
     if !legal.contains(flags) {
         return Errno::EINVAL.into();

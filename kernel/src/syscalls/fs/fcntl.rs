@@ -1,6 +1,7 @@
 //! fcntl(2), except for locks.
 
 use super::locks;
+use super::open_flags::translate;
 use super::rw::flat;
 use crate::{Args, Outcome, Resource, TaskCx};
 use alloc::sync::Arc;
@@ -73,7 +74,7 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
             files.set_cloexec(fd, arg & 1 != 0)?;
             0
         }
-        F_GETFL => file.flags().bits().into(),
+        F_GETFL => translate(cx.image.arch.arch(), file.flags().bits()).into(),
         F_SETFL => set_flags(cx, &file, arg as u32)?,
         F_GETLK | F_OFD_GETLK => return locks::get(cx, &file, cmd == F_OFD_GETLK, Addr(arg)),
         F_SETLK | F_SETLKW => {
@@ -124,7 +125,7 @@ fn pipe(file: &File) -> Result<&PipeEnd, Errno> {
 }
 
 fn set_flags(cx: &TaskCx, file: &File, arg: u32) -> Result<u64, Errno> {
-    let new = OpenFlags::from_bits_retain(arg);
+    let new = OpenFlags::from_bits_retain(translate(cx.image.arch.arch(), arg));
     let changed = new ^ file.flags();
     if changed.contains(OpenFlags::NOATIME) && new.contains(OpenFlags::NOATIME) {
         let creds = cx.task.creds();

@@ -1,6 +1,7 @@
 //! open(2), openat2(2), creat(2).
 
 use super::descriptors::install;
+use super::open_flags::translate;
 use super::rw::flat;
 use super::transfer::interrupted;
 use super::walk::{CWD, Walk, path, vfs};
@@ -8,7 +9,7 @@ use crate::block::wait_on;
 use crate::{Args, Outcome, Resource, Task, TaskCx};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
+use arch::{Addr, Arch, Permissions, UserMemory, UserMemoryExt};
 use sync::waitq::Events;
 use syserr::Errno;
 use vfs::pipe::PipeEnd;
@@ -52,8 +53,9 @@ async fn wait_for_partner(task: Arc<Task>, file: Arc<File>, cloexec: bool) -> Ou
 }
 
 /// Flags and mode of open(2): unknown flags are ignored, and so is a mode that is not needed.
-fn classic(flags: u64, mode: u64) -> OpenHow {
-    let mut flags = OpenFlags::from_bits_truncate(flags as u32);
+fn classic(cx: &TaskCx, flags: u64, mode: u64) -> OpenHow {
+    let flags = translate(cx.image.arch.arch(), flags as u32);
+    let mut flags = OpenFlags::from_bits_truncate(flags);
     if flags.contains(OpenFlags::PATH) {
         flags &= OpenFlags::DIRECTORY | OpenFlags::NOFOLLOW | OpenFlags::PATH | OpenFlags::CLOEXEC;
     }
@@ -62,24 +64,25 @@ fn classic(flags: u64, mode: u64) -> OpenHow {
 
 /// open(2).
 pub(crate) fn sys_open(cx: &mut TaskCx, a: &Args) -> Outcome {
-    flat(open(cx, CWD, a[0], classic(a[1], a[2])))
+    flat(open(cx, CWD, a[0], classic(cx, a[1], a[2])))
 }
 
 /// openat(2).
 pub(crate) fn sys_openat(cx: &mut TaskCx, a: &Args) -> Outcome {
-    flat(open(cx, a[0], a[1], classic(a[2], a[3])))
+    flat(open(cx, a[0], a[1], classic(cx, a[2], a[3])))
 }
 
 /// creat(2).
 pub(crate) fn sys_creat(cx: &mut TaskCx, a: &Args) -> Outcome {
     let flags = OpenFlags::CREAT | OpenFlags::WRONLY | OpenFlags::TRUNC;
-    flat(open(cx, CWD, a[0], classic(flags.bits().into(), a[1])))
+    let how = OpenHow { flags, mode: a[1] as u32 & 0o7777, ..OpenHow::default() };
+    flat(open(cx, CWD, a[0], how))
 }
 
 /// openat2(2).
 pub(crate) fn sys_openat2(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat((|| {
-        let how = strict(read_how(cx, Addr(a[2]), a[3])?)?;
+        let how = strict(cx.image.arch.arch(), read_how(cx, Addr(a[2]), a[3])?)?;
         open(cx, a[0], a[1], how)
     })())
 }
@@ -104,10 +107,10 @@ fn read_how(cx: &TaskCx, at: Addr, size: u64) -> Result<RawHow, Errno> {
 }
 
 /// openat2(2) refuses what open(2) ignores.
-fn strict(raw: RawHow) -> Result<OpenHow, Errno> {
+fn strict(arch: Arch, raw: RawHow) -> Result<OpenHow, Errno> {
     const RESOLVE: u64 = 0x3f;
-    let flags = u32::try_from(raw.flags).ok().and_then(OpenFlags::from_bits);
-    let flags = flags.ok_or(Errno::EINVAL)?;
+    let flags = u32::try_from(raw.flags).map_err(|_| Errno::EINVAL)?;
+    let flags = OpenFlags::from_bits(translate(arch, flags)).ok_or(Errno::EINVAL)?;
     let with_mode = flags.intersects(OpenFlags::CREAT | OpenFlags::TMPFILE);
     if raw.mode & !0o7777 != 0 || raw.mode != 0 && !with_mode || raw.resolve & !RESOLVE != 0 {
         return Err(Errno::EINVAL);

@@ -93,6 +93,7 @@ fn load(
             limits,
             personality: task.policy.lock().personality,
             inaccessible: closes,
+            os: cx.image.syscall_table().os(),
         })
         .map_err(|e| e.errno())?;
     Ok(NewImage { loaded, creds })
