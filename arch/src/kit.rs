@@ -74,25 +74,25 @@ impl Memory {
         self.read_obj(Addr(at)).expect("mapped")
     }
 
-    /// Calls `f` for each word that holds bytes of `at..at + len`, as far as they are mapped: with
-    /// the word, the first of its bytes that counts, and which of the bytes those are.
-    fn each(
-        &self,
-        at: Addr,
-        len: usize,
-        mut f: impl FnMut(&AtomicU32, usize, core::ops::Range<usize>),
-    ) -> Result<(), Partial> {
-        let start = at.0.checked_sub(self.range.start.0).filter(|&o| o < self.range.len());
-        let room = start.map_or(0, |o| (self.range.len() - o).min(len as u64) as usize);
-        let mut done = 0;
-        while let Some(start) = start.filter(|_| done < room) {
-            let offset = start as usize + done;
-            let first = offset % WORD as usize;
-            let n = (WORD as usize - first).min(room - done);
-            f(&self.words[offset / WORD as usize], first, done..done + n);
-            done += n;
+    /// Where `len` bytes at `at` are: the byte offset of the first, and how many of them are mapped.
+    fn part(&self, at: Addr, len: usize) -> (usize, usize) {
+        match at.0.checked_sub(self.range.start.0).filter(|&o| o < self.range.len()) {
+            Some(o) => (o as usize, (self.range.len() - o).min(len as u64) as usize),
+            None => (0, 0),
         }
-        if done == len { Ok(()) } else { Err(Partial { done, errno: Errno::EFAULT }) }
+    }
+
+    /// Changes the bytes of the word at byte offset `at` that `from` holds, from the first on.
+    fn store_part(&self, at: usize, from: &[u8]) {
+        let Some(word) = self.words.get(at / WORD as usize) else { return };
+        let first = at % WORD as usize;
+        let put = |old: u32| {
+            let mut bytes = old.to_le_bytes();
+            bytes[first..first + from.len()].copy_from_slice(from);
+            Some(u32::from_le_bytes(bytes))
+        };
+        // The closure always gives a value, so this always succeeds.
+        let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, put);
     }
 
     fn aligned(&self, at: Addr) -> Result<&AtomicU32, Errno> {
@@ -107,27 +107,44 @@ impl Memory {
 
 impl UserMemory for Memory {
     fn copy_in(&self, from: Addr, to: &mut [u8], _: Permissions) -> Result<(), Partial> {
-        self.each(from, to.len(), |word, first, part| {
+        let (offset, done) = self.part(from, to.len());
+        let first = offset % WORD as usize;
+        let words = self.words.get(offset / WORD as usize..).unwrap_or_default();
+        // The bytes of the first word that are wanted, whole words, and what is left of one.
+        let (head, rest) =
+            to[..done].split_at_mut(done.min((WORD as usize - first) % WORD as usize));
+        let skip = usize::from(first != 0);
+        if let Some(word) = words.first().filter(|_| skip == 1) {
             let bytes = word.load(Ordering::Relaxed).to_le_bytes();
-            let n = part.len();
-            to[part].copy_from_slice(&bytes[first..first + n]);
-        })
+            head.copy_from_slice(&bytes[first..first + head.len()]);
+        }
+        for (to, word) in rest.chunks_mut(WORD as usize).zip(words.iter().skip(skip)) {
+            let bytes = word.load(Ordering::Relaxed).to_le_bytes();
+            match <&mut [u8; WORD as usize]>::try_from(&mut *to) {
+                Ok(to) => *to = bytes,
+                Err(_) => to.copy_from_slice(&bytes[..to.len()]),
+            }
+        }
+        if done == to.len() { Ok(()) } else { Err(Partial { done, errno: Errno::EFAULT }) }
     }
 
     fn copy_out(&self, to: Addr, from: &[u8], _: Permissions) -> Result<(), Partial> {
-        self.each(to, from.len(), |word, first, part| {
-            let put = |old: u32| {
-                let mut bytes = old.to_le_bytes();
-                bytes[first..first + part.len()].copy_from_slice(&from[part.clone()]);
-                u32::from_le_bytes(bytes)
-            };
-            if part.len() == WORD as usize {
-                word.store(put(0), Ordering::Relaxed);
-            } else {
-                // The closure always gives a value, so this always succeeds.
-                let _ = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |w| Some(put(w)));
-            }
-        })
+        let (offset, done) = self.part(to, from.len());
+        let first = offset % WORD as usize;
+        let words = self.words.get(offset / WORD as usize..).unwrap_or_default();
+        let (head, rest) = from[..done].split_at(done.min((WORD as usize - first) % WORD as usize));
+        let skip = usize::from(first != 0);
+        if !head.is_empty() {
+            self.store_part(offset, head);
+        }
+        let (whole, tail) = rest.as_chunks::<{ WORD as usize }>();
+        for (word, bytes) in words.iter().skip(skip).zip(whole) {
+            word.store(u32::from_le_bytes(*bytes), Ordering::Relaxed);
+        }
+        if !tail.is_empty() {
+            self.store_part(offset + done - tail.len(), tail);
+        }
+        if done == from.len() { Ok(()) } else { Err(Partial { done, errno: Errno::EFAULT }) }
     }
 
     fn zero_out(&self, to: Addr, len: u64, perms: Permissions) -> Result<(), Partial> {

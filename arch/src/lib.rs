@@ -56,6 +56,7 @@
 //! `std`: turns on `syserr`'s conversions with `std::io::Error`. Off by default.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;

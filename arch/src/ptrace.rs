@@ -20,6 +20,8 @@ pub enum RegSet {
     ArmTls,
     /// `NT_ARM_SYSTEM_CALL`: the number of the system call.
     ArmSystemCall,
+    /// `NT_ARM_SVE`: `struct user_sve_header`, then the vector registers.
+    ArmSve,
 }
 
 impl RegSet {
@@ -31,6 +33,7 @@ impl RegSet {
             (Arch::X86_64, 0x202) => Some(RegSet::XState),
             (Arch::Aarch64, 0x401) => Some(RegSet::ArmTls),
             (Arch::Aarch64, 0x404) => Some(RegSet::ArmSystemCall),
+            (Arch::Aarch64, 0x405) => Some(RegSet::ArmSve),
             _ => None,
         }
     }
@@ -39,6 +42,7 @@ impl RegSet {
     pub const fn unit(self, arch: Arch) -> usize {
         match (self, arch) {
             (RegSet::Fpu, Arch::Aarch64) | (RegSet::ArmSystemCall, _) => 4,
+            (RegSet::ArmSve, _) => 16,
             _ => 8,
         }
     }
@@ -64,7 +68,7 @@ impl Context {
     /// registers; `EIO` for selectors and bases that user code cannot have (x86-64), registers
     /// before them being changed already, as in Linux; `EINVAL` for a processor state that user
     /// code cannot have (arm64) and for FPU states that are not valid; `EFAULT` for an `XState` of
-    /// another length.
+    /// another length; `EIO` for vector registers of a length that the processor does not have.
     pub fn set_regset(&mut self, set: RegSet, bytes: &[u8]) -> Result<(), Errno> {
         match self {
             Context::X86_64(c) => c.set_regset(set, bytes),

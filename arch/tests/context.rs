@@ -278,3 +278,57 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn vector_registers_are_a_set() {
+    let vl = 64u16;
+    let layout = FpuLayout::sve(vl).unwrap();
+    let mut ctx = Context::new(Arch::Aarch64, &layout);
+    assert_eq!(RegSet::from_note(Arch::Aarch64, 0x405), Some(RegSet::ArmSve));
+    let mut set = ctx.regset(RegSet::ArmSve).unwrap();
+    // Header, Z, P and FFR, FPSR and FPCR, each part on a boundary of 16 bytes.
+    let payload = 32 * 64 + 16 * 8 + 8;
+    let control = (16 + payload as usize).next_multiple_of(16);
+    assert_eq!(set.len(), control + 16);
+    assert_eq!(set[..4], (set.len() as u32).to_le_bytes());
+    assert_eq!((set[8], set[12]), (64, 1), "vector length, registers of SVE");
+
+    // Everything comes back, and V0 to V31 are the low ends.
+    for (i, b) in set.iter_mut().enumerate().skip(16) {
+        *b = (i % 251) as u8;
+    }
+    ctx.set_regset(RegSet::ArmSve, &set).unwrap();
+    let back = ctx.regset(RegSet::ArmSve).unwrap();
+    assert_eq!(back[..16 + payload], set[..16 + payload]);
+    assert_eq!(back[control..control + 8], set[control..control + 8]);
+    let simd = ctx.regset(RegSet::Fpu).unwrap();
+    assert_eq!(simd[16..32], set[16 + 64..32 + 64], "V1 is the low end of Z1");
+    assert_eq!(simd[512..520], set[control..control + 8]);
+
+    // Registers of FPSIMD end what was behind them.
+    let mut narrow = set[..16].to_vec();
+    narrow[12] = 0;
+    narrow.extend([7; 16]);
+    ctx.set_regset(RegSet::ArmSve, &narrow).unwrap();
+    let z = ctx.regset(RegSet::ArmSve).unwrap();
+    assert_eq!((z[16], z[31], z[32], z[16 + 63]), (7, 7, 0, 0));
+    assert_eq!(z[16 + 64..32 + 64], set[16 + 64..32 + 64], "Z1 keeps its low end");
+    ctx.set_regset(RegSet::ArmSve, &set).unwrap();
+    ctx.set_regset(RegSet::Fpu, &[9; 16]).unwrap();
+    let z = ctx.regset(RegSet::ArmSve).unwrap();
+    assert_eq!((z[16], z[32]), (9, 0));
+
+    let mut set_with = |at: usize, value: u16, len: usize| {
+        let mut bytes = set[..len].to_vec();
+        bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+        ctx.set_regset(RegSet::ArmSve, &bytes)
+    };
+    assert_eq!(set_with(8, 32, 64), Err(Errno::EIO), "another length");
+    assert_eq!(set_with(8, 32, 16), Ok(()), "is taken for the nearest without registers");
+    assert_eq!(set_with(8, 0, 16), Err(Errno::EINVAL));
+    assert_eq!(set_with(8, 17, 16), Err(Errno::EINVAL));
+    assert_eq!(set_with(12, 8, 16), Err(Errno::EINVAL), "an unknown flag");
+    let mut plain = Context::new(Arch::Aarch64, &FpuLayout::fpsimd());
+    assert_eq!(plain.regset(RegSet::ArmSve), Err(Errno::ENODEV));
+    assert_eq!(plain.set_regset(RegSet::ArmSve, &set), Err(Errno::ENODEV));
+}

@@ -94,6 +94,16 @@ proptest! {
 fn the_memory_of_the_kit_is_user_memory() {
     let mem = Memory::new(BASE, 3 * 4096);
     check_user_memory(&mem, mem.range());
+    // Every alignment and length, against a flat model.
+    let mut model = vec![0u8; 64];
+    let mem = Memory::new(BASE, model.len());
+    for (i, (at, len)) in (0..20).flat_map(|at| (0..20).map(move |len| (at, len))).enumerate() {
+        let bytes: Vec<u8> = (0..len).map(|n| (i + n) as u8).collect();
+        mem.put(BASE + at as u64, &bytes);
+        model[at..at + len].copy_from_slice(&bytes);
+        assert_eq!(mem.get(BASE + at as u64, len), bytes);
+        assert_eq!(mem.get(BASE, 64), model);
+    }
 }
 
 #[test]

@@ -228,3 +228,9 @@ fn names_are_cut() {
     assert_eq!(Comm::new(b"a\0b").as_bytes(), b"a");
     assert_eq!(Comm::new(b"").padded(), [0; 16]);
 }
+
+#[test]
+fn the_loader_gets_what_it_relies_on() {
+    let w = World::new(Script::new()).expect("a world");
+    w.check_mapper();
+}

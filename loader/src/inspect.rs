@@ -2,12 +2,14 @@
 
 use crate::dry::{DryRun, Op};
 use crate::error::LoadError;
-use crate::load::{LoadArgs, LoadedImage, Loader, resolve};
+use crate::load::{LoadArgs, LoadedImage, Loader};
 use crate::plan::{ImagePlan, Plan, plan};
+use crate::resolve::resolve;
 use crate::seam::{Random, Resolve};
 use alloc::string::String;
 use alloc::vec::Vec;
-use arch::{Access, Addr, AddrRange};
+use arch::auxv::{self, *};
+use arch::{Access, Addr, AddrRange, Arch, AuxEntry, PAGE_SIZE};
 use core::fmt;
 
 /// What [`inspect`] found.
@@ -22,8 +24,12 @@ pub struct Report {
 /// How a program would be loaded.
 #[derive(Clone, Debug)]
 pub struct Details {
+    /// The interpreters of scripts on the way to the program, which is the last of them.
+    pub scripts: Vec<Vec<u8>>,
     /// Arguments, as scripts have rewritten them.
     pub argv: Vec<Vec<u8>>,
+    /// `AT_PLATFORM`.
+    pub platform: Option<Vec<u8>>,
     /// What was planned.
     pub plan: Plan,
     /// What would come of it.
@@ -56,7 +62,8 @@ pub fn inspect(args: &LoadArgs<'_>, opener: &mut dyn Resolve) -> Report {
         let mut loader = Loader { resolve: opener, mapper: &mut space, random: &mut Zeroes };
         let image = loader.apply(args, &found, &plan)?;
         let argv = found.argv.into_iter().map(|a| a.into_owned()).collect();
-        Ok(Details { argv, plan, image, ops: space.ops })
+        let platform = args.platform.name.map(<[u8]>::to_vec);
+        Ok(Details { scripts: found.scripts, argv, platform, plan, image, ops: space.ops })
     };
     Report { filename: args.filename.to_vec(), result: details() }
 }
@@ -96,6 +103,23 @@ fn segments(f: &mut fmt::Formatter<'_>, plan: &ImagePlan, bias: u64) -> fmt::Res
     Ok(())
 }
 
+/// One entry of the auxiliary vector, its value as people write it.
+fn entry(f: &mut fmt::Formatter<'_>, name: &str, d: &Details, e: AuxEntry) -> fmt::Result {
+    let AuxEntry { key, value } = e;
+    write!(f, "  {:<24}", auxv::name(key).unwrap_or("unknown"))?;
+    match key {
+        _ if auxv::name(key).is_none() => write!(f, "{key} = {value:#x}")?,
+        AT_EXECFN => write!(f, "{value:#x} {name:?}")?,
+        AT_PLATFORM => write!(f, "{value:#x} {:?}", lossy(d.platform.as_deref().unwrap_or(b"")))?,
+        AT_PHENT | AT_PHNUM | AT_PAGESZ | AT_CLKTCK | AT_UID | AT_EUID | AT_GID | AT_EGID
+        | AT_SECURE | AT_EXECFD | AT_MINSIGSTKSZ | AT_RSEQ_FEATURE_SIZE | AT_RSEQ_ALIGN => {
+            write!(f, "{value}")?;
+        }
+        _ => write!(f, "{value:#x}")?,
+    }
+    writeln!(f)
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = lossy(&self.filename);
@@ -103,39 +127,55 @@ impl fmt::Display for Report {
             Ok(d) => d,
             Err(e) => {
                 let symbol = e.errno().name().unwrap_or("unnamed error");
-                return writeln!(f, "{name}: cannot be executed: {e} ({symbol})");
+                let late = match e.is_late() {
+                    true => "; found late, Linux kills the process with SIGSEGV",
+                    false => "",
+                };
+                return writeln!(f, "{name}: cannot be executed: {e} ({symbol}{late})");
             }
         };
         let image = &d.image;
-        writeln!(f, "{name}: {:?} {:?} program", image.os, image.arch)?;
+        let arch = match image.arch {
+            Arch::X86_64 => "x86-64",
+            Arch::Aarch64 => "arm64",
+        };
+        let kind = if d.scripts.is_empty() { "program" } else { "script, for a program" };
+        writeln!(f, "{name}: {:?} {kind} for {arch}", image.os)?;
+        for path in &d.scripts {
+            writeln!(f, "script interpreter: {}", lossy(path))?;
+        }
         let argv: Vec<String> = d.argv.iter().map(|a| lossy(a)).collect();
         writeln!(f, "arguments: {argv:?}")?;
-        if let Some(path) = &image.interpreter {
-            writeln!(f, "interpreter: {}", lossy(path))?;
+        match &image.interpreter {
+            Some(path) => writeln!(f, "ELF interpreter: {}", lossy(path))?,
+            None => writeln!(f, "ELF interpreter: none")?,
         }
         segments(f, &d.plan.program, image.load_bias)?;
         if let Some(plan) = &d.plan.interpreter {
             segments(f, plan, image.interpreter_base)?;
         }
-        writeln!(f, "starts at {:?} with stack pointer {:?}", image.entry, image.sp)?;
+        writeln!(f, "layout:")?;
+        let line = |f: &mut fmt::Formatter<'_>, r: AddrRange, prot: Prot, what: &str| {
+            writeln!(f, "  {:016x}-{:016x} {prot} {what}", r.start, r.end)
+        };
         let access = Prot(if image.exec_stack { Access::ALL } else { Access::RW });
-        writeln!(f, "stack {:?} {access}, heap from {:?}", image.stack, image.brk)?;
-        if let Some(at) = image.vdso {
-            writeln!(f, "vdso {at:?}")?;
+        line(f, image.stack, access, "stack, which grows")?;
+        for op in &d.ops {
+            if let Op::Vdso { range } = *op {
+                let (start, end) = (range.start, range.start.wrapping_add(PAGE_SIZE));
+                line(f, AddrRange { start, end }, Prot(Access::READ), "parameters of the vDSO")?;
+                let code = Prot(Access::READ | Access::EXEC);
+                line(f, AddrRange { start: end, end: range.end }, code, "vDSO")?;
+            }
         }
+        writeln!(f, "  {:016x} {:>20} heap begins, empty", image.brk, "")?;
+        writeln!(f, "starts at {:?} with stack pointer {:?}", image.entry, image.sp)?;
         if image.properties != Default::default() {
             let p = image.properties;
             let (a, b) = (p.branch_tracking, p.return_protection);
             writeln!(f, "built for branch tracking: {a}, return protection: {b}")?;
         }
-        for entry in &image.auxv {
-            writeln!(
-                f,
-                "  {:<24}{:#x}",
-                arch::auxv::name(entry.key).unwrap_or("unknown"),
-                entry.value
-            )?;
-        }
-        Ok(())
+        writeln!(f, "auxiliary vector:")?;
+        image.auxv.iter().try_for_each(|&e| entry(f, &name, d, e))
     }
 }

@@ -67,6 +67,7 @@
 //! - `std`: passed on to `syserr` and `arch`; the loader itself has no use for it.
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
@@ -83,6 +84,7 @@ mod load;
 mod parse;
 mod plan;
 mod property;
+mod resolve;
 mod script;
 mod seam;
 pub mod vdso;
@@ -93,10 +95,11 @@ pub use auxv::{Credentials, Platform};
 pub use dry::{Blob, DryRun, Op};
 pub use error::{ElfDefect, Image, LoadError, SegmentDefect};
 pub use inspect::{Details, Report, inspect};
-pub use load::{LoadArgs, LoadedImage, Loader, Resolved, resolve};
+pub use load::{LoadArgs, LoadedImage, Loader};
 pub use parse::{Elf, ElfKind, ProgramHeader, StackFlags, is_elf};
 pub use plan::{AnonPart, FilePart, ImagePlan, Layout, Placement, Plan, Segment, ZeroPart, plan};
 pub use property::Properties;
+pub use resolve::{Resolved, resolve};
 pub use script::{Script, parse_script};
 pub use seam::{Executable, Mapper, Place, Random, ReadAt, Resolve};
 pub use vdso::{ClockParams, Vdso, VdsoDefect, VdsoParams};

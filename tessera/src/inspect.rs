@@ -3,7 +3,7 @@
 use crate::Failure;
 use arch::Arch;
 use loader::vdso::Vdso;
-use loader::{Blob, Executable, Layout, LoadArgs, Platform, Resolve};
+use loader::{Blob, Credentials, Executable, Layout, LoadArgs, Platform, Resolve};
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
@@ -16,7 +16,7 @@ use syserr::Errno;
 pub(crate) fn inspect(file: &Path) -> Result<u8, Failure> {
     let name = file.as_os_str().as_bytes();
     let executable = HostFiles.open(name).map_err(|e| Failure {
-        message: format!("{}: {e}", file.display()),
+        message: format!("{}: {}", file.display(), reason(file, e)),
         code: if e == Errno::ENOENT { 127 } else { 126 },
     })?;
     // For a file of either architecture; what goes where is shown without randomisation.
@@ -28,13 +28,45 @@ pub(crate) fn inspect(file: &Path) -> Result<u8, Failure> {
     };
     let args = LoadArgs {
         argv: vec![name],
-        platform: Platform { name: Some(platform), ..Platform::default() },
+        credentials: own_credentials(),
+        platform: machine_of(arch, platform),
         vdso: vdso.as_ref(),
         ..LoadArgs::new(name, executable, Layout::fixed(arch))
     };
     let report = loader::inspect(&args, &mut HostFiles);
     print!("{report}");
     Ok(if report.result.is_ok() { 0 } else { 126 })
+}
+
+/// Why a file cannot even be opened, or is none that could be executed.
+fn reason(file: &Path, errno: Errno) -> String {
+    match std::fs::metadata(file) {
+        Ok(meta) if meta.is_dir() => format!("is a directory ({errno})"),
+        Ok(meta) if !meta.is_file() => format!("is not a regular file ({errno})"),
+        Ok(meta) if meta.permissions().mode() & 0o111 == 0 => {
+            format!("nobody may execute it ({errno})")
+        }
+        _ => errno.to_string(),
+    }
+}
+
+/// Those that `run` gives to guests, too.
+fn own_credentials() -> Credentials {
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    Credentials { uid, euid: uid, gid, egid: gid, secure: false }
+}
+
+/// What programs are told of this machine, if they are for it.
+fn machine_of(arch: Arch, name: &[u8]) -> Platform<'_> {
+    let own = cfg!(target_arch = "x86_64") && arch == Arch::X86_64;
+    let (hwcap, hwcap2) = if own { rustix::param::linux_hwcap() } else { (0, 0) };
+    Platform {
+        name: Some(name),
+        hwcap: hwcap as u64,
+        hwcap2: hwcap2 as u64,
+        minsigstksz: if own { rustix::param::linux_minsigstksz() as u64 } else { 0 },
+        ..Platform::default()
+    }
 }
 
 /// The architecture that an ELF header names; x86-64 for everything else.

@@ -6,6 +6,7 @@ pub mod frame;
 mod ptrace;
 pub mod records;
 mod regs;
+mod sve;
 
 pub use context::Context;
 pub use fault::access_of_esr;

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::regs::{Registers, pstate};
+use super::sve;
 use crate::RegSet;
 use crate::fpu::{FPSIMD, put};
 use alloc::vec::Vec;
@@ -15,12 +16,16 @@ impl Context {
             RegSet::Fpu => Ok(self.fpu.as_bytes().get(..FPSIMD).unwrap_or_default().to_vec()),
             RegSet::ArmTls => Ok(self.tls.to_le_bytes().to_vec()),
             RegSet::ArmSystemCall => Ok(self.syscall.to_le_bytes().to_vec()),
+            RegSet::ArmSve => sve::get(&self.fpu).ok_or(Errno::ENODEV),
             RegSet::XState => Err(Errno::ENODEV),
         }
     }
 
     pub(crate) fn set_regset(&mut self, set: RegSet, bytes: &[u8]) -> Result<(), Errno> {
         let mut all = self.regset(set)?;
+        if set == RegSet::ArmSve {
+            return sve::set(&mut self.fpu, bytes);
+        }
         let whole = bytes.len().is_multiple_of(set.unit(crate::Arch::Aarch64));
         let Some(to) = all.get_mut(..bytes.len()).filter(|_| whole) else {
             return Err(Errno::EINVAL);
@@ -30,6 +35,7 @@ impl Context {
             RegSet::General => self.put_regs(&all),
             RegSet::Fpu => {
                 put(self.fpu.as_mut_bytes(), 0, &all);
+                sve::narrow(&mut self.fpu);
                 Ok(())
             }
             RegSet::ArmTls => {
@@ -41,7 +47,7 @@ impl Context {
                 self.regs.x[8] = self.syscall as u32 as u64;
                 Ok(())
             }
-            RegSet::XState => Err(Errno::ENODEV),
+            RegSet::ArmSve | RegSet::XState => Err(Errno::ENODEV),
         }
     }
 

@@ -114,10 +114,10 @@ impl Executable for VfsExecutable {
 }
 
 /// Maps a program into a memory manager.
-struct Space<'a> {
-    kernel: &'a Kernel,
-    mm: &'a Arc<MemoryManager>,
-    limits: &'a mm::Limits,
+pub(crate) struct Space<'a> {
+    pub(crate) kernel: &'a Kernel,
+    pub(crate) mm: &'a Arc<MemoryManager>,
+    pub(crate) limits: &'a mm::Limits,
 }
 
 impl Space<'_> {

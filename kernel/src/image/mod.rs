@@ -4,6 +4,8 @@ mod layout;
 mod load;
 mod saved;
 
+#[cfg(feature = "testkit")]
+pub(crate) use load::Space;
 pub(crate) use load::VdsoPages;
 pub use load::VfsExecutable;
 pub use load::{LoadArgs, LoadImageError, LoadedTask};

@@ -14,6 +14,7 @@ mod contract;
 mod elf;
 mod executor;
 mod machine;
+mod mapper;
 mod script;
 mod world;
 
