@@ -22,9 +22,10 @@ impl MemoryManager {
 
     /// Moves the break: brk(2). Returns where it is afterwards, unchanged on any failure.
     pub fn brk(&self, to: Addr, limits: &Limits) -> Addr {
-        let data = self.meta.lock().data;
+        // What the limit counts beside the heap matters only if there is a limit.
+        let data = if limits.data == u64::MAX { 0 } else { self.meta.lock().data.len() };
         let mut tx = self.lock();
-        let _ = tx.move_brk(to, data.len(), limits);
+        let _ = tx.move_brk(to, data, limits);
         tx.st.brk.end
     }
 }

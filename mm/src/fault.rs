@@ -63,7 +63,7 @@ impl Tx<'_> {
         let st = &self.st;
         let Some(old) = st.vma(start) else { return false };
         let v = old.value.clone();
-        if page < st.layout.min.0 || v.is_sealed() {
+        if page < st.layout.min.0 {
             return false;
         }
         if let Some(prev) = st.vmas.starting_before(start)
@@ -131,8 +131,9 @@ impl Tx<'_> {
 
     /// The hole between pmas that `at` lies in, inside the vma.
     fn hole(&self, at: u64, vma: &Entry<Vma>) -> (u64, u64) {
-        let lo = self.st.pmas.starting_before(at).map_or(0, |e| e.end);
-        let hi = self.st.pmas.ending_after(at).map_or(u64::MAX, |e| e.start);
+        let (before, _, after) = self.st.pmas.around(at);
+        let lo = before.map_or(0, |e| e.end);
+        let hi = after.map_or(u64::MAX, |e| e.start);
         (lo.max(vma.start), hi.min(vma.end))
     }
 
@@ -153,15 +154,17 @@ impl Tx<'_> {
     /// New zeroed memory around `at`. The further a run of faults goes, the more.
     fn fill_anon(&mut self, at: u64, want: u64, vma: &Entry<Vma>) -> Result<(), FaultError> {
         let t = self.mm.tuning;
-        let (hole_lo, hole_hi) = self.hole(at, vma);
+        let (before, _, after) = self.st.pmas.around(at);
+        let hole_lo = before.map_or(0, |e| e.end).max(vma.start);
+        let hole_hi = after.map_or(u64::MAX, |e| e.start).min(vma.end);
         let max = if vma.len() >= arch::HUGE_PAGE_SIZE { t.window_max_large } else { t.window_max };
         let run = |e: Option<&Entry<Pma>>| {
             e.filter(|e| e.value.kind == Kind::Owned)
                 .map(|e| (e.len() / PAGE_SIZE).min(max).max(t.window) * PAGE_SIZE)
         };
         let next_page = at + PAGE_SIZE;
-        let up = run(self.st.pmas.starting_before(at).filter(|e| e.end == at));
-        let down = run(self.st.pmas.ending_after(at).filter(|e| e.start == next_page));
+        let up = run(before.filter(|e| e.end == at));
+        let down = run(after.filter(|e| e.start == next_page));
         let window = t.window.max(1) * PAGE_SIZE;
         let (lo, hi) = match (up, down) {
             (Some(n), _) => (at, at.saturating_add(n)),
@@ -275,8 +278,8 @@ impl Tx<'_> {
         precommit: bool,
     ) -> Result<(), OutOfMemory> {
         let st = &*self.st;
+        let epoch = st.epoch;
         let perms = vma.value.perms.effective();
-        let private = !vma.value.is_shared();
         let mut todo: SmallVec<[(Entry<Pma>, Access, bool); 8]> = SmallVec::new();
         for e in st.pmas.range(lo, hi) {
             let allowed = match e.value.kind {
@@ -291,7 +294,7 @@ impl Tx<'_> {
             let done = st
                 .installed
                 .find(e.start)
-                .is_some_and(|i| i.end >= e.end && i.value.access.contains(access));
+                .is_some_and(|i| i.end >= e.end && i.value.access(epoch).contains(access));
             if access.is_empty() || (done && !here) {
                 continue;
             }
@@ -300,7 +303,7 @@ impl Tx<'_> {
             todo.push((e, access, resident));
         }
         for (e, access, resident) in todo {
-            let mapped = self.map_one(&e, access, private, precommit || resident);
+            let mapped = self.map_one(&e, access, vma, precommit || resident);
             if mapped.is_err() && must.is_some_and(|m| e.start <= m && m < e.end) {
                 return mapped;
             }
@@ -312,14 +315,17 @@ impl Tx<'_> {
         &mut self,
         e: &Entry<Pma>,
         access: Access,
-        private: bool,
+        vma: &Entry<Vma>,
         precommit: bool,
     ) -> Result<(), OutOfMemory> {
         self.mm.space.map(range(e.start, e.end), e.value.file, access, precommit)?;
-        let installed = &mut self.st.installed;
-        let _ = installed.remove(e.start, e.end, &Free, |_| ());
-        let value = Installed { access, private };
-        let _ = installed.insert(Entry { start: e.start, end: e.end, value }, &Free);
+        let private = !vma.value.is_shared();
+        let st = &mut *self.st;
+        let value = Installed::new(access, private, st.epoch);
+        let _ = st.installed.set(Entry { start: e.start, end: e.end, value }, &Free);
+        if private && access.contains(Access::WRITE) {
+            st.note_writable(e.start, e.end, (vma.start, vma.end));
+        }
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::MemoryManager;
 use crate::flags::MlockallFlags;
+use crate::hot::Hot;
 use crate::pma::{Pma, Pmas};
 use crate::range_map::{Entry, Free, RangeMap};
 use crate::seam::{AddressSpace, OutOfMemory};
@@ -31,9 +32,11 @@ impl MemoryManager {
         tx.charge(committed)?;
         let st = &*tx.st;
         let state = State {
+            hot: Hot::default(),
             vmas: core::mem::take(&mut plan.vmas),
             pmas: Pmas::new(self.memory.clone()),
             installed: RangeMap::default(),
+            writable: RangeMap::default(),
             counters: plan.counters,
             layout: st.layout,
             limits: st.limits,
@@ -129,17 +132,31 @@ impl Tx<'_> {
         theirs.st.epoch = epoch;
         theirs.st.counters.peak_rss = theirs.st.counters.rss_anon + theirs.st.counters.rss_file;
         self.st.epoch = epoch;
-        let mm = self.mm;
-        let st = &mut *self.st;
-        // The tree is never shared: no step of this can fail.
-        let _ = st.installed.update_all(&Free, &mut |e| {
-            if e.value.private && e.value.access.contains(Access::WRITE) {
-                e.value.access -= Access::WRITE;
-                mm.space.protect(range(e.start, e.end), e.value.access);
-            }
-        });
+        self.write_protect(epoch - 1);
         self.keep_pinned(&pinned);
         Ok(())
+    }
+
+    /// Takes the permission to write from what was mapped up to epoch `before`. What is noted as
+    /// installed goes by its epoch, and needs no change.
+    fn write_protect(&mut self, before: u64) {
+        let writable = core::mem::take(&mut self.st.writable);
+        let st = &*self.st;
+        for w in writable.iter() {
+            for v in st.vmas.range(w.start, w.end).filter_map(|v| v.clip(w.start, w.end)) {
+                let perms = v.value.perms.effective();
+                if v.value.is_shared() || !perms.contains(Access::WRITE) {
+                    continue;
+                }
+                let mapped = st.installed.range(v.start, v.end).filter_map(|i| {
+                    let i = i.clip(v.start, v.end)?;
+                    let writable = i.value.access(before).contains(Access::WRITE);
+                    (writable && i.value.is_private()).then(|| range(i.start, i.end))
+                });
+                let (at, access) = (range(v.start, v.end), perms - Access::WRITE);
+                self.mm.space.write_protect(at, access, &mut { mapped });
+            }
+        }
     }
 
     /// Gives the child copies of pages that somebody may have pinned in the parent.

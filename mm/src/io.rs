@@ -2,11 +2,13 @@
 
 use crate::MemoryManager;
 use crate::config::{FaultError, FutexKey};
+use crate::hot::Place;
 use crate::pma::{Kind, Pma};
+use crate::range_map::Entry;
 use crate::seam::MemoryFile;
 use crate::state::State;
 use crate::vma::Vma;
-use arch::{Access, Addr, PAGE_SIZE, Partial, Permissions, UserMemory};
+use arch::{Access, Addr, AddrRange, PAGE_SIZE, Partial, Permissions, UserMemory};
 use syserr::Errno;
 
 /// Whether the kernel may access memory of this vma on the guest's behalf.
@@ -31,6 +33,19 @@ fn ready(st: &State, p: &Pma, write: bool) -> bool {
     }
 }
 
+impl State {
+    /// The part of a pma that lies in a vma, which the guest may read.
+    fn hot_place(&self, vma: &AddrRange, p: &Entry<Pma>, v: &Vma) -> Place {
+        let lo = p.start.max(vma.start.0);
+        Place {
+            lo,
+            hi: p.end.min(vma.end.0),
+            file: p.value.file + (lo - p.start),
+            write: v.perms.effective().contains(Access::WRITE) && ready(self, &p.value, true),
+        }
+    }
+}
+
 impl MemoryManager {
     /// Calls `f` with the file offset, the distance from `at` and the length of each contiguous
     /// part of `at..at + len`, in order, under the lock that keeps it there.
@@ -50,6 +65,13 @@ impl MemoryManager {
         let end = at.checked_add(len).ok_or(fault(0))?.0;
         {
             let st = self.read();
+            // What is hot may be accessed by the guest itself, so that permissions are settled.
+            if let Some(p) = st.hot.find(at.0, write)
+                && end <= p.hi
+            {
+                f(&*self.memory, p.file + (at.0 - p.lo), 0, len);
+                return Ok(());
+            }
             'vmas: while let Some(v) = st.vma(at.0 + done) {
                 if !allowed(&v.value, write, perms) {
                     break;
@@ -61,6 +83,9 @@ impl MemoryManager {
                         break 'vmas;
                     };
                     let n = p.end.min(vma_end) - now;
+                    if perms == Permissions::Obey {
+                        st.hot.put(now, st.hot_place(&v.range(), p, &v.value));
+                    }
                     f(&*self.memory, p.value.file + (now - p.start), done, n);
                     done += n;
                 }
@@ -114,11 +139,15 @@ impl MemoryManager {
         }
         {
             let st = self.read();
+            if let Some(p) = st.hot.find(at.0, write) {
+                return Ok(f(&*self.memory, p.file + (at.0 - p.lo)));
+            }
             if let Some(v) = st.vma(at.0)
                 && allowed(&v.value, write, Permissions::Obey)
                 && let Some(p) = st.pmas.find(at.0)
                 && ready(&st, &p.value, write)
             {
+                st.hot.put(at.0, st.hot_place(&v.range(), p, &v.value));
                 return Ok(f(&*self.memory, p.value.file + (at.0 - p.start)));
             }
         }

@@ -64,6 +64,7 @@ mod cow;
 mod fault;
 mod flags;
 mod fork;
+mod hot;
 mod invalidate;
 mod io;
 mod madvise;
@@ -80,6 +81,7 @@ mod pma;
 mod protect;
 mod range_map;
 mod seam;
+mod snapshot;
 mod special;
 mod state;
 #[cfg(feature = "testkit")]
@@ -92,10 +94,11 @@ pub use flags::*;
 pub use manager::MemoryManager;
 pub use meta::Meta;
 pub use misc::ANON_VMA_NAME_MAX;
-pub use object::{MappingSet, MemoryObject, SharedAnon};
+pub use object::{MappingSet, MemoryObject, SavedObject, SharedAnon};
 pub use pin::Pinned;
+pub use snapshot::{Restore, SavedMemory, SavedVma, Snapshot};
 pub use special::{SpecialMapArgs, SpecialObject};
-pub use views::{MmStats, VmaInfo};
+pub use views::{MapsChunk, MapsFile, MmStats, VmaInfo};
 pub use vma::VmaFlags;
 
 pub use seam::{

@@ -7,7 +7,7 @@ use crate::pma::{Kind, Pma};
 use crate::range_map::Entry;
 use crate::state::{Tx, page_align};
 use crate::vma::{Vma, VmaFlags};
-use arch::{Access, Addr};
+use arch::{Access, Addr, HUGE_PAGE_SIZE};
 use syserr::Errno;
 
 impl MemoryManager {
@@ -64,6 +64,12 @@ impl MemoryManager {
         }
         r
     }
+}
+
+/// Whether a huge page could lie in a vma (`thp_vma_suitable_order`).
+fn has_huge_page(vma: &Entry<Vma>) -> bool {
+    let first = vma.start.checked_next_multiple_of(HUGE_PAGE_SIZE);
+    first.and_then(|a| a.checked_add(HUGE_PAGE_SIZE)).is_some_and(|end| end <= vma.end)
 }
 
 impl Tx<'_> {
@@ -126,7 +132,11 @@ impl Tx<'_> {
                 unless(special)?;
                 return self.remove_guards(&e);
             }
-            WillNeed | Collapse | PopulateRead | PopulateWrite | Remove => return Ok(()),
+            WillNeed | PopulateRead | PopulateWrite | Remove => return Ok(()),
+            Collapse => {
+                let whole = self.st.vma(e.start).is_some_and(has_huge_page);
+                return unless(!whole || special || v.flags.contains(VmaFlags::NOHUGEPAGE));
+            }
             Normal => (VmaFlags::empty(), VmaFlags::RAND_READ | VmaFlags::SEQ_READ),
             Random => (VmaFlags::RAND_READ, VmaFlags::SEQ_READ),
             Sequential => (VmaFlags::SEQ_READ, VmaFlags::RAND_READ),

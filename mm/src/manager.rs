@@ -3,6 +3,7 @@
 use crate::Overcommit;
 use crate::config::{Layout, Limits, MmConfig, Tuning};
 use crate::flags::MlockallFlags;
+use crate::hot::Hot;
 use crate::meta::Meta;
 use crate::pma::Pmas;
 use crate::range_map::RangeMap;
@@ -42,9 +43,11 @@ impl MemoryManager {
     /// An empty address space with one user, the caller.
     pub fn new(config: MmConfig) -> Arc<MemoryManager> {
         let state = State {
+            hot: Hot::default(),
             vmas: RangeMap::default(),
             pmas: Pmas::new(config.memory.clone()),
             installed: RangeMap::default(),
+            writable: RangeMap::default(),
             counters: Counters::default(),
             layout: config.layout,
             limits: config.limits,
@@ -129,13 +132,9 @@ impl MemoryManager {
     }
 
     pub(crate) fn lock(&self) -> Tx<'_> {
-        Tx {
-            mm: self,
-            st: self.state.write(),
-            retired: Vec::new(),
-            mapped_now: (0, 0),
-            garbage: SmallVec::new(),
-        }
+        let mut st = self.state.write();
+        st.hot.clear();
+        Tx { mm: self, st, retired: Vec::new(), mapped_now: (0, 0), garbage: SmallVec::new() }
     }
 
     /// One more user; refused when the last one is gone already (or the count is full).
@@ -169,6 +168,7 @@ impl MemoryManager {
         let st = &mut *tx.st;
         let vmas = core::mem::take(&mut st.vmas);
         let installed = core::mem::take(&mut st.installed);
+        st.writable = RangeMap::default();
         let memory = if let (Some(first), Some(last)) =
             (installed.ending_after(0), installed.starting_before(u64::MAX))
         {

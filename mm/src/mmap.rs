@@ -9,13 +9,14 @@ use crate::seam::MappedObject;
 use crate::state::{Tx, page_align};
 use crate::vma::{Vma, VmaFlags};
 use alloc::sync::Arc;
-use arch::{Access, Addr, PAGE_SIZE};
+use arch::{Access, Addr, HUGE_PAGE_SIZE, PAGE_SIZE};
 use syserr::Errno;
 
 /// The largest offset of a file mapping's end (`MAX_LFS_FILESIZE`).
 const MAX_OFFSET: u64 = i64::MAX as u64;
 
-/// The flags that `MAP_SHARED_VALIDATE` knows (`LEGACY_MAP_MASK`).
+/// The flags that `MAP_SHARED_VALIDATE` knows (`LEGACY_MAP_MASK`, in which `FIXED_NOREPLACE` is
+/// missing).
 const KNOWN: MapFlags = MapFlags::SHARED_VALIDATE
     .union(MapFlags::FIXED)
     .union(MapFlags::ANONYMOUS)
@@ -29,8 +30,7 @@ const KNOWN: MapFlags = MapFlags::SHARED_VALIDATE
     .union(MapFlags::NONBLOCK)
     .union(MapFlags::STACK)
     .union(MapFlags::HUGETLB)
-    .union(MapFlags::LOW_2G)
-    .union(MapFlags::FIXED_NOREPLACE);
+    .union(MapFlags::LOW_2G);
 
 impl MemoryManager {
     /// Maps memory: mmap(2), `do_mmap` of `mm/mmap.c`. Returns where.
@@ -48,6 +48,9 @@ impl MemoryManager {
         }
         if args.len == 0 {
             return Err(Errno::EINVAL);
+        }
+        if args.flags.contains(MapFlags::HUGETLB) {
+            return Err(no_huge_pages(&args));
         }
         let len = page_align(args.len).ok_or(Errno::ENOMEM)?;
         let mut tx = self.lock();
@@ -68,12 +71,13 @@ impl MemoryManager {
         if locked && args.limits.memlock == 0 && !args.limits.can_lock {
             return Err(Errno::EPERM);
         }
-        let mut vma = tx.new_vma(&args, len)?;
+        let vma = tx.new_vma(&args, len)?;
         if vma.flags.contains(VmaFlags::LOCKED) {
             tx.check_lock_limit(len, args.limits, Errno::EAGAIN)?;
         }
-        tx.replace_with(at, len, &mut vma, args.limits)?;
-        tx.populate_new(at, at + len, args.flags);
+        let populate = tx.wants_pages(&vma, len, args.flags);
+        tx.replace_with(at, len, vma, fixed, args.limits)?;
+        tx.populate_new(at, at + len, populate);
         Ok(Addr(at))
     }
 
@@ -91,6 +95,22 @@ impl MemoryManager {
         let len = page_align(len).filter(|&l| l != 0).ok_or(Errno::EINVAL)?;
         tx.checked_unmap(addr.0, addr.0 + len)
     }
+}
+
+/// Why a new mapping is backed at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Populate {
+    No,
+    Asked,
+    SavesFaults,
+}
+
+/// The pool of huge pages is empty, and no file is made of them.
+fn no_huge_pages(a: &MmapArgs<'_>) -> Errno {
+    let fixed = a.flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
+    let unaligned = fixed && !a.addr.0.is_multiple_of(HUGE_PAGE_SIZE);
+    let wraps = a.len.checked_next_multiple_of(HUGE_PAGE_SIZE).is_none();
+    if a.object.is_some() || unaligned || wraps { Errno::EINVAL } else { Errno::ENOMEM }
 }
 
 impl Tx<'_> {
@@ -113,11 +133,6 @@ impl Tx<'_> {
         };
         if args.object.is_none() && !args.flags.contains(MapFlags::ANONYMOUS) {
             return Err(Errno::EBADF);
-        }
-        if args.flags.contains(MapFlags::HUGETLB) {
-            // There is no pool of huge pages; files are never made of them.
-            let error = if args.object.is_some() { Errno::EINVAL } else { Errno::ENOMEM };
-            return Err(error);
         }
         let grows = args.flags.contains(MapFlags::GROWSDOWN);
         if !args.max_prot.contains(args.prot) {
@@ -175,26 +190,27 @@ impl Tx<'_> {
             && (!v.is_data() || c.data.saturating_add(more) <= limits.data)
     }
 
-    /// Puts a new vma in the place of whatever is there.
-    pub(crate) fn replace_with(
+    /// Puts a new vma in the place of whatever is there; nothing is unless it is `fixed`.
+    fn replace_with(
         &mut self,
         at: u64,
         len: u64,
-        vma: &mut Vma,
+        mut vma: Vma,
+        fixed: bool,
         limits: &Limits,
     ) -> Result<(), Errno> {
         let end = at + len;
-        let replaced = self.st.mapped_bytes(at, end);
+        let replaced = if fixed { self.st.mapped_bytes(at, end) } else { 0 };
         if replaced > 0 {
             self.check_unmap(at, end)?;
         }
-        if !self.may_expand(vma, len, replaced, limits) {
+        if !self.may_expand(&vma, len, replaced, limits) {
             return Err(Errno::ENOMEM);
         }
         let charge = if vma.is_accountable() { len } else { 0 };
         self.charge(charge)?;
         vma.flags.set(VmaFlags::ACCOUNTED, charge > 0);
-        let e = Entry { start: at, end, value: vma.clone() };
+        let e = Entry { start: at, end, value: vma };
         if let Some(o) = &e.value.object
             && let Err(error) = o.object.add_mapping(&e.mapping(&self.mm.mapping_space()))
         {
@@ -216,14 +232,15 @@ impl Tx<'_> {
 
     /// What forbids to unmap a range.
     pub(crate) fn check_unmap(&self, lo: u64, hi: u64) -> Result<(), Errno> {
-        let splits = self.st.vma(lo).is_some_and(|e| e.start < lo && hi < e.end);
-        if splits && self.st.vmas.len() >= self.mm.max_map_count {
-            return Err(Errno::ENOMEM);
+        let full = self.st.vmas.len() >= self.mm.max_map_count;
+        let mut sealed = false;
+        for e in self.st.vmas.range(lo, hi) {
+            if full && e.start < lo && hi < e.end {
+                return Err(Errno::ENOMEM);
+            }
+            sealed |= e.value.is_sealed();
         }
-        if self.st.vmas.range(lo, hi).any(|e| e.value.is_sealed()) {
-            return Err(Errno::EPERM);
-        }
-        Ok(())
+        if sealed { Err(Errno::EPERM) } else { Ok(()) }
     }
 
     pub(crate) fn checked_unmap(&mut self, lo: u64, hi: u64) -> Result<(), Errno> {
@@ -231,23 +248,50 @@ impl Tx<'_> {
         Ok(self.unmap(lo, hi)?)
     }
 
-    /// Backs a new mapping at once where that was asked for or saves faults. Errors are ignored,
-    /// as `mm_populate` does.
-    fn populate_new(&mut self, lo: u64, hi: u64, flags: MapFlags) {
-        let Some(vma) = self.st.vma(lo).cloned() else { return };
+    /// Whether a new mapping is backed at once.
+    fn wants_pages(&self, v: &Vma, len: u64, flags: MapFlags) -> Populate {
         let asked = flags.contains(MapFlags::POPULATE) && !flags.contains(MapFlags::NONBLOCK);
-        let locked = vma.value.is_locked() && !vma.value.flags.contains(VmaFlags::LOCKONFAULT);
-        let small = vma.value.is_anon() && (hi - lo) / PAGE_SIZE <= self.mm.tuning.eager;
+        let locked = v.is_locked();
+        let small = v.is_anon() && len / PAGE_SIZE <= self.mm.tuning.eager;
         if asked || locked {
+            Populate::Asked
+        } else if small && v.perms.contains(Access::WRITE) {
+            Populate::SavesFaults
+        } else {
+            Populate::No
+        }
+    }
+
+    /// Backs a new mapping. Errors are ignored, as `mm_populate` does.
+    fn populate_new(&mut self, lo: u64, hi: u64, how: Populate) {
+        if how == Populate::No {
+            return;
+        }
+        let Some(vma) = self.st.vma(lo).cloned() else { return };
+        if how == Populate::Asked {
             let _ = self.populate(lo, hi, &vma);
-        } else if small && vma.value.perms.contains(Access::WRITE) {
+        } else {
             let _ = self.back(lo, hi, true, &vma);
             let _ = self.install(lo, hi, &vma, None, false);
         }
     }
 
-    /// Backs and maps a part of a vma, for writing where the vma is private and writable.
+    /// `populate_vma_page_range`: backs and maps a part of a vma, unless its pages are locked only
+    /// once they are there.
     pub(crate) fn populate(
+        &mut self,
+        lo: u64,
+        hi: u64,
+        vma: &Entry<Vma>,
+    ) -> Result<(), crate::FaultError> {
+        if vma.value.flags.contains(VmaFlags::LOCKONFAULT) {
+            return Ok(());
+        }
+        self.fault_in(lo, hi, vma)
+    }
+
+    /// Backs and maps a part of a vma, for writing where the vma is private and writable.
+    pub(crate) fn fault_in(
         &mut self,
         lo: u64,
         hi: u64,

@@ -149,6 +149,10 @@ impl Tx<'_> {
             self.st.pmas.unshare(a.old.0, a.old.0.saturating_add(a.old_len))?;
             self.st.pmas.unshare(a.new.0, a.new.0 + a.new_len)?;
             self.checked_unmap(a.new.0, a.new.0 + a.new_len)?;
+            // A length that wraps lets the destination lie over the source.
+            if self.st.vma(a.old.0).is_none() {
+                return Err(Errno::EFAULT);
+            }
         }
         let mut old_len = a.old_len;
         if a.new_len < old_len {
@@ -199,7 +203,7 @@ impl Tx<'_> {
     }
 
     /// Inserts a vma with the properties of one that exists: charges it, tells its object.
-    fn add_like(&mut self, e: Entry<Vma>) -> Result<(), Errno> {
+    pub(crate) fn add_like(&mut self, e: Entry<Vma>) -> Result<(), Errno> {
         let charge = if e.value.flags.contains(VmaFlags::ACCOUNTED) { e.len() } else { 0 };
         self.charge(charge)?;
         if let Some(o) = &e.value.object
@@ -274,7 +278,8 @@ impl Tx<'_> {
             let next = self.st.installed.ending_after(at).map_or((hi, hi), |e| (e.start, e.end));
             let end = next.0.min(hi);
             if at < end {
-                let value = Installed { access: Access::empty(), private: !vma.value.is_shared() };
+                let private = !vma.value.is_shared();
+                let value = Installed::new(Access::empty(), private, self.st.epoch);
                 let _ = self.st.installed.insert(Entry { start: at, end, value }, &Free);
             }
             at = next.1.max(at + PAGE_SIZE);

@@ -2,8 +2,10 @@
 
 mod mapping_set;
 mod memory_object;
+mod saved;
 mod shared_anon;
 
 pub use mapping_set::MappingSet;
 pub use memory_object::MemoryObject;
+pub use saved::SavedObject;
 pub use shared_anon::SharedAnon;

@@ -90,7 +90,7 @@ impl MemoryManager {
         let end = page_align(len).and_then(|l| addr.checked_add(l)).ok_or(Errno::ENOMEM)?.0;
         self.lock().for_vmas(addr.0, end, |tx, e| {
             let vma = tx.st.vma(e.start).cloned().ok_or(Errno::ENOMEM)?;
-            tx.populate(e.start, e.end, &vma).map_err(|e| match e {
+            tx.fault_in(e.start, e.end, &vma).map_err(|e| match e {
                 crate::FaultError::NoMemory => Errno::ENOMEM,
                 _ => Errno::EFAULT,
             })

@@ -57,9 +57,35 @@ impl Entry<Pma> {
 /// What is mapped in the embedder's page tables: a superset of what really is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Installed {
-    pub(crate) access: Access,
-    /// Belongs to a private vma: fork takes the permission to write away.
-    pub(crate) private: bool,
+    access: Access,
+    /// Belongs to a private vma: the fork epoch in which this was mapped. A later epoch means
+    /// that a fork has taken the permission to write away. `None` for shared vmas.
+    epoch: Option<u64>,
+}
+
+impl Installed {
+    /// Mapped in epoch `now`.
+    pub(crate) fn new(access: Access, private: bool, now: u64) -> Installed {
+        Installed { access, epoch: private.then_some(now) }
+    }
+
+    /// What the tables permit in epoch `now`.
+    pub(crate) fn access(&self, now: u64) -> Access {
+        if self.epoch.is_some_and(|e| e != now) { self.access - Access::WRITE } else { self.access }
+    }
+
+    pub(crate) fn is_private(&self) -> bool {
+        self.epoch.is_some()
+    }
+}
+
+/// Ranges that say nothing but that they are there.
+impl Value for () {
+    fn advance(&self, _: u64) {}
+
+    fn merges(&self, _: u64, _: &()) -> bool {
+        true
+    }
 }
 
 impl Value for Installed {

@@ -2,10 +2,10 @@
 
 use crate::MemoryManager;
 use crate::config::Limits;
-use crate::pma::Kind;
+use crate::pma::{Installed, Kind};
 use crate::range_map::Free;
 use crate::state::{Tx, page_align, range};
-use crate::vma::{Vma, VmaFlags};
+use crate::vma::VmaFlags;
 use arch::{Access, Addr};
 use syserr::Errno;
 
@@ -84,7 +84,7 @@ impl Tx<'_> {
         limits: &Limits,
     ) -> Result<u64, Errno> {
         let e = self.st.vma(at).ok_or(Errno::ENOMEM)?;
-        let (v, end) = (e.value.clone(), end.min(e.end));
+        let (v, end) = (&e.value, end.min(e.end));
         if !v.max.contains(prot) {
             return Err(Errno::EACCES);
         }
@@ -94,18 +94,19 @@ impl Tx<'_> {
         if v.perms == prot {
             return Ok(end);
         }
-        let new = Vma { perms: prot, ..v.clone() };
-        let len = end - at;
-        if new.is_data() && !v.is_data() {
+        let (old, len) = (v.perms, end - at);
+        let writes = prot.contains(Access::WRITE) && !v.perms.contains(Access::WRITE);
+        if writes && !v.flags.intersects(VmaFlags::SHARED | VmaFlags::GROWSDOWN) {
             let c = &self.st.counters;
             if c.data.saturating_add(len) > limits.data {
                 return Err(Errno::ENOMEM);
             }
         }
+        let uncharged = VmaFlags::SHARED | VmaFlags::NORESERVE | VmaFlags::ACCOUNTED;
+        let charge = prot.contains(Access::WRITE) && !v.flags.intersects(uncharged);
         if !self.room_to_split(at, end) {
             return Err(Errno::ENOMEM);
         }
-        let charge = new.is_accountable() && !v.flags.contains(VmaFlags::ACCOUNTED);
         if charge {
             self.charge(len)?;
         }
@@ -115,7 +116,7 @@ impl Tx<'_> {
                 v.flags |= VmaFlags::ACCOUNTED;
             }
         });
-        self.protect_installed(at, end, v.perms.effective(), prot.effective());
+        self.protect_installed(at, end, old.effective(), prot.effective());
         Ok(end)
     }
 
@@ -134,7 +135,9 @@ impl Tx<'_> {
         });
         let access = new & (old | allowed);
         // A mapping that lacked permissions for copy-on-write keeps lacking them.
-        let keep = |i: Access| {
+        let epoch = st.epoch;
+        let keep = |i: &Installed| {
+            let i = i.access(epoch);
             if old.contains(Access::WRITE) && !i.contains(Access::WRITE) {
                 access - Access::WRITE
             } else {
@@ -145,12 +148,20 @@ impl Tx<'_> {
         while at < hi
             && let Some(e) = st.installed.ending_after(at).filter(|e| e.start < hi)
         {
-            let (from, to, now) = (e.start.max(lo), e.end.min(hi), keep(e.value.access));
-            if now != e.value.access {
+            let (from, to, now) = (e.start.max(lo), e.end.min(hi), keep(&e.value));
+            if now != e.value.access(epoch) {
                 self.mm.space.protect(range(from, to), now);
             }
             at = to;
         }
-        let _ = st.installed.modify(lo, hi, &Free, |_, _, i| i.access = keep(i.access));
+        let mut writable = false;
+        let _ = st.installed.modify(lo, hi, &Free, |_, _, i| {
+            let now = keep(i);
+            *i = Installed::new(now, i.is_private(), epoch);
+            writable |= i.is_private() && now.contains(Access::WRITE);
+        });
+        if writable {
+            st.note_writable(lo, hi, (lo, hi));
+        }
     }
 }

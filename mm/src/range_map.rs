@@ -7,6 +7,7 @@
 
 mod edit;
 mod iter;
+mod local;
 mod search;
 mod share;
 #[cfg(test)]
@@ -21,6 +22,9 @@ use smallvec::SmallVec;
 const LEAF: usize = 16;
 /// Children per inner node.
 const FAN: usize = 16;
+
+/// A leaf; there is room for an entry to be cut out of another one before it is split.
+type Leaf<V> = SmallVec<[Entry<V>; LEAF + 2]>;
 
 /// What ranges carry.
 pub(crate) trait Value: Clone {
@@ -51,6 +55,11 @@ impl<V: Value> Entry<V> {
         self.end - self.start
     }
 
+    /// Whether `right` goes on where this ends, with a value that makes the two one.
+    fn meets(&self, right: &Entry<V>) -> bool {
+        self.end == right.start && self.value.merges(self.len(), &right.value)
+    }
+
     /// The part inside `lo..hi`, if any.
     pub(crate) fn clip(&self, lo: u64, hi: u64) -> Option<Entry<V>> {
         let start = self.start.max(lo);
@@ -70,11 +79,11 @@ impl<V: Value> Entry<V> {
 #[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "a box more would cost every descent a cache miss")]
 enum Node<V: Value> {
-    Leaf(SmallVec<[Entry<V>; LEAF]>),
+    Leaf(Leaf<V>),
     Inner(SmallVec<[Child<V>; FAN]>),
 }
 
-/// A node with what its parent knows of it. A node in the tree is never empty.
+/// A node with what its parent knows of it. None is empty, but for a leaf that is the root.
 #[derive(Clone)]
 struct Child<V: Value> {
     node: Arc<Node<V>>,
@@ -86,22 +95,22 @@ struct Child<V: Value> {
     guard: u64,
     /// Largest gap between two entries, less the guard of the upper one.
     gap: u64,
-    marked: bool,
+    /// Not zero when anything below is marked. A whole word, so that children move as words.
+    marked: u64,
 }
 
 impl<V: Value> Child<V> {
     fn new(node: Node<V>) -> Child<V> {
-        let mut c =
-            Child { node: Arc::new(node), first: 0, end: 0, guard: 0, gap: 0, marked: false };
+        let mut c = Child { node: Arc::new(node), first: 0, end: 0, guard: 0, gap: 0, marked: 0 };
         c.refresh();
         c
     }
 
     /// Computes the summary anew after the node has changed.
     fn refresh(&mut self) {
-        let (mut gap, mut prev, mut marked) = (0u64, None::<u64>, false);
+        let (mut gap, mut prev, mut marked) = (0u64, None::<u64>, 0);
         let (mut first, mut guard) = (u64::MAX, 0);
-        let mut see = |start: u64, end: u64, g: u64, inner: u64, m: bool| {
+        let mut see = |start: u64, end: u64, g: u64, inner: u64, m: u64| {
             match prev {
                 // While two entries merge, the lower one overlaps the upper for a moment.
                 Some(p) => gap = gap.max(start.saturating_sub(p).saturating_sub(g)),
@@ -112,9 +121,9 @@ impl<V: Value> Child<V> {
             prev = Some(end);
         };
         match &*self.node {
-            Node::Leaf(v) => {
-                v.iter().for_each(|e| see(e.start, e.end, e.value.guard(), 0, e.value.marked()))
-            }
+            Node::Leaf(v) => v
+                .iter()
+                .for_each(|e| see(e.start, e.end, e.value.guard(), 0, u64::from(e.value.marked()))),
             Node::Inner(v) => v.iter().for_each(|c| see(c.first, c.end, c.guard, c.gap, c.marked)),
         }
         self.end = prev.unwrap_or(0);
@@ -128,6 +137,25 @@ impl<V: Value> Child<V> {
         }
     }
 }
+
+impl<V: Value> Child<V> {
+    fn first_entry(&self) -> Option<&Entry<V>> {
+        match &*self.node {
+            Node::Leaf(v) => v.first(),
+            Node::Inner(v) => v.first()?.first_entry(),
+        }
+    }
+
+    fn last_entry(&self) -> Option<&Entry<V>> {
+        match &*self.node {
+            Node::Leaf(v) => v.last(),
+            Node::Inner(v) => v.last()?.last_entry(),
+        }
+    }
+}
+
+/// What lies before, at and after an address.
+pub(crate) type Around<'a, V> = (Option<&'a Entry<V>>, Option<&'a Entry<V>>, Option<&'a Entry<V>>);
 
 /// Disjoint ranges with values; see the module.
 #[derive(Clone)]
@@ -174,6 +202,34 @@ impl<V: Value> RangeMap<V> {
                 }
                 Node::Inner(v) => {
                     c = v.get(v.partition_point(|c| c.first < at).checked_sub(1)?)?;
+                }
+            }
+        }
+    }
+
+    /// The last entry that ends at or before `at`, the one that `at` lies in, and the first that
+    /// starts after it.
+    pub(crate) fn around(&self, at: u64) -> Around<'_, V> {
+        let Some(mut c) = self.root.as_ref() else { return (None, None, None) };
+        let (mut left, mut right) = (None, None);
+        loop {
+            match &*c.node {
+                Node::Leaf(v) => {
+                    let i = v.partition_point(|e| e.end <= at);
+                    let here = v.get(i).filter(|e| e.start <= at);
+                    let before = match i.checked_sub(1) {
+                        Some(i) => v.get(i),
+                        None => left.and_then(Child::last_entry),
+                    };
+                    let next = v.get(i + usize::from(here.is_some()));
+                    return (before, here, next.or_else(|| right.and_then(Child::first_entry)));
+                }
+                Node::Inner(v) => {
+                    let i = v.partition_point(|c| c.end <= at).min(v.len().saturating_sub(1));
+                    let Some(next) = v.get(i) else { return (None, None, None) };
+                    left = i.checked_sub(1).and_then(|i| v.get(i)).or(left);
+                    right = v.get(i + 1).or(right);
+                    c = next;
                 }
             }
         }

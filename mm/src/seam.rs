@@ -112,6 +112,18 @@ pub trait AddressSpace: Send + Sync {
     /// Changes what is mapped in `at` to `access`; holes are skipped. Loss of a permission cannot
     /// fail: an implementation that cannot split a mapping unmaps it.
     fn protect(&self, at: AddrRange, access: Access);
+    /// Takes the permission to write away at a fork: everything that is mapped in `at` keeps
+    /// `access`. `mapped` names the parts of `at` in which something writable may be mapped, for
+    /// tables that cannot skip holes cheaply; it is what the default goes by.
+    fn write_protect(
+        &self,
+        at: AddrRange,
+        access: Access,
+        mapped: &mut dyn Iterator<Item = AddrRange>,
+    ) {
+        let _ = at;
+        mapped.for_each(|r| self.protect(r, access));
+    }
     /// Unmaps whatever is mapped in `at`.
     fn unmap(&self, at: AddrRange);
     /// Takes one reference on each range over from the caller and drops it once everything queued
@@ -121,6 +133,12 @@ pub trait AddressSpace: Send + Sync {
     fn flush(&self);
     /// Ready when all that was queued before the call has taken effect in every running context.
     fn poll_flushed(&self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Ready when this address space may run: a platform of which only so many can be in use at a
+    /// time lets others wait. Whoever runs a guest asks before it enters user code.
+    fn poll_active(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
+    }
     /// For the platform, to find its own type again.
     fn as_any(&self) -> &dyn Any;
 }
@@ -198,6 +216,11 @@ pub trait Mappable: Send + Sync {
     /// # Errors
     /// `EOPNOTSUPP` when the object cannot.
     fn punch_hole(&self, range: Range<u64>) -> Result<(), Errno>;
+    /// The object as plain data, if its contents are nowhere but in the memory file: for whoever
+    /// saves an address space. Others are saved as what they are made from.
+    fn save(&self) -> Option<crate::SavedObject> {
+        None
+    }
 }
 
 /// What `/proc/PID/maps` says of a file mapping; the open file description itself, usually.

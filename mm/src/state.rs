@@ -1,6 +1,7 @@
 //! What the manager's lock protects, and the transaction in which it is changed.
 
 use crate::config::{Layout, Limits};
+use crate::hot::Hot;
 use crate::pma::{Installed, Kind, Pma, Pmas};
 use crate::range_map::{Entry, Free, RangeMap};
 use crate::seam::{FileRange, MappedObject, OutOfMemory};
@@ -79,9 +80,12 @@ impl Counters {
 }
 
 pub(crate) struct State {
+    pub(crate) hot: Hot,
     pub(crate) vmas: RangeMap<Vma>,
     pub(crate) pmas: Pmas,
     pub(crate) installed: RangeMap<Installed>,
+    /// Vmas, roughly, in which private memory was mapped writable since the last fork.
+    pub(crate) writable: RangeMap<()>,
     pub(crate) counters: Counters,
     pub(crate) layout: Layout,
     pub(crate) limits: Limits,
@@ -98,6 +102,14 @@ impl State {
     /// Whether a private page with this pma may be written in place.
     pub(crate) fn is_own(&self, p: &Pma) -> bool {
         p.kind == Kind::Owned && p.epoch == self.epoch
+    }
+
+    /// Notes that private memory in `lo..hi`, a part of `vma`, is mapped writable.
+    pub(crate) fn note_writable(&mut self, lo: u64, hi: u64, vma: (u64, u64)) {
+        if self.writable.find(lo).is_none_or(|e| e.end < hi) {
+            let (start, end) = (vma.0.min(lo), vma.1.max(hi));
+            let _ = self.writable.set(Entry { start, end, value: () }, &Free);
+        }
     }
 
     pub(crate) fn vma(&self, at: u64) -> Option<&Entry<Vma>> {
@@ -189,6 +201,9 @@ impl Tx<'_> {
     /// Whether `lo..hi` can be cut out or changed without more vmas than allowed.
     pub(crate) fn room_to_split(&self, lo: u64, hi: u64) -> bool {
         let inside = |at: u64| self.st.vma(at).is_some_and(|e| e.start < at);
+        if self.st.vmas.len().saturating_add(2) <= self.mm.max_map_count {
+            return true;
+        }
         let more = usize::from(inside(lo)) + usize::from(inside(hi));
         self.st.vmas.len() + more <= self.mm.max_map_count
     }

@@ -2,6 +2,7 @@
 
 mod contract;
 mod memory;
+pub mod model;
 mod space;
 
 pub use contract::{check_address_space, check_memory_file};

@@ -1,8 +1,10 @@
 //! What `/proc/PID` shows of mappings: maps, smaps, statistics.
 
+mod chunk;
 mod info;
 mod stats;
 mod text;
 
+pub use chunk::{MapsChunk, MapsFile};
 pub use info::VmaInfo;
 pub use stats::MmStats;

@@ -1,9 +1,7 @@
 //! Random sequences of operations on several related address spaces, against a naive model.
 #![allow(missing_docs)]
 
-mod common;
-
-use common::*;
+use mm::testkit::model::{FILE_PAGES, Kind, Op, PAGES, World};
 use mm::{Advice, Tuning};
 use proptest::prelude::*;
 use syserr::Errno;
@@ -58,7 +56,7 @@ fn tuning() -> impl Strategy<Value = Tuning> {
 }
 
 fn capped(w: &World, op: &Op) -> bool {
-    matches!(op, Op::Fork) && w.procs.len() >= 4
+    matches!(op, Op::Fork) && w.count() >= 4
 }
 
 proptest! {
@@ -107,9 +105,9 @@ proptest! {
             }
             let mut last = false;
             for k in 0..200 {
-                w.memory.fail_in(Some(k));
+                w.memory().fail_in(Some(k));
                 let r = w.run(*who, op);
-                w.memory.fail_in(None);
+                w.memory().fail_in(None);
                 // Checking reads memory, which backs it: only what can be seen is compared.
                 w.check();
                 if r.is_ok() {

@@ -1,10 +1,8 @@
 //! Defects that other kernels have had, by name: each is a behaviour that must stay right.
 #![allow(missing_docs)]
 
-mod common;
-
 use arch::{Access, Addr, PAGE_SIZE, Permissions, UserMemory};
-use common::file;
+use mm::testkit::model::file;
 use mm::testkit::{Op, RecordingSpace, VecMemoryFile, check_address_space, check_memory_file};
 use mm::*;
 use std::sync::Arc;

@@ -183,6 +183,8 @@ impl AddressSpace for Nowhere {
 
     fn protect(&self, _: AddrRange, _: Access) {}
 
+    fn write_protect(&self, _: AddrRange, _: Access, _: &mut dyn Iterator<Item = AddrRange>) {}
+
     fn unmap(&self, _: AddrRange) {}
 
     fn retire(&self, ranges: Vec<FileRange>) {

@@ -1,6 +1,6 @@
 //! An object that is made of memory-file pages.
 
-use super::MappingSet;
+use super::{MappingSet, SavedObject};
 use crate::range_map::{Entry, Free, RangeMap, Value};
 use crate::seam::{
     FileRange, Mappable, MemoryFile, ObjectMapping, OutOfMemory, TranslateError, Translation,
@@ -119,6 +119,17 @@ impl MemoryObject {
     /// Who maps it.
     pub fn mappings(&self) -> &MappingSet {
         &self.mappings
+    }
+
+    /// Puts memory in a hole; its reference becomes the object's. Says whether it is a hole below
+    /// the largest size.
+    pub(super) fn put_extent(&self, at: u64, file: FileRange) -> bool {
+        let mut inner = self.inner.lock();
+        let end = at.checked_add(file.len()).filter(|e| *e <= MAX_SIZE);
+        let Some(end) = end.filter(|e| inner.pages.is_free(at, *e)) else { return false };
+        inner.resident += file.len();
+        let value = Extent { file: file.start };
+        inner.pages.insert(Entry { start: at, end, value }, &Free).is_ok()
     }
 
     /// Reads from `offset` until the destination is full or the object ends.
@@ -345,5 +356,11 @@ impl Mappable for MemoryObject {
     fn punch_hole(&self, range: Range<u64>) -> Result<(), Errno> {
         self.punch(range);
         Ok(())
+    }
+
+    fn save(&self) -> Option<SavedObject> {
+        let inner = self.inner.lock();
+        let extents = inner.pages.iter().map(|e| (e.start, e.file())).collect();
+        Some(SavedObject { size: inner.size, extents })
     }
 }

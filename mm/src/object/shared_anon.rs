@@ -1,6 +1,6 @@
 //! Shared anonymous memory.
 
-use super::MemoryObject;
+use super::{MemoryObject, SavedObject};
 use crate::mmap::own_object;
 use crate::seam::{
     Mappable, MappedObject, MappingIdentity, MemoryFile, ObjectMapping, TranslateError, Translation,
@@ -13,7 +13,7 @@ use syserr::Errno;
 
 /// What mmap(2) maps with `MAP_SHARED | MAP_ANONYMOUS`: shared with children, named as Linux
 /// names it.
-pub struct SharedAnon(MemoryObject);
+pub struct SharedAnon(pub(super) MemoryObject);
 
 impl SharedAnon {
     /// `size` bytes of zeroes.
@@ -23,7 +23,12 @@ impl SharedAnon {
 
     /// The same, ready to be mapped.
     pub fn mapped(memory: Arc<dyn MemoryFile>, size: u64) -> MappedObject {
-        own_object(Arc::new(SharedAnon::new(memory, size)))
+        SharedAnon::new(memory, size).into_mapped()
+    }
+
+    /// Ready to be mapped.
+    pub fn into_mapped(self) -> MappedObject {
+        own_object(Arc::new(self))
     }
 }
 
@@ -69,5 +74,9 @@ impl Mappable for SharedAnon {
 
     fn punch_hole(&self, range: Range<u64>) -> Result<(), Errno> {
         self.0.punch_hole(range)
+    }
+
+    fn save(&self) -> Option<SavedObject> {
+        self.0.save()
     }
 }

@@ -1,4 +1,4 @@
-//! Changes to a map.
+//! Changes that reach over several leaves, entry by entry.
 
 use super::share::exclusive;
 use super::{Child, Entry, FAN, LEAF, Node, Owner, RangeMap, Value};
@@ -9,8 +9,13 @@ type Halves<T, const N: usize> = Option<SmallVec<[T; N]>>;
 
 /// Inserts into a full or not full vector; returns the upper part if it had to be split.
 /// An append leaves the lower part full: growth in one direction fills nodes.
-fn insert_split<T, const N: usize>(v: &mut SmallVec<[T; N]>, at: usize, item: T) -> Halves<T, N> {
-    if v.len() < N {
+pub(super) fn insert_split<T, const N: usize>(
+    v: &mut SmallVec<[T; N]>,
+    most: usize,
+    at: usize,
+    item: T,
+) -> Halves<T, N> {
+    if v.len() < most {
         v.insert(at, item);
         return None;
     }
@@ -34,13 +39,13 @@ impl<V: Value> Child<V> {
         let upper = match exclusive(&mut self.node, owner)? {
             Node::Leaf(v) => {
                 let at = v.partition_point(|x| x.start < e.start);
-                insert_split(v, at, e).map(Node::Leaf)
+                insert_split(v, LEAF, at, e).map(Node::Leaf)
             }
             Node::Inner(v) => {
                 let at = v.partition_point(|c| c.first <= e.start).saturating_sub(1);
                 match v.get_mut(at) {
                     Some(c) => match c.insert(e, owner)? {
-                        Some(new) => insert_split(v, at + 1, new).map(Node::Inner),
+                        Some(new) => insert_split(v, FAN, at + 1, new).map(Node::Inner),
                         None => None,
                     },
                     None => Some(Node::Leaf(SmallVec::from_iter([e]))),
@@ -105,7 +110,7 @@ impl<V: Value> Child<V> {
 }
 
 /// Moves the entries of the child after `at` into it when both are small and not shared.
-fn join_siblings<V: Value>(v: &mut SmallVec<[Child<V>; FAN]>, at: usize) {
+pub(super) fn join_siblings<V: Value>(v: &mut SmallVec<[Child<V>; FAN]>, at: usize) {
     use alloc::sync::Arc;
     let Some([left, right]) = v.get_mut(at..at + 2).and_then(|s| <&mut [_; 2]>::try_from(s).ok())
     else {
@@ -130,10 +135,7 @@ impl<V: Value> RangeMap<V> {
             Some(root) => root.insert(e, owner)?,
         };
         if let Some(upper) = upper {
-            self.root = Some(match self.root.take() {
-                None => upper,
-                Some(lower) => Child::new(Node::Inner(SmallVec::from_iter([lower, upper]))),
-            });
+            self.grow(upper);
         }
         self.len += 1;
         Ok(())
@@ -147,31 +149,18 @@ impl<V: Value> RangeMap<V> {
         let Some(root) = &mut self.root else { return Ok(None) };
         let r = root.remove(start, owner)?;
         self.len -= usize::from(r.is_some());
-        if root.is_empty() {
-            self.root = None;
-        } else {
-            while let Some(Node::Inner(v)) = self.root.as_ref().map(|c| &*c.node)
-                && let [only] = v.as_slice()
-            {
-                self.root = Some(only.clone());
-            }
-        }
+        self.shrink();
         Ok(r)
     }
 
-    /// Inserts a range that overlaps no other, and merges it with its neighbours.
-    ///
-    /// # Errors
-    /// When a shared leaf cannot be copied; the map holds the same as before then.
-    pub(crate) fn insert(&mut self, e: Entry<V>, owner: &impl Owner<V>) -> Result<(), OutOfMemory> {
-        let left = self
-            .starting_before(e.start)
-            .filter(|l| l.end == e.start && l.value.merges(l.len(), &e.value))
-            .map(|l| l.start);
-        let right = self
-            .ending_after(e.start)
-            .filter(|r| r.start == e.end && e.value.merges(e.len(), &r.value))
-            .map(|r| (r.start, r.end));
+    /// [`RangeMap::insert`] with neighbours in other leaves.
+    pub(super) fn insert_anywhere(
+        &mut self,
+        e: Entry<V>,
+        owner: &impl Owner<V>,
+    ) -> Result<(), OutOfMemory> {
+        let left = self.starting_before(e.start).filter(|l| l.meets(&e)).map(|l| l.start);
+        let right = self.ending_after(e.start).filter(|r| e.meets(r)).map(|r| (r.start, r.end));
         match (left, right, &mut self.root) {
             (Some(l), Some((r, end)), Some(root)) => {
                 // Both leaves are made exclusive first: then neither step can fail.
@@ -203,11 +192,8 @@ impl<V: Value> RangeMap<V> {
         self.insert_one(upper, owner)
     }
 
-    /// Removes what lies in `lo..hi` and hands it over, clipped, in order.
-    ///
-    /// # Errors
-    /// When a shared leaf cannot be copied: never after [`RangeMap::unshare`] of the range.
-    pub(crate) fn remove(
+    /// [`RangeMap::remove`] over several leaves.
+    pub(super) fn remove_anywhere(
         &mut self,
         lo: u64,
         hi: u64,
@@ -244,11 +230,8 @@ impl<V: Value> RangeMap<V> {
         Ok(())
     }
 
-    /// Changes the values in `lo..hi`, splitting at its ends, and merges what became equal.
-    ///
-    /// # Errors
-    /// As [`RangeMap::remove`].
-    pub(crate) fn modify(
+    /// [`RangeMap::modify`] over several leaves.
+    pub(super) fn modify_anywhere(
         &mut self,
         lo: u64,
         hi: u64,
@@ -268,46 +251,12 @@ impl<V: Value> RangeMap<V> {
         self.merge_around(lo, hi, owner)
     }
 
-    /// Changes every value in one pass. Entries that become equal are not merged.
-    ///
-    /// # Errors
-    /// As [`RangeMap::remove`].
-    pub(crate) fn update_all(
-        &mut self,
-        owner: &impl Owner<V>,
-        f: &mut impl FnMut(&mut Entry<V>),
-    ) -> Result<(), OutOfMemory> {
-        fn walk<V: Value>(
-            c: &mut Child<V>,
-            owner: &impl Owner<V>,
-            f: &mut impl FnMut(&mut Entry<V>),
-        ) -> Result<(), OutOfMemory> {
-            match exclusive(&mut c.node, owner)? {
-                Node::Leaf(v) => v.iter_mut().for_each(&mut *f),
-                Node::Inner(v) => {
-                    for c in v {
-                        walk(c, owner, f)?;
-                    }
-                }
-            }
-            c.refresh();
-            Ok(())
-        }
-        match &mut self.root {
-            Some(root) => walk(root, owner, f),
-            None => Ok(()),
-        }
-    }
-
     /// Merges adjacent equal entries that meet inside or at the ends of `lo..hi`.
     fn merge_around(&mut self, lo: u64, hi: u64, owner: &impl Owner<V>) -> Result<(), OutOfMemory> {
         let mut at = lo;
         while let Some(r) = self.ending_after(at).filter(|e| e.start <= hi) {
             let (start, end) = (r.start, r.end);
-            let left = self
-                .starting_before(start)
-                .filter(|l| l.end == start && l.value.merges(l.len(), &r.value))
-                .map(|l| l.start);
+            let left = self.starting_before(start).filter(|l| l.meets(r)).map(|l| l.start);
             if let (Some(l), Some(root)) = (left, &mut self.root) {
                 root.update(start, owner, |_| ())?;
                 root.update(l, owner, |x| x.end = end)?;

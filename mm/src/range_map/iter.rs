@@ -32,7 +32,7 @@ impl<'a, V: Value> Iter<'a, V> {
                 }
                 Node::Inner(v) => {
                     let mut at = v.partition_point(|c| c.end <= lo);
-                    while self.only_marked && v.get(at).is_some_and(|c| !c.marked) {
+                    while self.only_marked && v.get(at).is_some_and(|c| c.marked == 0) {
                         at += 1;
                     }
                     let Some(next) = v.get(at) else { return };
@@ -68,7 +68,7 @@ impl<'a, V: Value> Iterator for Iter<'a, V> {
                     self.stack.pop();
                 }
                 Some(c) if c.first >= self.hi => self.stack.clear(),
-                Some(c) if self.only_marked && !c.marked => {}
+                Some(c) if self.only_marked && c.marked == 0 => {}
                 Some(c) => self.descend(c, 0),
             }
         }

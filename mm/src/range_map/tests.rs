@@ -69,6 +69,7 @@ enum Do {
     Insert(u64, u64, u8),
     Remove(u64, u64),
     Modify(u64, u64, u8),
+    Set(u64, u64, u8),
     Fork,
     DropFork,
 }
@@ -78,6 +79,7 @@ fn op() -> impl Strategy<Value = Do> {
         6 => (0..LINE, 1..9u64, 0..7u8).prop_map(|(a, l, v)| Do::Insert(a, l, v)),
         2 => (0..LINE, 1..40u64).prop_map(|(a, l)| Do::Remove(a, l)),
         2 => (0..LINE, 1..40u64, 0..7u8).prop_map(|(a, l, v)| Do::Modify(a, l, v)),
+        2 => (0..LINE, 1..20u64, 0..7u8).prop_map(|(a, l, v)| Do::Set(a, l, v)),
         1 => Just(Do::Fork),
         1 => Just(Do::DropFork),
     ]
@@ -105,6 +107,17 @@ fn apply(map: &mut RangeMap<V>, m: &mut Model, c: &Counter, op: &Do) {
             map.modify(lo, hi, c, |_, _, x| *x = V(v)).unwrap();
             m[lo as usize..hi as usize].iter_mut().flatten().for_each(|x| *x = V(v));
         }
+        Do::Set(a, l, v) => {
+            let (lo, hi) = clip(a, l);
+            let e = Entry { start: lo, end: hi, value: V(v) };
+            map.unshare(lo, hi, c).unwrap();
+            let mut old = Vec::new();
+            map.range(lo, hi).filter_map(|e| e.clip(lo, hi)).for_each(|e| old.push(e));
+            map.set(e, c).unwrap();
+            c.add(&old, -1);
+            c.add(&[e], 1);
+            m[lo as usize..hi as usize].fill(Some(V(v)));
+        }
         Do::Fork | Do::DropFork => {}
     }
 }
@@ -124,6 +137,10 @@ fn check(map: &RangeMap<V>, m: &Model) {
         assert_eq!(map.ending_after(at).copied(), want.iter().find(|e| e.end > at).copied());
         let before = want.iter().rev().find(|e| e.start < at).copied();
         assert_eq!(map.starting_before(at).copied(), before);
+        let (left, here, right) = map.around(at);
+        assert_eq!(left, want.iter().rev().find(|e| e.end <= at));
+        assert_eq!(here, map.find(at));
+        assert_eq!(right, want.iter().find(|e| e.start > at));
         let part: Vec<_> =
             want.iter().filter(|e| e.end > at && e.start < at + 50).copied().collect();
         assert_eq!(map.range(at, at + 50).copied().collect::<Vec<_>>(), part);

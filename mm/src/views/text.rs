@@ -1,7 +1,6 @@
 //! `/proc/PID/maps` and `/proc/PID/smaps` as text: proc_pid_maps(5), `fs/proc/task_mmu.c`.
 
 use super::VmaInfo;
-use crate::MemoryManager;
 use crate::vma::VmaFlags;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -141,16 +140,4 @@ fn major(dev: u64) -> u64 {
 
 fn minor(dev: u64) -> u64 {
     (dev & 0xff) | ((dev >> 12) & !0xff)
-}
-
-impl MemoryManager {
-    /// `/proc/PID/maps`.
-    pub fn maps_text(&self) -> Vec<u8> {
-        self.vmas(false).iter().flat_map(VmaInfo::maps_line).collect()
-    }
-
-    /// `/proc/PID/smaps`.
-    pub fn smaps_text(&self) -> Vec<u8> {
-        self.vmas(true).iter().flat_map(VmaInfo::smaps_block).collect()
-    }
 }

@@ -1,21 +1,33 @@
-//! A naive model of address spaces: one entry per page, nothing shared, nothing lazy.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses its part")]
+//! A naive model of address spaces: one entry per page, nothing shared, nothing lazy. The real
+//! thing must look like it after any sequence of operations.
 
+mod bytes;
+mod check;
+
+pub use bytes::check_operations;
+
+use super::{RecordingSpace, VecMemoryFile};
+use crate::{
+    Advice, FaultError, Limits, MapFlags, MappedObject, MappingIdentity, MemoryManager,
+    MemoryObject, MmConfig, MmapArgs, MremapArgs, MremapFlags, Tuning,
+};
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use arch::{Access, Addr, PAGE_SIZE, Permissions, UserMemory};
-use mm::testkit::{RecordingSpace, VecMemoryFile};
-use mm::*;
-use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::sync::Arc;
+use core::cell::Cell;
 use syserr::Errno;
 
-pub const BASE: u64 = 0x10_0000_0000;
+/// Where the pages of the model begin.
+pub(super) const BASE: u64 = 0x10_0000_0000;
+/// Pages of address space that operations reach.
 pub const PAGES: u64 = 48;
+/// Pages of the file.
 pub const FILE_PAGES: u64 = 16;
-pub const LIMITS: Limits = Limits::DEFAULT;
+const LIMITS: Limits = Limits::DEFAULT;
 
-pub fn addr(page: u64) -> Addr {
+fn addr(page: u64) -> Addr {
     Addr(BASE + page * PAGE_SIZE)
 }
 
@@ -35,6 +47,7 @@ impl MappingIdentity for Name {
     }
 }
 
+/// A file of `pages` pages, and how to map it.
 pub fn file(memory: &Arc<VecMemoryFile>, pages: u64) -> (Arc<MemoryObject>, MappedObject) {
     let o = Arc::new(MemoryObject::new(memory.clone(), pages * PAGE_SIZE));
     (o.clone(), MappedObject { object: o, identity: Arc::new(Name) })
@@ -57,46 +70,68 @@ struct Page {
     guard: bool,
 }
 
-pub struct Proc {
-    pub mm: Arc<MemoryManager>,
-    pub space: Arc<RecordingSpace>,
+struct Proc {
+    mm: Arc<MemoryManager>,
+    space: Arc<RecordingSpace>,
     pages: BTreeMap<u64, Page>,
 }
 
+/// What is mapped.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
+    /// Private memory.
     Anon,
+    /// Memory that children share.
     SharedAnon,
+    /// The file, privately.
     FilePrivate,
+    /// The file itself.
     FileShared,
 }
 
+/// An operation by one address space. Places and lengths are in pages, permissions are bits of
+/// [`Access`].
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are places, lengths, permissions and values")]
 pub enum Op {
+    /// Maps at a fixed place.
     Mmap { at: u64, len: u64, perms: u8, kind: Kind, offset: u64 },
+    /// Unmaps.
     Munmap { at: u64, len: u64 },
+    /// Changes permissions.
     Mprotect { at: u64, len: u64, perms: u8 },
+    /// Moves to a fixed place.
     Move { at: u64, len: u64, to: u64 },
+    /// `DontNeed`, `GuardInstall`, `GuardRemove`, `DontFork` or `WipeOnFork`.
     Advise { at: u64, len: u64, advice: Advice },
+    /// The kernel writes the first word of a page.
     Write { at: u64, value: u64 },
+    /// The guest touches a page.
     Fault { at: u64, write: bool },
+    /// One more address space, a child.
     Fork,
+    /// One address space fewer, unless it is the last.
     Exit,
+    /// Cuts the file, or makes it longer.
     Truncate { pages: u64 },
+    /// Somebody writes the first word of a page of the file.
     FileWrite { page: u64, value: u64 },
+    /// Maps in advance.
     Premap,
 }
 
+/// Address spaces over one memory, and what they must look like.
 pub struct World {
-    pub memory: Arc<VecMemoryFile>,
-    pub procs: Vec<Proc>,
-    pub file: Option<Arc<MemoryObject>>,
+    memory: Arc<VecMemoryFile>,
+    procs: Vec<Proc>,
+    file: Option<Arc<MemoryObject>>,
     mapped: Option<MappedObject>,
     file_values: BTreeMap<u64, u64>,
     file_pages: u64,
 }
 
 impl World {
+    /// One empty address space.
     pub fn new(tuning: Tuning) -> World {
         let memory = VecMemoryFile::new(64 << 20);
         let space = RecordingSpace::new(memory.clone());
@@ -105,7 +140,7 @@ impl World {
         let (f, mapped) = file(&memory, FILE_PAGES);
         World {
             memory,
-            procs: vec![Proc { mm, space, pages: BTreeMap::new() }],
+            procs: alloc::vec![Proc { mm, space, pages: BTreeMap::new() }],
             file: Some(f),
             mapped: Some(mapped),
             file_values: BTreeMap::new(),
@@ -113,7 +148,23 @@ impl World {
         }
     }
 
+    /// The memory, to let it fail.
+    pub fn memory(&self) -> &Arc<VecMemoryFile> {
+        &self.memory
+    }
+
+    /// How many address spaces there are.
+    pub fn count(&self) -> usize {
+        self.procs.len()
+    }
+
     /// Runs an operation on the real thing; the model follows when it succeeded.
+    ///
+    /// # Errors
+    /// For lack of memory: everything is as it was then.
+    ///
+    /// # Panics
+    /// When the manager answers what it must not.
     pub fn run(&mut self, who: usize, op: &Op) -> Result<(), Errno> {
         let who = who % self.procs.len();
         let p = &mut self.procs[who];
@@ -322,93 +373,10 @@ impl World {
         }
     }
 
+    /// Whether a range has unmapped pages.
     pub fn has_holes(&self, who: usize, at: u64, len: u64) -> bool {
         let pages = &self.procs[who % self.procs.len()].pages;
         (at..at + len).any(|i| !pages.contains_key(&i))
-    }
-
-    fn value(&self, c: &Content) -> u64 {
-        match c {
-            Content::Anon(v) => *v,
-            Content::SharedAnon(v) => v.get(),
-            Content::FilePrivate(_, Some(v)) => *v,
-            Content::FilePrivate(i, None) | Content::FileShared(i) => {
-                self.file_values.get(i).copied().unwrap_or(0)
-            }
-        }
-    }
-
-    /// Everything that can be seen agrees with the model.
-    pub fn check(&self) {
-        for p in &self.procs {
-            self.check_tables(p);
-            for at in 0..PAGES {
-                let mut b = [0; 8];
-                let got = p.mm.copy_in(addr(at), &mut b, Permissions::Obey).map_err(|e| e.errno);
-                let page = p.pages.get(&at).filter(|page| {
-                    !page.guard && !page.perms.is_empty() && in_file(&page.content, self.file_pages)
-                });
-                match page {
-                    None => assert_eq!(got, Err(Errno::EFAULT), "page {at}"),
-                    Some(page) => {
-                        assert_eq!(got, Ok(()), "page {at}");
-                        assert_eq!(u64::from_ne_bytes(b), self.value(&page.content), "page {at}");
-                    }
-                }
-            }
-            self.check_shape(p);
-            let (mut s, r) = (p.mm.stats(), p.mm.recount());
-            (s.peak_size, s.peak_rss) = (0, 0);
-            assert_eq!(s, r);
-        }
-    }
-
-    /// What the page tables hold is no more than what may be accessed, and shows the right bytes.
-    fn check_tables(&self, p: &Proc) {
-        for (at, offset, access) in p.space.pages() {
-            let i = (at.0 - BASE) / PAGE_SIZE;
-            if access.is_empty() {
-                continue;
-            }
-            let page = p.pages.get(&i).unwrap_or_else(|| panic!("page {i} is mapped"));
-            assert!(page.perms.effective().contains(access), "page {i}: {access:?}");
-            assert!(!page.guard, "page {i} is a guard");
-            let mut b = [0; 8];
-            self.memory.read(offset, &mut b);
-            assert_eq!(u64::from_ne_bytes(b), self.value(&page.content), "page {i} in the tables");
-            let private = matches!(page.content, Content::Anon(_) | Content::FilePrivate(..));
-            if private && access.contains(Access::WRITE) {
-                assert_eq!(self.memory.ref_count(offset), 1, "page {i} is writable and shared");
-            }
-        }
-    }
-
-    /// The vmas cover exactly the model's pages, with their permissions.
-    fn check_shape(&self, p: &Proc) {
-        let mut seen = BTreeMap::new();
-        let mut last = None;
-        for v in p.mm.vmas(false) {
-            assert!(last.is_none_or(|e| e <= v.range.start));
-            last = Some(v.range.end);
-            for a in (v.range.start.0..v.range.end.0).step_by(PAGE_SIZE as usize) {
-                seen.insert((a - BASE) / PAGE_SIZE, v.perms);
-            }
-        }
-        let want: BTreeMap<_, _> = p.pages.iter().map(|(i, page)| (*i, page.perms)).collect();
-        assert_eq!(seen, want);
-    }
-
-    /// Lets everybody go; nothing may be left.
-    pub fn finish(mut self) {
-        for p in self.procs.drain(..) {
-            p.mm.dec_users();
-            assert_eq!(p.mm.map_count(), 0);
-        }
-        let file = self.file.take().unwrap();
-        assert!(file.mappings().is_empty(), "a mapping was never taken back");
-        self.mapped = None;
-        drop(file);
-        assert_eq!(self.memory.live_pages(), 0, "live pages at the end");
     }
 }
 
