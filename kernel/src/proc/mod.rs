@@ -2,6 +2,7 @@
 
 mod limits;
 mod mounts;
+mod pieces;
 mod stat;
 mod status;
 mod system;
@@ -10,14 +11,11 @@ mod write;
 use crate::{Kernel, Task, ThreadGroup};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use arch::{AddrRange, Permissions, UserMemory};
+use arch::UserMemory;
 use syserr::Errno;
-use vfs::proc::{ProcSource, SystemFile, TaskFile};
+use vfs::proc::{Piece, ProcSource, SystemFile, TaskFile};
 use vfs::tty::Ptys;
 use vfs::{Creds, FdTable, FsContext, cap};
-
-/// The most bytes of arguments or environment that are shown at once.
-const STRINGS_MAX: u64 = 8 << 20;
 
 /// Tells `/proc` about a kernel, which it does not keep alive.
 pub struct KernelProc {
@@ -41,17 +39,6 @@ impl KernelProc {
     fn task(&self, tid: i32) -> Result<Arc<Task>, Errno> {
         self.kernel()?.task(tid).ok_or(Errno::ESRCH)
     }
-}
-
-/// The bytes of a range of a task's memory, as far as they can be read.
-fn memory_text(task: &Task, range: AddrRange) -> Vec<u8> {
-    let Some(mm) = task.mm() else { return Vec::new() };
-    let len = range.len().min(STRINGS_MAX) as usize;
-    let mut out = alloc::vec![0; len];
-    if let Err(p) = mm.copy_in(range.start, &mut out, Permissions::Ignore) {
-        out.truncate(p.done);
-    }
-    out
 }
 
 /// A line of one value.
@@ -113,13 +100,13 @@ impl ProcSource for KernelProc {
     fn task_text(&self, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno> {
         let task = self.task(tid)?;
         let meta = || task.mm().map(|mm| mm.meta()).unwrap_or_default();
-        let maps =
-            |f: fn(&mm::MemoryManager) -> Vec<u8>| task.mm().map(|mm| f(&mm)).unwrap_or_default();
         Ok(match file {
             TaskFile::Auxv => meta().auxv,
             TaskFile::Cgroup => b"0::/\n".to_vec(),
-            TaskFile::Cmdline => memory_text(&task, meta().argv),
-            TaskFile::Environ => memory_text(&task, meta().envv),
+            // Made piece by piece.
+            TaskFile::Cmdline | TaskFile::Environ | TaskFile::Maps | TaskFile::Smaps => {
+                pieces::all(&task, file)
+            }
             TaskFile::Comm => {
                 let mut name = task.comm().as_bytes().to_vec();
                 name.push(b'\n');
@@ -134,8 +121,6 @@ impl ProcSource for KernelProc {
                 .to_vec(),
             TaskFile::Limits => limits::text(&task),
             TaskFile::Loginuid | TaskFile::Sessionid => b"4294967295".to_vec(),
-            TaskFile::Maps => maps(mm::MemoryManager::maps_text),
-            TaskFile::Smaps => maps(mm::MemoryManager::smaps_text),
             TaskFile::SmapsRollup => status::rollup(&task),
             TaskFile::NumaMaps | TaskFile::Timers => Vec::new(),
             TaskFile::Mounts => mounts::mounts(&*self.kernel()?, &task),
@@ -165,6 +150,13 @@ impl ProcSource for KernelProc {
             TaskFile::TimerslackNs => line(task.policy.lock().timer_slack),
             TaskFile::Wchan => b"0".to_vec(),
         })
+    }
+
+    fn task_piece(&self, tid: i32, file: TaskFile, from: u64) -> Result<Piece, Errno> {
+        match pieces::piece(&*self.task(tid)?, file, from) {
+            Some(piece) => Ok(piece),
+            None => Ok(Piece { text: self.task_text(tid, file)?, next: None }),
+        }
     }
 
     fn task_write(&self, tid: i32, file: TaskFile, text: &[u8]) -> Result<(), Errno> {

@@ -5,6 +5,7 @@ use crate::{Kernel, Resource, Task};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use arch::Addr;
 
 /// `1,3-5` of a set of processors.
 fn list(mask: u64) -> String {
@@ -140,14 +141,24 @@ fn signals(task: &Task, out: &mut String) {
 /// Sums of `smaps`.
 pub(super) fn rollup(task: &Task) -> Vec<u8> {
     let Some(mm) = task.mm() else { return Vec::new() };
-    let vmas = mm.vmas(true);
-    let (Some(first), Some(last)) = (vmas.first(), vmas.last()) else { return Vec::new() };
-    let sum = |f: fn(&mm::VmaInfo) -> u64| vmas.iter().map(f).sum::<u64>() / 1024;
-    let (rss, pss) = (sum(|v| v.resident), sum(|v| v.proportional));
-    let (shared, anonymous) = (sum(|v| v.shared), sum(|v| v.anonymous));
+    let (mut first, mut end) = (None, Addr::NULL);
+    let (mut rss, mut pss, mut shared, mut anonymous) = (0, 0, 0, 0);
+    loop {
+        let vmas = mm.vmas_from(end, 64, true);
+        let Some(last) = vmas.last() else { break };
+        end = last.range.end;
+        for v in &vmas {
+            first.get_or_insert(v.range.start);
+            rss += v.resident / 1024;
+            pss += v.proportional / 1024;
+            shared += v.shared / 1024;
+            anonymous += v.anonymous / 1024;
+        }
+    }
+    let Some(first) = first else { return Vec::new() };
     let mut out = format!(
         "{:08x}-{:08x} ---p 00000000 00:00 0                                  [rollup]\n",
-        first.range.start.0, last.range.end.0
+        first.0, end.0
     );
     let lines = [
         ("Rss", rss),

@@ -3,6 +3,7 @@
 use super::{Attention, TaskCx};
 use crate::{Args, ClockId, Entry, ExitStatus, Outcome, Trap};
 use core::future::poll_fn;
+use core::task::Poll;
 use sync::atomic::Ordering::{Relaxed, SeqCst};
 use syserr::{Errno, RestartAction};
 
@@ -37,11 +38,20 @@ async fn cycle(cx: &mut TaskCx) -> ExitStatus {
 }
 
 async fn switch(cx: &mut TaskCx) -> Trap {
-    let TaskCx { image, context, .. } = cx;
+    let TaskCx { image, context, task, .. } = cx;
     let (arch, mm) = image.parts();
     let Some(mm) = mm else { return Trap::Dead };
     let space = mm.address_space();
-    poll_fn(|c| context.poll_switch(c, space, arch)).await
+    poll_fn(|c| {
+        if space.poll_active(c).is_pending() {
+            // Waiting for its turn, the task can still be called.
+            task.park(c.waker());
+            let called = !task.attention().is_empty();
+            return if called { Poll::Ready(Trap::Interrupted) } else { Poll::Pending };
+        }
+        context.poll_switch(c, space, arch)
+    })
+    .await
 }
 
 async fn syscall(cx: &mut TaskCx) {

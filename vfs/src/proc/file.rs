@@ -1,6 +1,7 @@
-//! Files of `/proc`: text made when it is read from its start, and a task's memory.
+//! Files of `/proc`: text made when it is read, piece by piece, and a task's memory.
 
 use super::node::{Content, Node, What};
+use super::source::Piece;
 use super::table::{Fixed, PerTask};
 use crate::{FileOps, OpenFlags, PathCx, Stat, Whence};
 use alloc::format;
@@ -35,23 +36,34 @@ pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>,
         }
         _ => return Err(Errno::EINVAL),
     };
-    Ok(Arc::new(Text { node, content, made: Mutex::new(Vec::new()) }))
+    Ok(Arc::new(Text { node, content, made: Mutex::new(Made::NOTHING) }))
 }
 
 struct Text {
     node: Arc<Node>,
     content: Content,
-    /// What the last read from the start saw, for reads that go on.
-    made: Mutex<Vec<u8>>,
+    made: Mutex<Made>,
+}
+
+/// The piece of the text that was read last, for reads that go on.
+struct Made {
+    /// Where in the text the piece begins.
+    offset: u64,
+    piece: Piece,
+}
+
+impl Made {
+    /// Nothing was made; the first piece is next.
+    const NOTHING: Made = Made { offset: 0, piece: Piece { text: Vec::new(), next: Some(0) } };
 }
 
 impl Text {
-    fn make(&self) -> Result<Vec<u8>, Errno> {
+    fn make(&self, from: u64) -> Result<Piece, Errno> {
         let source = &self.node.source;
-        match self.content {
-            Content::System(f) => Ok(source.system_text(f)),
-            Content::Task(tid, f) => source.task_text(tid, f),
-            Content::Static(text) => Ok(text.as_bytes().to_vec()),
+        let text = match self.content {
+            Content::System(f) => source.system_text(f),
+            Content::Task(tid, f) => return source.task_piece(tid, f, from),
+            Content::Static(text) => text.as_bytes().to_vec(),
             Content::Info(tid, fd) => {
                 let files = source.descriptors(tid).ok_or(Errno::ENOENT)?;
                 let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
@@ -66,26 +78,51 @@ impl Text {
                 );
                 let mut out = head.into_bytes();
                 file.ops().fdinfo(&mut out);
-                Ok(out)
+                out
             }
+        };
+        Ok(Piece { text, next: None })
+    }
+
+    /// At most `most` bytes at `offset`; none at the end. Reads before the piece that is there
+    /// begin anew.
+    fn text_at(&self, offset: u64, most: usize) -> Result<Vec<u8>, Errno> {
+        let mut made = self.made.lock();
+        if offset == 0 || offset < made.offset {
+            *made = Made::NOTHING;
+        }
+        loop {
+            let from = usize::try_from(offset - made.offset).unwrap_or(usize::MAX);
+            let rest = made.piece.text.get(from..).unwrap_or_default();
+            if !rest.is_empty() {
+                // Only what is wanted is copied: long texts are read in many small pieces.
+                return Ok(rest.get(..most.min(rest.len())).unwrap_or_default().to_vec());
+            }
+            let Some(next) = made.piece.next else { return Ok(Vec::new()) };
+            let piece = self.make(next)?;
+            *made = Made { offset: made.offset + made.piece.text.len() as u64, piece };
         }
     }
 }
 
 impl FileOps for Text {
     fn read_at(&self, dst: &mut dyn IoDst, offset: u64) -> Result<usize, Errno> {
-        let fresh = if offset == 0 { Some(self.make()?) } else { None };
-        let mut made = self.made.lock();
-        if let Some(text) = fresh {
-            *made = text;
+        let mut done = 0;
+        while dst.remaining() > 0 {
+            let wanted = usize::try_from(dst.remaining()).unwrap_or(usize::MAX);
+            let text = self.text_at(offset + done as u64, wanted)?;
+            if text.is_empty() {
+                break;
+            }
+            // Not under the lock: the reader's memory may be the task's whose text this is.
+            match dst.put(&text) {
+                Ok(n) if n == text.len() => done += n,
+                Ok(n) => return Ok(done + n),
+                Err(_) if done > 0 => break,
+                Err(e) => return Err(e),
+            }
         }
-        let from = usize::try_from(offset).unwrap_or(usize::MAX);
-        let rest = made.get(from..).unwrap_or_default();
-        // Only what is wanted is copied: long texts are read in many small pieces.
-        let wanted = usize::try_from(dst.remaining()).unwrap_or(usize::MAX).min(rest.len());
-        let piece = rest.get(..wanted).unwrap_or_default().to_vec();
-        drop(made);
-        if piece.is_empty() { Ok(0) } else { dst.put(&piece) }
+        Ok(done)
     }
 
     fn write_at(&self, src: &mut dyn IoSrc, _: u64) -> Result<usize, Errno> {

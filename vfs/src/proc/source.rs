@@ -85,6 +85,15 @@ pub enum SystemFile {
     Fixed(&'static str),
 }
 
+/// A piece of a file's text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    /// The text.
+    pub text: Vec<u8>,
+    /// What to ask for to go on; `None` at the end.
+    pub next: Option<u64>,
+}
+
 /// Processes and figures of one kernel. A task that is gone gives `ESRCH` and `None`.
 pub trait ProcSource: Send + Sync {
     /// IDs of all processes, in order.
@@ -102,6 +111,16 @@ pub trait ProcSource: Send + Sync {
     /// # Errors
     /// `ESRCH`; `EACCES`.
     fn task_text(&self, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno>;
+    /// A piece of the text about a task: what begins at `from`, which is 0 or what the piece
+    /// before said. Files that a task can make long are made piece by piece, so that whoever has
+    /// them open keeps little.
+    ///
+    /// # Errors
+    /// As [`ProcSource::task_text`].
+    fn task_piece(&self, tid: i32, file: TaskFile, from: u64) -> Result<Piece, Errno> {
+        let _ = from;
+        Ok(Piece { text: self.task_text(tid, file)?, next: None })
+    }
     /// Somebody wrote to a file about a task.
     ///
     /// # Errors
