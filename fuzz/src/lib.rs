@@ -1,11 +1,13 @@
 //! What the fuzz targets check: functions of bytes that panic when something is wrong.
 
 mod elf;
+mod mm_ops;
 mod script;
 mod sigreturn;
 mod stack;
 
 pub use elf::elf;
+pub use mm_ops::mm_ops;
 pub use script::script;
 pub use sigreturn::sigreturn;
 pub use stack::stack;
@@ -30,6 +32,11 @@ mod tests {
     #[test]
     fn elf() {
         corpus("elf", super::elf);
+    }
+
+    #[test]
+    fn mm_ops() {
+        corpus("mm_ops", super::mm_ops);
     }
 
     #[test]
