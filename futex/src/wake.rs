@@ -33,15 +33,16 @@ impl WakeOp {
         WakeOp { op: v >> 28 & 7, cmp: v >> 24 & 15, arg, cmp_arg: sign_extend_12(v & 0xfff) }
     }
 
-    fn apply(&self, old: u32) -> Result<u32, Errno> {
-        match self.op {
-            0 => Ok(self.arg),
-            1 => Ok(old.wrapping_add(self.arg)),
-            2 => Ok(old | self.arg),
-            3 => Ok(old & !self.arg),
-            4 => Ok(old ^ self.arg),
-            _ => Err(Errno::ENOSYS),
-        }
+    /// What the word becomes; `None` for an unknown operation.
+    fn apply(&self, old: u32) -> Option<u32> {
+        Some(match self.op {
+            0 => self.arg,
+            1 => old.wrapping_add(self.arg),
+            2 => old | self.arg,
+            3 => old & !self.arg,
+            4 => old ^ self.arg,
+            _ => return None,
+        })
     }
 
     fn compare(&self, old: u32) -> Result<bool, Errno> {
@@ -67,9 +68,11 @@ enum NotDone {
 
 fn atomic_op<T: Target>(target: &T, addr: Addr, op: &WakeOp) -> Result<bool, NotDone> {
     let fault = |_: Fault| NotDone::Fault;
+    // An unknown operation touches nothing; an unknown comparison is found after the change.
+    op.apply(0).ok_or(NotDone::Errno(Errno::ENOSYS))?;
     let mut old = target.load_nofault(addr).map_err(fault)?;
     for _ in 0..MAX_LOOPS {
-        let new = op.apply(old).map_err(NotDone::Errno)?;
+        let new = op.apply(old).ok_or(NotDone::Errno(Errno::ENOSYS))?;
         let seen = target.compare_exchange_nofault(addr, old, new).map_err(fault)?;
         if seen == old {
             return op.compare(old).map_err(NotDone::Errno);

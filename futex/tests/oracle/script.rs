@@ -1,6 +1,8 @@
-//! What both sides run: calls by numbered threads on numbered words.
+//! What both sides run: calls by numbered threads on words called `a`, `b`, `c`; and how that is
+//! written down.
 
-use futex::abi::{OWNER_DIED, WAITERS, cmd};
+use futex::abi::{OWNER_DIED, PRIVATE_FLAG, WAITERS, cmd};
+use std::fmt::{Display, Formatter, Result as Written};
 
 pub(crate) const THREADS: usize = 5;
 pub(crate) const WORDS: usize = 3;
@@ -13,145 +15,176 @@ pub(crate) type Place = u32;
 pub(crate) const UNMAPPED: Place = 15 << 4;
 pub(crate) const KERNEL: Place = 14 << 4;
 
-#[derive(Clone, Copy, Debug)]
+/// Place, value and futex2 flags of one `struct futex_waitv`.
+pub(crate) type Entry = (Place, u64, u32);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Num(u32),
     /// A thread's id and some flags.
     Tid(usize, u32),
 }
 
-#[derive(Clone, Debug)]
+/// A call's timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Never,
+    Past,
+    Far,
+    /// Not a time.
+    Bad,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Futex { op: u32, a: Place, val: u32, val2: i32, b: Place, val3: u32 },
+    Wake2 { a: Place, mask: u64, n: i32, flags: u32 },
+    Wait2 { a: Place, val: u64, mask: u64, flags: u32 },
+    Waitv { entries: Vec<Entry> },
+    Requeue2 { a: Entry, b: Entry, n: i32, m: i32 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
+    /// A word gets a value.
     Set(usize, Value),
-    Futex { who: usize, op: u32, a: Place, val: u32, val2: i32, b: Place, val3: u32 },
-    Wake2 { who: usize, a: Place, mask: u64, n: i32, flags: u32 },
-    Wait2 { who: usize, a: Place, val: u64, mask: u64, flags: u32 },
-    Waitv { who: usize, entries: Vec<(Place, u64, u32)> },
-    Requeue2 { who: usize, a: (Place, u64, u32), b: (Place, u64, u32), n: i32, m: i32 },
+    /// A thread makes a call.
+    Call { who: usize, call: Call, limit: Limit },
+    /// A signal with a handler comes in where a thread sleeps.
+    Interrupt { who: usize, sa_restart: bool },
+    /// A thread ends, with all words in its robust list, as PI futexes or plain ones.
+    Exit { who: usize, pi: bool },
 }
 
 pub(crate) fn place(word: usize) -> Place {
     (word as u32) << 4
 }
 
-pub(crate) fn wait(who: usize, word: usize) -> Act {
-    call(who, cmd::WAIT, place(word), 0)
-}
+/// The operations of futex(2) by name.
+pub(crate) const NAMES: &[(&str, u32)] = &[
+    ("wait", cmd::WAIT),
+    ("wake", cmd::WAKE),
+    ("requeue", cmd::REQUEUE),
+    ("cmp_requeue", cmd::CMP_REQUEUE),
+    ("wake_op", cmd::WAKE_OP),
+    ("lock_pi", cmd::LOCK_PI),
+    ("unlock_pi", cmd::UNLOCK_PI),
+    ("trylock_pi", cmd::TRYLOCK_PI),
+    ("wait_bitset", cmd::WAIT_BITSET),
+    ("wake_bitset", cmd::WAKE_BITSET),
+    ("wait_requeue_pi", cmd::WAIT_REQUEUE_PI),
+    ("cmp_requeue_pi", cmd::CMP_REQUEUE_PI),
+    ("lock_pi2", cmd::LOCK_PI2),
+];
 
-pub(crate) fn wake(who: usize, word: usize, n: i32) -> Act {
-    call(who, cmd::WAKE, place(word), n as u32)
-}
+struct At(Place);
 
-pub(crate) fn call(who: usize, op: u32, a: Place, val: u32) -> Act {
-    Act::Futex { who, op: op | 128, a, val, val2: 0, b: 0, val3: 0 }
-}
-
-pub(crate) fn call2(who: usize, op: u32, (a, b): (usize, usize), n: (i32, i32), val3: u32) -> Act {
-    let (a, b) = (place(a), place(b));
-    Act::Futex { who, op: op | 128, a, val: n.0 as u32, val2: n.1, b, val3 }
-}
-
-pub(crate) fn wake_op(op: u32, shift: u32, arg: u32, cmp: u32, cmp_arg: u32) -> u32 {
-    shift << 31 | op << 28 | cmp << 24 | (arg & 0xfff) << 12 | cmp_arg & 0xfff
-}
-
-/// A small generator, so that both sides make the same script from a number.
-pub(crate) struct Rng(u64);
-
-impl Rng {
-    pub(crate) fn new(seed: u64) -> Rng {
-        Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % n
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize]
+impl Display for At {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        match self.0 & !15 {
+            UNMAPPED => f.write_str("unmapped")?,
+            KERNEL => f.write_str("kernel")?,
+            word => write!(f, "{}", (b'a' + (word >> 4) as u8) as char)?,
+        }
+        match self.0 & 15 {
+            0 => Ok(()),
+            offset => write!(f, "+{offset}"),
+        }
     }
 }
 
-pub(crate) fn random(seed: u64) -> Vec<Act> {
-    let mut r = Rng::new(seed);
-    let pi = seed % 2 == 1;
-    (0..24).map(|_| if pi { random_pi(&mut r) } else { random_plain(&mut r) }).collect()
-}
-
-fn random_plain(r: &mut Rng) -> Act {
-    let who = r.below(THREADS as u64) as usize;
-    let (a, b) = (r.below(WORDS as u64) as usize, r.below(WORDS as u64) as usize);
-    let op = r.pick(&[
-        cmd::WAIT,
-        cmd::WAIT,
-        cmd::WAIT_BITSET,
-        cmd::WAIT_BITSET,
-        cmd::WAKE,
-        cmd::WAKE_BITSET,
-        cmd::REQUEUE,
-        cmd::CMP_REQUEUE,
-        cmd::WAKE_OP,
-        100,
-        101,
-    ]);
-    let (n, m) = (r.pick(&[-1, 0, 1, 1, 2, 9]), r.pick(&[-1, 0, 1, 2, i32::MAX]));
-    let bits = r.pick(&[0, 1, 2, 3, !0]);
-    match op {
-        100 => Act::Set(a, Value::Num(r.pick(&[0, 0, 0, 1, 5, 0xffff_fffe]))),
-        101 => {
-            let entries = (0..1 + r.below(3)).map(|i| ((place(a) + 16 * i as u32) % 48, 0, 0x82));
-            Act::Waitv { who, entries: entries.collect() }
-        }
-        cmd::WAIT => wait(who, a),
-        cmd::WAIT_BITSET => {
-            Act::Futex { who, op: op | 128, a: place(a), val: 0, val2: 0, b: 0, val3: bits }
-        }
-        cmd::WAKE_OP => {
-            let arg = r.pick(&[0, 1, 5, 31, 40, 0xfff, 0x800]);
-            let cmp_arg = r.pick(&[0, 1, 5, 0xffe, 0x800]);
-            let (op, cmp) = (r.below(6) as u32, r.below(7) as u32);
-            let val3 = wake_op(op, r.below(2) as u32, arg, cmp, cmp_arg);
-            call2(who, cmd::WAKE_OP, (a, b), (n, m), val3)
-        }
-        cmd::CMP_REQUEUE => call2(who, op, (a, b), (n, m), r.pick(&[0, 0, 0, 1])),
-        _ => call2(who, op, (a, b), (n, m), bits),
+impl Display for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        let flags = match self {
+            Value::Num(n) => return write!(f, "{n:#x}"),
+            Value::Tid(t, flags) => {
+                write!(f, "t{t}")?;
+                flags
+            }
+        };
+        f.write_str(if flags & WAITERS != 0 { "+waiters" } else { "" })?;
+        f.write_str(if flags & OWNER_DIED != 0 { "+died" } else { "" })
     }
 }
 
-fn random_pi(r: &mut Rng) -> Act {
-    let who = r.below(THREADS as u64) as usize;
-    let (a, b) = (r.below(WORDS as u64) as usize, r.below(WORDS as u64) as usize);
-    let op = r.pick(&[
-        cmd::LOCK_PI,
-        cmd::LOCK_PI,
-        cmd::LOCK_PI2,
-        cmd::TRYLOCK_PI,
-        cmd::UNLOCK_PI,
-        cmd::UNLOCK_PI,
-        cmd::UNLOCK_PI,
-        cmd::WAIT_REQUEUE_PI,
-        cmd::CMP_REQUEUE_PI,
-        cmd::CMP_REQUEUE_PI,
-        cmd::WAIT,
-        cmd::WAKE,
-        cmd::CMP_REQUEUE,
-        100,
-    ]);
-    match op {
-        100 if r.below(3) > 0 => Act::Set(a, Value::Num(0)),
-        100 => {
-            let flags = r.pick(&[0, WAITERS, OWNER_DIED, OWNER_DIED | WAITERS]);
-            let v =
-                r.pick(&[Value::Num(flags), Value::Tid(who, flags), Value::Num(NOBODY | flags)]);
-            Act::Set(a, v)
+struct Listed(Entry);
+
+impl Display for Listed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        write!(f, "{}:{:#x}:{:#x}", At(self.0.0), self.0.1, self.0.2)
+    }
+}
+
+impl Display for Call {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        match self {
+            Call::Futex { op, a, val, val2, b, val3 } => {
+                match NAMES.iter().find(|n| n.1 == op & !PRIVATE_FLAG) {
+                    Some(n) if op & PRIVATE_FLAG != 0 => f.write_str(n.0)?,
+                    Some(n) => write!(f, "{}/shared", n.0)?,
+                    None => write!(f, "op:{op:#x}")?,
+                }
+                write!(f, " {}", At(*a))?;
+                if *b != 0 {
+                    write!(f, " b={}", At(*b))?;
+                }
+                for (name, v) in [("val", *val as i32), ("val2", *val2)] {
+                    if v != 0 {
+                        write!(f, " {name}={v}")?;
+                    }
+                }
+                if *val3 != 0 {
+                    write!(f, " val3={val3:#x}")?;
+                }
+                Ok(())
+            }
+            Call::Wake2 { a, mask, n, flags } => {
+                write!(f, "futex_wake {} mask={mask:#x} n={n} flags={flags:#x}", At(*a))
+            }
+            Call::Wait2 { a, val, mask, flags } => {
+                write!(f, "futex_wait {} val={val:#x} mask={mask:#x} flags={flags:#x}", At(*a))
+            }
+            Call::Waitv { entries } => {
+                f.write_str("waitv")?;
+                let mut runs: Vec<(Entry, usize)> = Vec::new();
+                for e in entries {
+                    match runs.last_mut() {
+                        Some((last, n)) if last == e => *n += 1,
+                        _ => runs.push((*e, 1)),
+                    }
+                }
+                for (e, n) in runs {
+                    write!(f, " {}", Listed(e))?;
+                    if n > 1 {
+                        write!(f, "*{n}")?;
+                    }
+                }
+                Ok(())
+            }
+            Call::Requeue2 { a, b, n, m } => {
+                write!(f, "futex_requeue {} {} n={n} m={m}", Listed(*a), Listed(*b))
+            }
         }
-        // The value is what a free PI futex or an untouched condition variable has.
-        cmd::WAIT_REQUEUE_PI | cmd::WAIT => call2(who, op, (a, b), (0, 0), 0),
-        cmd::CMP_REQUEUE_PI => call2(who, op, (a, b), (1, r.pick(&[0, 1, 2, 9])), 0),
-        cmd::CMP_REQUEUE => call2(who, op, (a, b), (1, 1), 0),
-        _ => call(who, op, place(a), 1),
+    }
+}
+
+impl Display for Act {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        match self {
+            Act::Set(word, value) => write!(f, "set {} {value}", At(place(*word))),
+            Act::Call { who, call, limit } => {
+                write!(f, "t{who} {call}")?;
+                f.write_str(match limit {
+                    Limit::Never => "",
+                    Limit::Past => " timeout=past",
+                    Limit::Far => " timeout=far",
+                    Limit::Bad => " timeout=bad",
+                })
+            }
+            Act::Interrupt { who, sa_restart } => {
+                write!(f, "interrupt t{who}{}", if *sa_restart { " sa_restart" } else { "" })
+            }
+            Act::Exit { who, pi } => write!(f, "exit t{who}{}", if *pi { " pi" } else { "" }),
+        }
     }
 }
