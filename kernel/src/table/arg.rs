@@ -37,6 +37,8 @@ pub enum Arg {
     AccessMode,
     /// Flags of open(2).
     OpenFlags,
+    /// `O_CLOEXEC` and others, for calls that make descriptors.
+    FdFlags,
     /// `AT_*` flags.
     AtFlags,
     /// `SEEK_*`.

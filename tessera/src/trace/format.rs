@@ -4,9 +4,31 @@ use super::names::{self, bits, name, nth};
 use super::structs;
 use super::text::{buffer, count, path, pointer, push, strings};
 use arch::{Addr, UserMemory, UserMemoryExt};
-use kernel::table::{Arg, Args};
+use kernel::table::{Arg, Args, Entry};
 
 const AT_FDCWD: i32 = -100;
+
+/// How many arguments a call has: some depend on the ones before them.
+pub(super) fn arity(entry: &Entry, args: &Args) -> usize {
+    /// `O_CREAT` and `__O_TMPFILE`.
+    const WITH_MODE: u64 = 0o100 | 0o20000000;
+    let all = entry.args.len();
+    let drops_mode = |flags: u64| if flags & WITH_MODE == 0 { all - 1 } else { all };
+    match entry.name {
+        "open" => drops_mode(args[1]),
+        "openat" => drops_mode(args[2]),
+        // F_GETFD, F_GETFL, F_GETOWN, F_GETSIG, F_GETLEASE, F_GETPIPE_SZ, F_GET_SEALS.
+        "fcntl" if matches!(args[1], 1 | 3 | 9 | 11 | 1025 | 1032 | 1034) => 2,
+        "futex" => match args[1] & 0x7f {
+            1 => 3,
+            0 | 6 | 13 => 4,
+            7 | 8 => 2,
+            3 => 5,
+            _ => all,
+        },
+        _ => all,
+    }
+}
 
 /// Appends argument `i`, read before the call.
 pub(super) fn input(out: &mut String, arg: Arg, i: usize, args: &Args, mem: &dyn UserMemory) {
@@ -28,6 +50,7 @@ pub(super) fn input(out: &mut String, arg: Arg, i: usize, args: &Args, mem: &dyn
         Arg::Mode => push(out, format_args!("0{:o}", value as u32)),
         Arg::AccessMode => bits(out, u64::from(value as u32), names::ACCESS, "F_OK"),
         Arg::OpenFlags => names::open_flags(out, value as u32),
+        Arg::FdFlags => bits(out, u64::from(value as u32), names::OPEN_FLAGS, "0"),
         Arg::AtFlags => bits(out, u64::from(value as u32), names::AT_FLAGS, "0"),
         Arg::Whence => nth(out, i64::from(value as i32), names::WHENCE),
         Arg::Fcntl => name(out, i64::from(value as i32), names::FCNTL),

@@ -56,7 +56,8 @@ impl SyscallTracer for Tracer {
             true => format!("[{tid}] {}", entry.name),
             false => format!("[{tid}] syscall_{nr:#x}"),
         };
-        let decoded = entry.args.iter().enumerate().map(|(i, arg)| {
+        let shown = entry.args.iter().take(format::arity(entry, args));
+        let decoded = shown.enumerate().map(|(i, arg)| {
             let mut text = String::new();
             format::input(&mut text, *arg, i, args, &**cx.mm());
             (!arg.is_output()).then_some(text)
@@ -95,6 +96,8 @@ impl SyscallTracer for Tracer {
         }
         let mut value = String::new();
         match result {
+            // The registers are the new program's.
+            None if matches!(entry.name, "execve" | "execveat") => value.push('0'),
             None => value.push('?'),
             Some(Ok(v)) => format::result(&mut value, entry.name, v),
             Some(Err(e)) => text::push(&mut value, format_args!("-1 {e:?} ({e})")),

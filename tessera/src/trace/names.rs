@@ -68,7 +68,7 @@ pub(super) fn open_flags(out: &mut String, value: u32) {
     }
 }
 
-const OPEN_FLAGS: &[(u64, &str)] = &[
+pub(super) const OPEN_FLAGS: &[(u64, &str)] = &[
     (0o100, "O_CREAT"),
     (0o200, "O_EXCL"),
     (0o400, "O_NOCTTY"),
