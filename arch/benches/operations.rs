@@ -1,19 +1,20 @@
 //! Nanoseconds per operation: `cargo bench -p arch`.
 //!
-//! Memory is an array of words, without faults and without checks; what a row makes is dropped
-//! outside of the timing.
+//! Memory is bytes behind a lock; what a row makes is dropped outside of the timing.
 #![allow(missing_docs)]
 
 use arch::auxv::{AT_EXECFN, AT_PLATFORM, AT_RANDOM};
 use arch::fpu::xfeature;
-use arch::kit::Memory;
 use arch::signal::code::SI_USER;
 use arch::stack::ParseLimits;
 use arch::{
-    AltStack, Arch, AuxEntry, Context, FaultState, FpuLayout, InitialStack, SaFlags, SigAction,
-    SigInfo, SignalDelivery, SignalSet, parse_initial_stack, pop_frame, push_frame,
+    Addr, AltStack, Arch, AuxEntry, Context, FaultState, FpuLayout, InitialStack, Partial,
+    Permissions, SaFlags, SigAction, SigInfo, SignalDelivery, SignalSet, UserMemory,
+    parse_initial_stack, pop_frame, push_frame,
 };
 use divan::{Bencher, black_box};
+use std::sync::Mutex;
+use syserr::Errno;
 
 fn main() {
     divan::main();
@@ -21,6 +22,45 @@ fn main() {
 
 const BASE: u64 = 0x7fff_0000_0000;
 const LEN: usize = 128 << 10;
+const END: Addr = Addr(BASE + LEN as u64);
+
+/// A guest's memory: one mapping from [`BASE`] on.
+struct Memory(Mutex<Vec<u8>>);
+
+impl Memory {
+    fn new() -> Memory {
+        Memory(Mutex::new(vec![0; LEN]))
+    }
+
+    fn with(&self, at: Addr, len: usize, copy: impl FnOnce(&mut [u8])) -> Result<(), Partial> {
+        let fault = Partial { done: 0, errno: Errno::EFAULT };
+        let start = at.0.checked_sub(BASE).ok_or(fault)? as usize;
+        let mut bytes = self.0.lock().unwrap();
+        copy(bytes.get_mut(start..).and_then(|b| b.get_mut(..len)).ok_or(fault)?);
+        Ok(())
+    }
+}
+
+impl UserMemory for Memory {
+    fn copy_in(&self, from: Addr, to: &mut [u8], _: Permissions) -> Result<(), Partial> {
+        self.with(from, to.len(), |bytes| to.copy_from_slice(bytes))
+    }
+    fn copy_out(&self, to: Addr, from: &[u8], _: Permissions) -> Result<(), Partial> {
+        self.with(to, from.len(), |bytes| bytes.copy_from_slice(from))
+    }
+    fn zero_out(&self, to: Addr, len: u64, _: Permissions) -> Result<(), Partial> {
+        self.with(to, len as usize, |bytes| bytes.fill(0))
+    }
+    fn load_u32(&self, _: Addr) -> Result<u32, Errno> {
+        Err(Errno::EFAULT)
+    }
+    fn swap_u32(&self, _: Addr, _: u32) -> Result<u32, Errno> {
+        Err(Errno::EFAULT)
+    }
+    fn compare_exchange_u32(&self, _: Addr, _: u32, _: u32) -> Result<u32, Errno> {
+        Err(Errno::EFAULT)
+    }
+}
 
 /// A processor with AVX-512, as most servers have.
 const AVX512: &str = "x86-64, AVX-512";
@@ -90,21 +130,21 @@ fn with_stack(args: usize, vars: usize, f: impl FnOnce(&InitialStack<'_>)) {
 /// Placing, building and copying out the stack of a program with 10 arguments and 50 variables.
 #[divan::bench]
 fn initial_stack(b: Bencher<'_, '_>) {
-    let mem = Memory::new(BASE, LEN);
-    with_stack(10, 50, |s| b.bench_local(|| black_box(s).load(&mem, mem.range().end)));
+    let mem = Memory::new();
+    with_stack(10, 50, |s| b.bench_local(|| black_box(s).load(&mem, END)));
 }
 
 #[divan::bench(args = [10, 100, 1_000])]
 fn initial_stack_of(b: Bencher<'_, '_>, strings: usize) {
-    let mem = Memory::new(BASE, LEN);
-    with_stack(strings, strings, |s| b.bench_local(|| black_box(s).load(&mem, mem.range().end)));
+    let mem = Memory::new();
+    with_stack(strings, strings, |s| b.bench_local(|| black_box(s).load(&mem, END)));
 }
 
 #[divan::bench]
 fn initial_stack_read_back(b: Bencher<'_, '_>) {
-    let mem = Memory::new(BASE, LEN);
+    let mem = Memory::new();
     with_stack(10, 50, |s| {
-        let sp = s.load(&mem, mem.range().end).expect("room").sp;
+        let sp = s.load(&mem, END).expect("room").sp;
         b.bench_local(|| parse_initial_stack(&mem, black_box(sp), ParseLimits::default()));
     });
 }
@@ -112,7 +152,7 @@ fn initial_stack_read_back(b: Bencher<'_, '_>) {
 /// A handler entered and left: `push_frame` and `pop_frame`.
 #[divan::bench(args = [AVX512, AMX, FPSIMD, SVE])]
 fn signal_frame(b: Bencher<'_, '_>, what: &str) {
-    let mem = Memory::new(BASE, LEN);
+    let mem = Memory::new();
     let mut ctx = context(what);
     let delivery = SignalDelivery {
         action: SigAction {

@@ -2,6 +2,7 @@
 //!
 //! Source: elf(5), `include/uapi/linux/elf.h`.
 
+use core::mem::offset_of;
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -62,4 +63,13 @@ pub struct Phdr {
 }
 
 static_assertions::const_assert_eq!(size_of::<Ehdr>(), 64);
+static_assertions::const_assert_eq!(offset_of!(Ehdr, machine), 18);
+static_assertions::const_assert_eq!(offset_of!(Ehdr, entry), 24);
+static_assertions::const_assert_eq!(offset_of!(Ehdr, phoff), 32);
+static_assertions::const_assert_eq!(offset_of!(Ehdr, phentsize), 54);
+static_assertions::const_assert_eq!(offset_of!(Ehdr, phnum), 56);
 static_assertions::const_assert_eq!(size_of::<Phdr>(), 56);
+static_assertions::const_assert_eq!(offset_of!(Phdr, offset), 8);
+static_assertions::const_assert_eq!(offset_of!(Phdr, vaddr), 16);
+static_assertions::const_assert_eq!(offset_of!(Phdr, filesz), 32);
+static_assertions::const_assert_eq!(offset_of!(Phdr, align), 48);

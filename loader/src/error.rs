@@ -272,7 +272,15 @@ impl fmt::Display for LoadError {
                 write!(f, "{image}: entry {at:#x} is not a user address")
             }
             LoadError::Map { what, range, access, errno } => {
-                write!(f, "cannot map {what} at {range:?} ({access:?}): {errno}")
+                write!(f, "cannot map {what} at {range:?}")?;
+                for (bit, name) in [
+                    (Access::READ, " readable"),
+                    (Access::WRITE, " writable"),
+                    (Access::EXEC, " executable"),
+                ] {
+                    f.write_str(if access.contains(bit) { name } else { "" })?;
+                }
+                write!(f, ": {errno}")
             }
             LoadError::Zero(r) => write!(f, "cannot zero {r:?} at the end of a segment"),
             LoadError::StackTooSmall => f.write_str("stack limit leaves no room for arguments"),

@@ -1,6 +1,6 @@
 //! `tessera inspect`: how a file would be loaded, or the exact reason why not.
 
-use crate::Failure;
+use crate::{Failure, output};
 use arch::Arch;
 use loader::vdso::Vdso;
 use loader::{Blob, Credentials, Executable, Layout, LoadArgs, Platform, Resolve};
@@ -34,7 +34,7 @@ pub(crate) fn inspect(file: &Path) -> Result<u8, Failure> {
         ..LoadArgs::new(name, executable, Layout::fixed(arch))
     };
     let report = loader::inspect(&args, &mut HostFiles);
-    print!("{report}");
+    output::print(&report.to_string())?;
     Ok(if report.result.is_ok() { 0 } else { 126 })
 }
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod inspect;
+mod output;
 mod run;
 mod syscalls;
 mod trace;

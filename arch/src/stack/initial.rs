@@ -4,7 +4,9 @@
 //! `fs/exec.c`.
 
 use crate::auxv::{AT_EXECFN, AT_NULL, AT_PLATFORM, AT_RANDOM, AuxEntry};
+use crate::fpu::put;
 use crate::{Addr, AddrRange, Permissions, UserMemory};
+use alloc::vec;
 use alloc::vec::Vec;
 use syserr::Errno;
 
@@ -126,15 +128,21 @@ impl InitialStack<'_> {
 
     /// The bytes from the stack pointer of `at` to `top`.
     pub fn emit(&self, top: Addr, at: &StackLayout) -> Vec<u8> {
-        let len = top.0.saturating_sub(at.sp.0) as usize;
-        let mut out = Vec::with_capacity(len);
-        let mut word = |v: u64| out.extend_from_slice(&v.to_le_bytes());
+        let offset = |to: Addr| to.0.saturating_sub(at.sp.0) as usize;
+        let mut out = vec![0; offset(top)];
+        let (words, _) = out.as_chunks_mut::<8>();
+        let mut words = words.iter_mut();
+        let mut word = |v: u64| {
+            if let Some(to) = words.next() {
+                *to = v.to_le_bytes();
+            }
+        };
         word(self.argv.len() as u64);
         for (list, start) in [(self.argv, at.argv.start), (self.envp, at.envv.start)] {
             let mut next = start.0;
             for s in list {
                 word(next);
-                next += s.len() as u64 + 1;
+                next = next.wrapping_add(s.len() as u64 + 1);
             }
             word(0);
         }
@@ -154,22 +162,16 @@ impl InitialStack<'_> {
             word(value.0);
         }
         word(AT_NULL);
-        word(0);
-        let fill = |out: &mut Vec<u8>, to: Addr| {
-            out.resize(to.0.saturating_sub(at.sp.0) as usize, 0);
-        };
-        fill(&mut out, at.random);
-        out.extend_from_slice(&self.random);
+        put(&mut out, offset(at.random), &self.random);
         if let (Some(name), Some(at)) = (self.platform, at.platform) {
-            fill(&mut out, at);
-            out.extend_from_slice(name);
+            put(&mut out, offset(at), name);
         }
-        fill(&mut out, at.argv.start);
+        // The NULs are there already.
+        let mut to = offset(at.argv.start);
         for s in self.argv.iter().chain(self.envp).chain([&self.execfn]) {
-            out.extend_from_slice(s);
-            out.push(0);
+            put(&mut out, to, s);
+            to = to.saturating_add(s.len() + 1);
         }
-        out.resize(len, 0);
         out
     }
 

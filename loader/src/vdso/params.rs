@@ -61,6 +61,9 @@ pub struct VdsoParams {
 }
 
 static_assertions::const_assert_eq!(size_of::<VdsoParams>(), 64);
+static_assertions::const_assert_eq!(core::mem::offset_of!(VdsoParams, realtime), 16);
+static_assertions::const_assert_eq!(core::mem::offset_of!(VdsoParams, monotonic), 40);
+static_assertions::const_assert_eq!(size_of::<ClockParams>(), 24);
 
 impl VdsoParams {
     /// Every function makes its system call: the state of a page of zeroes.
