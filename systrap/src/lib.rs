@@ -54,6 +54,7 @@ mod random;
 mod raw;
 mod regions;
 pub mod shared;
+mod signals;
 mod space;
 mod sys;
 mod zygote;
@@ -61,6 +62,7 @@ mod zygote;
 pub use executor::Registration;
 pub use host::{Host, HostConfig};
 pub use memfile::MemFile;
+pub use signals::{HostSignal, HostSignals};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! `tessera run`: host, file systems, kernel and first process, put together.
 
+mod console;
 mod jobs;
+mod signals;
+mod streams;
 mod tree;
 
 use crate::Failure;
@@ -14,14 +17,13 @@ use kernel::{
 };
 use std::ffi::OsString;
 use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
+use streams::Streams;
 use syserr::Errno;
-use systrap::hostfs::{HostStream, Watched};
 use systrap::lockdown::{Grants, lock_down};
-use systrap::{Host, HostConfig};
+use systrap::{Host, HostConfig, HostSignals};
 use vfs::{Creds, FdTable, FsContext, LookupFlags, OpenFlags, OpenHow};
 
 /// Runs the program that the options name; the exit code follows the shell's convention.
@@ -30,6 +32,8 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
     if let Some(limit) = options.memory {
         config.memory_limit = limit;
     }
+    let signals = HostSignals::block(signals::FORWARDED)
+        .map_err(|e| Failure::own(format!("signals: {e}")))?;
     let host = Host::new(config).map_err(|e| Failure::own(e.to_string()))?;
     let embedder = host.embedder();
     let jobs = Arc::new(Jobs::default());
@@ -48,15 +52,16 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         extra_auxv: Vec::new(),
     });
     jobs.attach(&kernel);
-    tree::mount_proc(&vfs, &kernel, ptys)?;
-    let files = standard_streams(&host)?;
+    tree::mount_proc(&vfs, &kernel, ptys.clone())?;
     let creds = credentials();
+    let files = FdTable::new();
     let guest = Guest { vfs: &vfs, creds: &creds, fs: &fs, files: &files };
     guest.enter_directory(options.cwd.as_deref())?;
     let envp = environment(&options);
     let name = options.program[0].as_bytes().to_vec();
     let path = guest.find(&name, &envp)?;
     guest.refuse_directory(&path)?;
+    let streams = Streams::open(&host, &guest.cx(), &vfs, &ptys)?;
     let argv = options.program.into_iter().map(OsString::into_vec).collect();
     let args = ProcessArgs {
         path: path.clone(),
@@ -70,11 +75,13 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         os: arch::Os::Linux,
     };
     let init = kernel.create_init(args).map_err(|e| cannot_execute(&path, &e))?;
+    streams.start(&host, &kernel, signals)?;
     drop((fs, vfs));
     // Everything is open, and nothing of the guest's has run.
     let grants = Grants { root: &options.root, writable: &options.rw };
     lock_down(&grants).map_err(|e| Failure::own(format!("locking down: {e}")))?;
     let status = host.run(init);
+    streams.finish();
     Ok(match status {
         ExitStatus::Exited(code) => code,
         ExitStatus::Signaled(signo) => 128 + signo as u8,
@@ -98,25 +105,6 @@ fn tracer(options: &RunOptions) -> Result<Option<Arc<dyn SyscallTracer>>, Failur
         ),
     };
     Ok(Some(Arc::new(Tracer::new(list, out))))
-}
-
-/// Descriptors 0, 1 and 2 are the host's, if they are open.
-fn standard_streams(host: &Host) -> Result<Arc<FdTable>, Failure> {
-    let watch = |fd: BorrowedFd<'_>, events, queue| -> std::io::Result<Watched> {
-        Ok(Arc::new(host.watch(fd, events, queue)?))
-    };
-    let files = FdTable::new();
-    let stdin = std::io::stdin();
-    let stdout = std::io::stdout();
-    let stderr = std::io::stderr();
-    let streams: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-    for (fd, stream) in (0..).zip(streams) {
-        let fail = |e: Errno| Failure::own(format!("standard stream {fd}: {e}"));
-        let Ok(own) = stream.try_clone_to_owned() else { continue };
-        let file = HostStream::new(own, &watch).and_then(HostStream::into_file).map_err(fail)?;
-        files.replace(fd, file, u64::MAX, false).map_err(fail)?;
-    }
-    Ok(files)
 }
 
 /// The guest acts as the user who runs the sandbox.

@@ -84,6 +84,27 @@ fn killed_by_a_signal() {
     assert_eq!(run(&["/bin/sh", "-c", "kill -SEGV $$"]).code, Some(139));
 }
 
+/// What is sent to the sandbox reaches the guest, which may do as it likes.
+#[test]
+fn signals_reach_the_guest() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    for (name, trap, code) in [("TERM", true, 5), ("USR1", true, 5), ("TERM", false, 143)] {
+        let script = if trap { format!("trap 'exit 5' {name};") } else { String::new() };
+        let script = format!("{script} echo ready; while :; do sleep 0.05; done");
+        let mut command = tessera();
+        command.args(["run", "--", "/bin/sh", "-c", &script]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("starts");
+        let mut line = String::new();
+        let out = child.stdout.take().expect("piped");
+        BufReader::new(out).read_line(&mut line).expect("reads");
+        assert_eq!(line, "ready\n");
+        let pid = child.id().to_string();
+        Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs");
+        assert_eq!(child.wait().expect("ends").code(), Some(code), "{name} {trap}");
+    }
+}
+
 #[test]
 fn unknown_option() {
     let ran = finish(tessera().args(["run", "--no-such-option"]), b"");

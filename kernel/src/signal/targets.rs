@@ -113,6 +113,13 @@ impl Kernel {
         Ok(())
     }
 
+    /// Sends to a process, as somebody outside does.
+    pub fn signal_process(&self, tgid: i32, signo: u32) {
+        // A process that is gone has nobody to tell.
+        let info = Some(SigInfo::kernel(signo));
+        let _ = self.send(Sender::Kernel, Target::Process(tgid), signo, info);
+    }
+
     /// Sends to every member of a process group, as a terminal does.
     pub fn signal_group(&self, pgid: i32, signo: u32) {
         // A group that is gone has nobody to tell.

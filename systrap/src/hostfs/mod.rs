@@ -10,6 +10,7 @@ mod convert;
 mod fds;
 mod node;
 mod stream;
+mod terminal;
 
 pub use node::open_dir;
 pub use stream::{HostStream, Watch, Watched};

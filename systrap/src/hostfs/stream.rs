@@ -39,7 +39,7 @@ const CHUNK: usize = 64 << 10;
 const TERMIOS: usize = 36;
 
 /// The special characters in the order of `c_cc`; `asm-generic/termbits.h`.
-const CODES: [SpecialCodeIndex; 17] = [
+pub(super) const CODES: [SpecialCodeIndex; 17] = [
     SpecialCodeIndex::VINTR,
     SpecialCodeIndex::VQUIT,
     SpecialCodeIndex::VERASE,
@@ -74,15 +74,15 @@ struct Job {
 
 /// A stream of the host. It never blocks: the host is asked first whether it would.
 pub struct HostStream {
-    fd: OwnedFd,
+    pub(super) fd: OwnedFd,
     queue: Arc<Queue>,
     /// `None` for a file, which is always ready.
     watch: Option<Watched>,
     kind: u32,
-    terminal: bool,
+    pub(super) terminal: bool,
     job: Arc<Mutex<Job>>,
     /// Terminal settings to restore at the end.
-    saved: Option<Termios>,
+    pub(super) saved: Option<Termios>,
 }
 
 impl HostStream {
@@ -265,9 +265,7 @@ impl Drop for HostStream {
     fn drop(&mut self) {
         self.watch = None;
         // A guest that dies in raw mode must not leave the user's terminal in it.
-        if let Some(t) = &self.saved {
-            let _ = rustix::termios::tcsetattr(&self.fd, OptionalActions::Now, t);
-        }
+        self.restore();
     }
 }
 

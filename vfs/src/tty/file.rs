@@ -1,7 +1,7 @@
 //! An open side of a pseudo-terminal.
 
 use super::pair::Pair;
-use super::termios::TOSTOP;
+use super::termios::{TOSTOP, Termios};
 use crate::{Caller, FileOps, Inode, Nanos, OpenFlags, Stat, mode};
 use alloc::sync::Arc;
 use arch::{Addr, IoDst, IoSrc};
@@ -43,6 +43,21 @@ impl TtyFile {
     /// Whether this is the side of the terminal emulator.
     pub fn is_master(&self) -> bool {
         self.master.is_some()
+    }
+
+    /// N of `/dev/pts/N`.
+    pub fn number(&self) -> u32 {
+        self.pair.number
+    }
+
+    /// Lets the other side be opened, as unlockpt(3) does.
+    pub fn unlock(&self) {
+        self.pair.lock().locked = false;
+    }
+
+    /// Changes the settings, as tcsetattr(3) does.
+    pub fn set_termios(&self, new: Termios) {
+        self.pair.lock().line.set_termios(new);
     }
 
     /// Whether a process of session `sid` and group `pgid` is in the background of this, its

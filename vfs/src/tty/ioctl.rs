@@ -185,8 +185,13 @@ impl TtyFile {
     }
 
     fn resize(&self, mem: &dyn UserMemory, at: Addr) -> Result<u64, Errno> {
+        self.set_size(mem.read_obj(at)?);
+        Ok(0)
+    }
+
+    /// Changes the size of the window, and tells the foreground group.
+    pub fn set_size(&self, size: WinSize) {
         const SIGWINCH: u32 = 28;
-        let size: WinSize = mem.read_obj(at)?;
         let mut s = self.pair.lock();
         let changed = s.size != size;
         s.size = size;
@@ -195,7 +200,6 @@ impl TtyFile {
         if changed {
             self.pair.signal(group, SIGWINCH);
         }
-        Ok(0)
     }
 
     fn control_master(&self, mem: &dyn UserMemory, cmd: u32, at: Addr) -> Result<u64, Errno> {

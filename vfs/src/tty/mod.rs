@@ -99,6 +99,12 @@ impl Ptys {
         Ok(Arc::new(TtyFile::slave(pair, flags)?))
     }
 
+    /// Makes a terminal the controlling one of session `sid`, with `pgid` in front; false when it
+    /// is another's already.
+    pub fn give(&self, terminal: &TtyFile, sid: i32, pgid: i32) -> bool {
+        self.adopt(&terminal.pair, sid, pgid)
+    }
+
     /// Makes `pair` the controlling terminal of a session that has none, if it is nobody's.
     fn adopt(&self, pair: &Arc<Pair>, sid: i32, pgid: i32) -> bool {
         let mut sessions = self.sessions.lock();
