@@ -180,6 +180,33 @@ for domain, kind, protocol in [(16, 1, 0), (16, 5, 0), (16, 3, 99)]:
     except OSError as e: print(e.errno)
 try: s.listen()
 except OSError as e: print(e.errno)"];
+    sockets_in_proc: ["/usr/bin/python3", "-c", "
+import os, socket
+def listed(name, port):
+    rows = [l.split() for l in open('/proc/net/' + name).read().splitlines()[1:]]
+    return [r[1:4] + r[9:10] for r in rows if r[1].endswith(':%04X' % port) or r[2].endswith(':%04X' % port)]
+def show(name, port, *sockets):
+    inodes = {str(os.fstat(s.fileno()).st_ino): i for i, s in enumerate(sockets)}
+    ports = {p: f'port{i}' for i, p in enumerate(dict.fromkeys(['%04X' % port] + ['%04X' % s.getsockname()[1] for s in sockets]))}
+    for own, peer, state, inode in sorted(listed(name, port), key=lambda r: inodes.get(r[3], 99)):
+        at = lambda a: a[:-4] + ports.get(a[-4:], a[-4:])
+        print(name, at(own), at(peer), state, inodes.get(inode))
+for name, family, host in [('tcp', socket.AF_INET, '127.0.0.1'), ('tcp6', socket.AF_INET6, '::1')]:
+    l = socket.socket(family)
+    l.bind((host, 0))
+    port = l.getsockname()[1]
+    show(name, port, l)
+    l.listen()
+    show(name, port, l)
+    c = socket.create_connection((host, port))
+    a = l.accept()[0]
+    show(name, port, l, c, a)
+for name, family, host in [('udp', socket.AF_INET, '127.0.0.1'), ('udp6', socket.AF_INET6, '::1')]:
+    u = socket.socket(family, socket.SOCK_DGRAM)
+    u.bind((host, 0))
+    show(name, u.getsockname()[1], u)
+    u.connect((host, 9))
+    show(name, u.getsockname()[1], u)"];
     gzip: ["/bin/bash", "-c", "seq 20000 | gzip -9 | gunzip | sha256sum"];
     tar: ["/bin/bash", "-c", "cd /usr/share/doc && tar cf - bash | tar tf - | sort | head -n 20"];
 }

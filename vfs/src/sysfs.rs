@@ -59,9 +59,13 @@ pub fn sysfs(env: &Arc<Env>, cpus: usize) -> Result<Arc<SuperBlock>, Errno> {
     file(&huge, "enabled", "always [madvise] never\n")?;
     file(&huge, "hpage_pmd_size", "2097152\n")?;
     directory(&root, &["fs", "cgroup"])?;
-    for name in ["block", "bus", "class", "dev", "firmware", "module", "power"] {
+    for name in ["block", "bus", "firmware", "module", "power"] {
         directory(&root, &[name])?;
     }
+    for name in ["block", "char"] {
+        directory(&root, &["dev", name])?;
+    }
+    loopback(&root)?;
     Ok(Arc::new(SuperBlock {
         kind: "sysfs",
         source: made.source.clone(),
@@ -83,6 +87,33 @@ fn mask(cpus: usize, has: impl Fn(usize) -> bool) -> String {
         out += &format!("{bits:0width$x}{}", if word == 0 { "\n" } else { "," });
     }
     out
+}
+
+/// The one network interface.
+fn loopback(root: &Arc<Node>) -> Result<(), Errno> {
+    let lo = directory(root, &["devices", "virtual", "net", "lo"])?;
+    let texts = [
+        ("address", "00:00:00:00:00:00\n"),
+        ("broadcast", "00:00:00:00:00:00\n"),
+        ("addr_len", "6\n"),
+        ("carrier", "1\n"),
+        ("dormant", "0\n"),
+        ("flags", "0x9\n"),
+        ("ifindex", "1\n"),
+        ("iflink", "1\n"),
+        ("link_mode", "0\n"),
+        ("mtu", "65536\n"),
+        ("operstate", "unknown\n"),
+        ("tx_queue_len", "1000\n"),
+        ("type", "772\n"),
+    ];
+    for (name, text) in texts {
+        file(&lo, name, text)?;
+    }
+    let class = directory(root, &["class", "net"])?;
+    let target = b"../../devices/virtual/net/lo";
+    class.make(b"lo", &Create { target, ..create(mode::IFLNK | 0o777) })?;
+    Ok(())
 }
 
 fn create(mode: u32) -> Create<'static> {

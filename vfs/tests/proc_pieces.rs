@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use support::{Guest, env};
 use syserr::Errno;
-use vfs::proc::{Piece, ProcSource, SystemFile, TaskFile, procfs};
+use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile, procfs};
 use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, OpenHow};
 
 const PIECES: u64 = 500;
@@ -61,6 +61,10 @@ impl ProcSource for Numbers {
 
     fn system_text(&self, _: SystemFile) -> Vec<u8> {
         Vec::new()
+    }
+
+    fn net_table(&self, _: NetTable) -> String {
+        String::new()
     }
 
     fn system_write(&self, _: SystemFile, _: &[u8]) -> Result<(), Errno> {

@@ -170,7 +170,9 @@ fn addresses_outside_do_not_exist() {
         Err(Errno::ENETUNREACH)
     );
     assert_eq!(vfs::socket::choose(2, 3, 1), Err(Errno::EPROTONOSUPPORT));
-    assert_eq!(vfs::socket::choose(16, 3, 0), Err(Errno::EAFNOSUPPORT));
+    assert_eq!(vfs::socket::choose(17, 3, 0), Err(Errno::EAFNOSUPPORT));
+    assert_eq!(vfs::socket::choose(16, 3, 0), Ok((Domain::Netlink, Kind::Dgram)));
+    assert_eq!(vfs::socket::choose(16, 3, 4), Err(Errno::EPROTONOSUPPORT));
     assert_eq!(vfs::socket::choose(1, 4, 0), Err(Errno::ESOCKTNOSUPPORT));
 }
 

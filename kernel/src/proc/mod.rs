@@ -9,11 +9,12 @@ mod system;
 mod write;
 
 use crate::{Kernel, Task, ThreadGroup};
+use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arch::UserMemory;
 use syserr::Errno;
-use vfs::proc::{Piece, ProcSource, SystemFile, TaskFile};
+use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile};
 use vfs::tty::Ptys;
 use vfs::{Creds, FdTable, FsContext, cap};
 
@@ -133,8 +134,7 @@ impl ProcSource for KernelProc {
                 alloc::format!("{:08x}\n", task.policy.lock().personality).into_bytes()
             }
             TaskFile::Sched => {
-                let name =
-                    alloc::string::String::from_utf8_lossy(task.comm().as_bytes()).into_owned();
+                let name = String::from_utf8_lossy(task.comm().as_bytes()).into_owned();
                 let count = task.group_ref().thread_count();
                 alloc::format!("{name} ({tid}, #threads: {count})\n").into_bytes()
             }
@@ -168,6 +168,10 @@ impl ProcSource for KernelProc {
             Ok(k) => system::text(&k, file, &self.boot_id),
             Err(_) => Vec::new(),
         }
+    }
+
+    fn net_table(&self, table: NetTable) -> String {
+        self.kernel().map(|k| k.vfs().net().table(table)).unwrap_or_default()
     }
 
     fn system_write(&self, file: SystemFile, text: &[u8]) -> Result<(), Errno> {

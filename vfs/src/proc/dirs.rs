@@ -71,7 +71,7 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
                     .iter()
                     .position(|(n, _)| n.as_bytes() == name)
                     .map(|index| What::Namespace { tid, index }),
-                PerTask::Net => find(NET, name).map(|text| What::Static { tid, text }),
+                PerTask::Net => find(NET, name).map(|table| What::Net { tid, table }),
                 PerTask::Attr => (name == b"current").then_some(What::Static { tid, text: "" }),
                 _ => return Err(Errno::ENOTDIR),
             }
@@ -150,8 +150,8 @@ impl Dir {
                     }
                 }
                 PerTask::Net => {
-                    for (i, (name, text)) in NET.iter().enumerate() {
-                        out.push((i as u64 + 3, (*name).into(), What::Static { tid, text }));
+                    for (i, (name, table)) in NET.iter().enumerate() {
+                        out.push((i as u64 + 3, (*name).into(), What::Net { tid, table }));
                     }
                 }
                 PerTask::Attr => out.push((3, "current".into(), What::Static { tid, text: "" })),

@@ -29,6 +29,7 @@ pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>,
             Content::Info(tid, fd)
         }
         What::Static { text, .. } => Content::Static(text),
+        What::Net { table, .. } => Content::Net(table),
         What::Per { tid, what: PerTask::Mem } => {
             node.inspect(cx)?;
             let memory = node.source.memory(tid).ok_or(Errno::ESRCH)?;
@@ -64,6 +65,13 @@ impl Text {
             Content::System(f) => source.system_text(f),
             Content::Task(tid, f) => return source.task_piece(tid, f, from),
             Content::Static(text) => text.as_bytes().to_vec(),
+            Content::Net(table) => {
+                let mut out = table.head.as_bytes().to_vec();
+                if let Some(rows) = table.rows {
+                    out.extend_from_slice(source.net_table(rows).as_bytes());
+                }
+                out
+            }
             Content::Info(tid, fd) => {
                 let files = source.descriptors(tid).ok_or(Errno::ENOENT)?;
                 let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
@@ -136,7 +144,7 @@ impl FileOps for Text {
         match self.content {
             Content::System(f) => self.node.source.system_write(f, &text)?,
             Content::Task(tid, f) => self.node.source.task_write(tid, f, &text)?,
-            Content::Info(..) | Content::Static(_) => return Err(Errno::EINVAL),
+            Content::Info(..) | Content::Static(_) | Content::Net(_) => return Err(Errno::EINVAL),
         }
         Ok(n)
     }

@@ -9,7 +9,7 @@ mod node;
 mod source;
 mod table;
 
-pub use source::{Piece, ProcSource, SystemFile, TaskFile};
+pub use source::{NetTable, Piece, ProcSource, SystemFile, TaskFile};
 
 use crate::env::makedev;
 use crate::{File, SuperBlock, Validity};

@@ -1,7 +1,7 @@
 //! One place in `/proc`.
 
 use super::source::{ProcSource, SystemFile, TaskFile};
-use super::table::{Fixed, PerTask, TASK};
+use super::table::{Fixed, NET, NetFile, PerTask, TASK};
 use super::{DEV, MAGIC, dirs, file, links};
 use crate::{FileOps, Inode, Link, OpenFlags, PathCx, Stat, StatFs, mode};
 use alloc::sync::Arc;
@@ -47,6 +47,11 @@ pub(super) enum What {
         tid: i32,
         index: usize,
     },
+    /// A table of `/proc/net`.
+    Net {
+        tid: i32,
+        table: &'static NetFile,
+    },
     Static {
         tid: i32,
         text: &'static str,
@@ -77,6 +82,7 @@ impl Node {
             | What::Descriptor { tid, .. }
             | What::Info { tid, .. }
             | What::Namespace { tid, .. }
+            | What::Net { tid, .. }
             | What::Static { tid, .. } => Some(tid),
         }
     }
@@ -105,7 +111,7 @@ impl Node {
             }
             What::Fixed(Fixed::File(m, _), _) => mode::IFREG | m,
             What::Text { mode: m, .. } => mode::IFREG | m,
-            What::Info { .. } | What::Static { .. } => mode::IFREG | 0o444,
+            What::Info { .. } | What::Static { .. } | What::Net { .. } => mode::IFREG | 0o444,
             What::Descriptor { tid, fd } => {
                 let file = self.source.descriptors(tid).and_then(|f| f.get(fd).ok());
                 let flags = file.map(|f| f.flags()).unwrap_or_default();
@@ -139,6 +145,10 @@ impl Node {
             What::Info { tid, fd } => per(tid, 1 << 31 | fd as u64),
             What::Namespace { tid, index } => per(tid, 256 + index as u64),
             What::Static { tid, text } => per(tid, 512 + text.len() as u64),
+            What::Net { tid, table } => {
+                let at = NET.iter().position(|(_, t)| core::ptr::eq(t, table)).unwrap_or(0);
+                per(tid, 768 + at as u64)
+            }
         }
     }
 
@@ -218,4 +228,5 @@ pub(super) enum Content {
     Task(i32, TaskFile),
     Info(i32, i32),
     Static(&'static str),
+    Net(&'static NetFile),
 }

@@ -1,6 +1,7 @@
 //! What the kernel tells `/proc`.
 
 use crate::{Creds, FdTable, FsContext};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::UserMemory;
@@ -94,6 +95,16 @@ pub struct Piece {
     pub next: Option<u64>,
 }
 
+/// A table of sockets in `/proc/net`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is named as the file")]
+pub enum NetTable {
+    Tcp,
+    Tcp6,
+    Udp,
+    Udp6,
+}
+
 /// Processes and figures of one kernel. A task that is gone gives `ESRCH` and `None`.
 pub trait ProcSource: Send + Sync {
     /// IDs of all processes, in order.
@@ -128,6 +139,8 @@ pub trait ProcSource: Send + Sync {
     fn task_write(&self, tid: i32, file: TaskFile, text: &[u8]) -> Result<(), Errno>;
     /// Text about the system.
     fn system_text(&self, file: SystemFile) -> Vec<u8>;
+    /// The lines of a table of sockets, without its head.
+    fn net_table(&self, table: NetTable) -> String;
     /// Somebody wrote to a file about the system.
     ///
     /// # Errors

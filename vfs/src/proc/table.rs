@@ -1,6 +1,6 @@
 //! The names in `/proc`, as data.
 
-use super::source::{SystemFile as S, TaskFile as T};
+use super::source::{NetTable, SystemFile as S, TaskFile as T};
 
 /// A name with fixed contents of a kind.
 pub(super) enum Fixed {
@@ -26,6 +26,7 @@ const fn text(s: &'static str) -> Fixed {
 
 /// What `/proc` has beside processes.
 pub(super) static ROOT: &[(&str, Fixed)] = &[
+    ("cgroups", text("#subsys_name\thierarchy\tnum_cgroups\tenabled\n")),
     ("cmdline", ro(S::Cmdline)),
     ("cpuinfo", ro(S::Cpuinfo)),
     ("devices", ro(S::Devices)),
@@ -213,27 +214,69 @@ pub(super) const NAMESPACES: &[(&str, u32)] = &[
     ("uts", 0xeffffffe),
 ];
 
-/// Headers of the empty tables in `/proc/net`.
-pub(super) const NET: &[(&str, &str)] = &[
+/// A table in `/proc/net`.
+pub(super) struct NetFile {
+    pub(super) head: &'static str,
+    pub(super) rows: Option<NetTable>,
+}
+
+/// The tables in `/proc/net`.
+pub(super) const NET: &[(&str, NetFile)] = &[
     (
         "dev",
-        "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n",
+        NetFile {
+            head: "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0\n",
+            rows: None,
+        },
     ),
     (
         "route",
-        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n",
+        NetFile {
+            head: "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT                                                       \n",
+            rows: None,
+        },
     ),
     (
         "tcp",
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
+        NetFile {
+            head: "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
+            rows: Some(NetTable::Tcp),
+        },
     ),
     (
         "tcp6",
-        "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
+        NetFile {
+            head: "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
+            rows: Some(NetTable::Tcp6),
+        },
     ),
     (
         "udp",
-        "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n",
+        NetFile {
+            head: "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n",
+            rows: Some(NetTable::Udp),
+        },
     ),
-    ("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"),
+    (
+        "udp6",
+        NetFile {
+            head: "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n",
+            rows: Some(NetTable::Udp6),
+        },
+    ),
+    (
+        "arp",
+        NetFile {
+            head: "IP address       HW type     Flags       HW address            Mask     Device\n",
+            rows: None,
+        },
+    ),
+    (
+        "if_inet6",
+        NetFile { head: "00000000000000000000000000000001 01 80 10 80       lo\n", rows: None },
+    ),
+    (
+        "unix",
+        NetFile { head: "Num       RefCount Protocol Flags    Type St Inode Path\n", rows: None },
+    ),
 ];

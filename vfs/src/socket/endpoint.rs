@@ -9,7 +9,7 @@ use crate::{File, Path};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
@@ -84,6 +84,8 @@ pub(super) struct Endpoint {
     pub(super) net: Arc<Net>,
     pub(super) domain: Domain,
     pub(super) kind: Kind,
+    /// Inode number of its description; 0 as long as nobody has accepted it.
+    pub(super) ino: AtomicU64,
     pub(super) queue: Queue,
     pub(super) options: Options,
     /// Memory of messages that were sent and not received (`sk_wmem_alloc`).
@@ -97,6 +99,7 @@ impl Endpoint {
             net: net.clone(),
             domain,
             kind,
+            ino: AtomicU64::new(0),
             queue: Queue::new(),
             options: Options::new(domain, kind),
             sent: AtomicUsize::new(0),

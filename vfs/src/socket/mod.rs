@@ -22,6 +22,7 @@ mod ports;
 mod release;
 mod rtnetlink;
 mod stream;
+mod table;
 mod tcp;
 mod transfer;
 mod udp;
@@ -35,6 +36,7 @@ pub use transfer::{ReceiveFlags, Received, SendInfo};
 use crate::{Creds, Nanos, PathCx, Vfs};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use endpoint::{Endpoint, Phase};
 use syserr::Errno;
 
@@ -163,8 +165,10 @@ impl Socket {
 
     fn around(endpoint: Arc<Endpoint>, who: &Who<'_>) -> Socket {
         let c = who.creds();
+        let ino = endpoint.net.env().new_inode_number();
+        endpoint.ino.store(ino, Relaxed);
         Socket {
-            ino: endpoint.net.env().new_inode_number(),
+            ino,
             made: endpoint.net.env().now(),
             owner: (c.fsuid, c.fsgid),
             writer: Ucred { pid: who.path.tgid, uid: c.uid, gid: c.gid },

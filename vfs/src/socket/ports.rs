@@ -2,6 +2,7 @@
 
 use super::addr::InetAddr;
 use super::endpoint::Endpoint;
+use super::table::Bound;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -131,6 +132,13 @@ impl Ports {
                 t.ports.remove(&port);
             }
         }
+    }
+
+    /// Everybody who has a port, in their order.
+    pub(super) fn all(&self) -> Vec<Bound> {
+        let t = self.0.lock();
+        let all = t.ports.values().flatten();
+        all.filter_map(|b| Some((b.who.upgrade()?, b.at, b.uid, b.connection))).collect()
     }
 
     /// Everybody whom a packet to `to` may be for: those bound to that very address first.

@@ -1,0 +1,92 @@
+//! Sockets as `/proc/net` lists them; proc(5).
+
+use super::addr::{InetAddr, Name};
+use super::endpoint::{Endpoint, Phase};
+use super::{Domain, Kind, Net};
+use crate::proc::NetTable;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
+
+/// Length of a line of `tcp` without its end (`TMPSZ` in net/ipv4/tcp_ipv4.c).
+const TCP_WIDTH: usize = 149;
+/// Length of a line of `udp` without its end.
+const UDP_WIDTH: usize = 127;
+
+/// `TCP_ESTABLISHED`, `TCP_SYN_SENT`, `TCP_CLOSE`, `TCP_LISTEN`.
+const ESTABLISHED: u8 = 1;
+const SYN_SENT: u8 = 2;
+const CLOSE: u8 = 7;
+const LISTEN: u8 = 10;
+
+/// An address as words in the order in which this machine reads them.
+fn address(domain: Domain, a: &InetAddr) -> String {
+    let octets = a.ip.octets();
+    let words = octets.chunks_exact(4).map(|w| {
+        let word = w.first_chunk().map_or(0, |b| u32::from_ne_bytes(*b));
+        format!("{word:08X}")
+    });
+    // An IPv4 address is the last word of what holds it.
+    let text: String = words.skip(if domain == Domain::Inet { 3 } else { 0 }).collect();
+    format!("{text}:{:04X}", a.port)
+}
+
+fn row(n: usize, e: &Endpoint, at: &InetAddr, uid: u32, connection: bool) -> Option<String> {
+    let s = e.state.lock();
+    let tcp = e.kind == Kind::Stream;
+    let state = match s.phase {
+        _ if s.dead => return None,
+        Phase::Listening => LISTEN,
+        Phase::Connected => ESTABLISHED,
+        Phase::Connecting => SYN_SENT,
+        // Nothing finds a TCP socket that only has a name.
+        Phase::Closed if tcp => return None,
+        Phase::Closed => CLOSE,
+    };
+    let none = InetAddr::any(e.domain);
+    let (own, peer) = match (&s.name, &s.peer_name) {
+        (Some(Name::Inet(own)), Some(Name::Inet(peer))) => (own, peer),
+        (Some(Name::Inet(own)), _) => (own, &none),
+        _ => (at, &none),
+    };
+    let waiting = if state == LISTEN { s.pending.len() } else { s.inbox.bytes() };
+    let (own, peer) = (address(e.domain, own), address(e.domain, peer));
+    let ino = e.ino.load(Relaxed);
+    let uid = if connection { 0 } else { uid };
+    let common = format!(
+        "{own} {peer} {state:02X} 00000000:{waiting:08X} 00:00000000 00000000 {uid:5}        0 {ino}"
+    );
+    let (line, width) = if tcp {
+        (format!("{n:4}: {common} 1 0000000000000000 100 0 0 10 0"), TCP_WIDTH)
+    } else {
+        (format!("{n:5}: {common} 2 0000000000000000 0"), UDP_WIDTH)
+    };
+    let width = if e.domain == Domain::Inet { width } else { 0 };
+    Some(format!("{line:<width$}\n"))
+}
+
+impl Net {
+    /// The lines of a table, without its head.
+    pub fn table(&self, table: NetTable) -> String {
+        let (ports, domain) = match table {
+            NetTable::Tcp => (&self.tcp, Domain::Inet),
+            NetTable::Tcp6 => (&self.tcp, Domain::Inet6),
+            NetTable::Udp => (&self.udp, Domain::Inet),
+            NetTable::Udp6 => (&self.udp, Domain::Inet6),
+        };
+        let mut out = String::new();
+        let mut n = 0;
+        for (e, at, uid, connection) in ports.all() {
+            let listed = e.domain == domain;
+            if let Some(line) = listed.then(|| row(n, &e, &at, uid, connection)).flatten() {
+                out += &line;
+                n += 1;
+            }
+        }
+        out
+    }
+}
+
+/// A socket with a port: whose it is, where, and whether it is an accepted connection.
+pub(super) type Bound = (Arc<Endpoint>, InetAddr, u32, bool);
