@@ -130,8 +130,16 @@ pub struct Tuning {
     pub window_max: u64,
     /// The same in mappings of 2 MiB and more.
     pub window_max_large: u64,
-    /// How much of a file one fault brings in.
+    /// How much of a file one fault brings in for shared writing.
     pub file_window: u64,
+    /// How much of a file that is in memory a new mapping, or another fault, maps; a power of two.
+    pub ahead: u64,
+    /// Private writable mappings of constant files of at most this size get their copy at once.
+    pub eager_copy: u64,
+    /// How much of a constant file one copy-on-write break copies; a power of two.
+    pub copy_window: u64,
+    /// The most that fork copies for the child, of what the parent has written since its last fork.
+    pub fork_copies: u64,
     /// The most that one copy-on-write break copies in a run of sequential ones.
     pub cow_max: u64,
 }
@@ -144,6 +152,10 @@ impl Tuning {
         window_max: 64,
         window_max_large: 512,
         file_window: 16,
+        ahead: 512,
+        eager_copy: 32,
+        copy_window: 8,
+        fork_copies: 64,
         cow_max: 16,
     };
     /// Page by page, as a naive model does it: for tests.
@@ -153,6 +165,10 @@ impl Tuning {
         window_max: 1,
         window_max_large: 1,
         file_window: 1,
+        ahead: 1,
+        eager_copy: 0,
+        copy_window: 1,
+        fork_copies: 0,
         cow_max: 1,
     };
 }

@@ -25,14 +25,21 @@ impl Tx<'_> {
         // Pages of a file that were not written still show what others write to the file.
         let run = hint_at == at && e.value.kind == Kind::Owned;
         let pages = if run { (hint_pages * 2).clamp(1, most) } else { 1 };
-        let window = at.saturating_add(pages * PAGE_SIZE).max(want).min(e.end).min(vma.end);
+        let mut from = at;
+        let mut window = at.saturating_add(pages * PAGE_SIZE);
+        if e.value.kind == Kind::Borrowed && vma.value.is_constant() {
+            let block = self.mm.tuning.copy_window.max(1) * PAGE_SIZE;
+            from = (at & !(block - 1)).max(e.start).max(vma.start);
+            window = from.saturating_add(block);
+        }
+        let window = window.max(at + PAGE_SIZE).max(want).min(e.end).min(vma.end);
         if e.value.kind == Kind::Owned
             && let Some(end) = self.claim(&e, at, window)?
         {
             return Ok(end);
         }
         let end = self.copied_end(&e, at, window);
-        self.copy(&e, at, end, vma)
+        self.copy(&e, from, at, end, vma)
     }
 
     /// Claims memory that only this address space refers to.
@@ -69,17 +76,19 @@ impl Tx<'_> {
         end
     }
 
+    /// Copies `from..end`, or without enough memory only the page at `at`.
     fn copy(
         &mut self,
         e: &Entry<Pma>,
+        from: u64,
         at: u64,
         end: u64,
         vma: &Entry<Vma>,
     ) -> Result<u64, FaultError> {
         let memory = &self.mm.memory;
-        let new = match memory.allocate(end - at) {
-            Ok(r) => r,
-            Err(OutOfMemory) => memory.allocate(PAGE_SIZE)?,
+        let (at, new) = match memory.allocate(end - from) {
+            Ok(r) => (from, r),
+            Err(OutOfMemory) => (at, memory.allocate(PAGE_SIZE)?),
         };
         let end = at + new.len();
         memory.copy(e.value.file + (at - e.start), new.start, new.len());

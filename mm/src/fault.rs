@@ -193,7 +193,10 @@ impl Tx<'_> {
         vma: &Entry<Vma>,
     ) -> Result<(), FaultError> {
         let (hole_lo, hole_hi) = self.hole(at, vma);
-        let window = self.mm.tuning.file_window.max(1) * PAGE_SIZE;
+        let t = self.mm.tuning;
+        // An object writes back what a shared mapping may have written.
+        let writes_back = write && vma.value.is_shared();
+        let window = if writes_back { t.file_window } else { t.ahead }.max(1) * PAGE_SIZE;
         let block = at & !(window - 1);
         let (lo, hi) = (block.max(hole_lo), block.saturating_add(window).max(want).min(hole_hi));
         let (kind, e) = self.translate(at, want.min(hole_hi), lo, hi, write, vma)?;

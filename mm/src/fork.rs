@@ -62,7 +62,7 @@ impl MemoryManager {
 }
 
 /// What differs between parent and child.
-struct ChildPlan {
+pub(crate) struct ChildPlan {
     vmas: RangeMap<Vma>,
     counters: Counters,
     /// Ranges whose pmas the child does not get.
@@ -70,6 +70,11 @@ struct ChildPlan {
 }
 
 impl ChildPlan {
+    /// Whether the child has no copy of a part of `lo..hi`.
+    pub(crate) fn leaves_out(&self, lo: u64, hi: u64) -> bool {
+        self.without.iter().any(|&(start, end)| start < hi && lo < end)
+    }
+
     fn of(parent: &RangeMap<Vma>, counters: Counters) -> ChildPlan {
         let mut plan = ChildPlan { vmas: parent.clone(), counters, without: Vec::new() };
         for e in parent.marked() {
@@ -125,15 +130,23 @@ impl Tx<'_> {
             let taken = theirs.take_pmas(lo, hi)?;
             theirs.let_go(&taken, false);
         }
-        let pinned = if self.st.ever_pinned { self.pinned() } else { Vec::new() };
-        theirs.copy_pages(&pinned)?;
-        // From here on nothing can fail: the parent's pages become copy-on-write.
         let epoch = self.st.epoch + 1;
         theirs.st.epoch = epoch;
+        let pinned = if self.st.ever_pinned { self.pinned() } else { Vec::new() };
+        theirs.copy_pages(&pinned)?;
+        let warm = self.warm(plan);
+        let copied = warm.iter().take_while(|w| theirs.copy_pages(&w.pages).is_ok()).count();
+        // From here on nothing can fail: the parent's pages become copy-on-write.
         theirs.st.counters.peak_rss = theirs.st.counters.rss_anon + theirs.st.counters.rss_file;
         self.st.epoch = epoch;
+        let kept = self.keep_warm(warm, copied);
         self.write_protect(epoch - 1);
-        self.keep_pinned(&pinned);
+        for w in kept {
+            self.st.note_writable(w.start, w.end, (w.start, w.end));
+        }
+        for e in &pinned {
+            self.keep(e);
+        }
         Ok(())
     }
 
@@ -159,7 +172,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Gives the child copies of pages that somebody may have pinned in the parent.
+    /// Gives the child copies of pages that stay the parent's own.
     fn copy_pages(&mut self, pages: &[Entry<Pma>]) -> Result<(), OutOfMemory> {
         for e in pages {
             let new = self.mm.memory.allocate(e.len())?;
@@ -172,7 +185,7 @@ impl Tx<'_> {
                 }
             };
             self.let_go(&taken, false);
-            let value = Pma { file: new.start, ..e.value };
+            let value = Pma { file: new.start, epoch: self.st.epoch, ..e.value };
             self.put_pma(Entry { value, ..*e })?;
         }
         Ok(())

@@ -58,6 +58,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod ahead;
 mod brk;
 mod config;
 mod cow;

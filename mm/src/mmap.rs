@@ -273,6 +273,8 @@ impl Tx<'_> {
         } else {
             let _ = self.back(lo, hi, true, &vma);
             let _ = self.install(lo, hi, &vma, None, false);
+        } else if vma.value.object.is_some() && !vma.value.perms.is_empty() {
+            self.map_ahead(lo, hi, &vma);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::range_map::Entry;
 use crate::seam::FileRange;
 use crate::state::{Tx, page_align, range};
 use alloc::vec::Vec;
-use arch::{Access, Addr, AddrRange};
+use arch::{Access, Addr, AddrRange, PAGE_SIZE};
 use syserr::Errno;
 
 /// A part of an address space whose memory stays where it is.
@@ -54,20 +54,21 @@ impl MemoryManager {
     }
 
     /// Maps up to `max_extents` ranges that have memory already, so that their first access does
-    /// not fault: for a child after fork.
+    /// not fault: for a child after fork, and for a program that was just loaded. Its own memory
+    /// comes first.
     pub fn premap(&self, max_extents: usize) {
         let mut tx = self.lock();
-        let mut extents = Vec::new();
-        for e in tx.st.pmas.iter() {
-            if extents.len() == max_extents {
-                break;
-            }
-            extents.push((e.start, e.end));
-        }
+        let st = &*tx.st;
+        let of = |own: bool| st.pmas.iter().filter(move |e| st.is_own(&e.value) == own);
+        let extents: Vec<(u64, u64)> =
+            of(true).chain(of(false)).take(max_extents).map(|e| (e.start, e.end)).collect();
         for (lo, hi) in extents {
             let mut at = lo;
             while let Some(vma) = tx.st.vmas.ending_after(at).filter(|v| v.start < hi).cloned() {
-                if tx.install(at.max(vma.start), hi.min(vma.end), &vma, None, false).is_err() {
+                let (lo, hi) = (at.max(vma.start), hi.min(vma.end));
+                // What is shorter than a window of fresh memory has contents.
+                let small = hi - lo < tx.mm.tuning.window * PAGE_SIZE;
+                if tx.install(lo, hi, &vma, None, small).is_err() {
                     return;
                 }
                 at = vma.end;
@@ -116,12 +117,10 @@ impl Tx<'_> {
         Ok(Pinned { at: range(e.start, e.end), file })
     }
 
-    /// After a fork, pinned pages stay the parent's own: the child has copies.
-    pub(crate) fn keep_pinned(&mut self, pages: &[Entry<Pma>]) {
+    /// After a fork, pages of which the child has copies stay the parent's own. One that cannot be
+    /// claimed is copied on its next write; `false` then.
+    pub(crate) fn keep(&mut self, e: &Entry<Pma>) -> bool {
         let epoch = self.st.epoch;
-        for e in pages {
-            // A page that cannot be claimed is copied on its next write, as without a pin.
-            let _ = self.st.pmas.modify(e.start, e.end, |p| p.epoch = epoch);
-        }
+        self.st.pmas.modify(e.start, e.end, |p| p.epoch = epoch).is_ok()
     }
 }

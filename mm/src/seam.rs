@@ -199,6 +199,16 @@ pub trait Mappable: Send + Sync {
         optional: Range<u64>,
         access: Access,
     ) -> Result<Translation, TranslateError>;
+    /// What is in memory already of `range`: the first piece at or after its start, for reading,
+    /// without any work. New mappings begin with it, so that their first access does not fault.
+    fn resident(&self, _range: Range<u64>) -> Option<Translation> {
+        None
+    }
+    /// Whether guests cannot change the contents: pages of private mappings may then be copied
+    /// before they are written.
+    fn is_constant(&self) -> bool {
+        false
+    }
     /// Hears of a new mapping.
     ///
     /// # Errors

@@ -79,6 +79,16 @@ impl Mappable for SpecialObject {
         Ok(Translation { offset: 0, file: self.file, access: self.access })
     }
 
+    fn resident(&self, range: Range<u64>) -> Option<Translation> {
+        let (start, end) = (range.start, range.end.min(self.file.len()));
+        if start >= end {
+            return None;
+        }
+        let file = FileRange { start: self.file.start + start, end: self.file.start + end };
+        self.memory.inc_ref(file).ok()?;
+        Some(Translation { offset: start, file, access: self.access })
+    }
+
     fn add_mapping(&self, _: &ObjectMapping) -> Result<(), Errno> {
         Ok(())
     }
@@ -150,7 +160,8 @@ impl MemoryManager {
         };
         let e = Entry { start: at, end, value };
         object.object.add_mapping(&e.mapping(&self.mapping_space()))?;
-        tx.insert_vma(e);
+        tx.insert_vma(e.clone());
+        tx.map_ahead(at, end, &e);
         Ok(())
     }
 }

@@ -73,6 +73,11 @@ impl Vma {
         self.object.is_none()
     }
 
+    /// Whether it maps an object whose contents guests cannot change.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.object.as_ref().is_some_and(|o| o.object.is_constant())
+    }
+
     pub(crate) fn is_locked(&self) -> bool {
         self.flags.contains(VmaFlags::LOCKED)
     }

@@ -18,9 +18,9 @@ use sync::atomic::Ordering;
 use syserr::{Errno, Restart};
 use vfs::cap;
 
-/// How many pieces of memory a forked address space gets into its page tables at once: most of a
-/// small program, so that the child need not fault them in one by one.
-const PREMAP: usize = 64;
+/// How many pieces of memory a new address space gets into its page tables at once: most of a
+/// small program, so that it need not fault them in one by one.
+pub(crate) const PREMAP: usize = 64;
 
 /// Makes a task as `args` say, and starts it. The call goes on in the caller's context: with
 /// `CLONE_VFORK` it blocks until the child lets go of the memory.

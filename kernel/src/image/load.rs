@@ -2,6 +2,7 @@
 
 use super::TaskImage;
 use super::layout::choose;
+use crate::clone::PREMAP;
 use crate::{Comm, Kernel};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -261,8 +262,9 @@ impl Kernel {
         let mm = MemoryManager::new(config);
         // From here on the user of `mm` is given back on every way out: by the image, or here.
         let loaded = self.load_into(&mm, args);
-        if loaded.is_err() {
-            mm.dec_users();
+        match &loaded {
+            Ok(_) => mm.premap(PREMAP),
+            Err(_) => mm.dec_users(),
         }
         loaded
     }

@@ -340,6 +340,17 @@ impl Mappable for MemoryObject {
         Ok(Translation { offset: part.start, file: part.file(), access: Access::ALL })
     }
 
+    fn resident(&self, range: Range<u64>) -> Option<Translation> {
+        let inner = self.inner.lock();
+        let end = range.end.min(page_align(inner.size).unwrap_or(MAX_SIZE));
+        if range.start >= end {
+            return None;
+        }
+        let e = inner.pages.range(range.start, end).next()?.clip(range.start, end)?;
+        self.memory.inc_ref(e.file()).ok()?;
+        Some(Translation { offset: e.start, file: e.file(), access: Access::ALL })
+    }
+
     fn add_mapping(&self, mapping: &ObjectMapping) -> Result<(), Errno> {
         self.mappings.add(mapping);
         Ok(())

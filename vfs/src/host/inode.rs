@@ -29,6 +29,8 @@ pub struct HostInode {
     kind: u32,
     cached: Mutex<Cached>,
     pub(super) pages: Pages,
+    /// The text of a symbolic link, which never changes, once it was read.
+    link: Mutex<Option<Arc<[u8]>>>,
     state: InodeState,
     /// One append at a time.
     pub(super) writing: Mutex<()>,
@@ -51,6 +53,7 @@ impl HostInode {
             kind: stat.mode & mode::IFMT,
             cached: Mutex::new(Cached { stat, at }),
             pages: Pages::default(),
+            link: Mutex::default(),
             state: InodeState::default(),
             writing: Mutex::new(()),
         })
@@ -127,7 +130,13 @@ impl HostInode {
         if self.kind != mode::IFLNK {
             return Err(Errno::EINVAL);
         }
-        self.node.read_link().map(Into::into)
+        let mut known = self.link.lock();
+        if let Some(text) = &*known {
+            return Ok(text.clone());
+        }
+        let text: Arc<[u8]> = self.node.read_link()?.into();
+        *known = Some(text.clone());
+        Ok(text)
     }
 
     fn open_node(&self, flags: OpenFlags) -> Result<(), Errno> {

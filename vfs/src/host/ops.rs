@@ -153,12 +153,21 @@ impl Mappable for HostInode {
             if at >= self.size() {
                 return Err(TranslateError::Bus);
             }
-            self.fill(at, 0).map_err(|e| match e {
+            self.fill_mapped(at).map_err(|e| match e {
                 Errno::ENOMEM => TranslateError::NoMemory,
                 _ => TranslateError::Bus,
             })?;
         }
         Err(TranslateError::NoMemory)
+    }
+
+    fn resident(&self, range: Range<u64>) -> Option<Translation> {
+        let (offset, file) = self.cached(range)?;
+        Some(Translation { offset, file, access: Access::READ | Access::EXEC })
+    }
+
+    fn is_constant(&self) -> bool {
+        !self.fs().options.writable
     }
 
     fn add_mapping(&self, mapping: &ObjectMapping) -> Result<(), Errno> {

@@ -16,6 +16,9 @@ use super::cache::PageBudget;
 const WINDOW: u64 = 64 << 10;
 /// How much is read at most.
 const WINDOW_MAX: u64 = 256 << 10;
+/// Files up to this size are read whole when they are mapped: programs and libraries are used all
+/// over, and a page costs less than a fault.
+const WHOLE: u64 = 2 << 20;
 
 #[derive(Default)]
 pub(super) struct Inner {
@@ -69,8 +72,23 @@ impl HostInode {
         &**self.fs().env.memory()
     }
 
+    /// Brings the page at `offset` of a mapping into memory, with what lies around it.
+    pub(super) fn fill_mapped(&self, offset: u64) -> Result<(), Errno> {
+        let size = self.size();
+        let window = if size <= WHOLE { WHOLE } else { WINDOW_MAX };
+        let low = offset & !(window - 1);
+        self.fill(offset, low..low.saturating_add(window))
+    }
+
     /// Brings the page at `offset`, and up to `want` bytes from there, into memory.
-    pub(super) fn fill(&self, offset: u64, want: u64) -> Result<(), Errno> {
+    fn fill_read(&self, offset: u64, want: u64) -> Result<(), Errno> {
+        let window = want.clamp(WINDOW, WINDOW_MAX).next_multiple_of(WINDOW);
+        let low = offset & !(WINDOW - 1);
+        self.fill(offset, low..low.saturating_add(window))
+    }
+
+    /// Brings the page at `offset`, and what is missing of `window` around it, into memory.
+    fn fill(&self, offset: u64, window: Range<u64>) -> Result<(), Errno> {
         let _one = self.pages.filling.lock();
         let size = self.size().next_multiple_of(PAGE_SIZE);
         let (start, end, generation) = {
@@ -78,11 +96,9 @@ impl HostInode {
             if inner.at(offset).is_some() || offset >= size {
                 return Ok(());
             }
-            let window = want.clamp(WINDOW, WINDOW_MAX).next_multiple_of(WINDOW);
-            let low = offset & !(WINDOW - 1);
             let before = inner.extents.range(..=offset).next_back();
-            let start = before.map_or(low, |(s, r)| low.max(s + r.len()));
-            let end = (low + window).min(size).min(inner.next_start(offset));
+            let start = before.map_or(window.start, |(s, r)| window.start.max(s + r.len()));
+            let end = window.end.min(size).min(inner.next_start(offset));
             (start, end.max(offset + PAGE_SIZE), inner.generation)
         };
         let fs = self.fs();
@@ -98,16 +114,10 @@ impl HostInode {
             got = self.memory().allocate(end - start);
         }
         let range = got?;
-        let mut buf = vec![0; (end - start) as usize];
-        let read = self.node.read_at(&mut buf, start);
-        let n = match read {
-            Ok(n) => n,
-            Err(e) => {
-                self.memory().dec_ref(range);
-                return Err(e);
-            }
-        };
-        self.memory().write(range.start, buf.get(..n).unwrap_or(&[]));
+        if let Err(e) = self.load(start, range) {
+            self.memory().dec_ref(range);
+            return Err(e);
+        }
         let mut inner = self.pages.inner.lock();
         if inner.generation != generation {
             drop(inner);
@@ -118,6 +128,39 @@ impl HostInode {
         drop(inner);
         fs.budget.add(&self.this, start, range.len());
         Ok(())
+    }
+
+    /// Reads from `offset` on into memory of zeroes, which stay behind the end of the file.
+    fn load(&self, offset: u64, to: FileRange) -> Result<(), Errno> {
+        let mut buf = vec![0; to.len().min(WINDOW) as usize];
+        let mut done = 0;
+        while done < to.len() {
+            let want = (to.len() - done).min(WINDOW) as usize;
+            let Some(part) = buf.get_mut(..want) else { break };
+            let n = self.node.read_at(part, offset + done)?;
+            self.memory().write(to.start + done, part.get(..n).unwrap_or(&[]));
+            if n < want {
+                break;
+            }
+            done += n as u64;
+        }
+        Ok(())
+    }
+
+    /// What is cached of `range`: the first piece at or after its start, with where it starts.
+    pub(super) fn cached(&self, range: Range<u64>) -> Option<(u64, FileRange)> {
+        if range.is_empty() {
+            return None;
+        }
+        let inner = self.pages.inner.lock();
+        let (start, r) = match inner.around(range.start) {
+            Some(found) => found,
+            None => inner.extents.range(range.clone()).next().map(|(s, r)| (*s, *r))?,
+        };
+        let (lo, hi) = (start.max(range.start), (start + r.len()).min(range.end));
+        let file = FileRange { start: r.start + (lo - start), end: r.start + (hi - start) };
+        self.memory().inc_ref(file).ok()?;
+        Some((lo, file))
     }
 
     /// Reads through the cache; without memory, past it.
@@ -161,7 +204,7 @@ impl HostInode {
                     return Ok(n);
                 }
             }
-            match self.fill(at & !(PAGE_SIZE - 1), buf.len() as u64) {
+            match self.fill_read(at & !(PAGE_SIZE - 1), buf.len() as u64) {
                 Ok(()) => {}
                 Err(Errno::ENOMEM) => break,
                 Err(e) => return Err(e),

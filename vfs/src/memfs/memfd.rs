@@ -136,6 +136,10 @@ impl Mappable for Sealable {
         self.object.translate(required, optional, access)
     }
 
+    fn resident(&self, range: Range<u64>) -> Option<Translation> {
+        self.object.resident(range)
+    }
+
     fn add_mapping(&self, mapping: &ObjectMapping) -> Result<(), Errno> {
         if mapping.writable && self.node.sealed(SEAL_WRITE | SEAL_FUTURE_WRITE) {
             return Err(Errno::EPERM);
