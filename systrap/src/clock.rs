@@ -51,6 +51,16 @@ fn sample(clock: HostId) -> (u64, i64) {
     (best.1, best.2)
 }
 
+/// The cycle counter and the host's monotonic clock at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading((u64, i64));
+
+impl Reading {
+    pub(crate) fn now() -> Reading {
+        Reading(sample(HostId::Monotonic))
+    }
+}
+
 /// Whether the host itself trusts the time-stamp counter.
 fn counter_is_good() -> bool {
     let invariant =
@@ -76,10 +86,12 @@ struct State {
 }
 
 impl HostClock {
-    pub(crate) fn new(memory: Arc<MemFile>) -> Result<HostClock, OutOfMemory> {
+    /// The counter's speed is measured from `first` on: the longer ago that was, the less time it
+    /// takes now.
+    pub(crate) fn new(memory: Arc<MemFile>, first: Reading) -> Result<HostClock, OutOfMemory> {
         let page = memory.allocate_own(arch::PAGE_SIZE)?;
-        let anchor = sample(HostId::Monotonic);
-        let mut now = anchor;
+        let Reading(anchor) = first;
+        let mut now = sample(HostId::Monotonic);
         while now.1 - anchor.1 < CALIBRATION {
             now = sample(HostId::Monotonic);
         }

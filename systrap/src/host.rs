@@ -1,6 +1,6 @@
 //! The sandbox's host side: configuration, the shared parts, and the way in.
 
-use crate::clock::HostClock;
+use crate::clock::{self, HostClock};
 use crate::cpu::{self, Xsave};
 use crate::executor::{BoxFuture, Executor, Reactor, Registration, RunQueue, Source, TimerWheel};
 use crate::memfile::MemFile;
@@ -180,6 +180,7 @@ impl Host {
     /// # Errors
     /// What the host refuses, in words.
     pub fn new(config: HostConfig) -> io::Result<Host> {
+        let first_reading = clock::Reading::now();
         let xsave = Xsave::detect()?;
         let context = |what: &'static str| {
             move |e: io::Error| io::Error::new(e.kind(), format!("{what}: {e}"))
@@ -188,12 +189,12 @@ impl Host {
         let memory =
             Arc::new(MemFile::new(config.memory_limit).map_err(context("the memory file"))?);
         let reactor = Arc::new(Reactor::new()?);
-        let clock = HostClock::new(memory.clone())
-            .map_err(|OutOfMemory| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        let clock = Arc::new(clock);
         let zygote =
             Zygote::start(regions.clone(), memory.fd(), reactor.doorbell(), reactor.acks())
                 .map_err(context("the stub template"))?;
+        let clock = HostClock::new(memory.clone(), first_reading)
+            .map_err(|OutOfMemory| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        let clock = Arc::new(clock);
         let ring = || -> Box<dyn Fn() + Send + Sync> {
             let (regions, reactor) = (regions.clone(), reactor.clone());
             Box::new(move || {

@@ -80,6 +80,20 @@ struct Requests {
     spare: Vec<Stub>,
     outstanding: Option<(u32, RegionIndex)>,
     seq: u32,
+    /// How often one was asked for; twice is enough.
+    taken: u32,
+}
+
+impl Requests {
+    /// How many to keep ready, of at most `spare`. Many programs never fork: a second process is
+    /// made for the first that does.
+    fn wanted(&self, spare: usize) -> usize {
+        match self.taken {
+            0 => spare.min(1),
+            1 => 0,
+            _ => spare,
+        }
+    }
 }
 
 impl Zygote {
@@ -129,18 +143,19 @@ impl Zygote {
                 "the host seals its own mappings into every process: the stub cannot drop them",
             ));
         }
-        let requests = Requests { spare: Vec::new(), outstanding: None, seq: 0 };
+        let requests = Requests { spare: Vec::new(), outstanding: None, seq: 0, taken: 0 };
         Ok(Zygote { regions, child, requests: Mutex::new(requests) })
     }
 
     /// A stub process, locked down and waiting for contexts; at most `spare` more are asked for.
     pub(crate) fn acquire(&self, spare: usize) -> io::Result<Stub> {
         let mut r = self.requests.lock();
+        r.taken = (r.taken + 1).min(2);
         loop {
             self.collect(&mut r, false)?;
             if let Some(stub) = (!r.spare.is_empty()).then(|| r.spare.remove(0)) {
                 // The next one is made while this one is used.
-                if r.spare.len() < spare {
+                if r.spare.len() < r.wanted(spare) {
                     let _ = self.request(&mut r);
                 }
                 drop(r);
@@ -154,7 +169,7 @@ impl Zygote {
     /// Keeps `spare` processes ready.
     pub(crate) fn tend(&self, spare: usize) {
         let mut r = self.requests.lock();
-        if self.collect(&mut r, false).is_ok() && r.spare.len() < spare {
+        if self.collect(&mut r, false).is_ok() && r.spare.len() < r.wanted(spare) {
             let _ = self.request(&mut r);
         }
     }

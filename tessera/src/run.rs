@@ -82,10 +82,16 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
     lock_down(&grants).map_err(|e| Failure::own(format!("locking down: {e}")))?;
     let status = host.run(init);
     streams.finish();
-    Ok(match status {
+    let code = match status {
         ExitStatus::Exited(code) => code,
         ExitStatus::Signaled(signo) => 128 + signo as u8,
-    })
+    };
+    if options.rw.is_empty() {
+        // Nothing is left to be written, and the host takes all the rest back faster than it can be
+        // taken apart here: the stubs die with this thread.
+        std::process::exit(i32::from(code));
+    }
+    Ok(code)
 }
 
 fn tracer(options: &RunOptions) -> Result<Option<Arc<dyn SyscallTracer>>, Failure> {
