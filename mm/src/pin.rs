@@ -9,6 +9,10 @@ use alloc::vec::Vec;
 use arch::{Access, Addr, AddrRange, PAGE_SIZE};
 use syserr::Errno;
 
+/// The least that is mapped in advance of what others have, in bytes: a host operation for less
+/// costs more than the faults that it saves.
+const PREMAP_MIN: u64 = 4 * PAGE_SIZE;
+
 /// A part of an address space whose memory stays where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pinned {
@@ -59,16 +63,18 @@ impl MemoryManager {
     pub fn premap(&self, max_extents: usize) {
         let mut tx = self.lock();
         let st = &*tx.st;
-        let of = |own: bool| st.pmas.iter().filter(move |e| st.is_own(&e.value) == own);
+        let own = |e: &&Entry<Pma>| st.is_own(&e.value);
+        let rest = |e: &&Entry<Pma>| !st.is_own(&e.value) && e.len() >= PREMAP_MIN;
+        let extents = st.pmas.iter().filter(own).chain(st.pmas.iter().filter(rest));
         let extents: Vec<(u64, u64)> =
-            of(true).chain(of(false)).take(max_extents).map(|e| (e.start, e.end)).collect();
+            extents.take(max_extents).map(|e| (e.start, e.end)).collect();
         for (lo, hi) in extents {
             let mut at = lo;
             while let Some(vma) = tx.st.vmas.ending_after(at).filter(|v| v.start < hi).cloned() {
-                let (lo, hi) = (at.max(vma.start), hi.min(vma.end));
+                let part = (at.max(vma.start), hi.min(vma.end));
                 // What is shorter than a window of fresh memory has contents.
-                let small = hi - lo < tx.mm.tuning.window * PAGE_SIZE;
-                if tx.install(lo, hi, &vma, None, small).is_err() {
+                let small = part.1 - part.0 < tx.mm.tuning.window * PAGE_SIZE;
+                if tx.install(part.0, part.1, &vma, None, small).is_err() {
                     return;
                 }
                 at = vma.end;

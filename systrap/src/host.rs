@@ -257,6 +257,17 @@ impl Host {
         }
     }
 
+    /// Ends all processes of the sandbox, and no more: for a program that exits next and leaves the
+    /// rest to its host. No address space can be used after it.
+    pub fn end_processes(&self) {
+        let spaces = self.shared.reactor.spaces();
+        spaces.iter().for_each(|s| s.child().kill());
+        self.shared.zygote.end();
+        for s in &spaces {
+            s.child().reap(true);
+        }
+    }
+
     /// Notifies `queue` of events on a host descriptor, each time it becomes ready.
     ///
     /// # Errors

@@ -264,17 +264,25 @@ impl Zygote {
     }
 }
 
-impl Drop for Zygote {
-    fn drop(&mut self) {
+impl Zygote {
+    /// Ends the template and the stubs that nobody has.
+    pub(crate) fn end(&self) {
         // The template first, or a request it is working on would leave a child behind.
         self.child.kill();
         self.child.reap(true);
         let mut r = self.requests.lock();
         let _ = self.collect(&mut r, false);
-        for stub in r.spare.drain(..) {
-            stub.child.kill();
-            stub.child.reap(true);
+        let spare = std::mem::take(&mut r.spare);
+        spare.iter().for_each(|s| s.child.kill());
+        for s in spare {
+            s.child.reap(true);
         }
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

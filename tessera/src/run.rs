@@ -87,8 +87,9 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         ExitStatus::Signaled(signo) => 128 + signo as u8,
     };
     if options.rw.is_empty() {
-        // Nothing is left to be written, and the host takes all the rest back faster than it can be
-        // taken apart here: the stubs die with this thread.
+        // Nothing is left to be written, and the host takes the rest back faster than it can be
+        // taken apart here.
+        host.end_processes();
         std::process::exit(i32::from(code));
     }
     Ok(code)

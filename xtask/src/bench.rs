@@ -46,16 +46,24 @@ const GUEST_ROWS: &[(&str, u64)] = &[
     ("signal", 3_000),
 ];
 
-/// A row whose whole run is timed from outside: name, program, arguments.
-const WHOLE_ROWS: &[(&str, &str, &[&str])] = &[
-    ("start-up of /bin/true", "/bin/true", &[]),
+/// A row whose whole run is timed from outside: name, what it needs, program, arguments.
+const WHOLE_ROWS: &[(&str, &str, &str, &[&str])] = &[
+    ("start-up of /bin/true", "/bin/true", "/bin/true", &[]),
     (
         "bash, 200 x /bin/true",
         "/bin/bash",
+        "/bin/bash",
         &["-c", "for ((i = 0; i < 200; i++)); do /bin/true; done"],
     ),
-    ("python3 start", "/usr/bin/python3", &["-c", "import json, ssl, asyncio"]),
+    ("python3 start", "/usr/bin/python3", "/usr/bin/python3", &["-c", "import json, ssl, asyncio"]),
+    ("find of a warm tree", "/usr/bin/find", "/usr/bin/find", &["/usr/share", "-name", "*.none"]),
+    ("tar of a tree", "/bin/tar", "/bin/sh", &["-c", "tar -cf - /usr/share/doc | wc -c"]),
+    ("gcc hello", "/usr/bin/gcc", "/bin/sh", &["-c", GCC_HELLO]),
 ];
+
+/// Compiles, assembles and links.
+const GCC_HELLO: &str = r#"printf '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n' |
+    gcc -O1 -x c -o /tmp/tessera-bench-hello -"#;
 
 /// Measures and prints the table.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
@@ -74,8 +82,11 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
                 table.add(name, Unit::Nanoseconds, column, guest_row(s, &guest, name, *n)?);
             }
         }
-        for (name, program, args) in WHOLE_ROWS.iter().filter(|r| wanted(r.0)) {
-            if !Path::new(program).exists() {
+        for (name, needs, program, args) in WHOLE_ROWS.iter().filter(|r| wanted(r.0)) {
+            if !Path::new(needs).exists() {
+                if round == 0 {
+                    eprintln!("{name}: left out, there is no {needs}");
+                }
                 continue;
             }
             for (column, s) in sandboxes.iter().enumerate() {
