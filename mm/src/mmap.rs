@@ -255,7 +255,7 @@ impl Tx<'_> {
         let small = v.is_anon() && len / PAGE_SIZE <= self.mm.tuning.eager;
         if asked || locked {
             Populate::Asked
-        } else if small && v.perms.contains(Access::WRITE) {
+        } else if small && v.perms.contains(Access::WRITE) || !v.is_anon() && !v.perms.is_empty() {
             Populate::SavesFaults
         } else {
             Populate::No
@@ -270,10 +270,10 @@ impl Tx<'_> {
         let Some(vma) = self.st.vma(lo).cloned() else { return };
         if how == Populate::Asked {
             let _ = self.populate(lo, hi, &vma);
-        } else {
+        } else if vma.value.is_anon() {
             let _ = self.back(lo, hi, true, &vma);
             let _ = self.install(lo, hi, &vma, None, false);
-        } else if vma.value.object.is_some() && !vma.value.perms.is_empty() {
+        } else {
             self.map_ahead(lo, hi, &vma);
         }
     }

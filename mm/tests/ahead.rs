@@ -1,10 +1,8 @@
 //! What is done before it is asked for: it saves faults, and nobody can tell.
 #![allow(missing_docs)]
 
-mod common;
-
 use arch::{Access, Addr, PAGE_SIZE, Permissions, UserMemory};
-use common::{LIMITS, addr, file};
+use mm::testkit::model::file;
 use mm::testkit::{Op, RecordingSpace, VecMemoryFile};
 use mm::*;
 use std::ops::Range;
@@ -12,6 +10,11 @@ use std::sync::Arc;
 use syserr::Errno;
 
 const P: u64 = PAGE_SIZE;
+const LIMITS: Limits = Limits::DEFAULT;
+
+fn addr(page: u64) -> Addr {
+    Addr(0x10_0000_0000 + page * P)
+}
 
 struct Rig {
     memory: Arc<VecMemoryFile>,
