@@ -207,6 +207,72 @@ for name, family, host in [('udp', socket.AF_INET, '127.0.0.1'), ('udp6', socket
     show(name, u.getsockname()[1], u)
     u.connect((host, 9))
     show(name, u.getsockname()[1], u)"];
+    python_asyncio: ["/usr/bin/python3", "-c", "
+import asyncio, os, signal
+async def upper(r, w):
+    w.write((await r.readline()).upper())
+    w.close()
+async def main():
+    s = await asyncio.start_server(upper, '127.0.0.1', 0)
+    async def ask(i):
+        r, w = await asyncio.open_connection(*s.sockets[0].getsockname())
+        w.write(b'x%d\\n' % i)
+        return await r.read()
+    print(await asyncio.gather(*map(ask, range(8))))
+    p = await asyncio.create_subprocess_exec('/bin/sh', '-c', 'echo out; echo err >&2; exit 3', stdout=-1, stderr=-1)
+    print(await p.communicate(), p.returncode)
+    heard = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, heard.set)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    await heard.wait()
+asyncio.run(main())"];
+    python_processes: ["/usr/bin/python3", "-c", "
+import multiprocessing as mp
+from multiprocessing import shared_memory
+def square(x): return x * x
+def count(lock, value, q):
+    with lock: value.value += 1
+    q.put(1)
+with mp.Pool(3) as pool: print(pool.map(square, range(20)))
+lock, value, q = mp.Lock(), mp.Value('i', 0), mp.Queue()
+ps = [mp.Process(target=count, args=(lock, value, q)) for _ in range(4)]
+for p in ps: p.start()
+print(sum(q.get() for _ in ps))
+for p in ps: p.join()
+print(value.value, [p.exitcode for p in ps])
+a = shared_memory.SharedMemory(create=True, size=100)
+a.buf[0] = 7
+b = shared_memory.SharedMemory(name=a.name)
+print(b.buf[0])
+b.close(); a.close(); a.unlink()"];
+    python_sqlite: ["/usr/bin/python3", "-c", "
+import os, sqlite3, tempfile
+os.chdir(tempfile.mkdtemp())
+c = sqlite3.connect('x.db')
+print(c.execute('pragma journal_mode=wal').fetchall())
+c.execute('create table t(a, b)')
+c.executemany('insert into t values(?, ?)', [(i, str(i)) for i in range(2000)])
+c.commit()
+print(c.execute('select sum(a), max(b) from t').fetchall(), sorted(os.listdir()))
+c.close()
+print(os.listdir())"];
+    perl_pipes: ["/usr/bin/perl", "-MSocket", "-MIO::Handle", "-e", "
+pipe(R, W); if (!fork) { close R; print W \"x\\n\"; exit 3 } close W; print <R>; wait; print $? >> 8, \"\\n\";
+$SIG{ALRM} = sub { print \"alarm\\n\" }; alarm 1; sleep 3;
+socketpair(A, B, AF_UNIX, SOCK_STREAM, 0); A->autoflush(1); print A \"hi\\n\"; print scalar <B>;
+open P, '-|', 'echo a; echo b'; print <P>; close P;"];
+    gcc_and_run: ["/bin/bash", "-c", "cd $(mktemp -d) && gcc -O1 -x c - -o a -pthread && ./a"] < b"#include <pthread.h>\n#include <stdio.h>\n__thread int n = 3;\nvoid *f(void *p) { n = 5; return (void *)(long)n; }\nint main() { pthread_t t; void *r; pthread_create(&t, 0, f, 0); pthread_join(t, &r); printf(\"%ld %d\\n\", (long)r, n); return 4; }\n";
+    git: ["/usr/bin/git", "-c", "init.defaultBranch=main", "-c", "alias.all=!cd $(mktemp -d) && git init -q r && cd r && seq 9 > f && git add f && git -c user.name=a -c user.email=a@b commit -qm one && git gc -q && git fsck && git status && git clone -q . ../c$$ && cat ../c$$/f", "all"];
+    sqlite3: ["/usr/bin/sqlite3", ":memory:", "with recursive c(i) as (select 1 union all select i + 1 from c where i < 20000) select sum(i), max(hex(i)) from c;"];
+    node: ["/usr/bin/node", "-e", "
+const { Worker } = require('worker_threads');
+const w = new Worker(\"require('worker_threads').parentPort.postMessage(42)\", { eval: true });
+w.on('message', m => { console.log(m, require('child_process').execSync('echo hi').toString()); });"];
+    ruby: ["/usr/bin/ruby", "-e", "r, w = IO.pipe; fork { w.puts 'c' }; Process.wait; p r.gets, Thread.new { 3 }.value, `echo hi`"];
+    lua: ["/usr/bin/lua5.4", "-e", "local t = {} for i = 1, 1e5 do t[i] = i end print(#t, io.popen('echo hi'):read())"];
+    php: ["/usr/bin/php", "-r", "echo array_sum(range(1, 100)), shell_exec('echo hi');"];
+    xz: ["/bin/bash", "-c", "set -o pipefail; seq 20000 | xz -T2 | xz -d | sha256sum"];
+    openssl: ["/usr/bin/openssl", "dgst", "-sha256", "/bin/bash"];
     gzip: ["/bin/bash", "-c", "seq 20000 | gzip -9 | gunzip | sha256sum"];
     tar: ["/bin/bash", "-c", "cd /usr/share/doc && tar cf - bash | tar tf - | sort | head -n 20"];
 }
