@@ -80,6 +80,8 @@ pub struct Kernel {
     boot_monotonic: i64,
     boot_realtime: i64,
     forks: AtomicU64,
+    /// Processes that were ended because memory ran out.
+    starved: AtomicU64,
     /// How the first process ended.
     pub(crate) init_status: Mutex<Option<ExitStatus>>,
     /// Woken when a process goes.
@@ -116,6 +118,7 @@ impl Kernel {
             boot_monotonic: clock.now(ClockId::Monotonic),
             boot_realtime: clock.now(ClockId::Realtime),
             forks: AtomicU64::new(0),
+            starved: AtomicU64::new(0),
             init_status: Mutex::new(None),
             gone: Queue::new(),
         })
@@ -223,6 +226,15 @@ impl Kernel {
     /// Tasks made since the start, for `/proc/stat`.
     pub fn forks(&self) -> u64 {
         self.forks.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_starved(&self) {
+        self.starved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many processes were ended because memory ran out.
+    pub fn starved(&self) -> u64 {
+        self.starved.load(Ordering::Relaxed)
     }
 
     /// The task with a thread ID; a process that has ended and is not waited for is found by its

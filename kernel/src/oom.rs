@@ -51,6 +51,7 @@ impl Kernel {
         let groups = self.processes().into_iter().filter_map(|id| self.process(id));
         let largest = groups.max_by_key(size)?;
         let first = largest.lock().threads.first().cloned()?;
+        self.note_starved();
         first.kill_group(SIGKILL);
         Some(largest)
     }

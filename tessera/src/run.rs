@@ -82,6 +82,10 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
     lock_down(&grants).map_err(|e| Failure::own(format!("locking down: {e}")))?;
     let status = host.run(init);
     streams.finish();
+    if kernel.starved() > 0 && matches!(status, ExitStatus::Signaled(9)) {
+        let limit = kernel.memory_total() >> 20;
+        eprintln!("tessera: killed: out of memory; --memory gives more than these {limit} MiB");
+    }
     let code = match status {
         ExitStatus::Exited(code) => code,
         ExitStatus::Signaled(signo) => 128 + signo as u8,

@@ -84,6 +84,20 @@ fn killed_by_a_signal() {
     assert_eq!(run(&["/bin/sh", "-c", "kill -SEGV $$"]).code, Some(139));
 }
 
+#[test]
+fn out_of_memory() {
+    let script = "b = []\nwhile True: b.append(bytearray(1 << 20))";
+    let ran = finish(
+        tessera().args(["run", "--memory", "64M", "--", "/usr/bin/python3", "-c", script]),
+        b"",
+    );
+    // Asked for at once more than there is, a guest is told so; piece by piece, it is ended.
+    match ran.code {
+        Some(137) => one_line(&ran, 137, "64 MiB"),
+        code => assert!(code == Some(1) && ran.stderr.contains("MemoryError"), "{ran:?}"),
+    }
+}
+
 /// What is sent to the sandbox reaches the guest, which may do as it likes.
 #[test]
 fn signals_reach_the_guest() {
