@@ -8,6 +8,9 @@ use crate::state::{Tx, range};
 use crate::vma::Vma;
 use arch::{Access, PAGE_SIZE};
 
+/// How much of what nobody shares any more one break claims at most, in bytes.
+const CLAIM: u64 = 2 << 20;
+
 impl Tx<'_> {
     /// Makes private memory from `at` writable in place: claims it if nobody else has it any
     /// more, else copies. Returns where the writable part ends.
@@ -49,18 +52,14 @@ impl Tx<'_> {
         if memory.ref_count(file(at)) != 1 {
             return Ok(None);
         }
-        let whole = e.file_range().is_some_and(|r| memory.is_sole(r));
-        let (lo, hi) = if whole {
-            (e.start, e.end)
-        } else {
-            let mut hi = at + PAGE_SIZE;
-            while hi < window && memory.ref_count(file(hi)) == 1 {
-                hi += PAGE_SIZE;
-            }
-            (at, hi)
-        };
+        // As far as that goes, but each page is looked at for a bounded number of breaks.
+        let most = e.end.min(window.max(at.saturating_add(CLAIM)));
+        let mut hi = at + PAGE_SIZE;
+        while hi < most && memory.ref_count(file(hi)) == 1 {
+            hi += PAGE_SIZE;
+        }
         let epoch = self.st.epoch;
-        self.st.pmas.modify(lo, hi, |p| p.epoch = epoch)?;
+        self.st.pmas.modify(at, hi, |p| p.epoch = epoch)?;
         Ok(Some(hi))
     }
 

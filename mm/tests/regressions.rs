@@ -162,6 +162,27 @@ fn gvisor_advice_validates_its_range() {
     }
 }
 
+/// gVisor (defect 12 of our list): whether memory is shared was looked up over the whole range for
+/// each part of it.
+#[test]
+fn gvisor_sharing_is_looked_up_a_bounded_number_of_times() {
+    let r = rig(Tuning { window_max: 4096, ..Tuning::DEFAULT });
+    let pages = 4096;
+    r.map(0, pages, MapFlags::POPULATE).unwrap();
+    let child = r.fork();
+    // The child holds on to the last page; all others are the parent's alone again.
+    child.mm.handle_fault(Addr(AT), Access::WRITE).unwrap();
+    child.mm.munmap(Addr(AT), (pages - 1) * P).unwrap();
+    child.space.flush();
+    r.write(pages - 1, 1);
+    let (copied, before) = (r.memory.copied_pages(), r.memory.counts_read());
+    (0..pages - 1).for_each(|i| r.write(i, 2));
+    assert_eq!(r.memory.copied_pages(), copied, "nothing is copied");
+    let looks = r.memory.counts_read() - before;
+    assert!(looks <= 3 * pages, "{looks} looks at {pages} pages");
+    child.mm.dec_users();
+}
+
 /// gVisor: membarrier registrations were not copied on fork.
 #[test]
 fn gvisor_membarrier_registrations_are_inherited() {

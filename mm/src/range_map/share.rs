@@ -82,6 +82,21 @@ impl<V: Value> RangeMap<V> {
         }
     }
 
+    /// How many maps hold the leaf around `at`, as far as this map can tell: each further holder
+    /// of a node on the way is one more.
+    pub(crate) fn sharers(&self, at: u64) -> u32 {
+        let mut n = 1usize;
+        let mut next = self.root.as_ref();
+        while let Some(c) = next {
+            n += Arc::strong_count(&c.node) - 1;
+            next = match &*c.node {
+                Node::Leaf(_) => None,
+                Node::Inner(v) => v.get(v.partition_point(|c| c.end <= at)),
+            };
+        }
+        u32::try_from(n).unwrap_or(u32::MAX)
+    }
+
     /// Empties the map. `shared` is told of entries in leaves that seem to be shared, before the
     /// map lets go of them; `last` gets the entries of leaves that nobody else holds.
     pub(crate) fn drain(

@@ -24,6 +24,7 @@ struct Inner {
     free: BTreeMap<u64, u64>,
     live: u64,
     copied: u64,
+    counts_read: u64,
     fail_in: Option<u64>,
 }
 
@@ -76,6 +77,11 @@ impl VecMemoryFile {
     /// Pages that are referenced.
     pub fn live_pages(&self) -> u64 {
         self.inner.lock().live
+    }
+
+    /// How often [`MemoryFile::ref_count`] was asked so far.
+    pub fn counts_read(&self) -> u64 {
+        self.inner.lock().counts_read
     }
 
     /// Pages that [`MemoryFile::copy`] has copied so far.
@@ -151,7 +157,9 @@ impl MemoryFile for VecMemoryFile {
     }
 
     fn ref_count(&self, offset: u64) -> u32 {
-        self.inner.lock().pages.get((offset / PAGE_SIZE) as usize).map_or(0, |p| p.0)
+        let mut i = self.inner.lock();
+        i.counts_read += 1;
+        i.pages.get((offset / PAGE_SIZE) as usize).map_or(0, |p| p.0)
     }
 
     fn read(&self, offset: u64, to: &mut [u8]) {

@@ -29,7 +29,7 @@ pub struct VmaInfo {
     pub label: Vec<u8>,
     /// Memory that is there.
     pub resident: u64,
-    /// `resident`, each page divided by how many share it.
+    /// `resident`, each page divided by how many map it.
     pub proportional: u64,
     /// The part of `resident` that is shared with others.
     pub shared: u64,
@@ -71,12 +71,14 @@ impl VmaInfo {
             if p.value.kind == Kind::Owned {
                 self.anonymous += p.len();
             }
-            // A leaf that relatives share counts once in the file: its sharers are not known to
-            // it, but a page of an earlier epoch has one other at least.
-            let inherited = p.value.kind == Kind::Owned && p.value.epoch != st.epoch;
+            // A leaf of the tree counts once in the file, however many relatives share it, and an
+            // object counts without mapping anything.
+            let relatives = st.pmas.sharers(p.start) - 1;
+            let object = u32::from(p.value.kind != Kind::Owned);
             let mut at = file.start;
             while at < file.end {
-                let n = memory.ref_count(at).max(if inherited { 2 } else { 1 });
+                let leaves = memory.ref_count(at).saturating_sub(object).max(1);
+                let n = leaves.saturating_add(relatives);
                 self.proportional += PAGE_SIZE / u64::from(n);
                 self.shared += if n > 1 { PAGE_SIZE } else { 0 };
                 at += PAGE_SIZE;
