@@ -334,7 +334,7 @@ pub(super) const PRCTL: &[(i64, &str)] = &[
     (38, "PR_SET_NO_NEW_PRIVS"),
     (39, "PR_GET_NO_NEW_PRIVS"),
     (47, "PR_CAP_AMBIENT"),
-    (0x53_564d_41, "PR_SET_VMA"),
+    (0x5356_4d41, "PR_SET_VMA"),
 ];
 
 pub(super) const CLOCKS: &[&str] = &[

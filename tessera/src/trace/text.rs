@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn octal_as_short_as_can_be() {
         let mut out = String::new();
-        super::quoted(&mut out, b"\x7fELF\x02\x01\0001\n\"", true);
+        super::quoted(&mut out, b"\x7fELF\x02\x01\x001\n\"", true);
         assert_eq!(out, "\"\\177ELF\\2\\1\\0001\\n\\\"\"...");
     }
 }
