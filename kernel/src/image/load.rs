@@ -173,15 +173,27 @@ impl Mapper for Space<'_> {
         offset: u64,
         access: Access,
     ) -> Result<(), Errno> {
-        let mut args = self.args(at, len, access);
         let mapped = match file.as_any().downcast_ref::<VfsExecutable>() {
             Some(f) => Some(f.0.mapped()?),
             None => None,
         };
         let Some(object) = mapped else {
-            self.mm.mmap(args)?;
-            return self.copy_file(file, at, len, offset);
+            // Pages that the file does not reach are there, and fault.
+            let held = file.size().saturating_sub(offset).min(len);
+            let held = held.checked_next_multiple_of(arch::PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+            if held > 0 {
+                self.mm.mmap(self.args(at, held, access))?;
+                self.copy_file(file, at, held, offset)?;
+            }
+            return match len.saturating_sub(held) {
+                0 => Ok(()),
+                past => {
+                    let at = at.checked_add(held).ok_or(Errno::ENOMEM)?;
+                    self.mm.mmap(self.args(at, past, Access::empty())).map(drop)
+                }
+            };
         };
+        let mut args = self.args(at, len, access);
         args.flags.remove(MapFlags::ANONYMOUS);
         args.object = Some(object);
         args.offset = offset;
