@@ -1,6 +1,6 @@
 //! The memory manager as a program's address space, over the doubles of its own benches.
 
-#[path = "../../mm/benches/doubles/mod.rs"]
+#[path = "../../../mm/benches/doubles/mod.rs"]
 #[allow(dead_code)]
 mod doubles;
 
