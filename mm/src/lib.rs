@@ -11,18 +11,19 @@
 //!
 //! Page tables are a cache. Everything that matters is in two persistent B+trees whose nodes are
 //! shared by reference count, and the tables may forget what they hold at any time: a fault
-//! builds it anew. Three things follow. *Fork* costs what is mapped writable in the parent's
-//! tables, not what the parent has: the child takes a reference on the root of each tree, and
-//! whoever changes a leaf first copies that leaf, and takes the references on memory for it then.
-//! *Failure* is simple: an operation plans, makes the leaves that it will touch its own, which is
+//! builds it anew. Three things follow. *Fork* does not cost what the parent has: the child takes a
+//! reference on the root of each tree, and whoever changes a leaf first copies that leaf, and takes
+//! the references on memory for it then. What the tables let the parent write is taken back in one
+//! operation for each vma that was written since the fork before. *Failure* is simple: an operation plans, makes the leaves that it will touch its own, which is
 //! the step that can run out of memory, and then commits without a way to fail. And *ownership*
 //! needs no reverse map: a page is written in place if its tree's fork epoch says that nobody
 //! can share it, or if the file counts one reference; so a sole owner never copies.
 //!
 //! Locks: each manager has one reader-writer lock. Reads and writes of memory that is there share
-//! it, everything else takes it alone. Objects are asked to translate under it, and hear of
-//! mappings under it; they must call [`MappingSpace::invalidate`] without any lock of their own.
-//! Names of mappings are dropped, and objects synced or punched, with no lock held.
+//! it, and remember a few places that they found there; everything else takes it alone, and
+//! forgets them. Objects are asked to translate under it, and hear of mappings under it; they must
+//! call [`MappingSpace::invalidate`] without any lock of their own. Names of mappings are dropped,
+//! and objects synced or punched, with no lock held.
 //!
 //! # Example
 //!

@@ -234,6 +234,15 @@ impl Tx<'_> {
     pub(crate) fn check_unmap(&self, lo: u64, hi: u64) -> Result<(), Errno> {
         let full = self.st.vmas.len() >= self.mm.max_map_count;
         let mut sealed = false;
+        match self.st.vmas.ending_after(lo) {
+            Some(e) if e.start < hi => {
+                // One vma, most often: no walk for that.
+                if !full && e.end >= hi {
+                    return if e.value.is_sealed() { Err(Errno::EPERM) } else { Ok(()) };
+                }
+            }
+            _ => return Ok(()),
+        }
         for e in self.st.vmas.range(lo, hi) {
             if full && e.start < lo && hi < e.end {
                 return Err(Errno::ENOMEM);

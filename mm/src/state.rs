@@ -130,7 +130,13 @@ impl State {
 
     /// Bytes of `lo..hi` that lie in vmas.
     pub(crate) fn mapped_bytes(&self, lo: u64, hi: u64) -> u64 {
-        self.vmas.range(lo, hi).map(|e| e.end.min(hi) - e.start.max(lo)).sum()
+        match self.vmas.ending_after(lo) {
+            Some(e) if e.start < hi && e.end < hi => {
+                self.vmas.range(lo, hi).map(|e| e.end.min(hi) - e.start.max(lo)).sum()
+            }
+            Some(e) if e.start < hi => hi - e.start.max(lo),
+            _ => 0,
+        }
     }
 }
 
