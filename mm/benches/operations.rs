@@ -12,30 +12,33 @@ use doubles::{AT, LAZY, LIMITS, P, fork, manager, many, map, touched};
 use mm::{MremapArgs, MremapFlags, Tuning};
 use std::sync::Arc;
 
+/// Runs between two looks at the clock, so that short rows are not about the clock.
+const MANY: u32 = 100;
+
 fn main() {
     divan::main();
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn mmap_munmap(b: Bencher<'_, '_>) {
     let mm = manager(LAZY);
     b.bench_local(|| mm.munmap(map(&mm, 0, 1), P));
 }
 
-#[divan::bench(args = [10, 1_000, 100_000])]
+#[divan::bench(args = [10, 1_000, 100_000], sample_size = MANY)]
 fn mmap_munmap_among(b: Bencher<'_, '_>, n: u64) {
     let mm = many(n);
     b.bench_local(|| mm.munmap(map(&mm, 0, 1), P));
 }
 
-#[divan::bench(args = [10, 1_000, 100_000])]
+#[divan::bench(args = [10, 1_000, 100_000], sample_size = MANY)]
 fn fixed_replace_among(b: Bencher<'_, '_>, n: u64) {
     let mm = many(n);
     b.bench_local(|| map(&mm, AT + n / 2 * 2 * P, 1));
 }
 
 /// Two calls: one splits a vma in three, one makes it whole again.
-#[divan::bench(args = [1, 1_000, 100_000])]
+#[divan::bench(args = [1, 1_000, 100_000], sample_size = MANY)]
 fn mprotect_split_merge_among(b: Bencher<'_, '_>, n: u64) {
     let mm = many(n);
     map(&mm, AT - 16 * P, 16);
@@ -46,7 +49,7 @@ fn mprotect_split_merge_among(b: Bencher<'_, '_>, n: u64) {
     });
 }
 
-#[divan::bench(args = [1, 1_000, 100_000])]
+#[divan::bench(args = [1, 1_000, 100_000], sample_size = MANY)]
 fn mremap_grow_shrink_among(b: Bencher<'_, '_>, n: u64) {
     let mm = many(n);
     let at = map(&mm, AT - 64 * P, 16);
@@ -58,7 +61,7 @@ fn mremap_grow_shrink_among(b: Bencher<'_, '_>, n: u64) {
     b.bench_local(|| (remap(16, 17), remap(17, 16)));
 }
 
-#[divan::bench(args = [1, 1_000, 100_000])]
+#[divan::bench(args = [1, 1_000, 100_000], sample_size = MANY)]
 fn brk_grow_shrink_among(b: Bencher<'_, '_>, n: u64) {
     let mm = many(n);
     mm.set_brk(Addr(0x5555_0000_0000));
@@ -67,7 +70,7 @@ fn brk_grow_shrink_among(b: Bencher<'_, '_>, n: u64) {
     });
 }
 
-#[divan::bench(args = [1, 1_000, 100_000])]
+#[divan::bench(args = [1, 1_000, 100_000], sample_size = MANY)]
 fn mmap_fault_munmap_among(b: Bencher<'_, '_>, n: u64) {
     let mm = many(n);
     b.bench_local(|| {
@@ -128,43 +131,43 @@ fn populated() -> Arc<mm::MemoryManager> {
     mm
 }
 
-#[divan::bench(args = [64, 4 << 10, 1 << 20])]
+#[divan::bench(args = [64, 4 << 10, 1 << 20], sample_size = MANY)]
 fn copy_in(b: Bencher<'_, '_>, n: usize) {
     let (mm, mut buf) = (populated(), vec![0; n]);
     b.bench_local(|| mm.copy_in(black_box(Addr(AT)), &mut buf, Permissions::Obey));
 }
 
-#[divan::bench(args = [64, 4 << 10, 1 << 20])]
+#[divan::bench(args = [64, 4 << 10, 1 << 20], sample_size = MANY)]
 fn copy_out(b: Bencher<'_, '_>, n: usize) {
     let (mm, buf) = (populated(), vec![0; n]);
     b.bench_local(|| mm.copy_out(black_box(Addr(AT)), &buf, Permissions::Obey));
 }
 
 /// What the copies are measured against.
-#[divan::bench(args = [64, 4 << 10, 1 << 20])]
+#[divan::bench(args = [64, 4 << 10, 1 << 20], sample_size = MANY)]
 fn memcpy(b: Bencher<'_, '_>, n: usize) {
     let (mut to, from) = (vec![0u8; n], vec![1u8; n]);
     b.bench_local(|| black_box(&mut to).copy_from_slice(black_box(&from)));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn load_u32(b: Bencher<'_, '_>) {
     let mm = populated();
     b.bench_local(|| mm.load_u32(black_box(Addr(AT + 8))));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn compare_exchange_u32(b: Bencher<'_, '_>) {
     let mm = populated();
     b.bench_local(|| mm.compare_exchange_u32(black_box(Addr(AT + 8)), 0, 0));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn new_drop(b: Bencher<'_, '_>) {
     b.bench_local(|| drop(manager(LAZY)));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn users_inc_dec(b: Bencher<'_, '_>) {
     let mm = manager(LAZY);
     b.bench_local(|| {
