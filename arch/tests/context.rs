@@ -287,7 +287,7 @@ fn vector_registers_are_a_set() {
     assert_eq!(RegSet::from_note(Arch::Aarch64, 0x405), Some(RegSet::ArmSve));
     let mut set = ctx.regset(RegSet::ArmSve).unwrap();
     // Header, Z, P and FFR, FPSR and FPCR, each part on a boundary of 16 bytes.
-    let payload = 32 * 64 + 16 * 8 + 8;
+    let payload: usize = 32 * 64 + 16 * 8 + 8;
     let control = (16 + payload).next_multiple_of(16);
     assert_eq!(set.len(), control + 16);
     assert_eq!(set[..4], (set.len() as u32).to_le_bytes());
