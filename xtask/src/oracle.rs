@@ -29,7 +29,7 @@ const ORACLES: &[(&str, &str, u64)] = &[
     ("futex", "oracle", 1),
     ("loader", "host_elf", 1),
     ("loader", "host_script", 1),
-    ("vfs", "host_oracle", 1),
+    ("vfs", "host_oracle", 4),
 ];
 
 /// What one oracle found.
