@@ -16,10 +16,7 @@ pub(super) fn next_owner(table: &Table, queue: &mut Queue, key: Key) -> Option<(
     let id = queue.pi_state(key)?.id;
     let top = table.graph.lock().top(id)?;
     let index = queue.find_pi(key, top)?;
-    match queue.node(index)?.kind {
-        Kind::Pi(task) => Some((index, task)),
-        _ => None,
-    }
+    Some((index, queue.node(index)?.slot.pi_task()))
 }
 
 /// Gives `key` to the waiter at `index`, which wakes with `fate`.
@@ -80,16 +77,16 @@ impl Manager {
         if word & TID_MASK != task.tid {
             return Err(Refused::Errno(Errno::EPERM));
         }
-        let bucket = self.table.of(key);
-        if bucket.is_idle() && word == task.tid {
+        if word == task.tid && self.table.of_busy(key).is_none() {
             // Nobody is queued, and nobody can be before the word has WAITERS.
             return release(target, addr, word);
         }
+        let bucket = self.table.make(key).map_err(Refused::Errno)?;
         let mut queue = bucket.lock();
         let Some((first, _)) = queue.find(queue.head(), key) else {
             return release(target, addr, word);
         };
-        let first_is_pi = queue.node(first).is_some_and(|n| matches!(n.kind, Kind::Pi(_)));
+        let first_is_pi = queue.node(first).is_some_and(|n| n.kind == Kind::Pi);
         let owner = queue.pi_state(key).and_then(|s| self.table.graph.lock().owner(s.id));
         if !first_is_pi || owner != Some(task.id) {
             return Err(Refused::Errno(Errno::EINVAL));
