@@ -4,12 +4,12 @@
 //! a node and its owner's [`Place`], and all of it is safe code.
 
 use crate::key::Key;
-use crate::pi::graph::StateId;
+use crate::pi::{PiTask, graph::StateId};
 use crate::slot::{Place, Slot};
 use alloc::vec::Vec;
 use core::task::Waker;
 use smallvec::SmallVec;
-use sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
 use sync::{Arc, Mutex, MutexGuard};
 use syserr::Errno;
 
@@ -24,15 +24,15 @@ const KEPT_NODES: usize = 64;
 /// make the kernel hold it all.
 const KEPT_BY_ALL: usize = 1 << 14;
 
-/// What kind of sleep a node stands for. Whose a PI sleep is, the slot knows.
+/// What kind of sleep a node stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Until a wake.
     Plain,
     /// Until it owns the PI futex on which it is queued.
-    Pi,
-    /// Until a requeue to a PI futex, and then as `Pi`.
-    RequeuePi,
+    Pi(PiTask),
+    /// Until a requeue to the PI futex `to`, and then as `Pi`.
+    RequeuePi { task: PiTask, to: Key },
 }
 
 /// A queued waiter.
@@ -46,15 +46,11 @@ pub(crate) struct Node {
     pub(crate) waker: Option<Waker>,
 }
 
-/// One cache line.
-#[repr(align(64))]
 struct Links {
     prev: u32,
     next: u32,
     node: Option<Node>,
 }
-#[cfg(all(target_pointer_width = "64", not(loom)))]
-static_assertions::const_assert_eq!(size_of::<Links>(), 64);
 
 /// The kernel's knowledge of a PI futex that somebody waits for.
 pub(crate) struct PiState {
@@ -127,8 +123,10 @@ impl Bucket {
         Bucket { count: AtomicU32::new(0), queue: Mutex::new(queue) }
     }
 
-    /// Whether nobody waits here, for who is behind a barrier. Pairs with [`Bucket::announce`].
+    /// Whether nobody waits here. Pairs with [`Bucket::announce`]: whoever changed the futex word
+    /// before asking either sees the waiter here, or the waiter sees the changed word.
     pub(crate) fn is_idle(&self) -> bool {
+        fence(Ordering::SeqCst);
         self.count.load(Ordering::SeqCst) == 0
     }
 
@@ -142,7 +140,7 @@ impl Bucket {
         self.count.swap(queue.len + 1, Ordering::SeqCst);
         // On x86 the swap is the barrier already; elsewhere the word's load must not pass it.
         #[cfg(any(loom, not(target_arch = "x86_64")))]
-        sync::atomic::fence(Ordering::SeqCst);
+        fence(Ordering::SeqCst);
     }
 
     /// Makes the count true again after a change to `queue`, whose lock the caller holds.
@@ -260,11 +258,10 @@ impl Queue {
     pub(crate) fn find_pi(&self, key: Key, task: crate::TaskId) -> Option<u32> {
         let mut at = self.head;
         while let Some((index, next)) = self.find(at, key) {
-            let node = self.node(index)?;
-            if node.kind == Kind::Pi && node.slot.pi_task().id == task {
-                return Some(index);
+            match self.node(index)?.kind {
+                Kind::Pi(t) if t.id == task => return Some(index),
+                _ => at = next,
             }
-            at = next;
         }
         None
     }

@@ -42,10 +42,6 @@ impl Key {
         Ok(Key { owner: key.object, word: key.offset | KIND_SHARED_OBJECT })
     }
 
-    pub(crate) fn words(self) -> [u64; 2] {
-        [self.owner, self.word]
-    }
-
     /// A hash that a guest cannot steer without knowing `seed`: two folded 64x64-bit products.
     pub(crate) fn hash(self, seed: u64) -> u64 {
         let a = fold(self.word ^ seed, 0x9e37_79b9_7f4a_7c15 ^ self.owner.rotate_left(32));

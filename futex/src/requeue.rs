@@ -63,40 +63,30 @@ impl Manager {
         }
         let key = self.key(&target, from.addr, from.scope, false)?;
         let key2 = self.key(&target, to.addr, to.scope, false)?;
-        let mut pair = self.lock_expecting(&target, from.addr, (key, key2), expected)?;
-        let mut wakers = Wakers::new();
-        let moved = move_waiters(&mut pair, key, key2, counts, &mut wakers);
-        pair.settle();
-        drop(pair);
-        wake_all(wakers);
-        moved
-    }
-
-    /// Locks the buckets of two keys while the word at `addr` is `expected`, if that is asked for.
-    ///
-    /// # Errors
-    /// `EAGAIN` when it is not; `EFAULT`; `ENOMEM`.
-    pub(crate) fn lock_expecting<T: Target>(
-        &self,
-        target: &T,
-        addr: Addr,
-        (from, to): (Key, Key),
-        expected: Option<u32>,
-    ) -> Result<Pair<'_>, Errno> {
         for _ in 0..RETRIES {
-            let pair = self.table.lock_two(from, to)?;
-            let Some(expected) = expected else { return Ok(pair) };
-            pair.announce();
-            let seen = target.load_nofault(addr);
-            if seen == Ok(expected) {
-                return Ok(pair);
+            let mut pair = self.table.lock_two(key, key2);
+            if let Some(expected) = expected {
+                pair.announce();
+                match target.load_nofault(from.addr) {
+                    Ok(v) if v == expected => {}
+                    Ok(_) => {
+                        pair.settle();
+                        return Err(Errno::EAGAIN);
+                    }
+                    Err(_) => {
+                        pair.settle();
+                        drop(pair);
+                        target.fault_in(from.addr, false)?;
+                        continue;
+                    }
+                }
             }
+            let mut wakers = Wakers::new();
+            let moved = move_waiters(&mut pair, key, key2, counts, &mut wakers);
             pair.settle();
             drop(pair);
-            match seen {
-                Ok(_) => return Err(Errno::EAGAIN),
-                Err(_) => target.fault_in(addr, false)?,
-            }
+            wake_all(wakers);
+            return moved;
         }
         Err(Errno::EAGAIN)
     }

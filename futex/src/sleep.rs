@@ -103,10 +103,7 @@ impl Manager {
         entry: &Entry,
         slot: Arc<Slot>,
     ) -> Result<(), (NotQueued, Arc<Slot>)> {
-        let bucket = match self.table.make(entry.key) {
-            Ok(b) => b,
-            Err(e) => return Err((NotQueued::Errno(e), slot)),
-        };
+        let bucket = self.table.of(entry.key);
         let mut queue = bucket.lock();
         if let Err(e) = queue.reserve(1) {
             return Err((NotQueued::Errno(e), slot));

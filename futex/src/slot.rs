@@ -1,7 +1,5 @@
 //! Where a waiter is, and what became of it.
 
-use crate::key::Key;
-use crate::pi::{PiTask, Priority, TaskId};
 use smallvec::SmallVec;
 use sync::Arc;
 use sync::atomic::{AtomicU64, Ordering};
@@ -50,66 +48,26 @@ impl Place {
 }
 
 /// The part of a waiter that its queue entries refer to: one place for each entry.
-pub(crate) struct Slot {
-    places: SmallVec<[AtomicU64; 1]>,
-    pi: PiWait,
-}
-
-/// What a PI waiter waits as and, before a requeue, for. Here rather than in the queue entry, so
-/// that an entry stays as small as a plain waiter's. Written before the entry is queued, read
-/// under the bucket's lock.
-#[derive(Default)]
-struct PiWait {
-    id: AtomicU64,
-    tid_and_priority: AtomicU64,
-    to: [AtomicU64; 2],
-}
+pub(crate) struct Slot(SmallVec<[AtomicU64; 1]>);
 
 impl Slot {
     pub(crate) fn new(entries: usize) -> Slot {
-        let places = (0..entries).map(|_| AtomicU64::new(Place::Idle.pack())).collect();
-        Slot { places, pi: PiWait::default() }
+        Slot((0..entries).map(|_| AtomicU64::new(Place::Idle.pack())).collect())
     }
 
     pub(crate) fn entries(&self) -> usize {
-        self.places.len()
-    }
-
-    /// To be called before the slot is queued for a PI operation.
-    pub(crate) fn set_pi(&self, task: PiTask, to: Key) {
-        let urgency = task.priority.0 as u32;
-        let packed = u64::from(task.tid) << 32 | u64::from(urgency);
-        self.pi.id.store(task.id.0, Ordering::Relaxed);
-        self.pi.tid_and_priority.store(packed, Ordering::Relaxed);
-        for (at, v) in self.pi.to.iter().zip(to.words()) {
-            at.store(v, Ordering::Relaxed);
-        }
-    }
-
-    /// The task of a PI waiter.
-    pub(crate) fn pi_task(&self) -> PiTask {
-        let packed = self.pi.tid_and_priority.load(Ordering::Relaxed);
-        PiTask {
-            id: TaskId(self.pi.id.load(Ordering::Relaxed)),
-            tid: (packed >> 32) as u32,
-            priority: Priority(packed as u32 as i32),
-        }
-    }
-
-    /// Whether `to` is the PI futex that a waiter has or is to get.
-    pub(crate) fn pi_is_for(&self, to: Key) -> bool {
-        self.pi.to.iter().map(|at| at.load(Ordering::Relaxed)).eq(to.words())
+        self.0.len()
     }
 
     pub(crate) fn place(&self, entry: usize) -> Place {
-        match self.places.get(entry) {
+        match self.0.get(entry) {
             Some(p) => Place::unpack(p.load(Ordering::Acquire)),
             None => Place::Idle,
         }
     }
 
     pub(crate) fn set(&self, entry: usize, place: Place) {
-        if let Some(p) = self.places.get(entry) {
+        if let Some(p) = self.0.get(entry) {
             p.store(place.pack(), Ordering::Release);
         }
     }

@@ -146,9 +146,7 @@ impl<'a, T: Target> Wait<'a, T> {
                 Place::Idle => return Unlinked::Withdrawn { requeued: false },
                 fate => return Unlinked::Already(fate),
             };
-            let Some(home) = table.bucket(bucket) else {
-                return Unlinked::Withdrawn { requeued: false };
-            };
+            let home = table.bucket(bucket);
             let mut queue = home.lock();
             // A place only changes under the lock of the bucket it names.
             let Place::Queued { bucket: still, index } = slot.place(entry) else { continue };
@@ -160,9 +158,9 @@ impl<'a, T: Target> Wait<'a, T> {
             };
             slot.set(entry, Place::Idle);
             let mut requeued = false;
-            if node.kind == Kind::Pi {
+            if let Kind::Pi(task) = node.kind {
                 requeued = self.fixup.as_ref().is_some_and(|f| f.requeued_from_plain);
-                crate::pi::withdraw(table, &mut queue, node.key, node.slot.pi_task());
+                crate::pi::withdraw(table, &mut queue, node.key, task);
             }
             home.settle(&queue);
             drop(queue);
@@ -203,7 +201,7 @@ impl<'a, T: Target> Wait<'a, T> {
         loop {
             let seen = slot.place(entry);
             let Place::Queued { bucket, .. } = seen else { return Some(seen) };
-            let mut queue = table.bucket(bucket)?.lock();
+            let mut queue = table.bucket(bucket).lock();
             let Place::Queued { bucket: still, index } = slot.place(entry) else { continue };
             if still != bucket {
                 continue;

@@ -121,7 +121,10 @@ impl Manager {
     }
 
     pub(crate) fn wake_key(&self, key: Key, n: i32, bitset: u32) -> Result<u32, Errno> {
-        let Some(bucket) = self.table.of_busy(key) else { return Ok(0) };
+        let bucket = self.table.of(key);
+        if bucket.is_idle() {
+            return Ok(0);
+        }
         let mut wakers = Wakers::new();
         let mut queue = bucket.lock();
         let woken = queue.wake(key, n, bitset, &mut wakers);
@@ -153,7 +156,7 @@ impl Manager {
         let key = self.key(&target, addr, scope, false)?;
         let key2 = self.key(&target, addr2, scope, true)?;
         for _ in 0..RETRIES {
-            let mut pair = self.table.lock_two(key, key2)?;
+            let mut pair = self.table.lock_two(key, key2);
             let met = match atomic_op(&target, addr2, &op) {
                 Ok(met) => met,
                 Err(NotDone::Errno(e)) => return Err(e),

@@ -15,7 +15,7 @@ impl Manager {
         let table = &*self.table;
         let owned = table.graph.lock().owned_by(task);
         for (id, key) in owned {
-            let Some(bucket) = table.of(key) else { continue };
+            let bucket = table.of(key);
             let mut queue = bucket.lock();
             // In between it may have been unlocked, or have lost its last waiter.
             let still = queue.pi_state(key).is_some_and(|s| s.id == id)

@@ -62,7 +62,7 @@ pub(crate) fn attempt<T: Target>(
         return Err(Refused::Errno(Errno::EDEADLK));
     }
     let first = queue.find(queue.head(), key).and_then(|(index, _)| queue.node(index));
-    if first.is_some_and(|n| n.kind != Kind::Pi) {
+    if first.is_some_and(|n| !matches!(n.kind, Kind::Pi(_))) {
         return Err(Refused::Errno(Errno::EINVAL));
     }
     if let Some(state) = queue.pi_state(key) {
@@ -178,7 +178,7 @@ impl Manager {
             return Ok(Step::Done(0));
         }
         for _ in 0..RETRIES {
-            let bucket = self.table.make(key)?;
+            let bucket = self.table.of(key);
             let mut queue = bucket.lock();
             bucket.announce(&queue);
             let attempt = attempt(&self.table, &mut queue, &target, addr, key, task, false);
@@ -186,8 +186,7 @@ impl Manager {
                 && !owns(&self.table, &mut queue, key, task)
             {
                 let (slot, second) = waiter.take();
-                second.set_pi(task, key);
-                let kind = Kind::Pi;
+                let kind = Kind::Pi(task);
                 let node = Node { key, kind, bitset: !0, entry: 0, slot: second, waker: None };
                 let blocked = block(&self.table, &mut queue, node, task);
                 bucket.settle(&queue);
@@ -228,7 +227,7 @@ impl Manager {
             return Ok(0);
         }
         for _ in 0..RETRIES {
-            let mut queue = self.table.make(key)?.lock();
+            let mut queue = self.table.of(key).lock();
             let mut attempt = attempt(&self.table, &mut queue, &target, addr, key, task, false);
             if let Ok(Attempt::Owned) = attempt
                 && owns(&self.table, &mut queue, key, task)
@@ -252,7 +251,6 @@ impl Manager {
     /// What user space does itself before it calls: 0 → tid. Needs no bucket, since a waiter
     /// makes the word something else before it queues.
     fn lock_uncontended<T: Target>(&self, target: &T, addr: Addr, key: Key, task: PiTask) -> bool {
-        self.table.of_busy(key).is_none()
-            && target.compare_exchange_nofault(addr, 0, task.tid) == Ok(0)
+        self.table.of(key).is_idle() && target.compare_exchange_nofault(addr, 0, task.tid) == Ok(0)
     }
 }

@@ -41,8 +41,7 @@ impl Manager {
             return Err(Errno::EINVAL);
         }
         let (slot, second) = waiter.take();
-        second.set_pi(task, key2);
-        let kind = Kind::RequeuePi;
+        let kind = Kind::RequeuePi { task, to: key2 };
         let entry = Entry { key, addr: on.addr, val, bitset, entry: 0, kind };
         match self.enqueue(&target, &entry, second) {
             Ok(()) => {
@@ -83,7 +82,21 @@ impl Manager {
             return Err(Errno::EINVAL);
         }
         for _ in 0..RETRIES {
-            let mut pair = self.lock_expecting(&target, from.addr, (key, key2), Some(expected))?;
+            let mut pair = self.table.lock_two(key, key2);
+            pair.announce();
+            match target.load_nofault(from.addr) {
+                Ok(v) if v == expected => {}
+                Ok(_) => {
+                    pair.settle();
+                    return Err(Errno::EAGAIN);
+                }
+                Err(_) => {
+                    pair.settle();
+                    drop(pair);
+                    target.fault_in(from.addr, false)?;
+                    continue;
+                }
+            }
             let mut wakers = Wakers::new();
             let r =
                 self.requeue_pi_locked(&mut pair, &target, (key, key2), to, counts, &mut wakers);
@@ -139,7 +152,7 @@ impl Manager {
                 s.waiters += 1;
             }
             if let Some(n) = pair.from().node_mut(index) {
-                n.kind = Kind::Pi;
+                n.kind = Kind::Pi(task);
             }
             requeue_one(pair, index, key2).map_err(Refused::Errno)?;
             count += 1;
@@ -151,8 +164,8 @@ impl Manager {
 
 /// The task that waits at `index` to be requeued to `key2`.
 fn requeue_task(pair: &mut Pair<'_>, index: u32, key2: Key) -> Result<PiTask, Errno> {
-    match pair.from().node(index) {
-        Some(n) if n.kind == Kind::RequeuePi && n.slot.pi_is_for(key2) => Ok(n.slot.pi_task()),
+    match pair.from().node(index).map(|n| n.kind) {
+        Some(Kind::RequeuePi { task, to }) if to == key2 => Ok(task),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -16,7 +16,10 @@ pub(super) fn next_owner(table: &Table, queue: &mut Queue, key: Key) -> Option<(
     let id = queue.pi_state(key)?.id;
     let top = table.graph.lock().top(id)?;
     let index = queue.find_pi(key, top)?;
-    Some((index, queue.node(index)?.slot.pi_task()))
+    match queue.node(index)?.kind {
+        Kind::Pi(task) => Some((index, task)),
+        _ => None,
+    }
 }
 
 /// Gives `key` to the waiter at `index`, which wakes with `fate`.
@@ -77,16 +80,16 @@ impl Manager {
         if word & TID_MASK != task.tid {
             return Err(Refused::Errno(Errno::EPERM));
         }
-        if word == task.tid && self.table.of_busy(key).is_none() {
+        let bucket = self.table.of(key);
+        if bucket.is_idle() && word == task.tid {
             // Nobody is queued, and nobody can be before the word has WAITERS.
             return release(target, addr, word);
         }
-        let bucket = self.table.make(key).map_err(Refused::Errno)?;
         let mut queue = bucket.lock();
         let Some((first, _)) = queue.find(queue.head(), key) else {
             return release(target, addr, word);
         };
-        let first_is_pi = queue.node(first).is_some_and(|n| n.kind == Kind::Pi);
+        let first_is_pi = queue.node(first).is_some_and(|n| matches!(n.kind, Kind::Pi(_)));
         let owner = queue.pi_state(key).and_then(|s| self.table.graph.lock().owner(s.id));
         if !first_is_pi || owner != Some(task.id) {
             return Err(Refused::Errno(Errno::EINVAL));
