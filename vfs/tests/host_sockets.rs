@@ -1,8 +1,11 @@
 //! The same random calls on our AF_UNIX sockets and on those of the host kernel.
 
+#[path = "../../arch/tests/common/oracle.rs"]
+mod oracle;
 mod support;
 
 use arch::{BufDst, BufSrc};
+use oracle::Oracle;
 use proptest::prelude::*;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd};
@@ -174,7 +177,7 @@ impl World {
             }
             Op::Accept { at, to } => {
                 let Some(b) = &self.sockets[at] else { return Ok(()) };
-                let ours = b.ours.accept(&self.who());
+                let ours = b.ours.accept(&self.who(), false);
                 let host = errno(net::accept_with(&b.host, flags));
                 match (ours, host) {
                     (Ok(ours), Ok(host)) => self.sockets[to] = Some(Both { ours, host }),
@@ -244,14 +247,15 @@ impl World {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_host_agrees(ops in proptest::collection::vec(op(), 1..60)) {
+#[test]
+fn the_host_agrees() {
+    let mut oracle = Oracle::new("sockets", 256);
+    oracle.run(&proptest::collection::vec(op(), 1..60), |ops| {
         let mut w = World::new();
-        for (i, op) in ops.iter().enumerate() {
-            w.run(op).map_err(|e| TestCaseError::fail(format!("operation {i}, {op:?}: {e}")))?;
-        }
-    }
+        ops.iter().enumerate().find_map(|(i, op)| {
+            let e = w.run(op).err()?;
+            Some(format!("operation {i}, {op:?}, of {ops:?}: {e}"))
+        })
+    });
+    oracle.finish();
 }

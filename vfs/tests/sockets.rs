@@ -78,7 +78,7 @@ fn connected(g: &Guest) -> (Socket, Socket) {
     let (l, at) = listener(g, 1);
     let c = socket(g, Domain::Inet, Kind::Stream);
     c.connect(&who(g), &at, true).unwrap();
-    let s = l.accept(&who(g)).unwrap();
+    let s = l.accept(&who(g), false).unwrap();
     assert_eq!(c.peer_address(), Ok(at.clone()));
     assert_eq!(s.local_address(), at);
     assert_eq!(s.peer_address(), Ok(c.local_address()));
@@ -153,7 +153,7 @@ fn connecting_without_waiting_reports_later() {
     assert_eq!(d.connect(&who(&g), &at, false), Err(Errno::EALREADY));
     assert_eq!(d.connect_result(), Err(Errno::EAGAIN));
     assert!(!d.readiness().contains(Events::OUT));
-    l.accept(&who(&g)).unwrap();
+    l.accept(&who(&g), false).unwrap();
     assert_eq!(d.connect_result(), Ok(()));
     assert!(l.readiness().contains(Events::IN));
 }
@@ -200,7 +200,7 @@ fn ipv6_takes_ipv4_connections() {
     l.listen(&who(&g), 5).unwrap();
     let c = socket(&g, Domain::Inet, Kind::Stream);
     c.connect(&who(&g), &inet(LO, 4000), true).unwrap();
-    let s = l.accept(&who(&g)).unwrap();
+    let s = l.accept(&who(&g), false).unwrap();
     let mapped = std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped();
     assert_eq!(s.local_address(), inet6(mapped, 4000));
 }

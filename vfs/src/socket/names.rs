@@ -84,11 +84,13 @@ impl Socket {
         self.endpoint.is_tcp()
     }
 
-    /// Takes a connection that was made to this socket; accept(2).
+    /// Takes a connection that was made to this socket; accept(2). The caller says whether it
+    /// will `wait` for one.
     ///
     /// # Errors
-    /// `EOPNOTSUPP` for datagrams, `EINVAL` when not listening, `EAGAIN`.
-    pub fn accept(&self, who: &Who<'_>) -> Result<Socket, Errno> {
+    /// `EOPNOTSUPP` for datagrams, `EINVAL` when not listening or when nothing can come that is
+    /// worth waiting for, `EAGAIN`.
+    pub fn accept(&self, who: &Who<'_>, wait: bool) -> Result<Socket, Errno> {
         let e = &self.endpoint;
         if !e.has_connections() {
             return Err(Errno::EOPNOTSUPP);
@@ -98,7 +100,10 @@ impl Socket {
             return Err(Errno::EINVAL);
         }
         let Some(child) = s.pending.pop_front() else {
-            let shut = s.shut.contains(Shut::RECEIVE);
+            // A unix socket that is shut down says so only to those who would wait
+            // (`__skb_recv_datagram` in `net/core/datagram.c`).
+            let tells = wait || self.endpoint.domain != Domain::Unix;
+            let shut = tells && s.shut.contains(Shut::RECEIVE);
             return Err(if shut { Errno::EINVAL } else { Errno::EAGAIN });
         };
         let waiters = s.take_waiters();

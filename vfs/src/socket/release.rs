@@ -43,8 +43,10 @@ impl Endpoint {
         if let Some(peer) = peer
             && self.has_connections()
         {
-            // A message without bytes does not count as unread.
-            let unread = embryo || messages.iter().any(|m| !m.unread().is_empty());
+            // A first message without bytes does not count as unread (`unix_release_sock` in
+            // `net/unix/af_unix.c`).
+            let first = messages.first().is_some_and(|m| !m.unread().is_empty());
+            let unread = embryo || first || messages.len() > 1;
             match self.domain {
                 Domain::Unix => peer.unix_peer_gone(unread),
                 _ if phase == Phase::Connected => {
