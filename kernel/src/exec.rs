@@ -122,7 +122,7 @@ fn become_leader(task: &Arc<Task>) {
     for p in tree.procs.values_mut().filter(|p| p.parent_tid == old) {
         p.parent_tid = tgid;
     }
-    task.group_ref().lock().leader_status = None;
+    task.group_ref().lock().last_status = None;
 }
 
 fn reset_signals(task: &Arc<Task>) {

@@ -51,9 +51,8 @@ fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> bool {
     task.exited.store(true, Ordering::Release);
     state.threads.retain(|t| !Arc::ptr_eq(t, task));
     let status = state.exiting.unwrap_or(own);
-    if task.is_leader() {
-        state.leader_status = Some(status);
-    }
+    // The last thread's end is the process's (`synchronize_group_exit`).
+    state.last_status = Some(status);
     // Signals of the process that this thread was to take need another one.
     let pending = state.pending.set();
     for t in &state.threads {
@@ -62,9 +61,7 @@ fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> bool {
             t.wake();
         }
     }
-    group.usage.lock().threads += task.cpu_times();
-    task.user_ns.store(0, Ordering::Relaxed);
-    task.system_ns.store(0, Ordering::Relaxed);
+    group.usage.lock().threads += task.take_cpu_times();
     let stopped = crate::signal::settle(&mut state);
     drop(state);
     group.ended.notify(Events::IN);
@@ -141,7 +138,7 @@ impl Kernel {
         let tgid = group.tgid();
         let status = {
             let state = group.lock();
-            state.exiting.or(state.leader_status).unwrap_or(ExitStatus::Exited(0))
+            state.exiting.or(state.last_status).unwrap_or(ExitStatus::Exited(0))
         };
         let Some(proc) = tree.procs.get_mut(&tgid) else { return };
         proc.zombie = Some(status);

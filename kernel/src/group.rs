@@ -56,8 +56,8 @@ pub(crate) struct GroupState {
     pub(crate) dumpable: u32,
     /// Executed since it was forked: setpgid(2) by the parent fails.
     pub(crate) execed: bool,
-    /// How the leader ended, until the group does.
-    pub(crate) leader_status: Option<ExitStatus>,
+    /// How the thread that ended last did.
+    pub(crate) last_status: Option<ExitStatus>,
 }
 
 /// The group stop.

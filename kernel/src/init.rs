@@ -61,7 +61,7 @@ impl Kernel {
         let loaded = self.load_task_image(LoadArgs {
             filename: &args.path,
             comm: None,
-            executable: Arc::new(VfsExecutable(file)),
+            executable: Arc::new(VfsExecutable::new(file).map_err(LoadImageError::Open)?),
             resolve: &mut opener,
             argv: args.argv.iter().map(|s| &**s).collect(),
             envp: args.envp.iter().map(|s| &**s).collect(),

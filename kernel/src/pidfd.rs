@@ -42,7 +42,11 @@ impl PidFd {
 
 impl FileOps for PidFd {
     fn readiness(&self) -> Events {
-        if self.has_ended() { Events::IN | Events::RDNORM } else { Events::empty() }
+        match (self.has_ended(), self.is_gone()) {
+            (false, _) => Events::empty(),
+            (true, false) => Events::IN | Events::RDNORM,
+            (true, true) => Events::IN | Events::RDNORM | Events::HUP,
+        }
     }
 
     fn queue(&self) -> Option<&Queue> {

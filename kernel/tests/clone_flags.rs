@@ -10,8 +10,9 @@ fn check(flags: F, exit_signal: u32, is_clone3: bool, is_init: bool) -> Result<(
         stack_top: 0,
         parent_tid: 8,
         child_tid: 0,
-        pidfd: if is_clone3 { 16 } else { 8 },
+        pidfd: 8,
         tls: 0,
+        set_tid: None,
         is_clone3,
     };
     args.validate(is_init)
@@ -33,7 +34,7 @@ fn combinations() {
         (F::VM | F::SIGHAND | F::CLEAR_SIGHAND, 0, true, INVALID),
         (F::CLEAR_SIGHAND, 17, true, Ok(())),
         (F::PIDFD | F::PARENT_SETTID, 17, false, INVALID),
-        (F::PIDFD | F::PARENT_SETTID, 17, true, Ok(())),
+        (F::PIDFD | F::PARENT_SETTID, 17, true, INVALID),
         (F::PIDFD | F::DETACHED, 17, false, INVALID),
         (F::DETACHED, 17, false, Ok(())),
         (F::DETACHED, 17, true, INVALID),

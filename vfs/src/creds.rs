@@ -77,8 +77,10 @@ pub mod cap {
     pub const SYS_TIME: u32 = 25;
     /// Make device nodes.
     pub const MKNOD: u32 = 27;
-    /// The highest number of Linux 6.18 (`CAP_CHECKPOINT_RESTORE`).
-    pub const LAST: u32 = 40;
+    /// Choose IDs of processes.
+    pub const CHECKPOINT_RESTORE: u32 = 40;
+    /// The highest number of Linux 6.18.
+    pub const LAST: u32 = CHECKPOINT_RESTORE;
     /// Every capability.
     pub const ALL: u64 = (1 << (LAST + 1)) - 1;
 }

@@ -72,6 +72,10 @@ impl FileOps for EventFd {
         Ok(8)
     }
 
+    fn ignores_seeks(&self) -> bool {
+        true
+    }
+
     fn readiness(&self) -> Events {
         let count = *self.count.lock();
         let mut e = Events::empty();

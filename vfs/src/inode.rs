@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering::Relaxed};
 use sync::Mutex;
 use syserr::Errno;
 
@@ -119,6 +119,10 @@ pub struct InodeState {
     /// The pipe behind a FIFO, the socket behind a bound name.
     slot: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     marks: Marks,
+    /// `RWH_*`; `F_SET_RW_HINT`.
+    hint: AtomicU8,
+    /// Made without a name, and may get one (`I_LINKABLE`).
+    linkable: AtomicBool,
 }
 
 impl InodeState {
@@ -168,6 +172,26 @@ impl InodeState {
     /// The watches on the inode.
     pub(crate) fn marks(&self) -> &Marks {
         &self.marks
+    }
+
+    /// How long written data is expected to live (`RWH_*`).
+    pub fn write_hint(&self) -> u8 {
+        self.hint.load(Relaxed)
+    }
+
+    /// Sets what [`InodeState::write_hint`] says.
+    pub fn set_write_hint(&self, hint: u8) {
+        self.hint.store(hint, Relaxed);
+    }
+
+    /// Lets a file that has no name get one.
+    pub fn set_linkable(&self) {
+        self.linkable.store(true, Relaxed);
+    }
+
+    /// Whether a file that has no name may get one.
+    pub fn is_linkable(&self) -> bool {
+        self.linkable.load(Relaxed)
     }
 
     /// What is attached to the inode: a FIFO's pipe, a bound socket.
@@ -278,6 +302,11 @@ pub trait Inode: Send + Sync + Any {
     /// `EINVAL` when it is not a symbolic link.
     fn follow(&self, cx: &PathCx<'_>) -> Result<Link, Errno> {
         Err(Errno::EINVAL)
+    }
+    /// Whether it is a magic link of proc(5), which leads to an object and not along a path
+    /// (`RESOLVE_NO_MAGICLINKS`).
+    fn is_magic_link(&self) -> bool {
+        false
     }
     /// What readlink(2) returns; of a magic link a description. `None`: as [`Inode::follow`] says.
     ///

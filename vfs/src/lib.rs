@@ -74,7 +74,7 @@ mod vfs;
 
 pub use creds::{Creds, cap};
 pub use env::{Env, TimeSource, makedev, split_dev};
-pub use fd::{FdTable, File, FileOwner, NR_OPEN, OwnerKind};
+pub use fd::{DirSink, FdTable, File, FileOwner, NR_OPEN, OwnerKind};
 pub use flags::{OpenFlags, mode};
 pub use host::{HostFs, HostInode, HostNode, HostOptions};
 pub use inode::{

@@ -127,6 +127,10 @@ pub trait FileOps: Send + Sync + Any {
     fn stays_at_start(&self) -> bool {
         false
     }
+    /// Whether a seek of this stream succeeds and does nothing (`noop_llseek` in `fs/read_write.c`).
+    fn ignores_seeks(&self) -> bool {
+        false
+    }
     /// The position that `offset` from `whence` means for `End`, `Data` and `Hole`.
     ///
     /// # Errors

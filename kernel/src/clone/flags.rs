@@ -93,6 +93,8 @@ pub struct CloneArgs {
     pub pidfd: u64,
     /// Thread-local storage, with `CLONE_SETTLS`.
     pub tls: u64,
+    /// The ID that the child is to have, instead of the next one.
+    pub set_tid: Option<i32>,
     /// Called as clone3(2).
     pub is_clone3: bool,
 }
@@ -119,8 +121,8 @@ impl CloneArgs {
             || has(F::INTO_CGROUP);
         let clone3 = has(F::DETACHED)
             || (self.exit_signal != 0 && self.flags.intersects(F::THREAD | F::PARENT));
-        let clone = both(F::PIDFD, F::PARENT_SETTID) && self.pidfd == self.parent_tid;
-        if bad || (self.is_clone3 && clone3) || (!self.is_clone3 && clone) {
+        let same_place = both(F::PIDFD, F::PARENT_SETTID) && self.pidfd == self.parent_tid;
+        if bad || same_place || (self.is_clone3 && clone3) {
             return Err(Errno::EINVAL);
         }
         if self.is_clone3 && self.exit_signal > SIGNAL_COUNT {

@@ -134,7 +134,16 @@ fn build(cx: &TaskCx, args: &CloneArgs, mut image: TaskImage) -> Result<TaskCx, 
     let policy: Policy = parent.policy.lock().inherit();
     let seccomp = parent.seccomp.lock().clone();
     let mut tree = kernel.tree();
-    let tid = tree.allocate()?;
+    let tid = match args.set_tid {
+        None => tree.allocate()?,
+        Some(tid) => {
+            let creds = parent.creds();
+            if !creds.has(cap::SYS_ADMIN) && !creds.has(cap::CHECKPOINT_RESTORE) {
+                return Err(Errno::EPERM);
+            }
+            tree.claim(tid)?
+        }
+    };
     let group = if flags.contains(CloneFlags::THREAD) {
         parent.group()
     } else {

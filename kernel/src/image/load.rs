@@ -95,16 +95,55 @@ impl core::fmt::Display for LoadImageError {
 
 impl core::error::Error for LoadImageError {}
 
+/// A file of the virtual file system that nobody may write as long as it is executed
+/// (`deny_write_access` in `include/linux/fs.h`).
+struct Running(Arc<vfs::File>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(state) = self.0.inode().state() {
+            state.allow_writing();
+        }
+    }
+}
+
+impl mm::MappingIdentity for Running {
+    fn device(&self) -> u64 {
+        self.0.device()
+    }
+
+    fn inode(&self) -> u64 {
+        mm::MappingIdentity::inode(&*self.0)
+    }
+
+    fn path(&self) -> Vec<u8> {
+        mm::MappingIdentity::path(&*self.0)
+    }
+}
+
 /// An executable file of the virtual file system.
-pub struct VfsExecutable(pub Arc<vfs::File>);
+pub struct VfsExecutable(Arc<Running>);
+
+impl VfsExecutable {
+    /// An opened file, which nobody may open for writing from now on.
+    ///
+    /// # Errors
+    /// `ETXTBSY` while somebody has it open for writing.
+    pub fn new(file: Arc<vfs::File>) -> Result<VfsExecutable, Errno> {
+        if let Some(state) = file.inode().state() {
+            state.deny_writing()?;
+        }
+        Ok(VfsExecutable(Arc::new(Running(file))))
+    }
+}
 
 impl ReadAt for VfsExecutable {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, Errno> {
-        self.0.ops().read_at(&mut arch::BufDst::new(buf), offset)
+        self.0.0.ops().read_at(&mut arch::BufDst::new(buf), offset)
     }
 
     fn size(&self) -> u64 {
-        self.0.stat().map_or(0, |s| s.size)
+        self.0.0.stat().map_or(0, |s| s.size)
     }
 }
 
@@ -174,7 +213,7 @@ impl Mapper for Space<'_> {
         access: Access,
     ) -> Result<(), Errno> {
         let mapped = match file.as_any().downcast_ref::<VfsExecutable>() {
-            Some(f) => Some(f.0.mapped()?),
+            Some(f) => Some(f.0.0.mapped()?),
             None => None,
         };
         let Some(object) = mapped else {

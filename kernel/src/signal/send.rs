@@ -90,7 +90,7 @@ impl ThreadGroup {
 
 /// What counts against `RLIMIT_SIGPENDING`. Linux counts a user's entries over all processes; here
 /// each process has the limit for itself.
-fn queued_entries(state: &GroupState) -> u64 {
+pub(crate) fn queued_entries(state: &GroupState) -> u64 {
     let own: usize = state.threads.iter().map(|t| t.signals.lock().pending.len()).sum();
     (own + state.pending.len()) as u64
 }

@@ -34,7 +34,11 @@ pub(crate) struct Rusage {
     pub(crate) stime: Pair,
     /// In kilobytes.
     pub(crate) maxrss: i64,
-    rest: [i64; 13],
+    unused: [i64; 3],
+    pub(crate) minflt: i64,
+    more_unused: [i64; 7],
+    pub(crate) nvcsw: i64,
+    pub(crate) nivcsw: i64,
 }
 
 static_assertions::const_assert_eq!(size_of::<Rusage>(), 144);
@@ -45,7 +49,10 @@ impl Rusage {
             utime: Pair::micros(times.user as i64),
             stime: Pair::micros(times.system as i64),
             maxrss: (max_rss / 1024) as i64,
-            rest: [0; 13],
+            minflt: times.faults as i64,
+            nvcsw: times.waits as i64,
+            nivcsw: times.interruptions as i64,
+            ..Rusage::default()
         }
     }
 }

@@ -13,6 +13,8 @@ use vfs::MountFlags;
 
 const PROT_GROWSDOWN: u64 = 0x0100_0000;
 const PROT_GROWSUP: u64 = 0x0200_0000;
+const F_SEAL_WRITE: u32 = 8;
+const F_SEAL_FUTURE_WRITE: u32 = 16;
 /// `READ_IMPLIES_EXEC` of personality(2).
 const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
 
@@ -66,7 +68,9 @@ fn map_file(cx: &TaskCx, fd: i32, args: &mut MmapArgs<'_>) -> Result<(), Errno> 
     if !flags.readable() {
         return Err(Errno::EACCES);
     }
-    if shared && !flags.writable() {
+    // A sealed file cannot be written through a mapping made now, whatever mprotect(2) asks.
+    let sealed = file.seals().is_ok_and(|s| s & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0);
+    if shared && (!flags.writable() || sealed) && !args.prot.contains(Access::WRITE) {
         args.max_prot.remove(Access::WRITE);
     }
     if file.path().mount().flags().contains(MountFlags::NOEXEC) {

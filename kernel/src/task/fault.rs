@@ -5,6 +5,7 @@ use crate::FaultInfo;
 use crate::signal::{BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV, SigInfo};
 use arch::{Access, Addr};
 use mm::FaultError;
+use sync::atomic::Ordering::Relaxed;
 
 impl TaskCx {
     /// Resolves a fault, or makes it the signal that it means.
@@ -13,6 +14,7 @@ impl TaskCx {
         if result == Err(FaultError::NoMemory) {
             result = crate::oom::retry(self.task.clone(), self.mm().clone(), addr, access).await;
         }
+        self.task.faults.fetch_add(1, Relaxed);
         let Err(e) = result else { return };
         if e == FaultError::NotMapped && access.contains(Access::EXEC) && vsyscall::emulate(self) {
             return;

@@ -31,7 +31,10 @@ async fn cycle(cx: &mut TaskCx) -> ExitStatus {
             Trap::Syscall => syscall(cx).await,
             Trap::Fault { addr, access, info } => cx.memory_fault(addr, access, info).await,
             Trap::Exception { signo, code, addr, info } => cx.exception(signo, code, addr, info),
-            Trap::Interrupted => cx.publish_times(),
+            Trap::Interrupted => {
+                cx.task.interruptions.fetch_add(1, Relaxed);
+                cx.publish_times();
+            }
             Trap::Dead => cx.task.kill_group(crate::signal::SIGKILL),
         }
     }
@@ -69,6 +72,7 @@ async fn syscall(cx: &mut TaskCx) {
         cx.publish_times();
     }
     while let Outcome::Block(future) = outcome {
+        cx.task.waits.fetch_add(1, Relaxed);
         outcome = future.await;
     }
     if matches!(outcome, Outcome::Keep) {

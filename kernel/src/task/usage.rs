@@ -1,20 +1,26 @@
-//! Processor time.
+//! What a task has used: processor time, faults, switches.
 
 use super::Task;
 use core::ops::AddAssign;
 use sync::atomic::Ordering::Relaxed;
 
-/// Time in user code and in the kernel, in nanoseconds.
+/// Time in user code and in the kernel, in nanoseconds, and what else getrusage(2) counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTimes {
     /// In user code.
     pub user: u64,
     /// In system calls. Sampled: one call in sixteen is timed and counts for all of them.
     pub system: u64,
+    /// Page faults that reached the kernel; none of them waits for a disk.
+    pub faults: u64,
+    /// How often the task waited.
+    pub waits: u64,
+    /// How often it was made to give the processor up.
+    pub interruptions: u64,
 }
 
 impl CpuTimes {
-    /// Both together.
+    /// Time in user code and in the kernel.
     pub fn total(self) -> u64 {
         self.user.saturating_add(self.system)
     }
@@ -24,6 +30,9 @@ impl AddAssign for CpuTimes {
     fn add_assign(&mut self, o: CpuTimes) {
         self.user = self.user.saturating_add(o.user);
         self.system = self.system.saturating_add(o.system);
+        self.faults = self.faults.saturating_add(o.faults);
+        self.waits = self.waits.saturating_add(o.waits);
+        self.interruptions = self.interruptions.saturating_add(o.interruptions);
     }
 }
 
@@ -31,6 +40,23 @@ impl Task {
     /// What the task has used, as of its last system call that was sampled or its last
     /// interruption.
     pub fn cpu_times(&self) -> CpuTimes {
-        CpuTimes { user: self.user_ns.load(Relaxed), system: self.system_ns.load(Relaxed) }
+        CpuTimes {
+            user: self.user_ns.load(Relaxed),
+            system: self.system_ns.load(Relaxed),
+            faults: self.faults.load(Relaxed),
+            waits: self.waits.load(Relaxed),
+            interruptions: self.interruptions.load(Relaxed),
+        }
+    }
+
+    /// As [`Task::cpu_times`], and nothing from now on: it counts for the group that it leaves.
+    pub(crate) fn take_cpu_times(&self) -> CpuTimes {
+        CpuTimes {
+            user: self.user_ns.swap(0, Relaxed),
+            system: self.system_ns.swap(0, Relaxed),
+            faults: self.faults.swap(0, Relaxed),
+            waits: self.waits.swap(0, Relaxed),
+            interruptions: self.interruptions.swap(0, Relaxed),
+        }
     }
 }

@@ -40,7 +40,7 @@ impl World {
             check_mapper(&mut space, file, &content);
             mm.dec_users();
         };
-        check(&VfsExecutable(file));
+        check(&VfsExecutable::new(file).expect("nobody writes to it"));
         check(&Blob(Arc::from(content.as_slice())));
     }
 }

@@ -224,6 +224,13 @@ impl ThreadGroup {
         }
     }
 
+    /// Makes running threads publish their processor time.
+    pub(super) fn publish_cpu_times(&self) {
+        for t in self.threads() {
+            t.call(Attention::CPU_TIME);
+        }
+    }
+
     /// Sends what processor-time timers have to say, and returns the time left to the next.
     pub(crate) fn check_cpu_timers(&self) -> Option<i64> {
         let used = self.cpu_times();
@@ -270,10 +277,7 @@ impl Fire for CpuFire {
             return;
         };
         if let Some(left) = group.check_cpu_timers() {
-            // Running threads publish their time on the way.
-            for t in group.threads() {
-                t.call(Attention::CPU_TIME);
-            }
+            group.publish_cpu_times();
             group.watch_cpu_time(&kernel, left);
         }
     }

@@ -3,7 +3,7 @@
 use super::service::Armed;
 use super::{Fire, UNTAKEN, advance};
 use crate::signal::{SI_TIMER, SIGALRM, SigInfo};
-use crate::{ClockId, Kernel, Task, ThreadGroup};
+use crate::{ClockId, Kernel, Resource, Task, ThreadGroup};
 use alloc::sync::{Arc, Weak};
 use syserr::Errno;
 
@@ -25,14 +25,34 @@ pub enum TimerClock {
     Realtime,
     /// `CLOCK_MONOTONIC` and its relatives.
     Monotonic,
+    /// Processor time of a process or of one of its threads, by its ID.
+    Cpu {
+        /// The process or thread.
+        id: i32,
+        /// It is a thread.
+        thread: bool,
+    },
 }
 
 impl TimerClock {
-    /// The clock that is read.
-    pub const fn id(self) -> ClockId {
+    /// The time that the clock shows; `None` when what it counts is gone.
+    pub fn now(self, kernel: &Kernel) -> Option<i64> {
         match self {
-            TimerClock::Realtime => ClockId::Realtime,
-            TimerClock::Monotonic => ClockId::Monotonic,
+            TimerClock::Realtime => Some(kernel.now(ClockId::Realtime)),
+            TimerClock::Monotonic => Some(kernel.now(ClockId::Monotonic)),
+            TimerClock::Cpu { id, thread } => {
+                let task = kernel.task(id)?;
+                let used = if thread { task.cpu_times() } else { task.group_ref().cpu_times() };
+                Some(used.total() as i64)
+            }
+        }
+    }
+
+    /// The clock on which deadlines are kept: its own for processor time, else `CLOCK_MONOTONIC`.
+    fn deadlines(self, kernel: &Kernel) -> i64 {
+        match self {
+            TimerClock::Cpu { .. } => self.now(kernel).unwrap_or(0),
+            _ => kernel.now(ClockId::Monotonic),
         }
     }
 }
@@ -48,7 +68,7 @@ pub struct PosixTimer {
     pub value: u64,
     /// Nanoseconds; 0 for a timer that expires once.
     pub interval: i64,
-    /// `CLOCK_MONOTONIC` nanoseconds; 0 while disarmed.
+    /// Nanoseconds of `CLOCK_MONOTONIC` or of the processor time that it counts; 0 while disarmed.
     pub deadline: i64,
     /// Expirations since the signal that is pending was queued.
     pub overrun: i32,
@@ -84,10 +104,15 @@ impl Fire for TimerFire {
             if t.generation != generation {
                 return;
             }
-            let now = kernel.now(ClockId::Monotonic);
+            let now = t.clock.deadlines(&kernel);
             let expirations = advance(&mut t.deadline, t.interval, now);
             if expirations == 0 {
-                // Its signal was taken, and the timer armed again, just before.
+                // Its signal was taken, and the timer armed again, just before; or the processor
+                // was used less than it could have been.
+                if t.deadline != 0 && t.counts_cpu() {
+                    t.arm(&kernel, &group, self.id, t.deadline);
+                    group.publish_cpu_times();
+                }
                 return;
             }
             t.disarm(&kernel);
@@ -132,7 +157,20 @@ impl PosixTimer {
         }
         let fire = TimerFire { kernel: Arc::downgrade(kernel), group: Arc::downgrade(group), id };
         let service = kernel.timer_service();
+        let at = if self.counts_cpu() { self.look_again(kernel, group, at) } else { at };
         self.armed = Some(service.arm(kernel.embedder(), at, Arc::new(fire), self.generation));
+    }
+
+    fn counts_cpu(&self) -> bool {
+        matches!(self.clock, TimerClock::Cpu { .. })
+    }
+
+    /// When so much processor time can have been used at the earliest. Looking more often than
+    /// every four milliseconds would cost more than it tells.
+    fn look_again(&self, kernel: &Kernel, group: &ThreadGroup, at: i64) -> i64 {
+        let threads = group.thread_count().max(1) as i64;
+        let left = at.saturating_sub(self.clock.deadlines(kernel));
+        kernel.now(ClockId::Monotonic).saturating_add((left / threads).max(4_000_000))
     }
 
     fn disarm(&mut self, kernel: &Kernel) {
@@ -157,8 +195,10 @@ impl ThreadGroup {
         notify: Notify,
         value: Option<u64>,
     ) -> Result<i32, Errno> {
+        let room = self.limit(Resource::Sigpending).cur.min(MAX_TIMERS as u64);
+        let queued = crate::signal::queued_entries(&self.lock());
         let mut timers = self.timers.lock();
-        if timers.posix.len() >= MAX_TIMERS {
+        if timers.posix.len() as u64 + queued >= room {
             return Err(Errno::EAGAIN);
         }
         let mut id = timers.next_posix;
@@ -182,8 +222,8 @@ impl ThreadGroup {
         Ok(id)
     }
 
-    /// timer_settime(2): arms timer `id` for `deadline` on `CLOCK_MONOTONIC`, or disarms it with
-    /// `None`. Returns what it was: time left and interval, in nanoseconds.
+    /// timer_settime(2): arms timer `id` for `deadline` on `CLOCK_MONOTONIC` or the processor time
+    /// that it counts, or disarms it with `None`. Returns what it was: time left and interval, in nanoseconds.
     ///
     /// # Errors
     /// `EINVAL` when there is no such timer.
@@ -217,7 +257,7 @@ impl ThreadGroup {
     pub(crate) fn timer_state(&self, kernel: &Kernel, id: i32) -> Result<(i64, i64), Errno> {
         let timers = self.timers.lock();
         let t = timers.posix.get(&id).ok_or(Errno::EINVAL)?;
-        let now = kernel.now(ClockId::Monotonic);
+        let now = t.clock.deadlines(kernel);
         let mut next = t.deadline;
         if t.interval > 0 || matches!(t.notify, Notify::Nothing) {
             advance(&mut next, t.interval, now);
@@ -283,7 +323,8 @@ impl ThreadGroup {
             let mut timers = self.timers.lock();
             let Some(t) = timers.posix.get_mut(&info.pid()) else { return info };
             if t.interval > 0 && t.deadline != 0 {
-                let late = advance(&mut t.deadline, t.interval, kernel.now(ClockId::Monotonic));
+                let now = t.clock.deadlines(kernel);
+                let late = advance(&mut t.deadline, t.interval, now);
                 t.add_overrun(late);
                 t.disarm(kernel);
                 t.arm(kernel, self, info.pid(), t.deadline);

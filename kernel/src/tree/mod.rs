@@ -62,6 +62,31 @@ impl Tree {
         })
     }
 
+    /// The ID `tid`, which somebody chose.
+    ///
+    /// # Errors
+    /// `EEXIST` when it is taken, `EINVAL` when it is none; `ENOMEM` when the first process has
+    /// ended.
+    pub(crate) fn claim(&mut self, tid: i32) -> Result<i32, Errno> {
+        if self.closed {
+            return Err(Errno::ENOMEM);
+        }
+        if !(1..pids::PID_MAX).contains(&tid) {
+            return Err(Errno::EINVAL);
+        }
+        if self.is_taken(tid) {
+            return Err(Errno::EEXIST);
+        }
+        self.pids.chosen();
+        Ok(tid)
+    }
+
+    fn is_taken(&self, id: i32) -> bool {
+        self.tasks.contains_key(&id)
+            || self.procs.contains_key(&id)
+            || self.procs.values().any(|p| p.pgid == id || p.sid == id)
+    }
+
     /// Enters a thread.
     pub(crate) fn add_task(&mut self, task: Arc<Task>) {
         self.tasks.insert(task.tid(), task);

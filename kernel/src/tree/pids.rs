@@ -11,11 +11,16 @@ const RESERVED: i32 = 300;
 #[derive(Debug, Default)]
 pub(super) struct Pids {
     last: i32,
-    /// Started again at least once: only then can an ID be taken.
+    /// Started again at least once, or somebody chose an ID: only then can an ID be taken.
     again: bool,
 }
 
 impl Pids {
+    /// Somebody chose an ID, so the next ones may be taken.
+    pub(super) fn chosen(&mut self) {
+        self.again = true;
+    }
+
     /// The next ID that is not `taken`.
     ///
     /// # Errors

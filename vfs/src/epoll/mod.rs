@@ -186,6 +186,10 @@ impl Drop for Epoll {
 }
 
 impl FileOps for Epoll {
+    fn ignores_seeks(&self) -> bool {
+        true
+    }
+
     fn readiness(&self) -> Events {
         let mut e = Events::empty();
         e.set(Events::IN | Events::RDNORM, self.has_events(check::MAX_DEPTH));

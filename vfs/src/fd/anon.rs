@@ -9,8 +9,13 @@ use syserr::Errno;
 
 use crate::tree::{Dentry, Mount, MountFlags};
 use crate::{
-    FileOps, Inode, InodeState, OpenFlags, Path, PathCx, Stat, SuperBlock, Validity, mode,
+    FileOps, Inode, InodeState, OpenFlags, Path, PathCx, Stat, StatFs, SuperBlock, Validity, mode,
 };
+
+/// Magic numbers of `include/uapi/linux/magic.h`.
+const PIPEFS: u64 = 0x5049_5045;
+const SOCKFS: u64 = 0x534f_434b;
+const ANON_INODES: u64 = 0x0904_1934;
 
 /// The inode of an anonymous object: opening it through `/proc/PID/fd` gives the object again.
 struct AnonInode {
@@ -30,6 +35,15 @@ impl Inode for AnonInode {
 
     fn state(&self) -> Option<&InodeState> {
         Some(&self.state)
+    }
+
+    fn statfs(&self) -> Result<StatFs, Errno> {
+        let magic = match self.kind {
+            mode::IFIFO => PIPEFS,
+            mode::IFSOCK => SOCKFS,
+            _ => ANON_INODES,
+        };
+        Ok(StatFs { magic, bsize: 4096, namelen: 255, ..StatFs::default() })
     }
 
     fn opens_itself(&self) -> bool {

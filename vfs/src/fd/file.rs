@@ -4,13 +4,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use sync::Mutex;
-use sync::waitq::{Events, Queue};
+use sync::waitq::{Events, Notify, Queue, Ticket};
 use syserr::Errno;
 
 use super::anon;
 use crate::locks::{FileLocks, LockOwner};
 use crate::notify::{self, Mask};
-use crate::{Caller, FileOps, Inode, InodeState, OpenFlags, Path, SetAttr, Stat, mode};
+use crate::{Caller, Creds, FileOps, Inode, InodeState, OpenFlags, Path, SetAttr, Stat, cap, mode};
 
 /// Who gets signals about a description; `F_SETOWN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct FileOwner {
     pub id: i32,
     /// `F_SETSIG`; 0 for `SIGIO`.
     pub signal: u32,
+    /// Real and effective user ID of who set the owner: signals are sent in their name.
+    pub by: (u32, u32),
 }
 
 /// What a [`FileOwner`] names; `struct f_owner_ex`.
@@ -43,21 +45,9 @@ const STATUS: OpenFlags = OpenFlags::CREAT
     .union(OpenFlags::CLOEXEC)
     .complement();
 
-/// What `F_SETFL` can change.
-const CHANGEABLE: OpenFlags = OpenFlags::APPEND
-    .union(OpenFlags::NONBLOCK)
-    .union(OpenFlags::ASYNC)
-    .union(OpenFlags::DIRECT)
-    .union(OpenFlags::NOATIME);
-
-/// Who writes a regular file, as far as set-ID bits are concerned.
-#[derive(Clone, Copy)]
-pub(crate) struct Writer {
-    /// Has `CAP_FSETID`: set-ID bits stay.
-    pub(crate) keeps_ids: bool,
-    /// Is in the file's group.
-    pub(crate) in_group: bool,
-}
+/// What `F_SETFL` can change, but for `O_ASYNC`, which takes an object that can tell.
+const CHANGEABLE: OpenFlags =
+    OpenFlags::APPEND.union(OpenFlags::NONBLOCK).union(OpenFlags::DIRECT).union(OpenFlags::NOATIME);
 
 /// An open file description: what descriptors, also of several processes, share.
 pub struct File {
@@ -67,35 +57,39 @@ pub struct File {
     path: Path,
     owner: Mutex<FileOwner>,
     own_locks: InodeState,
-    /// For one who is counted in [`InodeState::start_writing`].
-    writer: Option<Writer>,
+    /// Counted in [`InodeState::start_writing`].
+    counted: bool,
     locked: AtomicBool,
     /// Watches heard that it was opened, and are to hear that it is closed.
     announced: AtomicBool,
+    /// The registration of `O_ASYNC` in the object's queue.
+    hears: Mutex<Option<Ticket>>,
 }
 
 impl File {
     /// A description of `ops`, opened as `path` says.
     pub fn new(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path) -> Arc<File> {
-        File::build(ops, flags, path, None)
+        File::build(ops, flags, path, false)
     }
 
     /// As [`File::new`], for one who may write and was counted by [`InodeState::start_writing`].
-    pub(crate) fn new_writing(
-        ops: Arc<dyn FileOps>,
-        flags: OpenFlags,
-        path: Path,
-        writer: Writer,
-    ) -> Arc<File> {
-        File::build(ops, flags, path, Some(writer))
+    pub(crate) fn new_writing(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path) -> Arc<File> {
+        File::build(ops, flags, path, true)
     }
 
-    /// A file that is changed without `CAP_FSETID` loses set-ID bits; `file_remove_privs`.
-    pub(crate) fn drop_set_ids(&self) -> Result<(), Errno> {
-        let Some(w) = self.writer.filter(|w| !w.keeps_ids) else { return Ok(()) };
-        let m = self.inode().perm()?.mode & 0o7777;
+    /// A regular file that one without `CAP_FSETID` changes loses its set-ID bits
+    /// (`file_remove_privs`). Whoever writes, truncates or allocates calls this first.
+    ///
+    /// # Errors
+    /// `EIO`.
+    pub fn remove_set_ids(&self, creds: &Creds) -> Result<(), Errno> {
+        if creds.has(cap::FSETID) || !self.is_regular() {
+            return Ok(());
+        }
+        let p = self.inode().perm()?;
+        let m = p.mode & 0o7777;
         let mut new = m & !mode::ISUID;
-        if m & 0o010 != 0 || !w.in_group {
+        if m & 0o010 != 0 || !creds.in_group(p.gid) {
             new &= !mode::ISGID;
         }
         if new == m {
@@ -111,15 +105,10 @@ impl File {
     /// as `"[eventfd]"`, `anon_inode:[eventfd]`; a name that starts with a slash is shown as it is.
     pub fn anonymous(ops: Arc<dyn FileOps>, flags: OpenFlags, name: &'static str) -> Arc<File> {
         let path = anon::path(&ops, name);
-        File::build(ops, flags, path, None)
+        File::build(ops, flags, path, false)
     }
 
-    fn build(
-        ops: Arc<dyn FileOps>,
-        flags: OpenFlags,
-        path: Path,
-        writer: Option<Writer>,
-    ) -> Arc<File> {
+    fn build(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path, counted: bool) -> Arc<File> {
         Arc::new(File {
             ops,
             flags: AtomicU32::new((flags & STATUS).bits()),
@@ -127,9 +116,10 @@ impl File {
             path,
             owner: Mutex::default(),
             own_locks: InodeState::default(),
-            writer,
+            counted,
             locked: AtomicBool::new(false),
             announced: AtomicBool::new(false),
+            hears: Mutex::new(None),
         })
     }
 
@@ -181,6 +171,25 @@ impl File {
         self.flags.store(new.bits(), Relaxed);
         self.ops.flags_changed(new);
         Ok(())
+    }
+
+    /// Whether `O_ASYNC` can be set: the object of a stream tells when it becomes ready (its driver
+    /// has a `fasync`).
+    pub fn can_signal(&self) -> bool {
+        matches!(self.kind(), mode::IFIFO | mode::IFSOCK | mode::IFCHR) && self.queue().is_some()
+    }
+
+    /// Sets `O_ASYNC`, with `target` to be told of readiness, or takes it back.
+    pub fn set_async(&self, target: Option<Arc<dyn Notify>>) {
+        let Some(queue) = self.queue() else { return };
+        let mut flags = self.flags();
+        flags.set(OpenFlags::ASYNC, target.is_some());
+        let ticket = target.map(|t| queue.register_target(Events::all(), t));
+        let old = core::mem::replace(&mut *self.hears.lock(), ticket);
+        if let Some(t) = old {
+            queue.unregister(t);
+        }
+        self.flags.store(flags.bits(), Relaxed);
     }
 
     /// Whether calls return `EAGAIN` instead of blocking.
@@ -284,13 +293,18 @@ impl Drop for File {
             let writes = self.flags().writable();
             self.happened(if writes { Mask::CLOSE_WRITE } else { Mask::CLOSE_NOWRITE });
         }
+        if let Some(t) = self.hears.lock().take()
+            && let Some(queue) = self.ops.queue()
+        {
+            queue.unregister(t);
+        }
         let inode = self.path.inode();
         if *self.locked.get_mut()
             && let Some(locks) = inode.state().unwrap_or(&self.own_locks).existing_locks()
         {
             locks.release(self.lock_owner());
         }
-        if self.writer.is_some()
+        if self.counted
             && let Some(state) = inode.state()
         {
             state.stop_writing();

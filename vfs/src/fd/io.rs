@@ -33,6 +33,25 @@ impl IoSrc for Limited<'_> {
     }
 }
 
+/// Takes the entries of a directory.
+pub trait DirSink {
+    /// One entry; false when there is no room for it.
+    fn entry(&mut self, e: &DirEntry) -> bool;
+    /// Hears that there will be no more.
+    ///
+    /// # Errors
+    /// When the entries cannot be handed on.
+    fn finish(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
+impl<F: FnMut(&DirEntry) -> bool> DirSink for F {
+    fn entry(&mut self, e: &DirEntry) -> bool {
+        self(e)
+    }
+}
+
 /// `pos + len` must stay a legal `loff_t`.
 fn verify_area(pos: u64, len: u64) -> Result<(), Errno> {
     match pos.checked_add(len) {
@@ -142,8 +161,42 @@ impl File {
         written.inspect(|n| self.moved(*n, Mask::MODIFY))
     }
 
+    /// Writes at `offset` even with `O_APPEND`; `RWF_NOAPPEND` of pwritev2(2).
+    ///
+    /// # Errors
+    /// As [`File::pwrite`].
+    pub fn pwrite_exactly(
+        &self,
+        src: &mut dyn IoSrc,
+        offset: i64,
+        limit: u64,
+    ) -> Result<usize, Errno> {
+        let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+        self.check_writable()?;
+        verify_area(offset, src.remaining())?;
+        self.write_limited(src, offset, limit).inspect(|n| self.moved(*n, Mask::MODIFY))
+    }
+
+    /// Writes at the end, and with `moves` advances the position; `RWF_APPEND` of pwritev2(2).
+    ///
+    /// # Errors
+    /// As [`File::write`].
+    pub fn write_end(&self, src: &mut dyn IoSrc, limit: u64, moves: bool) -> Result<usize, Errno> {
+        self.check_writable()?;
+        if !self.ops().seekable() {
+            return self.ops().write_at(src, 0).inspect(|n| self.moved(*n, Mask::MODIFY));
+        }
+        let mut pos = self.position.lock();
+        let (n, end) = self.append(src, limit)?;
+        if moves {
+            *pos = end;
+        }
+        drop(pos);
+        self.moved(n, Mask::MODIFY);
+        Ok(n)
+    }
+
     fn append(&self, src: &mut dyn IoSrc, limit: u64) -> Result<(usize, u64), Errno> {
-        self.drop_set_ids()?;
         if limit == u64::MAX || self.kind() != mode::IFREG {
             return self.ops().append(src);
         }
@@ -155,7 +208,6 @@ impl File {
     }
 
     fn write_limited(&self, src: &mut dyn IoSrc, at: u64, limit: u64) -> Result<usize, Errno> {
-        self.drop_set_ids()?;
         if limit == u64::MAX || self.kind() != mode::IFREG {
             return self.ops().write_at(src, at);
         }
@@ -169,10 +221,13 @@ impl File {
     /// Moves the position and returns the new one; lseek(2).
     ///
     /// # Errors
-    /// `EBADF`, `ESPIPE` for a stream, `EINVAL` when the position would be negative, `EOVERFLOW`
-    /// when it would not fit, `ENXIO` past the end for `Data` and `Hole`.
+    /// `EBADF`, `ESPIPE` for a stream, `EINVAL` when the position would be negative or would
+    /// not fit, `ENXIO` past the end for `Data` and `Hole`.
     pub fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
         self.check_not_path()?;
+        if self.ops().ignores_seeks() {
+            return Ok(0);
+        }
         if !self.ops().seekable() {
             return Err(Errno::ESPIPE);
         }
@@ -186,7 +241,7 @@ impl File {
             Whence::End | Whence::Data | Whence::Hole => self.ops().seek(offset, whence)?,
         };
         if new > i64::MAX as u64 {
-            return Err(if whence == Whence::Current { Errno::EOVERFLOW } else { Errno::EINVAL });
+            return Err(Errno::EINVAL);
         }
         *pos = new;
         Ok(new)
@@ -197,31 +252,30 @@ impl File {
         *self.position.lock()
     }
 
-    /// Reads entries of a directory from the position on; getdents(2). `emit` returns false when it
-    /// has no room; that entry comes again next time.
+    /// Reads entries of a directory from the position on; getdents(2). An entry that `sink` has no
+    /// room for comes again next time; when [`DirSink::finish`] fails, all of them do.
     ///
     /// # Errors
-    /// `EBADF`, `ENOTDIR`, `ENOENT` for a directory that was removed.
-    pub fn read_dir(&self, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
+    /// `EBADF`, `ENOTDIR`, `ENOENT` for a directory that was removed, and those of `sink`.
+    pub fn read_dir(&self, sink: &mut dyn DirSink) -> Result<(), Errno> {
         self.check_readable()?;
         if self.kind() != mode::IFDIR {
             return Err(Errno::ENOTDIR);
         }
         let mut pos = self.position.lock();
         let mut at = *pos;
-        let result = self.ops().read_dir(*pos, &mut |e| {
-            let taken = emit(e);
+        self.ops().read_dir(*pos, &mut |e| {
+            let taken = sink.entry(e);
             if taken {
                 at = e.next;
             }
             taken
-        });
+        })?;
+        sink.finish()?;
         *pos = at;
         drop(pos);
-        if result.is_ok() {
-            self.happened(Mask::ACCESS);
-        }
-        result
+        self.happened(Mask::ACCESS);
+        Ok(())
     }
 
     /// Changes the size; ftruncate(2).
@@ -237,7 +291,6 @@ impl File {
         if size > limit && size > self.stat()?.size {
             return Err(Errno::EFBIG);
         }
-        self.drop_set_ids()?;
         self.ops().truncate(size)?;
         self.happened(Mask::MODIFY);
         Ok(())
@@ -245,7 +298,6 @@ impl File {
 
     /// Drops the contents, as open(2) does with `O_TRUNC`.
     pub(crate) fn empty(&self) -> Result<(), Errno> {
-        self.drop_set_ids()?;
         self.ops().truncate(0)?;
         self.happened(Mask::MODIFY);
         Ok(())
@@ -277,7 +329,6 @@ impl File {
         if how & KEEP_SIZE == 0 && end > limit {
             return Err(Errno::EFBIG);
         }
-        self.drop_set_ids()?;
         self.ops().allocate(how, offset, len)?;
         self.happened(Mask::MODIFY);
         Ok(())

@@ -6,7 +6,7 @@ mod io;
 mod path_only;
 mod table;
 
-pub(crate) use file::Writer;
 pub use file::{File, FileOwner, OwnerKind};
+pub use io::DirSink;
 pub(crate) use path_only::PathOnly;
 pub use table::{FdTable, NR_OPEN};

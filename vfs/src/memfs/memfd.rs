@@ -21,7 +21,7 @@ pub(super) const SEAL_WRITE: u32 = 8;
 /// `F_SEAL_FUTURE_WRITE`.
 pub(super) const SEAL_FUTURE_WRITE: u32 = 16;
 /// `F_SEAL_EXEC`.
-const SEAL_EXEC: u32 = 32;
+pub(super) const SEAL_EXEC: u32 = 32;
 const SEALS: u32 = 63;
 
 impl Vfs {

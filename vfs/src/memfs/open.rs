@@ -8,6 +8,7 @@ use syserr::Errno;
 
 use super::Node;
 use super::content::Content;
+use super::memfd::SEAL_EXEC;
 use super::node::Data;
 use crate::{
     Create, DirEntry, FileOps, Inode, InodeState, Link, Lower, OpenFlags, PathCx, Perm,
@@ -98,6 +99,12 @@ impl Inode for Node {
     }
 
     fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        if let Some(m) = set.mode
+            && self.sealed(SEAL_EXEC)
+            && (m ^ self.quick_perm()?.mode) & 0o111 != 0
+        {
+            return Err(Errno::EPERM);
+        }
         self.apply(set)
     }
 

@@ -32,10 +32,26 @@ impl Vfs {
         path: &[u8],
         flags: LookupFlags,
     ) -> Result<Stat, Errno> {
+        self.stat_with_mount(cx, dirfd, path, flags).map(|(stat, _)| stat)
+    }
+
+    /// As [`Vfs::stat`], and the ID of the mount.
+    ///
+    /// # Errors
+    /// Those of statx(2).
+    pub fn stat_with_mount(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        flags: LookupFlags,
+    ) -> Result<(Stat, u64), Errno> {
         if path.is_empty() && flags.contains(LookupFlags::EMPTY_PATH) && dirfd != AT_FDCWD {
-            return cx.files.get(dirfd)?.stat();
+            let file = cx.files.get(dirfd)?;
+            return Ok((file.stat()?, file.path().mount().id()));
         }
-        self.resolve(cx, dirfd, path, flags)?.inode().stat()
+        let path = self.resolve(cx, dirfd, path, flags)?;
+        Ok((path.inode().stat()?, path.mount().id()))
     }
 
     /// What statfs(2) says of the file system at `path`.
@@ -185,7 +201,8 @@ impl Vfs {
             _ => return Err(Errno::EINVAL),
         }
         let file = self.open_path(cx, path.clone(), OpenFlags::WRONLY, false)?;
-        file.truncate(size, limit)
+        file.truncate(size, limit)?;
+        file.remove_set_ids(cx.creds)
     }
 
     /// Checks whether `cx.creds` may do `mask` (`MAY_*` bits; 0 only asks whether it exists);

@@ -157,6 +157,11 @@ impl Vfs {
         if source.inode().kind() == mode::IFDIR {
             return Err(Errno::EPERM);
         }
+        // A file without names gets one only if it was opened with O_TMPFILE and without O_EXCL.
+        let linkable = source.inode().state().is_some_and(|s| s.is_linkable());
+        if source.inode().stat()?.nlink == 0 && !linkable {
+            return Err(Errno::ENOENT);
+        }
         let changing = dir.dentry.change();
         dir.inode().link(&name, source.inode())?;
         self.remember(&dir.dentry, &name, Some(source.inode().clone()));

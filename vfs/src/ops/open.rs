@@ -3,11 +3,11 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
-use crate::fd::{PathOnly, Writer};
+use crate::fd::PathOnly;
 use crate::perm::{self, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
 use crate::{
-    Create, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs, cap, mode,
+    Create, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs, mode,
 };
 
 /// How to open; `struct open_how`.
@@ -183,19 +183,13 @@ impl Vfs {
                 return Err(e);
             }
         };
-        let file = if counted {
-            let writer = Writer {
-                keeps_ids: cx.creds.has(cap::FSETID),
-                in_group: cx.creds.in_group(inode.perm().map_or(u32::MAX, |p| p.gid)),
-            };
-            File::new_writing(ops, flags, path, writer)
-        } else {
-            File::new(ops, flags, path)
-        };
+        let file =
+            if counted { File::new_writing(ops, flags, path) } else { File::new(ops, flags, path) };
         if announce {
             file.announce();
         }
         if truncate {
+            file.remove_set_ids(cx.creds)?;
             file.empty()?;
         }
         Ok(file)
@@ -295,6 +289,11 @@ impl Vfs {
         let (gid, mode) = perm::inherit(&p, cx.creds, wanted);
         let what = Create { mode, uid: cx.creds.fsuid, gid, rdev: 0, target: &[] };
         let inode = dir.inode().create_unnamed(&what)?;
+        if !how.flags.contains(OpenFlags::EXCL)
+            && let Some(state) = inode.state()
+        {
+            state.set_linkable();
+        }
         let name = alloc::format!("#{}", inode.stat()?.ino);
         let dentry = Dentry::new(Some(dir.dentry.clone()), name.as_bytes(), Some(inode));
         dentry.mark_deleted();

@@ -30,8 +30,10 @@ fn check(cx: &PathCx<'_>, path: &Path, name: &[u8], mask: u32) -> Result<(), Err
     if name.starts_with(b"trusted.") {
         return if cx.creds.has(cap::SYS_ADMIN) { Ok(()) } else { Err(refused) };
     }
-    if !name.starts_with(b"user.") {
-        return Err(Errno::EOPNOTSUPP);
+    match name.strip_prefix(b"user.") {
+        Some(b"") => return Err(Errno::EINVAL),
+        Some(_) => {}
+        None => return Err(Errno::EOPNOTSUPP),
     }
     let p = path.inode().perm()?;
     match path.inode().kind() {

@@ -55,6 +55,11 @@ pub(super) fn follow(node: &Node, cx: &PathCx<'_>) -> Result<Link, Errno> {
     })
 }
 
+/// Whether the link leads to an object and not along a path.
+pub(super) fn is_magic(what: What) -> bool {
+    !matches!(what, What::Own { .. } | What::Fixed(..))
+}
+
 /// What readlink(2) shows where following would not do.
 pub(super) fn text(node: &Node, cx: &PathCx<'_>) -> Result<Option<Vec<u8>>, Errno> {
     match node.what {

@@ -188,6 +188,10 @@ impl Inode for Node {
         links::follow(self, cx)
     }
 
+    fn is_magic_link(&self) -> bool {
+        links::is_magic(self.what)
+    }
+
     fn link_text(&self, cx: &PathCx<'_>) -> Result<Option<Vec<u8>>, Errno> {
         links::text(self, cx)
     }

@@ -277,10 +277,14 @@ impl<'a> Walker<'a> {
     /// Follows a link that the directory where the walk stands has.
     pub(crate) fn follow(&mut self, link: Arc<Dentry>) -> Result<(), Errno> {
         self.followed += 1;
-        if self.followed > LINKS_MAX || self.flags.contains(LookupFlags::NO_SYMLINKS) {
+        let inode = link.positive();
+        if self.followed > LINKS_MAX
+            || self.flags.contains(LookupFlags::NO_SYMLINKS)
+            || self.flags.contains(LookupFlags::NO_MAGICLINKS) && inode.is_magic_link()
+        {
             return Err(Errno::ELOOP);
         }
-        match link.positive().follow(self.cx)? {
+        match inode.follow(self.cx)? {
             Link::Text(bytes) => {
                 if bytes.is_empty() {
                     return Err(Errno::ENOENT);

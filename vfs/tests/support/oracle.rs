@@ -142,7 +142,7 @@ fn guest_op(g: &Guest, op: &Op) -> Outcome {
         }),
         Op::List(p) => open(p, 0o200000, 0).and_then(|f| {
             let mut names = BTreeSet::new();
-            f.read_dir(&mut |e| names.insert((e.name.clone(), e.kind)))?;
+            f.read_dir(&mut |e: &vfs::DirEntry| names.insert((e.name.clone(), e.kind)))?;
             Ok(Answer::Names(names))
         }),
         Op::Write(p, f, m, d) => open(p, *f, *m)
@@ -347,7 +347,7 @@ fn snapshot(g: &Guest) -> Vec<(Vec<u8>, vfs::Stat, Vec<u8>)> {
         let how = OpenHow { flags: OpenFlags::DIRECTORY, ..OpenHow::default() };
         let f = g.vfs.open(&cx, AT_FDCWD, &dir, how).unwrap();
         let mut names = Vec::new();
-        f.read_dir(&mut |e| {
+        f.read_dir(&mut |e: &vfs::DirEntry| {
             names.push(e.name.clone());
             true
         })

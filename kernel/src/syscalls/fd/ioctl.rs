@@ -1,8 +1,10 @@
 //! ioctl(2): the commands that every file has; the rest is the file's own.
 
+use crate::syscalls::fs::sigio::set_async;
 use crate::syscalls::fs::terminal::may_control;
 use crate::syscalls::fs::{file, flat};
 use crate::{Args, Outcome, TaskCx};
+use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 use vfs::{File, OpenFlags, mode};
@@ -24,7 +26,7 @@ pub(crate) fn sys_ioctl(cx: &mut TaskCx, a: &Args) -> Outcome {
     }))
 }
 
-fn ioctl(cx: &TaskCx, f: &File, a: &Args) -> Result<u64, Errno> {
+fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
     let (fd, cmd, arg) = (a[0] as i32, a[1] as u32, Addr(a[2]));
     let set = |flag: OpenFlags, on: i32| {
         let mut flags = f.flags();
@@ -35,7 +37,17 @@ fn ioctl(cx: &TaskCx, f: &File, a: &Args) -> Result<u64, Errno> {
         FIOCLEX => cx.task.files().set_cloexec(fd, true).map(|()| 0),
         FIONCLEX => cx.task.files().set_cloexec(fd, false).map(|()| 0),
         FIONBIO => set(OpenFlags::NONBLOCK, cx.mm().read_obj(arg)?),
-        FIOASYNC => set(OpenFlags::ASYNC, cx.mm().read_obj(arg)?),
+        FIOASYNC => {
+            let on: i32 = cx.mm().read_obj(arg)?;
+            if (on != 0) == f.flags().contains(OpenFlags::ASYNC) {
+                return Ok(0);
+            }
+            if !f.can_signal() {
+                return Err(Errno::ENOTTY);
+            }
+            set_async(cx, f, fd, on != 0);
+            Ok(0)
+        }
         FIOQSIZE => match f.kind() {
             mode::IFREG | mode::IFDIR | mode::IFLNK => {
                 cx.mm().write_obj(arg, &f.stat()?.size)?;
@@ -43,7 +55,7 @@ fn ioctl(cx: &TaskCx, f: &File, a: &Args) -> Result<u64, Errno> {
             }
             _ => Err(Errno::ENOTTY),
         },
-        FIGETBSZ if f.is_regular() || f.kind() == mode::IFDIR => {
+        FIGETBSZ if matches!(f.kind(), mode::IFREG | mode::IFDIR | mode::IFIFO) => {
             cx.mm().write_obj(arg, &(f.stat()?.blksize as i32))?;
             Ok(0)
         }

@@ -119,6 +119,10 @@ impl FileOps for SignalFile {
         if done == 0 { Err(Errno::EAGAIN) } else { Ok(done) }
     }
 
+    fn ignores_seeks(&self) -> bool {
+        true
+    }
+
     fn readiness(&self) -> Events {
         let threads = self.group.threads();
         let ready =

@@ -180,6 +180,10 @@ impl FileOps for TimerFile {
         }
     }
 
+    fn ignores_seeks(&self) -> bool {
+        true
+    }
+
     fn readiness(&self) -> Events {
         self.shared.advance();
         let ready = self.shared.state.lock().ticks > 0;

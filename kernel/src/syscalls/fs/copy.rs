@@ -37,7 +37,11 @@ pub(crate) fn sys_sendfile(cx: &mut TaskCx, a: &Args) -> Outcome {
         if from.is_some() && !input.ops().seekable() {
             return Err(Errno::ESPIPE);
         }
-        if output.flags().contains(OpenFlags::APPEND) || input.kind() == mode::IFDIR {
+        // A stream can only be sent to a pipe (`splice_direct_to_actor` in `fs/splice.c`).
+        if output.flags().contains(OpenFlags::APPEND)
+            || input.kind() == mode::IFDIR
+            || !input.ops().seekable() && pipe(&output).is_none()
+        {
             return Err(Errno::EINVAL);
         }
         let ends = Ends { input, output, from, to: None };
@@ -58,6 +62,9 @@ pub(crate) fn sys_splice(cx: &mut TaskCx, a: &Args) -> Outcome {
         let (input, output) = (file(cx, a[0])?, file(cx, a[2])?);
         if !input.flags().readable() || !output.flags().writable() {
             return Err(Errno::EBADF);
+        }
+        if input.kind() == mode::IFDIR {
+            return Err(Errno::EINVAL);
         }
         let (source, sink) = (pipe(&input), pipe(&output));
         if source.is_some() && a[1] != 0 || sink.is_some() && a[3] != 0 {
@@ -130,7 +137,10 @@ pub(crate) fn sys_vmsplice(cx: &mut TaskCx, a: &Args) -> Outcome {
 pub(crate) fn sys_copy_file_range(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat((|| {
         let (input, output) = (file(cx, a[0])?, file(cx, a[2])?);
-        let (from, to) = (offset(cx, a[1])?, offset(cx, a[3])?);
+        // A negative offset ends past the largest there is (`generic_copy_file_checks`).
+        let offset =
+            |at| offset(cx, at).map_err(|e| if e == Errno::EINVAL { Errno::EOVERFLOW } else { e });
+        let (from, to) = (offset(a[1])?, offset(a[3])?);
         if a[5] != 0 {
             return Err(Errno::EINVAL);
         }

@@ -127,7 +127,10 @@ pub(crate) fn sys_fadvise64(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// ftruncate(2).
 pub(crate) fn sys_ftruncate(cx: &mut TaskCx, a: &Args) -> Outcome {
     let limit = cx.task.limit(Resource::Fsize).0;
-    let r = file(cx, a[0]).and_then(|f| f.truncate(a[1] as i64, limit));
+    let r = file(cx, a[0]).and_then(|f| {
+        f.truncate(a[1] as i64, limit)?;
+        f.remove_set_ids(&cx.task.creds())
+    });
     if r == Err(Errno::EFBIG) && limit != u64::MAX {
         cx.task.file_too_large();
     }
@@ -138,7 +141,10 @@ pub(crate) fn sys_ftruncate(cx: &mut TaskCx, a: &Args) -> Outcome {
 pub(crate) fn sys_fallocate(cx: &mut TaskCx, a: &Args) -> Outcome {
     let limit = cx.task.limit(Resource::Fsize).0;
     let f = file(cx, a[0]);
-    let r = f.and_then(|f| f.allocate(a[1] as u32, a[2] as i64, a[3] as i64, limit));
+    let r = f.and_then(|f| {
+        f.allocate(a[1] as u32, a[2] as i64, a[3] as i64, limit)?;
+        f.remove_set_ids(&cx.task.creds())
+    });
     if r == Err(Errno::EFBIG) && limit != u64::MAX {
         cx.task.file_too_large();
     }

@@ -6,7 +6,7 @@ use crate::{Args, Outcome, TaskCx};
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
-use vfs::DirEntry;
+use vfs::{DirEntry, DirSink};
 
 /// The most bytes that one call fills; a caller with a larger buffer calls again.
 const CHUNK: u64 = 64 << 10;
@@ -49,26 +49,43 @@ pub(super) fn pack_old(e: &DirEntry, out: &mut Vec<u8>) {
     }
 }
 
+/// The caller's buffer.
+struct Records<'a> {
+    cx: &'a TaskCx,
+    at: Addr,
+    room: usize,
+    pack: Pack,
+    out: Vec<u8>,
+    too_small: bool,
+}
+
+impl DirSink for Records<'_> {
+    fn entry(&mut self, e: &DirEntry) -> bool {
+        let before = self.out.len();
+        (self.pack)(e, &mut self.out);
+        if self.out.len() <= self.room {
+            return true;
+        }
+        self.out.truncate(before);
+        self.too_small = before == 0;
+        false
+    }
+
+    fn finish(&mut self) -> Result<(), Errno> {
+        if self.too_small {
+            return Err(Errno::EINVAL);
+        }
+        Ok(self.cx.mm().copy_out(self.at, &self.out, Permissions::Obey)?)
+    }
+}
+
 fn getdents(cx: &TaskCx, a: &Args, pack: Pack) -> Result<Outcome, Errno> {
     let f = file(cx, a[0])?;
     let room = u64::from(a[2] as u32).min(CHUNK) as usize;
-    let mut out = Vec::with_capacity(room.min(4096));
-    let mut too_small = false;
-    f.read_dir(&mut |e| {
-        let before = out.len();
-        pack(e, &mut out);
-        if out.len() <= room {
-            return true;
-        }
-        out.truncate(before);
-        too_small = before == 0;
-        false
-    })?;
-    if too_small {
-        return Err(Errno::EINVAL);
-    }
-    cx.mm().copy_out(Addr(a[1]), &out, Permissions::Obey)?;
-    Ok(Ok(out.len() as u64).into())
+    let out = Vec::with_capacity(room.min(4096));
+    let mut records = Records { cx, at: Addr(a[1]), room, pack, out, too_small: false };
+    f.read_dir(&mut records)?;
+    Ok(Ok(records.out.len() as u64).into())
 }
 
 /// getdents(2).

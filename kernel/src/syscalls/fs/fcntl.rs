@@ -3,12 +3,13 @@
 use super::locks;
 use super::open_flags::translate;
 use super::rw::flat;
+use super::sigio::set_async;
 use crate::{Args, Outcome, Resource, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 use vfs::pipe::PipeEnd;
-use vfs::{File, FileOwner, OpenFlags, OwnerKind, cap};
+use vfs::{File, FileOwner, OpenFlags, OwnerKind, cap, mode};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 const F_DUPFD: u32 = 0;
@@ -25,6 +26,7 @@ const F_SETSIG: u32 = 10;
 const F_GETSIG: u32 = 11;
 const F_SETOWN_EX: u32 = 15;
 const F_GETOWN_EX: u32 = 16;
+const F_GETOWNER_UIDS: u32 = 17;
 const F_OFD_GETLK: u32 = 36;
 const F_OFD_SETLK: u32 = 37;
 const F_OFD_SETLKW: u32 = 38;
@@ -35,6 +37,9 @@ const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
 const F_ADD_SEALS: u32 = 1033;
 const F_GET_SEALS: u32 = 1034;
+const F_GET_RW_HINT: u32 = 1035;
+const F_SET_RW_HINT: u32 = 1036;
+const RWH_WRITE_LIFE_EXTREME: u64 = 5;
 const F_UNLCK: u64 = 2;
 
 /// `struct f_owner_ex`.
@@ -75,7 +80,7 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
             0
         }
         F_GETFL => translate(cx.image.arch.arch(), file.flags().bits()).into(),
-        F_SETFL => set_flags(cx, &file, arg as u32)?,
+        F_SETFL => set_flags(cx, &file, fd, arg as u32)?,
         F_GETLK | F_OFD_GETLK => return locks::get(cx, &file, cmd == F_OFD_GETLK, Addr(arg)),
         F_SETLK | F_SETLKW => {
             return locks::set(cx, &file, fd, false, cmd == F_SETLKW, Addr(arg));
@@ -83,7 +88,7 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
         F_OFD_SETLK | F_OFD_SETLKW => {
             return locks::set(cx, &file, fd, true, cmd == F_OFD_SETLKW, Addr(arg));
         }
-        F_SETOWN => set_owner(&file, arg as i32)?,
+        F_SETOWN => set_owner(cx, &file, arg as i32)?,
         F_GETOWN => {
             let o = file.owner();
             let id = if o.kind == OwnerKind::Group { -o.id } else { o.id };
@@ -93,6 +98,11 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
         F_GETOWN_EX => {
             let FileOwner { kind, id, .. } = file.owner();
             cx.mm().write_obj(Addr(arg), &OwnerEx { kind: kind as i32, id })?;
+            0
+        }
+        F_GETOWNER_UIDS => {
+            let (uid, euid) = file.owner().by;
+            cx.mm().write_obj(Addr(arg), &[uid, euid])?;
             0
         }
         F_SETSIG => {
@@ -110,6 +120,19 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
             pipe(&file)?.set_capacity(arg as u32, privileged)? as u64
         }
         F_GETPIPE_SZ => pipe(&file)?.capacity() as u64,
+        F_GET_RW_HINT => {
+            let state = file.inode().state().ok_or(Errno::EINVAL)?;
+            cx.mm().write_obj(Addr(arg), &u64::from(state.write_hint()))?;
+            0
+        }
+        F_SET_RW_HINT => {
+            let hint: u64 = cx.mm().read_obj(Addr(arg))?;
+            if hint > RWH_WRITE_LIFE_EXTREME {
+                return Err(Errno::EINVAL);
+            }
+            file.inode().state().ok_or(Errno::EINVAL)?.set_write_hint(hint as u8);
+            0
+        }
         F_ADD_SEALS => {
             file.add_seals(arg as u32)?;
             0
@@ -124,7 +147,7 @@ fn pipe(file: &File) -> Result<&PipeEnd, Errno> {
     file.downcast().ok_or(Errno::EBADF)
 }
 
-fn set_flags(cx: &TaskCx, file: &File, arg: u32) -> Result<u64, Errno> {
+fn set_flags(cx: &TaskCx, file: &Arc<File>, fd: i32, arg: u32) -> Result<u64, Errno> {
     let new = OpenFlags::from_bits_retain(translate(cx.image.arch.arch(), arg));
     let changed = new ^ file.flags();
     if changed.contains(OpenFlags::NOATIME) && new.contains(OpenFlags::NOATIME) {
@@ -133,18 +156,27 @@ fn set_flags(cx: &TaskCx, file: &File, arg: u32) -> Result<u64, Errno> {
             return Err(Errno::EPERM);
         }
     }
+    // O_DIRECT of a pipe means packets; of anything else, file systems that can (setfl()).
+    if changed.contains(OpenFlags::DIRECT)
+        && new.contains(OpenFlags::DIRECT)
+        && !matches!(file.kind(), mode::IFIFO | mode::IFREG)
+    {
+        return Err(Errno::EINVAL);
+    }
     file.set_flags(new)?;
+    if changed.contains(OpenFlags::ASYNC) && file.can_signal() {
+        set_async(cx, file, fd, new.contains(OpenFlags::ASYNC));
+    }
     Ok(0)
 }
 
-fn set_owner(file: &File, arg: i32) -> Result<u64, Errno> {
+fn set_owner(cx: &TaskCx, file: &File, arg: i32) -> Result<u64, Errno> {
     let (kind, id) = if arg < 0 {
         (OwnerKind::Group, arg.checked_neg().ok_or(Errno::EINVAL)?)
     } else {
         (OwnerKind::Process, arg)
     };
-    file.set_owner(FileOwner { kind, id, ..file.owner() });
-    Ok(0)
+    store_owner(cx, file, kind, id)
 }
 
 fn set_owner_ex(cx: &TaskCx, file: &File, at: Addr) -> Result<u64, Errno> {
@@ -155,6 +187,20 @@ fn set_owner_ex(cx: &TaskCx, file: &File, at: Addr) -> Result<u64, Errno> {
         2 => OwnerKind::Group,
         _ => return Err(Errno::EINVAL),
     };
-    file.set_owner(FileOwner { kind, id: owner.id, ..file.owner() });
+    store_owner(cx, file, kind, owner.id)
+}
+
+fn store_owner(cx: &TaskCx, file: &File, kind: OwnerKind, id: i32) -> Result<u64, Errno> {
+    let kernel = cx.kernel();
+    let there = match kind {
+        _ if id == 0 => true,
+        OwnerKind::Thread | OwnerKind::Process => kernel.task(id).is_some(),
+        OwnerKind::Group => kernel.tree().members(id).next().is_some(),
+    };
+    if !there {
+        return Err(Errno::ESRCH);
+    }
+    let creds = cx.task.creds();
+    file.set_owner(FileOwner { kind, id, by: (creds.uid, creds.euid), ..file.owner() });
     Ok(0)
 }

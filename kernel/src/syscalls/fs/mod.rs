@@ -13,6 +13,7 @@ mod open;
 mod open_flags;
 mod pump;
 pub(crate) mod rw;
+pub(crate) mod sigio;
 mod stat;
 pub(crate) mod terminal;
 #[cfg(test)]

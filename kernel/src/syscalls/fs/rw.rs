@@ -5,7 +5,7 @@ use super::transfer::{self, At};
 use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use syserr::Errno;
-use vfs::{File, OpenFlags};
+use vfs::File;
 
 /// The description behind the descriptor in a register.
 pub(crate) fn file(cx: &TaskCx, fd: u64) -> Result<Arc<File>, Errno> {
@@ -139,17 +139,17 @@ bitflags::bitflags! {
 fn extended(cx: &TaskCx, a: &Args, write: bool) -> Result<(Arc<File>, At, Rwf), Errno> {
     let flags = Rwf::from_bits(a[5] as u32).ok_or(Errno::EOPNOTSUPP)?;
     let f = if write { writable(cx, a[0])? } else { readable(cx, a[0])? };
-    if flags.contains(Rwf::APPEND) && !write {
-        return Err(Errno::EOPNOTSUPP);
+    if flags.contains(Rwf::APPEND | Rwf::NOAPPEND) {
+        return Err(Errno::EINVAL);
     }
     let (f, at) = if a[3] as i64 == -1 { (f, At::Position) } else { positioned(f, a[3])? };
-    // An append of one call only, or its opposite, needs a position of the call's own.
-    let appends = f.flags().contains(OpenFlags::APPEND);
-    let differs =
-        flags.contains(Rwf::APPEND) && !appends || flags.contains(Rwf::NOAPPEND) && appends;
-    if write && differs && f.is_regular() {
-        return Err(Errno::EOPNOTSUPP);
-    }
+    let at = match at {
+        At::Offset(o) if write && flags.contains(Rwf::NOAPPEND) => At::Exactly(o),
+        // The position that an append leaves behind is the description's all the same.
+        At::Position if write && flags.contains(Rwf::APPEND) => At::EndAndPosition,
+        At::Offset(_) if write && flags.contains(Rwf::APPEND) => At::End,
+        at => at,
+    };
     Ok((f, at, flags))
 }
 

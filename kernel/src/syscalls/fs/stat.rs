@@ -99,12 +99,16 @@ fn write_stat(cx: &TaskCx, at: u64, s: &Stat) -> Result<Outcome, Errno> {
     Ok(Ok(0).into())
 }
 
+/// A null path with `AT_EMPTY_PATH` means the descriptor since Linux 6.11.
+fn path_or_none(cx: &TaskCx, at: u64, flags: LookupFlags) -> Result<Vec<u8>, Errno> {
+    match at {
+        0 if flags.contains(LookupFlags::EMPTY_PATH) => Ok(Vec::new()),
+        _ => path(cx, at),
+    }
+}
+
 fn stat_path(cx: &TaskCx, dirfd: u64, at: u64, flags: LookupFlags) -> Result<Stat, Errno> {
-    // A null path with AT_EMPTY_PATH means the descriptor since Linux 6.11.
-    let path = match at {
-        0 if flags.contains(LookupFlags::EMPTY_PATH) => Vec::new(),
-        _ => path(cx, at)?,
-    };
+    let path = path_or_none(cx, at, flags)?;
     vfs(cx).stat(&Walk::new(cx).cx(), dirfd as i32, &path, flags)
 }
 
@@ -175,6 +179,7 @@ static_assertions::assert_eq_size!(Statx, [u8; 256]);
 
 const STATX_BASIC: u32 = 0x7ff;
 const STATX_BTIME: u32 = 0x800;
+const STATX_MNT_ID: u32 = 0x1000;
 
 /// statx(2).
 pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
@@ -187,7 +192,9 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
         let legal = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | SYNC;
         let flags = lookup(a[2], legal)?;
-        let s = stat_path(cx, a[0], a[1], flags)?;
+        let path = path_or_none(cx, a[1], flags)?;
+        let walk = Walk::new(cx);
+        let (s, mount_id) = vfs(cx).stat_with_mount(&walk.cx(), a[0] as i32, &path, flags)?;
         let time = |t| {
             let [sec, nsec] = timespec(t);
             StatxTime { sec, nsec: nsec as u32, pad: 0 }
@@ -198,7 +205,7 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
         };
         let has_btime = s.btime != 0;
         let out = Statx {
-            mask: STATX_BASIC | if has_btime { STATX_BTIME } else { 0 },
+            mask: STATX_BASIC | STATX_MNT_ID | if has_btime { STATX_BTIME } else { 0 },
             blksize: s.blksize,
             nlink: s.nlink,
             uid: s.uid,
@@ -213,6 +220,7 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
             mtime: time(s.mtime),
             rdev: numbers(s.rdev),
             dev: numbers(s.dev),
+            mount_id,
             ..Statx::default()
         };
         cx.mm().write_obj(Addr(a[4]), &out)?;

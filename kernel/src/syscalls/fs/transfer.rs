@@ -17,13 +17,19 @@ pub(super) enum At {
     Position,
     /// At an offset; the position stays.
     Offset(i64),
+    /// At an offset, `O_APPEND` or not (`RWF_NOAPPEND`); the position stays.
+    Exactly(i64),
+    /// At the end (`RWF_APPEND`); the position stays.
+    End,
+    /// At the end, and the position follows.
+    EndAndPosition,
 }
 
 fn read_once(file: &File, mem: &dyn UserMemory, to: &Ranges, at: At) -> Result<usize, Errno> {
     let mut io = UserIo::from_ranges(mem, to.iter().copied());
     match at {
-        At::Position => file.read(&mut io),
-        At::Offset(o) => file.pread(&mut io, o),
+        At::Offset(o) | At::Exactly(o) => file.pread(&mut io, o),
+        At::Position | At::End | At::EndAndPosition => file.read(&mut io),
     }
 }
 
@@ -81,6 +87,9 @@ impl Write {
             let r = match self.at {
                 At::Position => self.file.write(&mut io, self.limit),
                 At::Offset(o) => self.file.pwrite(&mut io, o, self.limit),
+                At::Exactly(o) => self.file.pwrite_exactly(&mut io, o, self.limit),
+                At::End => self.file.write_end(&mut io, self.limit, false),
+                At::EndAndPosition => self.file.write_end(&mut io, self.limit, true),
             };
             match r {
                 Ok(n) => {
@@ -117,10 +126,15 @@ pub(super) fn write(cx: &TaskCx, file: Arc<File>, from: Ranges, at: At, nonblock
         return o;
     }
     // A socket wants to know who writes.
-    if matches!(at, At::Position)
+    if matches!(at, At::Position | At::EndAndPosition)
         && let Some(o) = crate::syscalls::socket::write(cx, &file, &from, nonblock)
     {
         return o;
+    }
+    if from.iter().any(|r| !r.is_empty())
+        && let Err(e) = file.remove_set_ids(&cx.task.creds())
+    {
+        return e.into();
     }
     let limit = cx.task.limit(Resource::Fsize).0;
     let blocks = !nonblock && !file.nonblocking();

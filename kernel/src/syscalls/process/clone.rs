@@ -3,7 +3,7 @@
 use crate::clone::{CloneArgs, CloneFlags};
 use crate::signal::SIGCHLD;
 use crate::{Args, Outcome, TaskCx};
-use arch::{Addr, Arch, Permissions, UserMemory};
+use arch::{Addr, Arch, Permissions, UserMemory, UserMemoryExt};
 use syserr::Errno;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
@@ -15,6 +15,7 @@ const FORK: CloneArgs = CloneArgs {
     child_tid: 0,
     pidfd: 0,
     tls: 0,
+    set_tid: None,
     is_clone3: false,
 };
 
@@ -45,6 +46,7 @@ pub fn sys_clone(cx: &mut TaskCx, a: &Args) -> Outcome {
         child_tid,
         pidfd: a[2],
         tls,
+        set_tid: None,
         is_clone3: false,
     };
     crate::clone::sys(cx, &args)
@@ -93,9 +95,16 @@ fn read_clone3(cx: &TaskCx, at: u64, size: u64) -> Result<CloneArgs, Errno> {
     if (c.set_tid == 0) != (c.set_tid_size == 0) || c.set_tid_size > 32 {
         return Err(Errno::EINVAL);
     }
-    // Choosing IDs takes CAP_CHECKPOINT_RESTORE over the PID namespace, which nobody has here.
-    if c.set_tid_size != 0 {
-        return Err(Errno::EPERM);
+    // One ID for each PID namespace, of which there is one.
+    if c.set_tid_size > 1 {
+        return Err(Errno::EINVAL);
+    }
+    let set_tid = match c.set_tid_size {
+        0 => None,
+        _ => Some(cx.mm().read_obj::<i32>(Addr(c.set_tid))?),
+    };
+    if set_tid.is_some_and(|tid| tid < 1) {
+        return Err(Errno::EINVAL);
     }
     if c.exit_signal & !0xff != 0 || (c.stack == 0) != (c.stack_size == 0) {
         return Err(Errno::EINVAL);
@@ -110,6 +119,7 @@ fn read_clone3(cx: &TaskCx, at: u64, size: u64) -> Result<CloneArgs, Errno> {
         child_tid: c.child_tid,
         pidfd: c.pidfd,
         tls: c.tls,
+        set_tid,
         is_clone3: true,
     })
 }

@@ -79,7 +79,7 @@ fn load(
         .load_task_image(LoadArgs {
             filename: &name,
             comm: None,
-            executable: Arc::new(VfsExecutable(file)),
+            executable: Arc::new(VfsExecutable::new(file)?),
             resolve: &mut opener,
             argv: argv.iter().map(|s| &**s).collect(),
             envp: envp.iter().map(|s| &**s).collect(),
@@ -128,7 +128,7 @@ impl Opener {
 impl Resolve for Opener {
     fn open(&mut self, path: &[u8]) -> Result<Arc<dyn Executable>, Errno> {
         let file = Opener::open(self, AT_FDCWD, path, false)?;
-        Ok(Arc::new(VfsExecutable(file)))
+        Ok(Arc::new(VfsExecutable::new(file)?))
     }
 }
 

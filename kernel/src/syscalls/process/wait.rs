@@ -36,6 +36,18 @@ pub fn sys_wait4(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 /// waitid(2).
 pub fn sys_waitid(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let outcome = waitid(cx, a);
+    // The structure is written all the same.
+    if let Outcome::Done(Err(e)) = &outcome
+        && *e != Errno::EFAULT
+        && let Err(e) = report_waitid(cx.mm(), a, None)
+    {
+        return e.into();
+    }
+    outcome
+}
+
+fn waitid(cx: &TaskCx, a: &Args) -> Outcome {
     let events = WaitFlags::EXITED | WaitFlags::STOPPED | WaitFlags::CONTINUED;
     let allowed = events
         | WaitFlags::NOHANG

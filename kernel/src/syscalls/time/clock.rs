@@ -76,7 +76,8 @@ pub fn sys_clock_gettime(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// clock_getres(2).
 pub fn sys_clock_getres(cx: &mut TaskCx, a: &Args) -> Outcome {
     let id = a[0] as i32;
-    if let Err(e) = Clock::from_raw(id) {
+    // Also whether the task is there whose clock it is.
+    if let Err(e) = Clock::from_raw(id).and_then(|c| c.now(cx)) {
         return e.into();
     }
     // The coarse clocks of a kernel with 250 ticks a second.
@@ -127,7 +128,7 @@ pub fn sys_times(cx: &mut TaskCx, a: &Args) -> Outcome {
     cx.publish_times();
     let group = cx.task.group_ref();
     let ticks = |ns: u64| (ns / 10_000_000) as i64;
-    let (own, CpuTimes { user, system }) = (group.cpu_times(), group.usage().children);
+    let (own, CpuTimes { user, system, .. }) = (group.cpu_times(), group.usage().children);
     let out = [ticks(own.user), ticks(own.system), ticks(user), ticks(system)];
     let elapsed = cx.kernel().now(ClockId::Monotonic) / 10_000_000;
     write_if(&**cx.mm(), a[0], &out).map(|()| elapsed as u64).into()
@@ -153,6 +154,10 @@ pub fn sys_clock_adjtime(cx: &mut TaskCx, a: &Args) -> Outcome {
 fn timex(cx: &TaskCx, at: u64) -> Result<u64, Errno> {
     let mut t: [u8; TIMEX_SIZE] = cx.mm().read_obj(Addr(at))?;
     let modes = u32::from_le_bytes([t[0], t[1], t[2], t[3]]);
+    // ADJ_ADJTIME, with nothing of the old call (`timekeeping_validate_timex`).
+    if modes & 0x8000 != 0 && modes & 1 == 0 {
+        return Err(Errno::EINVAL);
+    }
     // ADJ_OFFSET_SS_READ only reads.
     if modes != 0 && modes != 0xa001 {
         return Err(Errno::EPERM);

@@ -34,7 +34,8 @@ fn create(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         _ if [4, 5, 6].contains(&(a[0] as i32)) => return Err(Errno::EOPNOTSUPP),
         Clock::Realtime => TimerClock::Realtime,
         Clock::Monotonic => TimerClock::Monotonic,
-        Clock::Process(_) | Clock::Thread(_) => return Err(Errno::EOPNOTSUPP),
+        Clock::Process(id) => TimerClock::Cpu { id: task_id(cx, id, false)?, thread: false },
+        Clock::Thread(id) => TimerClock::Cpu { id: task_id(cx, id, true)?, thread: true },
     };
     let (notify, value) = match a[1] {
         0 => (Notify::Process(SIGALRM), None),
@@ -67,6 +68,19 @@ fn create(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     })
 }
 
+/// The task whose processor time a clock counts; 0 is the caller.
+fn task_id(cx: &TaskCx, id: i32, thread: bool) -> Result<i32, Errno> {
+    match (id, thread) {
+        (0, true) => Ok(cx.task.tid()),
+        (0, false) => Ok(cx.task.tgid()),
+        (id, _) => {
+            let task = cx.kernel().task(id).ok_or(Errno::EINVAL)?;
+            let foreign = if thread { task.tgid() != cx.task.tgid() } else { !task.is_leader() };
+            if foreign { Err(Errno::EINVAL) } else { Ok(id) }
+        }
+    }
+}
+
 /// timer_settime(2).
 pub fn sys_timer_settime(cx: &mut TaskCx, a: &Args) -> Outcome {
     set(cx, a).map(|()| 0).into()
@@ -82,12 +96,17 @@ fn set(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     let (kernel, group, id) = (cx.kernel(), cx.task.group_ref(), a[0] as i32);
     let clock = group.timer_clock(id)?;
     let absolute = a[1] & 1 != 0;
+    cx.publish_times();
+    let now = clock.now(kernel).ok_or(Errno::ESRCH)?;
+    // Deadlines of processor time stay on its own clock.
+    let cpu = matches!(clock, TimerClock::Cpu { .. });
+    let base = if cpu { now } else { kernel.now(ClockId::Monotonic) };
     let left = match (value, absolute) {
         (0, _) => None,
         (v, false) => Some(v),
-        (v, true) => Some(v.saturating_sub(kernel.now(clock.id()))),
+        (v, true) => Some(v.saturating_sub(now)),
     };
-    let deadline = left.map(|l| kernel.now(ClockId::Monotonic).saturating_add(l));
+    let deadline = left.map(|l| base.saturating_add(l).max(1));
     let (left, old) = group.set_timer(kernel, id, deadline, interval)?;
     write_if(&**mm, a[3], &TimerSpec { interval: Pair::nanos(old), value: Pair::nanos(left) })
 }
