@@ -9,9 +9,11 @@ use support::finish;
 /// Starts a shell at a pseudo-terminal, types, and prints what it waited for, and in the end the
 /// shell's status and whether the terminal is as it was.
 const TYPIST: &str = r#"
-import fcntl, os, pty, select, struct, sys, termios, time
+import fcntl, os, pty, select, signal, struct, sys, termios, time
 pid, fd = pty.fork()
 if pid == 0:
+    # Whoever runs the tests may ignore them, as a shell does for what it starts in the background.
+    for s in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP): signal.signal(s, signal.SIG_DFL)
     os.environ.update(PS1='$ ', TERM='dumb', PATH='/usr/bin:/bin', HOME='/')
     os.execv(sys.argv[1], sys.argv[1:])
 before = termios.tcgetattr(fd)
