@@ -12,6 +12,7 @@ fn main() {
     let out = PathBuf::from(var("OUT_DIR"));
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=stub");
+    println!("cargo::rerun-if-changed=src/handshake.rs");
     println!("cargo::rerun-if-changed=src/shared.rs");
     if var("CARGO_CFG_TARGET_ARCH") != "x86_64" || var("CARGO_CFG_TARGET_OS") != "linux" {
         panic!("systrap runs on x86-64 Linux hosts only");

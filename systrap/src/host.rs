@@ -13,7 +13,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::fd::BorrowedFd;
 use std::io;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Weak};
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
@@ -198,10 +198,7 @@ impl Host {
         let ring = || -> Box<dyn Fn() + Send + Sync> {
             let (regions, reactor) = (regions.clone(), reactor.clone());
             Box::new(move || {
-                fence(SeqCst);
-                if regions.bell().sleeping.load(Relaxed) != 0 {
-                    reactor.ring();
-                }
+                regions.bell().ring(|| reactor.ring());
             })
         };
         let cycles_per_us = cpu::cycles_per_us();

@@ -41,10 +41,15 @@
 //! So guest code that takes over its stub has its own process and nothing more, and a stub that
 //! stops answering interrupts is ended.
 
+/// What [`handshake`] is made of, here.
+mod atomic {
+    pub(crate) use core::sync::atomic::*;
+}
 mod bpf;
 mod clock;
 mod cpu;
 mod executor;
+pub mod handshake;
 mod host;
 pub mod hostfs;
 pub mod lockdown;

@@ -4,8 +4,9 @@
 //! region's pointer is arithmetic and stays valid for the sentry's life.
 
 use crate::cpu::Xsave;
+use crate::handshake::Bell;
 use crate::shared::{
-    Bell, CONTROL_SIZE, Command, Control, MAX_SLOTS, Report, SLOTS_OFFSET, Slot, XSAVE_OFFSET,
+    BellPage, CONTROL_SIZE, Command, Control, MAX_SLOTS, Report, SLOTS_OFFSET, Slot, XSAVE_OFFSET,
 };
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FallocateFlags, MemfdFlags, ftruncate, memfd_create};
@@ -91,9 +92,10 @@ impl Regions {
         self.fd.as_fd()
     }
 
-    pub(crate) fn bell(&self) -> &Bell {
+    pub(crate) fn bell(&self) -> Bell<'_> {
         // SAFETY: the head is mapped until drop; the type is made of atomics.
-        unsafe { self.base.cast().as_ref() }
+        let page: &BellPage = unsafe { self.base.cast().as_ref() };
+        page.bell()
     }
 
     pub(crate) fn command(&self) -> &Command {

@@ -14,6 +14,7 @@
 //! code and keeps in its registers what the seccomp filter asks for. [`op::ACK`] is how the sentry
 //! learns, from the kernel and not from shared words, how far the mapper is.
 
+use super::handshake::{Bell, Interruption, Progress, Ready, Trapped};
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 /// First address that guests may not have.
@@ -105,7 +106,7 @@ pub mod reg {
 
 /// The page that all stubs may read.
 #[repr(C, align(64))]
-pub struct Bell {
+pub struct BellPage {
     /// Not zero while the sentry sleeps or is about to: whoever publishes rings the doorbell.
     pub sleeping: AtomicU32,
 }
@@ -122,6 +123,13 @@ pub mod op {
     pub const THREAD: u32 = 4;
     /// Write `addr` and `len`, 16 bytes, into the pipe of acknowledgements.
     pub const ACK: u32 = 5;
+}
+
+impl BellPage {
+    /// The word, as a protocol.
+    pub fn bell(&self) -> Bell<'_> {
+        Bell(&self.sleeping)
+    }
 }
 
 /// One host operation.
@@ -259,6 +267,38 @@ const _: () = assert!(core::mem::offset_of!(Report, summary) == 128);
 const _: () = assert!(core::mem::offset_of!(Report, events) == 192);
 const _: () = assert!(size_of::<Report>() == 8192);
 const _: () = assert!(REPORT_BASE + SLOTS_OFFSET + MAX_SLOTS as u64 * 0x8000 < STUB_END);
+
+impl Control {
+    /// The ring of ready contexts.
+    #[inline(always)]
+    pub fn ready_ring<'a>(&'a self, report: &'a Report) -> Ready<'a> {
+        let (head, idle) = (&report.ready_head, &report.idle);
+        Ready { tail: &self.ready_tail, entries: &self.ready, head, idle }
+    }
+
+    /// How far host operations are.
+    #[inline(always)]
+    pub fn progress<'a>(&'a self, report: &'a Report) -> Progress<'a> {
+        let (done, waiters) = (&report.ops_done, &report.ops_waiters);
+        Progress { tail: &self.ops_tail, done, waiters }
+    }
+}
+
+impl Report {
+    /// The contexts that have trapped.
+    #[inline(always)]
+    pub fn trapped(&self) -> Trapped<'_> {
+        Trapped { summary: &self.summary, bits: &self.events }
+    }
+}
+
+impl Slot {
+    /// Its interruption.
+    #[inline(always)]
+    pub fn interruption(&self) -> Interruption<'_> {
+        Interruption { wanted: &self.interrupt, thread: &self.thread }
+    }
+}
 
 /// In [`Command::done`]: the template has started and waits for its first request.
 pub const STARTED: u32 = u32::MAX;

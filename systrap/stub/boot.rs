@@ -1,9 +1,10 @@
 //! How a stub process comes to be: the template, its children, their threads.
 
 use crate::handler::{CONTROL, REPORT};
+use crate::handshake::Futex;
 use crate::mapper::stub_mapper;
 use crate::shared::*;
-use crate::sys::{self, call};
+use crate::sys::{self, HostFutex, call};
 use core::arch::{asm, global_asm};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -128,12 +129,12 @@ unsafe extern "C" fn template(parent: u64) -> ! {
         let command = &*(COMMAND_BASE as *const Command);
         command.result.store((failed < 0) as u32, Relaxed);
         command.done.store(STARTED, Release);
-        sys::futex_wake(&raw const command.done as u64, 1);
+        HostFutex.wake(&command.done, 1);
         let mut seen = 0;
         loop {
             let seq = command.seq.load(Acquire);
             if seq == seen {
-                sys::futex_wait(&raw const command.seq as u64, seq);
+                HostFutex.wait(&command.seq, seq);
                 continue;
             }
             seen = seq;
@@ -145,7 +146,7 @@ unsafe extern "C" fn template(parent: u64) -> ! {
             }
             command.result.store(pid as u32, Relaxed);
             command.done.store(seq, Release);
-            sys::futex_wake(&raw const command.done as u64, 1);
+            HostFutex.wake(&command.done, 1);
         }
     }
 }

@@ -3,12 +3,11 @@
 use crate::shared::*;
 use crate::{ops, sys, wait};
 use core::arch::asm;
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use core::sync::atomic::fence;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 pub const CONTROL: *const Control = CONTROL_BASE as *const Control;
 pub const REPORT: *const Report = REPORT_BASE as *const Report;
-const BELL: *const Bell = BELL_BASE as *const Bell;
+const BELL: *const BellPage = BELL_BASE as *const BellPage;
 
 /// `struct sigcontext` in `struct ucontext` (`arch/x86/include/uapi/asm/sigcontext.h`).
 #[repr(C)]
@@ -93,9 +92,7 @@ pub unsafe extern "C" fn handle(signo: i32, info: *const SigInfo, uc: *mut UCont
         ops::run(control, report);
         let slot = slot(control, next);
         thread.current.store(next.wrapping_add(1), Relaxed);
-        slot.thread.store(index.wrapping_add(1), SeqCst);
-        fence(SeqCst);
-        if slot.interrupt.load(SeqCst) != 0 {
+        if !slot.interruption().enter(index) {
             slot.signo.store(INTERRUPT_SIGNAL, Relaxed);
             slot.started.store(0, Relaxed);
             slot.trapped.store(0, Relaxed);
@@ -122,24 +119,15 @@ fn slot(control: &Control, index: u32) -> &'static Slot {
 /// Tells the sentry that a slot has trapped.
 #[inline(always)]
 fn publish(report: &Report, index: u32) {
-    let index = index as usize % MAX_SLOTS;
-    report.events[index / 64].fetch_or(1 << (index % 64), Release);
-    report.summary[index / 4096].fetch_or(1 << (index / 64 % 64), SeqCst);
-    ring();
-}
-
-/// Rings the doorbell if the sentry sleeps.
-#[inline(always)]
-fn ring() {
-    fence(SeqCst);
+    report.trapped().publish(index);
     // SAFETY: the page is mapped in every stub.
-    if unsafe { (*BELL).sleeping.load(Relaxed) } != 0 {
+    unsafe { &*BELL }.bell().ring(|| {
         let one = 1u64;
         // SAFETY: writes eight bytes of ours to the doorbell.
         unsafe {
             sys::call(sys::WRITE, [u64::from(DOORBELL_FD), &raw const one as u64, 8, 0, 0, 0]);
         }
-    }
+    });
 }
 
 /// Bytes of the FPU image that are worth copying.

@@ -5,8 +5,15 @@
 #![no_std]
 #![no_main]
 
+/// What [`handshake`] is made of, here.
+mod atomic {
+    pub use core::sync::atomic::*;
+}
 mod boot;
 mod handler;
+#[path = "../src/handshake.rs"]
+#[allow(dead_code, reason = "the sentry uses the rest")]
+mod handshake;
 mod mapper;
 mod ops;
 #[path = "../src/shared.rs"]

@@ -1,7 +1,7 @@
 //! Host operations that the sentry queued, as the threads that carry contexts see them.
 
 use crate::shared::*;
-use crate::sys::{self, call};
+use crate::sys::{self, HostFutex, call};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 
 /// Operations that a thread performs by itself rather than call the mapper.
@@ -12,31 +12,16 @@ const PROT_WRITE: u32 = 2;
 #[inline(always)]
 pub fn run(control: &Control, report: &Report) {
     let tail = control.ops_tail.load(Acquire);
-    if is_behind(report, tail) {
+    if !control.progress(report).has_reached(tail) {
         catch_up(control, report, tail);
     }
 }
 
-#[inline(always)]
-fn is_behind(report: &Report, tail: u32) -> bool {
-    (report.ops_done.load(SeqCst).wrapping_sub(tail) as i32) < 0
-}
-
 #[inline(never)]
 fn catch_up(control: &Control, report: &Report, tail: u32) {
-    if take_away(control, report, tail) {
-        return;
+    if !take_away(control, report, tail) {
+        control.progress(report).wait(tail, &HostFutex);
     }
-    report.ops_waiters.fetch_add(1, SeqCst);
-    sys::futex_wake(&raw const control.ops_tail as u64, 1);
-    loop {
-        let done = report.ops_done.load(SeqCst);
-        if done.wrapping_sub(tail) as i32 >= 0 {
-            break;
-        }
-        sys::futex_wait(&raw const report.ops_done as u64, done);
-    }
-    report.ops_waiters.fetch_sub(1, SeqCst);
 }
 
 /// Operations that only take something away from the process need no proof, and so no mapper. It

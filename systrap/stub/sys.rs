@@ -1,6 +1,8 @@
 //! Host system calls and single instructions.
 
+use crate::handshake::Futex;
 use core::arch::asm;
+use core::sync::atomic::AtomicU32;
 
 pub const MMAP: u64 = 9;
 pub const MPROTECT: u64 = 10;
@@ -55,18 +57,21 @@ pub fn tsc() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
-/// Sleeps while the shared word is `value`; may return for no reason.
-#[inline(always)]
-pub fn futex_wait(word: u64, value: u32) {
-    // SAFETY: FUTEX_WAIT reads the word and writes nothing.
-    unsafe { call(FUTEX, [word, 0, u64::from(value), 0, 0, 0]) };
-}
+/// The host's futex(2).
+pub struct HostFutex;
 
-/// Wakes at most `count` sleepers.
-#[inline(always)]
-pub fn futex_wake(word: u64, count: u32) {
-    // SAFETY: FUTEX_WAKE changes no memory of ours.
-    unsafe { call(FUTEX, [word, 1, u64::from(count), 0, 0, 0]) };
+impl Futex for HostFutex {
+    #[inline(always)]
+    fn wait(&self, word: &AtomicU32, value: u32) {
+        // SAFETY: FUTEX_WAIT reads the word and writes nothing.
+        unsafe { call(FUTEX, [word.as_ptr() as u64, 0, u64::from(value), 0, 0, 0]) };
+    }
+
+    #[inline(always)]
+    fn wake(&self, word: &AtomicU32, count: u32) {
+        // SAFETY: FUTEX_WAKE changes no memory of ours.
+        unsafe { call(FUTEX, [word.as_ptr() as u64, 1, u64::from(count), 0, 0, 0]) };
+    }
 }
 
 /// Copies `n` bytes.

@@ -17,8 +17,8 @@ use crate::host::Shared;
 use crate::space::Space;
 use crate::sys;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, fence};
 
 /// Futures polled before the stubs are looked at again.
 const BATCH: usize = 32;
@@ -95,8 +95,7 @@ impl Executor {
         self.refresh();
         self.host.zygote.tend(self.host.spare);
         let bell = self.host.regions.bell();
-        bell.sleeping.store(1, SeqCst);
-        fence(SeqCst);
+        bell.sleeps();
         // A stub publishes first and reads the word after; so do wakers of other threads.
         let news = self.spaces.iter().any(|s| s.has_news())
             || !self.host.run_queue.is_empty()
@@ -111,7 +110,7 @@ impl Executor {
             };
             self.host.reactor.poll(&self.host, timeout);
         }
-        bell.sleeping.store(0, Relaxed);
+        bell.is_awake();
         self.host.timers.fire();
     }
 }

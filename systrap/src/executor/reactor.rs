@@ -9,7 +9,6 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
@@ -118,7 +117,7 @@ impl Reactor {
         let mut buffer = [MaybeUninit::<epoll::Event>::uninit(); 32];
         let taken = epoll::wait(&self.epoll, &mut buffer, timeout.as_ref());
         // Awake: nobody needs to ring for what happens from here on.
-        host.regions.bell().sleeping.store(0, Relaxed);
+        host.regions.bell().is_awake();
         let Ok((events, _)) = taken else { return false };
         let mut any = false;
         for event in events.iter() {

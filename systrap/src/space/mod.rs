@@ -9,6 +9,7 @@ mod sched;
 
 pub(crate) use sched::Slices;
 
+use crate::handshake::Ready;
 use crate::host::Shared;
 use crate::regions::RegionIndex;
 use crate::shared::{
@@ -167,19 +168,16 @@ impl Space {
 
     /// Puts an entry into the ready ring and sees to it that somebody takes it.
     fn push_ready(&self, s: &mut State, entry: u32) {
-        let control = self.control();
-        control.ready[s.ready_tail as usize % MAX_SLOTS].store(entry, Relaxed);
-        s.ready_tail = s.ready_tail.wrapping_add(1);
-        control.ready_tail.store(s.ready_tail, SeqCst);
-        self.wake_sleeper();
+        s.ready_tail = self.ready_ring().push(s.ready_tail, entry, || self.wake_sleeper());
     }
 
-    /// Wakes one sleeping thread unless one is spinning.
+    /// Wakes a thread that sleeps until a context is ready.
     fn wake_sleeper(&self) {
-        let idle = self.report().idle.load(SeqCst);
-        if idle & 0xffff == 0 && idle != 0 {
-            sys::futex_wake(&raw const self.control().ready_tail, 1);
-        }
+        sys::futex_wake(&self.control().ready_tail, 1);
+    }
+
+    fn ready_ring(&self) -> Ready<'_> {
+        self.control().ready_ring(self.report())
     }
 
     /// Puts operations into the ring; `false` if some are left.
@@ -190,7 +188,7 @@ impl Space {
     /// Has the mapper perform what is in the ring. Otherwise the thread that takes the next ready
     /// context does.
     fn wake_mapper(&self) {
-        sys::futex_wake(&raw const self.control().ops_tail, 1);
+        sys::futex_wake(&self.control().ops_tail, 1);
     }
 
     /// Whether a context of it is ready or in user code.
@@ -227,7 +225,7 @@ impl Space {
     #[inline]
     pub(crate) fn has_news(&self) -> bool {
         let r = self.report();
-        r.summary.iter().any(|w| w.load(Relaxed) != 0) || r.attention.load(Relaxed) != 0
+        r.trapped().any() || r.attention.load(Relaxed) != 0
     }
 
     /// Takes the stub's news. Returns whether there was any.
@@ -240,23 +238,15 @@ impl Space {
         let mut more: Vec<Waker> = Vec::new();
         let mut s = self.state.lock();
         let running = s.running;
-        for (i, summary) in report.summary.iter().enumerate() {
-            if summary.load(Relaxed) == 0 {
-                continue;
-            }
-            for word in bits(summary.swap(0, SeqCst)) {
-                let word = i * 64 + word;
-                for bit in bits(report.events[word].swap(0, SeqCst)) {
-                    if let Some(w) = s.trapped(word * 64 + bit) {
-                        // Nearly always there is one.
-                        match wake {
-                            None => wake = Some(w),
-                            Some(_) => more.push(w),
-                        }
-                    }
+        report.trapped().take(|slot| {
+            if let Some(w) = s.trapped(slot) {
+                // Nearly always there is one.
+                match wake {
+                    None => wake = Some(w),
+                    Some(_) => more.push(w),
                 }
             }
-        }
+        });
         self.host.running.fetch_sub(running - s.running, Relaxed);
         let acked = report.attention.load(Relaxed) != 0;
         if acked {
@@ -349,13 +339,8 @@ impl Space {
             return;
         }
         s.sched.interrupted(slot);
-        let words = self.slot(slot);
-        words.interrupt.store(1, SeqCst);
-        // The stub stores the thread first and looks at the flag after, so one of the two sees the
-        // other.
-        let thread = words.thread.load(SeqCst);
-        if thread != 0 {
-            let thread = &self.report().threads[(thread as usize - 1) % MAX_THREADS];
+        if let Some(thread) = self.slot(slot).interruption().ask() {
+            let thread = &self.report().threads[thread as usize % MAX_THREADS];
             sys::tgkill(self.child.pid(), thread.tid.load(Relaxed), INTERRUPT_SIGNAL);
         }
     }
@@ -432,13 +417,4 @@ fn clip(r: AddrRange) -> Option<AddrRange> {
     let end = r.end.0.min(GUEST_END);
     let start = r.start.0.max(shared::GUEST_START);
     (start < end).then_some(AddrRange { start: start.into(), end: end.into() })
-}
-
-/// The positions of the bits that are set.
-fn bits(mut word: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
-        word &= word - 1;
-        Some(bit)
-    })
 }

@@ -6,7 +6,7 @@
 
 use super::{SlotState, Space, State};
 use crate::sys;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What is remembered between looks.
 #[derive(Default)]
@@ -85,7 +85,7 @@ impl Space {
 
     fn schedule_ready(&self, s: &mut State, now: u64) -> Option<u64> {
         let Slices { patience, slice, .. } = self.host.slices;
-        let taken = self.report().ready_head.load(SeqCst);
+        let taken = self.ready_ring().taken();
         if taken == s.ready_tail {
             s.sched.waiting = None;
             return None;
@@ -102,9 +102,8 @@ impl Space {
         if waited < patience || acted < patience {
             return Some(patience - waited.min(acted));
         }
-        let idle = self.report().idle.load(SeqCst);
-        if idle >> 16 != 0 {
-            sys::futex_wake(&raw const self.control().ready_tail, 1);
+        if self.ready_ring().has_sleeper() {
+            self.wake_sleeper();
             s.sched.acted = now;
             return Some(patience);
         }
