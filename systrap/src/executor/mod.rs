@@ -40,6 +40,7 @@ impl Executor {
         let us = self.host.cycles_per_us;
         let mut idle_since = sys::tsc();
         let mut looked = idle_since;
+        let mut crowded = false;
         while !done.load(Relaxed) {
             let mut busy = self.poll_spaces();
             busy |= self.host.run_queue.run(BATCH);
@@ -56,6 +57,11 @@ impl Executor {
             }
             if busy {
                 idle_since = now;
+                crowded = true;
+            } else if crowded && now.wrapping_sub(idle_since) >= us {
+                // Whoever has trapped lately has got its answer, or waits for something.
+                crowded = false;
+                self.make_room();
             } else if now.wrapping_sub(idle_since) >= self.host.spin_budget() {
                 self.sleep(done);
                 looked = sys::tsc();
@@ -63,6 +69,16 @@ impl Executor {
             } else {
                 std::hint::spin_loop();
             }
+        }
+    }
+
+    /// Sends threads to sleep that spin on a processor which others need.
+    fn make_room(&self) {
+        let running = self.host.running.load(Relaxed) as usize;
+        let spinning = self.spaces.iter().filter(|s| s.is_spinning());
+        // This thread takes a processor, too.
+        if running != 0 && 1 + running + spinning.clone().count() > self.host.cpus {
+            spinning.for_each(|s| s.set_spin(0));
         }
     }
 

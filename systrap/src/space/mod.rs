@@ -81,7 +81,7 @@ impl Space {
         let token = AtomicU64::new(0);
         let state = Mutex::new(state);
         let space = Space { host, region, child, dead, active, token, state };
-        space.control().spin.store(space.host.stub_spin(), Relaxed);
+        space.set_spin(space.host.stub_spin());
         space
     }
 
@@ -168,7 +168,20 @@ impl Space {
 
     /// Puts an entry into the ready ring and sees to it that somebody takes it.
     fn push_ready(&self, s: &mut State, entry: u32) {
+        if self.control().spin.load(Relaxed) == 0 {
+            self.set_spin(self.host.stub_spin());
+        }
         s.ready_tail = self.ready_ring().push(s.ready_tail, entry, || self.wake_sleeper());
+    }
+
+    /// Whether a thread spins until a context is ready.
+    pub(crate) fn is_spinning(&self) -> bool {
+        self.ready_ring().has_spinner()
+    }
+
+    /// How many cycles threads spin from now on, until a context is ready the next time.
+    pub(crate) fn set_spin(&self, cycles: u32) {
+        self.control().spin.store(cycles, Relaxed);
     }
 
     /// Wakes a thread that sleeps until a context is ready.
