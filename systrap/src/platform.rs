@@ -137,7 +137,9 @@ impl AddressSpace for HostedSpace {
         access: Access,
         precommit: bool,
     ) -> Result<(), OutOfMemory> {
-        self.0.push_op(op::MAP, at, access, offset, precommit);
+        let now = precommit
+            || self.0.is_worth_entering(FileRange { start: offset, end: offset + at.len() });
+        self.0.push_op(op::MAP, at, access, offset, now);
         Ok(())
     }
 

@@ -22,17 +22,21 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// Futures polled before the stubs are looked at again.
 const BATCH: usize = 32;
+/// Microseconds between two looks at free memory.
+const TRIM_US: u64 = 250_000;
 
 /// The loop's own state.
 pub(crate) struct Executor {
     host: Arc<Shared>,
     spaces: Vec<Arc<Space>>,
     generation: u64,
+    /// When free memory was last looked at.
+    trimmed: u64,
 }
 
 impl Executor {
     pub(crate) fn new(host: Arc<Shared>) -> Executor {
-        Executor { host, spaces: Vec::new(), generation: 0 }
+        Executor { host, spaces: Vec::new(), generation: 0, trimmed: sys::tsc() }
     }
 
     /// Runs until `done` is set by a future.
@@ -54,6 +58,7 @@ impl Executor {
                 self.host.reclaim();
                 self.schedule(now);
                 self.host.zygote.tend(self.host.spare);
+                self.trim(now);
             }
             if busy {
                 idle_since = now;
@@ -105,11 +110,26 @@ impl Executor {
         Some(cycles * 1000 / self.host.cycles_per_us.max(1))
     }
 
+    /// Has free memory that nobody needs go back to the host, from time to time.
+    fn trim(&mut self, now: u64) {
+        if self.until_trim(now) == 0 {
+            self.trimmed = now;
+            self.host.memory.trim();
+        }
+    }
+
+    /// Nanoseconds until free memory is looked at.
+    fn until_trim(&self, now: u64) -> u64 {
+        let waited = now.saturating_sub(self.trimmed) / self.host.cycles_per_us.max(1);
+        TRIM_US.saturating_sub(waited) * 1000
+    }
+
     fn sleep(&mut self, done: &AtomicBool) {
         self.host.deactivate_idle();
         self.host.reclaim();
         self.refresh();
         self.host.zygote.tend(self.host.spare);
+        self.trim(sys::tsc());
         let bell = self.host.regions.bell();
         bell.sleeps();
         // A stub publishes first and reads the word after; so do wakers of other threads.
@@ -119,11 +139,9 @@ impl Executor {
             || done.load(SeqCst);
         if !news {
             let timer = self.host.timers.until_next();
-            let look = self.schedule(sys::tsc());
-            let timeout = match (timer, look) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
+            let now = sys::tsc();
+            let trim = self.host.memory.is_keeping().then(|| self.until_trim(now));
+            let timeout = [timer, self.schedule(now), trim].into_iter().flatten().min();
             self.host.reactor.poll(&self.host, timeout);
         }
         bell.is_awake();

@@ -1,18 +1,16 @@
 //! Which pages of the memory file are free.
 
-use std::collections::{BTreeMap, BTreeSet};
+use super::runs::Runs;
 
-/// Runs up to this many pages are kept with their host memory.
+/// Runs up to this many pages are looked for by their very length.
 const SMALL: usize = 16;
-/// Pages that the cache may hold: 16 MiB.
-const CACHE_MAX: u64 = 4096;
 
 /// What a run of pages holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// Zeroes.
+    /// Zeroes, without host memory.
     Clean,
-    /// What its last owner left.
+    /// What its last owner left, in host memory.
     Dirty,
 }
 
@@ -21,12 +19,14 @@ pub(super) struct Free {
     /// First page that was never handed out.
     bump: u64,
     end: u64,
-    /// Dirty runs by length.
-    cached: [Vec<u64>; SMALL + 1],
-    cached_pages: u64,
-    /// Clean runs: start to length, neighbours merged, and the same by length.
-    by_start: BTreeMap<u64, u64>,
-    by_len: BTreeSet<(u64, u64)>,
+    clean: Runs,
+    /// Dirty runs of up to [`SMALL`] pages, by length.
+    small: [Vec<u64>; SMALL + 1],
+    /// Longer dirty runs.
+    long: Runs,
+    kept: u64,
+    /// The fewest dirty pages since the last trim: so many have not been needed.
+    unneeded: u64,
 }
 
 impl Free {
@@ -34,80 +34,78 @@ impl Free {
         Free {
             bump: 0,
             end: pages,
-            cached: Default::default(),
-            cached_pages: 0,
-            by_start: BTreeMap::new(),
-            by_len: BTreeSet::new(),
+            clean: Runs::default(),
+            small: Default::default(),
+            long: Runs::default(),
+            kept: 0,
+            unneeded: 0,
         }
     }
 
-    /// A run of `pages`: the one that was used last if there is one of that length, else the
-    /// shortest clean one that is long enough, else fresh.
+    /// Dirty pages: those that are free and have host memory.
+    pub(super) fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// A run of `pages`: the one that was used last if there is one of that length, else from the
+    /// shortest dirty one that is long enough, then the shortest clean one, else fresh.
     pub(super) fn take(&mut self, pages: u64) -> Option<(u64, Source)> {
-        if let Some(start) = self.cached.get_mut(pages as usize).and_then(Vec::pop) {
-            self.cached_pages -= pages;
+        let small = self.small.get_mut(pages as usize).and_then(Vec::pop);
+        if let Some(start) = small.or_else(|| self.long.take(pages)) {
+            self.kept -= pages;
+            self.unneeded = self.unneeded.min(self.kept);
             return Some((start, Source::Dirty));
         }
-        if let Some(&(len, start)) = self.by_len.range((pages, 0)..).next() {
-            self.remove(start, len);
-            if len > pages {
-                self.insert(start + pages, len - pages);
-            }
+        if let Some(start) = self.clean.take(pages) {
             return Some((start, Source::Clean));
         }
         let start = self.bump;
-        let end = start.checked_add(pages).filter(|&e| e <= self.end)?;
-        self.bump = end;
+        self.bump = start.checked_add(pages).filter(|&e| e <= self.end)?;
         Some((start, Source::Clean))
     }
 
-    /// Keeps a dirty run for reuse; `false` if it is too long or the cache is full.
-    pub(super) fn cache(&mut self, start: u64, pages: u64) -> bool {
-        if pages as usize > SMALL || self.cached_pages + pages > CACHE_MAX {
-            return false;
+    /// Keeps a run with its host memory for reuse.
+    pub(super) fn keep(&mut self, start: u64, pages: u64) {
+        if pages as usize > SMALL {
+            self.long.add(start, pages);
+        } else if let Some(list) = self.small.get_mut(pages as usize) {
+            list.push(start);
         }
-        self.cached[pages as usize].push(start);
-        self.cached_pages += pages;
-        true
+        self.kept += pages;
     }
 
-    /// Everything in the cache, which is empty then.
-    pub(super) fn drain_cache(&mut self) -> Vec<(u64, u64)> {
-        self.cached_pages = 0;
-        let mut all = Vec::new();
-        for (pages, list) in self.cached.iter_mut().enumerate() {
-            all.extend(list.drain(..).map(|start| (start, pages as u64)));
+    /// Takes at most `pages` dirty ones, to be given back clean.
+    pub(super) fn drain(&mut self, pages: u64) -> Vec<(u64, u64)> {
+        let mut left = pages;
+        let mut out = Vec::new();
+        while left > 0 {
+            let run = self.long.take_some(left).or_else(|| {
+                let (len, list) =
+                    self.small.iter_mut().enumerate().rfind(|(_, l)| !l.is_empty())?;
+                Some((list.pop()?, len as u64))
+            });
+            let Some((start, len)) = run else { break };
+            out.push((start, len));
+            self.kept -= len;
+            left = left.saturating_sub(len);
         }
-        all
+        self.unneeded = self.unneeded.min(self.kept);
+        out
+    }
+
+    /// Takes at most `pages` of the dirty ones that nobody has needed since the last time.
+    pub(super) fn trim(&mut self, pages: u64) -> Vec<(u64, u64)> {
+        let out = self.drain(self.unneeded.min(pages));
+        self.unneeded = self.kept;
+        out
     }
 
     /// Takes a clean run back.
-    pub(super) fn give(&mut self, mut start: u64, mut pages: u64) {
-        if let Some((&s, &len)) = self.by_start.range(..start).next_back()
-            && s + len == start
-        {
-            self.remove(s, len);
-            start = s;
-            pages += len;
-        }
-        if let Some(&len) = self.by_start.get(&(start + pages)) {
-            self.remove(start + pages, len);
-            pages += len;
-        }
+    pub(super) fn give(&mut self, start: u64, pages: u64) {
+        let (start, pages) = self.clean.add(start, pages);
         if start + pages == self.bump {
+            self.clean.remove(start, pages);
             self.bump = start;
-        } else {
-            self.insert(start, pages);
         }
-    }
-
-    fn insert(&mut self, start: u64, len: u64) {
-        self.by_start.insert(start, len);
-        self.by_len.insert((len, start));
-    }
-
-    fn remove(&mut self, start: u64, len: u64) {
-        self.by_start.remove(&start);
-        self.by_len.remove(&(len, start));
     }
 }

@@ -3,18 +3,23 @@
 //! The file is sparse and twice as long as the limit, so that fragmentation does not count against
 //! guests; the window onto it costs addresses, not memory. A byte's pointer is arithmetic.
 //!
-//! Pages read as zero when they are handed out. Small runs that come back keep their host memory
-//! and are cleared when they are handed out again, which is ten times cheaper than a hole and a
-//! fault; the cache of such runs is bounded. Everything larger is punched out of the file at once.
+//! Pages read as zero when they are handed out. Pages that come back keep their host memory for a
+//! while and are cleared when they are handed out again, which costs a quarter of a hole and a
+//! fault. How much is kept is bounded, counts against the limit when memory gets short, and goes
+//! back to the host once nobody has needed it for some time: see [`MemFile::trim`].
 
+mod array;
 mod counts;
 mod free;
+mod resident;
+mod runs;
 #[cfg(test)]
 mod tests;
 
 use counts::Counts;
 use free::{Free, Source};
 use mm::{FileRange, MemoryFile, OutOfMemory};
+use resident::Resident;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FallocateFlags, MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -27,6 +32,14 @@ use sync::Mutex;
 const PAGE: u64 = arch::PAGE_SIZE;
 /// Bytes from which on a write is a system call.
 const LONG_WRITE: usize = 32 << 10;
+/// Bytes of free memory that keep their host memory, at most, and the part of the limit.
+const KEPT_MAX: u64 = 128 << 20;
+const KEPT_PART: u64 = 8;
+/// Pages that one trim gives back to the host: about a millisecond's work.
+const TRIM: u64 = 2048;
+/// Pages of a run from which on its next owner is likely to use them all: no fault grows so far
+/// around a single access.
+const LONG_RUN: u64 = 17;
 
 /// Guest memory in a memfd.
 pub struct MemFile {
@@ -38,6 +51,7 @@ pub struct MemFile {
     /// An allocation has failed.
     short: AtomicBool,
     counts: Counts,
+    resident: Resident,
     free: Mutex<Free>,
 }
 
@@ -63,9 +77,10 @@ impl MemFile {
         let base = unsafe { mmap(null_mut(), window as usize, prot, flags, &fd, 0)? };
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let counts = Counts::new(window / PAGE)?;
+        let resident = Resident::new(window / PAGE)?;
         let free = Mutex::new(Free::new(window / PAGE));
         let (used, short) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(MemFile { fd, base, window, limit, used, short, counts, free })
+        Ok(MemFile { fd, base, window, limit, used, short, counts, resident, free })
     }
 
     /// Memory that is the sentry's own and stays: it counts neither as used nor against the limit.
@@ -78,6 +93,17 @@ impl MemFile {
     /// Whether an allocation has failed since this was last asked.
     pub(crate) fn was_short(&self) -> bool {
         self.short.load(Relaxed) && self.short.swap(false, Relaxed)
+    }
+
+    /// Keeps no more than the limit leaves.
+    fn make_room(&self) {
+        let used = self.used.load(Relaxed);
+        let runs = {
+            let mut free = self.free.lock();
+            let excess = (used + free.kept() * PAGE).saturating_sub(self.limit);
+            free.drain(excess.div_ceil(PAGE))
+        };
+        self.give_back(runs);
     }
 
     /// The descriptor, for stubs to map.
@@ -109,13 +135,42 @@ impl MemFile {
     }
 
     fn release(&self, start: u64, pages: u64) {
-        self.used.fetch_sub(pages * PAGE, Relaxed);
-        if self.free.lock().cache(start, pages) {
-            return;
+        let used = self.used.fetch_sub(pages * PAGE, Relaxed) - pages * PAGE;
+        let room = (self.limit / KEPT_PART).min(KEPT_MAX).min(self.limit.saturating_sub(used));
+        {
+            let mut free = self.free.lock();
+            if (free.kept() + pages) * PAGE <= room {
+                free.keep(start, pages);
+                return;
+            }
         }
-        // Not while it is on a list: someone might get it and write before the hole is punched.
-        self.punch(start, pages);
-        self.free.lock().give(start, pages);
+        self.give_back([(start, pages)]);
+    }
+
+    /// Gives the host memory of free runs back. They are on no list meanwhile: someone might get one
+    /// and write before the hole is punched.
+    fn give_back(&self, runs: impl IntoIterator<Item = (u64, u64)>) {
+        for (start, pages) in runs {
+            self.punch(start, pages);
+            self.free.lock().give(start, pages);
+        }
+    }
+
+    /// Gives host memory back that has been free since this was last called, a part of it at a time.
+    pub(crate) fn trim(&self) {
+        let runs = self.free.lock().trim(TRIM);
+        self.give_back(runs);
+    }
+
+    /// Whether there is free memory that keeps its host memory.
+    pub(crate) fn is_keeping(&self) -> bool {
+        self.free.lock().kept() != 0
+    }
+
+    /// Whether a range is part of a long run that was in memory when it was handed out, so that
+    /// entering it into page tables at once costs no memory, and less than a fault for each page.
+    pub(crate) fn is_long_resident(&self, r: FileRange) -> bool {
+        self.resident.holds(r.start / PAGE) && self.resident.holds(r.end.div_ceil(PAGE) - 1)
     }
 }
 
@@ -129,12 +184,9 @@ impl MemoryFile for MemFile {
         })?;
         let taken = self.free.lock().take(len / PAGE);
         let taken = taken.or_else(|| {
-            // The file is fragmented: give up the cache and try once more.
-            let cached = self.free.lock().drain_cache();
-            for (start, pages) in cached {
-                self.punch(start, pages);
-                self.free.lock().give(start, pages);
-            }
+            // The file is fragmented: keep nothing and try once more.
+            let kept = self.free.lock().drain(u64::MAX);
+            self.give_back(kept);
             self.free.lock().take(len / PAGE)
         });
         let Some((start, source)) = taken else {
@@ -142,9 +194,12 @@ impl MemoryFile for MemFile {
             return Err(OutOfMemory);
         };
         let r = FileRange { start: start * PAGE, end: start * PAGE + len };
-        if source == Source::Dirty {
-            self.zero(r.start, len);
+        match source {
+            Source::Dirty => self.zero(r.start, len),
+            Source::Clean => self.make_room(),
         }
+        let long = source == Source::Dirty && len / PAGE >= LONG_RUN;
+        self.resident.set(start, len / PAGE, long);
         self.counts.set(start, len / PAGE);
         Ok(r)
     }

@@ -307,6 +307,11 @@ impl Space {
         }
     }
 
+    /// Whether mapped memory should go into the page tables at once.
+    pub(crate) fn is_worth_entering(&self, r: FileRange) -> bool {
+        self.host.memory.is_long_resident(r)
+    }
+
     pub(crate) fn push_op(&self, kind: u32, at: AddrRange, access: Access, offset: u64, now: bool) {
         let Some(at) = clip(at) else { return };
         let mut s = self.state.lock();
