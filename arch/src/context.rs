@@ -73,6 +73,14 @@ impl Context {
         each!(self, c => c.syscall_no())
     }
 
+    /// Makes the registers those of another system call, or with `u64::MAX` of none.
+    pub fn set_syscall_no(&mut self, nr: u64) {
+        match self {
+            Context::X86_64(c) => c.regs.orig_rax = i64::from(nr as i32) as u64,
+            Context::Aarch64(c) => c.syscall = nr as i32,
+        }
+    }
+
     /// The arguments of the system call that the thread makes.
     pub const fn syscall_args(&self) -> [u64; 6] {
         each!(self, c => c.syscall_args())

@@ -3,6 +3,7 @@
 use crate::clone::CloneFlags;
 use crate::exit::{kill_siblings, release_memory};
 use crate::image::LoadedTask;
+use crate::ptrace::rename;
 use crate::signal::{Handlers, SIGCHLD};
 use crate::task::TaskCx;
 use crate::{Attention, Outcome, Task};
@@ -31,8 +32,7 @@ pub(crate) fn replace(cx: &mut TaskCx, new: NewImage) -> Outcome {
         return Outcome::Restart(Restart::NoIntr);
     }
     if task.group_ref().thread_count() == 1 {
-        commit(cx, new);
-        return Outcome::Keep;
+        return commit(cx, new);
     }
     // The image is taken up by the run loop, since a future has no registers to replace.
     *task.next.lock() = Some(Box::new(new));
@@ -53,23 +53,28 @@ pub(crate) fn replace(cx: &mut TaskCx, new: NewImage) -> Outcome {
 }
 
 /// Takes the waiting image up, after the other threads have gone.
-pub(crate) fn take_up(cx: &mut TaskCx) {
+pub(crate) fn take_up(cx: &mut TaskCx) -> Outcome {
     let new = cx.task.next.lock().take();
-    if let Some(new) = new {
-        commit(cx, *new);
+    match new {
+        Some(new) => commit(cx, *new),
+        None => Outcome::Keep,
     }
 }
 
 /// The point of no return: `begin_new_exec` in `fs/exec.c`.
-fn commit(cx: &mut TaskCx, new: NewImage) {
+fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
     let task = cx.task.clone();
+    let old_tid = task.tid();
     become_leader(&task);
     let kernel = cx.kernel().clone();
     let group = task.group();
     group.delete_timers(&kernel);
     // The old memory goes with its futexes; a vfork(2) parent may go on.
     release_memory(&task, cx);
-    let LoadedTask { image, secure } = new.loaded;
+    let LoadedTask { mut image, secure } = new.loaded;
+    // A tracer sees the call that it was, and goes on stepping.
+    image.arch.set_syscall_no(cx.image.arch.syscall_no());
+    image.arch.set_single_step(cx.image.arch.single_step());
     let old = mem::replace(&mut cx.image, image);
     drop(old);
     {
@@ -106,6 +111,7 @@ fn commit(cx: &mut TaskCx, new: NewImage) {
     }
     cx.restart = None;
     cx.context.push_fpu(&cx.image.arch);
+    task.tell_exec(old_tid)
 }
 
 /// A thread that is not the leader takes the leader's ID over.
@@ -119,10 +125,16 @@ fn become_leader(task: &Arc<Task>) {
     tree.tasks.remove(&old);
     task.set_tid(tgid);
     tree.tasks.insert(tgid, task.clone());
+    let tell = rename(&mut tree, old, tgid).and_then(|g| tree.procs.get(&g));
+    let tell = tell.map(|p| p.group.clone());
     for p in tree.procs.values_mut().filter(|p| p.parent_tid == old) {
         p.parent_tid = tgid;
     }
     task.group_ref().lock().last_status = None;
+    drop(tree);
+    if let Some(group) = tell {
+        group.children.notify(Events::IN);
+    }
 }
 
 fn reset_signals(task: &Arc<Task>) {

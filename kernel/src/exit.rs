@@ -1,6 +1,7 @@
 //! How threads and processes end.
 
 use crate::group::Stop;
+use crate::ptrace::Link;
 use crate::signal::{
     SIG_IGN, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SaFlags, SigInfo, SignalSet, child_info,
 };
@@ -28,7 +29,7 @@ pub(crate) fn exit_task(mut cx: TaskCx, own: ExitStatus) {
     let task = cx.task.clone();
     let kernel = task.kernel().clone();
     // From here on nobody sends to it, and group stops do not wait for it.
-    let all_stopped = leave_signals(&task, own);
+    let (status, all_stopped) = leave_signals(&task, own);
     if all_stopped {
         kernel.report_child(task.tgid(), crate::signal::CLD_STOPPED);
     }
@@ -42,10 +43,12 @@ pub(crate) fn exit_task(mut cx: TaskCx, own: ExitStatus) {
     }
     // The stub's context goes before anyone hears of the end.
     drop(cx);
-    kernel.task_ended(&task);
+    crate::ptrace::tracer_ended(&task);
+    kernel.task_ended(&task, status);
 }
 
-fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> bool {
+/// How the thread ended, and whether that completes a group stop.
+fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> (ExitStatus, bool) {
     let group = task.group_ref();
     let mut state = group.lock();
     task.exited.store(true, Ordering::Release);
@@ -65,7 +68,7 @@ fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> bool {
     let stopped = crate::signal::settle(&mut state);
     drop(state);
     group.ended.notify(Events::IN);
-    stopped
+    (status, stopped)
 }
 
 /// `mm_release` in `kernel/fork.c`: robust futexes, the word that pthread_join(3) waits on, the
@@ -101,11 +104,20 @@ fn clear_tid(task: &Arc<Task>, cx: &TaskCx) {
 
 impl Kernel {
     /// Takes an ended thread out of the tree, and its process with it when it was the last.
-    fn task_ended(self: &Arc<Self>, task: &Arc<Task>) {
+    fn task_ended(self: &Arc<Self>, task: &Arc<Task>, status: ExitStatus) {
         let group = task.group();
         let mut tree = self.tree();
+        let mut tell = None;
         if !task.is_leader() {
-            tree.tasks.remove(&task.tid());
+            // A traced thread waits for its tracer, as a process does.
+            match tree.traces.get_mut(&task.tid()) {
+                Some(link) => {
+                    link.zombie = Some(status);
+                    let tracer = link.group;
+                    tell = thread_tell(&tree, tracer, task, status);
+                }
+                None => drop(tree.tasks.remove(&task.tid())),
+            }
         }
         let last = {
             let state = group.lock();
@@ -118,6 +130,9 @@ impl Kernel {
             self.process_ended(tree, &group, task.creds().uid);
         } else {
             drop(tree);
+        }
+        if let Some(t) = tell {
+            t.now();
         }
         for t in deaths {
             let signo = t.policy.lock().parent_death_signal;
@@ -158,33 +173,69 @@ impl Kernel {
             *self.init_status.lock() = Some(status);
             after.kill = tree.procs.values().map(|p| p.group.clone()).collect();
         }
-        let parent_group = tree.procs.get(&parent).map(|p| p.group.clone());
-        let exit_signal = group.lock().exit_signal;
-        let reap = match &parent_group {
-            None => true,
-            Some(p) => exit_signal == SIGCHLD && ignores_children(p),
-        };
-        let (code, value) = status.child_code();
-        let info = {
-            let mut i = child_info(group, code, value);
-            i = SigInfo::child(code, tgid, uid, value).with_times(i.times().0, i.times().1);
-            i.signo = exit_signal as i32;
-            i
-        };
-        if reap {
-            tree.remove_proc(tgid);
-        }
+        let tell = self.announce(&mut tree, tgid);
         drop(tree);
         group.delete_timers(self);
         group.stop_interval_timers(self);
-        if let Some(p) = parent_group {
-            if exit_signal != 0 {
-                // A standard signal is merged or queued, never refused.
-                let _ = p.post(exit_signal, info);
-            }
-            p.children.notify(Events::IN);
+        if let Some(t) = tell {
+            t.now();
         }
         self.finish(after, sid, tgid);
+    }
+
+    /// What an ended process has to tell, and whom: its tracer, or else its parent, which may not
+    /// want to know, so that it goes at once. Nothing yet while ended threads of it wait for their
+    /// tracers (`do_notify_parent`).
+    fn announce(&self, tree: &mut crate::tree::Tree, tgid: i32) -> Option<Tell> {
+        let proc = tree.procs.get(&tgid)?;
+        let (status, uid, parent) = (proc.zombie?, proc.uid, proc.parent);
+        if tree.has_ended_threads(tgid) {
+            return None;
+        }
+        let group = proc.group.clone();
+        let tracer = tree.traces.get(&tgid).map(|l| l.group);
+        let own_signal = group.lock().exit_signal;
+        let signo = match tracer {
+            Some(t) if t != parent => SIGCHLD,
+            _ => own_signal,
+        };
+        let told = tree.procs.get(&tracer.unwrap_or(parent)).map(|p| p.group.clone());
+        let reap = tracer.is_none()
+            && told.as_ref().is_none_or(|p| signo == SIGCHLD && ignores_children(p));
+        if reap {
+            tree.remove_proc(tgid);
+            self.gone.notify(Events::IN);
+        }
+        let (code, value) = status.child_code();
+        let times = child_info(&group, code, value).times();
+        let mut info = SigInfo::child(code, tgid, uid, value).with_times(times.0, times.1);
+        info.signo = signo as i32;
+        Some(Tell { group: told?, signo, info })
+    }
+
+    /// Nobody traces `tid` any more. What has ended goes, or is its parent's business from now on.
+    pub(crate) fn untraced(
+        &self,
+        tree: &mut crate::tree::Tree,
+        tid: i32,
+        link: Link,
+    ) -> Option<Tell> {
+        if link.zombie.is_some() {
+            let task = tree.tasks.remove(&tid)?;
+            return self.announce(tree, task.tgid());
+        }
+        let proc = tree.procs.get(&tid)?;
+        proc.zombie?;
+        // The parent has heard of it already when it was the tracer.
+        let tracer = tree.procs.get(&link.group).map(|p| p.group.clone());
+        if proc.parent != link.group {
+            return self.announce(tree, tid);
+        }
+        if tracer.is_some_and(|t| ignores_children(&t)) {
+            tree.remove_proc(tid);
+            self.gone.notify(Events::IN);
+        }
+        None
     }
 
     fn finish(self: &Arc<Self>, after: After, sid: i32, tgid: i32) {
@@ -207,6 +258,19 @@ impl Kernel {
         }
     }
 
+    /// Takes an ended thread out after its tracer waited for it.
+    pub(crate) fn reap_thread(&self, tree: &mut crate::tree::Tree, tid: i32) -> Option<Tell> {
+        tree.traces.remove(&tid);
+        let task = tree.tasks.remove(&tid)?;
+        self.announce(tree, task.tgid())
+    }
+
+    /// A tracer has waited for an ended process that is another's child: now its parent hears.
+    pub(crate) fn pass_on(&self, tree: &mut crate::tree::Tree, tgid: i32) -> Option<Tell> {
+        tree.traces.remove(&tgid);
+        self.announce(tree, tgid)
+    }
+
     /// Takes a zombie out after its parent waited for it.
     pub(crate) fn reap(&self, tree: &mut crate::tree::Tree, parent: &Arc<ThreadGroup>, tgid: i32) {
         let Some(proc) = tree.remove_proc(tgid) else { return };
@@ -218,6 +282,38 @@ impl Kernel {
         drop(mine);
         self.gone.notify(Events::IN);
     }
+}
+
+/// The end of a task that is still to be told.
+#[must_use]
+pub(crate) struct Tell {
+    group: Arc<ThreadGroup>,
+    signo: u32,
+    info: SigInfo,
+}
+
+impl Tell {
+    /// Tells it. The tree may be locked.
+    pub(crate) fn now(self) {
+        if self.signo != 0 {
+            // A standard signal is merged or queued, never refused.
+            let _ = self.group.post(self.signo, self.info);
+        }
+        self.group.children.notify(Events::IN);
+    }
+}
+
+/// What the tracer of an ended thread hears.
+fn thread_tell(
+    tree: &crate::tree::Tree,
+    tracer: i32,
+    task: &Arc<Task>,
+    status: ExitStatus,
+) -> Option<Tell> {
+    let group = tree.procs.get(&tracer)?.group.clone();
+    let (code, value) = status.child_code();
+    let info = SigInfo::child(code, task.tid(), task.creds().uid, value);
+    Some(Tell { group, signo: SIGCHLD, info })
 }
 
 /// What has to be done once the tree is unlocked.
@@ -248,7 +344,10 @@ fn adopt(
     // An adopted child always tells by SIGCHLD.
     group.lock().exit_signal = SIGCHLD;
     let parent = reaper.and_then(|r| tree.procs.get(&r)).map(|p| p.group.clone());
+    // A traced one is its tracer's first.
+    let traced = tree.traces.contains_key(&child);
     match parent {
+        _ if zombie && traced => {}
         Some(p) if zombie && !ignores_children(&p) => after.tell.push(p),
         _ if zombie => drop(tree.remove_proc(child)),
         _ => {}
@@ -325,6 +424,7 @@ pub(crate) fn kill_unstarted(cx: TaskCx) {
     let task = cx.task.clone();
     let kernel = task.kernel().clone();
     let alone = task.is_leader();
+    crate::ptrace::forget(&task);
     if alone {
         task.group_ref().lock().exit_signal = 0;
     }

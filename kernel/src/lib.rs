@@ -52,6 +52,7 @@ pub mod limits;
 mod oom;
 pub mod pidfd;
 pub mod proc;
+mod ptrace;
 mod restart;
 mod seam;
 pub mod seccomp;
@@ -77,6 +78,7 @@ pub use image::{
 pub use init::ProcessArgs;
 pub use kernel::{Kernel, KernelConfig, Uts};
 pub use limits::{Limit, LimitSet, Resource};
+pub use ptrace::TraceEvent;
 pub use restart::RestartBlock;
 pub use seam::{
     BoxFuture, Clock, ClockId, Context, Embedder, FaultInfo, Interrupt, Platform, Random, Spawn,

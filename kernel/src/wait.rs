@@ -1,8 +1,11 @@
 //! wait4(2) and waitid(2).
 
-use crate::signal::{CLD_CONTINUED, CLD_STOPPED, SIGCHLD, SIGCONT};
+use crate::exit::Tell;
+use crate::group::Stop;
+use crate::ptrace::Link;
+use crate::signal::{CLD_CONTINUED, CLD_STOPPED, CLD_TRAPPED, SIGCHLD, SIGCONT};
 use crate::task::CpuTimes;
-use crate::tree::Proc;
+use crate::tree::{Proc, Tree};
 use crate::{ExitStatus, Task};
 use alloc::sync::Arc;
 use sync::waitq::Events;
@@ -80,24 +83,66 @@ impl Task {
             let Some(p) = tree.procs.get(&pid).filter(|p| matches(self, p, whom, flags)) else {
                 continue;
             };
-            // A zombie that is not asked for can still change nothing more.
-            eligible |= p.zombie.is_none() || flags.contains(WaitFlags::EXITED);
-            found = look(p, flags);
-            if found.is_some() {
+            let seen = look(&tree, p, flags, me.tgid());
+            eligible |= seen.eligible;
+            if seen.found.is_some() {
+                found = seen.found;
                 break;
             }
         }
-        if let Some(r) = &found {
-            let ended = r.code != CLD_STOPPED && r.code != CLD_CONTINUED;
+        if found.is_none() {
+            let seen = self.look_at_tracees(&tree, whom, flags);
+            eligible |= seen.eligible;
+            found = seen.found;
+        }
+        if let Some(r) = found {
+            let ended = ![CLD_STOPPED, CLD_CONTINUED, CLD_TRAPPED].contains(&r.code);
             if ended && !flags.contains(WaitFlags::NOWAIT) {
-                self.kernel().reap(&mut tree, me, r.pid);
+                let tell = self.take_out(&mut tree, r.pid);
+                drop(tree);
+                if let Some(t) = tell {
+                    t.now();
+                }
+            }
+            return Ok(Some(r));
+        }
+        if eligible { Ok(None) } else { Err(Errno::ECHILD) }
+    }
+
+    /// Takes what has ended out of the tree, or passes a tracee on to its parent.
+    fn take_out(&self, tree: &mut Tree, pid: i32) -> Option<Tell> {
+        let kernel = self.kernel();
+        let me = self.group_ref();
+        let Some(p) = tree.procs.get(&pid) else { return kernel.reap_thread(tree, pid) };
+        if p.parent == me.tgid() {
+            kernel.reap(tree, me, pid);
+            return None;
+        }
+        kernel.pass_on(tree, pid)
+    }
+
+    /// The tasks that this group traces (`ptrace_do_wait`).
+    fn look_at_tracees(&self, tree: &Tree, whom: WaitFor, flags: WaitFlags) -> Seen {
+        let mut seen = Seen::default();
+        for (&tid, link) in tree.traces.iter().filter(|(_, l)| l.group == self.tgid()) {
+            if flags.contains(WaitFlags::NOTHREAD) && link.tracer != self.tid() {
+                continue;
+            }
+            let Some(task) = tree.tasks.get(&tid) else { continue };
+            let kind = match whom {
+                WaitFor::Any => true,
+                WaitFor::Process(pid) => tid == pid,
+                WaitFor::Group(pgid) => task.group_ref().pgid() == pgid,
+            };
+            if kind {
+                let one = tracee(tree, task, link, flags);
+                seen.eligible |= one.eligible;
+                if one.found.is_some() {
+                    return one;
+                }
             }
         }
-        match found {
-            Some(r) => Ok(Some(r)),
-            None if eligible => Ok(None),
-            None => Err(Errno::ECHILD),
-        }
+        seen
     }
 
     /// Waits until [`Task::try_wait`] has something.
@@ -131,29 +176,102 @@ fn matches(task: &Task, p: &Proc, whom: WaitFor, flags: WaitFlags) -> bool {
         && (!flags.contains(WaitFlags::NOTHREAD) || p.parent_tid == task.tid())
 }
 
-fn look(p: &Proc, flags: WaitFlags) -> Option<WaitResult> {
-    let keep = flags.contains(WaitFlags::NOWAIT);
-    if let Some(status) = p.zombie {
-        return flags.contains(WaitFlags::EXITED).then(|| ended(p, status));
+/// What a look at one child or tracee gave.
+#[derive(Default)]
+struct Seen {
+    /// There may be something to wait for.
+    eligible: bool,
+    found: Option<WaitResult>,
+}
+
+/// `wait_consider_task`, for a child of process `me`.
+fn look(tree: &Tree, p: &Proc, flags: WaitFlags, me: i32) -> Seen {
+    let tgid = p.group.tgid();
+    let link = tree.traces.get(&tgid);
+    // A parent that traces its child sees it as its tracer does.
+    if let Some(l) = link.filter(|l| l.group == me)
+        && let Some(task) = tree.tasks.get(&tgid)
+    {
+        return tracee(tree, task, l, flags);
     }
+    match p.zombie.filter(|_| !tree.has_ended_threads(tgid)) {
+        // Its tracer sees it first.
+        Some(_) if link.is_some() => Seen { eligible: true, found: None },
+        // A zombie that is not asked for can still change nothing more.
+        Some(status) => {
+            let wanted = flags.contains(WaitFlags::EXITED);
+            Seen { eligible: wanted, found: wanted.then(|| ended(p, status)) }
+        }
+        None => Seen { eligible: true, found: stopped(p, flags).or_else(|| continued(p, flags)) },
+    }
+}
+
+/// `wait_consider_task`, for a tracee.
+fn tracee(tree: &Tree, task: &Arc<Task>, link: &Link, flags: WaitFlags) -> Seen {
+    let tgid = task.tgid();
+    let wanted = flags.contains(WaitFlags::EXITED);
+    if let Some(status) = link.zombie {
+        return Seen { eligible: wanted, found: wanted.then(|| ended_thread(task, status)) };
+    }
+    let Some(p) = tree.procs.get(&tgid) else { return Seen::default() };
+    let leads = task.is_leader();
+    if let Some(status) = p.zombie.filter(|_| leads && !tree.has_ended_threads(tgid)) {
+        return Seen { eligible: wanted, found: wanted.then(|| ended(p, status)) };
+    }
+    let eligible = !task.has_exited() || flags.intersects(WaitFlags::EXITED | WaitFlags::CONTINUED);
+    Seen { eligible, found: trapped(task, flags).or_else(|| continued(p, flags)) }
+}
+
+/// A stop that the tracer sees.
+fn trapped(task: &Task, flags: WaitFlags) -> Option<WaitResult> {
+    let keep = flags.contains(WaitFlags::NOWAIT);
+    let code = task.with_stop(|s| if keep { s.code } else { core::mem::take(&mut s.code) })?;
+    if code == 0 {
+        return None;
+    }
+    let (pid, uid, used) = (task.tid(), task.creds().uid, task.cpu_times());
+    let word = code << 8 | 0x7f;
+    Some(WaitResult { pid, uid, code: CLD_TRAPPED, status: code, word, used, max_rss: 0 })
+}
+
+fn stopped(p: &Proc, flags: WaitFlags) -> Option<WaitResult> {
     let mut state = p.group.lock();
-    let uid = state.threads.first().map_or(0, |t| t.creds().uid);
-    let (code, status, word) = match state.stop {
-        crate::group::Stop::Stopped(signo)
-            if state.report_stop && flags.contains(WaitFlags::STOPPED) =>
-        {
-            state.report_stop = keep;
-            (CLD_STOPPED, signo as i32, (signo as i32) << 8 | 0x7f)
-        }
-        _ if state.report_continue && flags.contains(WaitFlags::CONTINUED) => {
-            state.report_continue = keep;
-            (CLD_CONTINUED, SIGCONT as i32, 0xffff)
-        }
-        _ => return None,
-    };
+    let Stop::Stopped(signo) = state.stop else { return None };
+    if !state.report_stop || !flags.contains(WaitFlags::STOPPED) {
+        return None;
+    }
+    state.report_stop = flags.contains(WaitFlags::NOWAIT);
     drop(state);
+    Some(changed(p, CLD_STOPPED, signo as i32, (signo as i32) << 8 | 0x7f))
+}
+
+fn continued(p: &Proc, flags: WaitFlags) -> Option<WaitResult> {
+    let mut state = p.group.lock();
+    if !state.report_continue || !flags.contains(WaitFlags::CONTINUED) {
+        return None;
+    }
+    state.report_continue = flags.contains(WaitFlags::NOWAIT);
+    drop(state);
+    Some(changed(p, CLD_CONTINUED, SIGCONT as i32, 0xffff))
+}
+
+fn changed(p: &Proc, code: i32, status: i32, word: i32) -> WaitResult {
+    let uid = p.group.any_thread().map_or(0, |t| t.creds().uid);
     let used = p.group.cpu_times();
-    Some(WaitResult { pid: p.group.tgid(), uid, code, status, word, used, max_rss: 0 })
+    WaitResult { pid: p.group.tgid(), uid, code, status, word, used, max_rss: 0 }
+}
+
+fn ended_thread(task: &Task, status: ExitStatus) -> WaitResult {
+    let (code, value) = status.child_code();
+    WaitResult {
+        pid: task.tid(),
+        uid: task.creds().uid,
+        code,
+        status: value,
+        word: status.wait_status(),
+        used: task.cpu_times(),
+        max_rss: 0,
+    }
 }
 
 fn ended(p: &Proc, status: ExitStatus) -> WaitResult {

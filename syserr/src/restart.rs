@@ -6,7 +6,8 @@ use crate::Errno;
 ///
 /// A type of its own, without a conversion to [`crate::Errno`] other than through
 /// [`Restart::with_handler`] and [`Restart::without_handler`], so that no restart code can reach
-/// a guest. Source: `include/linux/errno.h`, signal(7) "Interruption of system calls".
+/// a guest by accident: only a tracer may see the numbers, and sees them by [`Restart::number`].
+/// Source: `include/linux/errno.h`, signal(7) "Interruption of system calls".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Restart {
     /// `ERESTARTSYS`: restart unless a handler without `SA_RESTART` runs.
@@ -31,6 +32,27 @@ pub enum RestartAction {
 }
 
 impl Restart {
+    /// The number that a tracer finds, negated, in the return register of a stopped thread.
+    pub const fn number(self) -> u16 {
+        match self {
+            Restart::Sys => 512,
+            Restart::NoIntr => 513,
+            Restart::NoHand => 514,
+            Restart::Block => 516,
+        }
+    }
+
+    /// The code with a number, which a tracer may have put back.
+    pub const fn from_number(number: u16) -> Option<Restart> {
+        match number {
+            512 => Some(Restart::Sys),
+            513 => Some(Restart::NoIntr),
+            514 => Some(Restart::NoHand),
+            516 => Some(Restart::Block),
+            _ => None,
+        }
+    }
+
     /// The action when a signal handler is about to run; `sa_restart` is its `SA_RESTART` flag.
     pub const fn with_handler(self, sa_restart: bool) -> RestartAction {
         match self {

@@ -271,6 +271,36 @@ w.on('message', m => { console.log(m, require('child_process').execSync('echo hi
     ruby: ["/usr/bin/ruby", "-e", "r, w = IO.pipe; fork { w.puts 'c' }; Process.wait; p r.gets, Thread.new { 3 }.value, `echo hi`"];
     lua: ["/usr/bin/lua5.4", "-e", "local t = {} for i = 1, 1e5 do t[i] = i end print(#t, io.popen('echo hi'):read())"];
     php: ["/usr/bin/php", "-r", "echo array_sum(range(1, 100)), shell_exec('echo hi');"];
+    strace: ["/usr/bin/strace", "-qq", "-e", "trace=write,openat,exit_group", "-e", "signal=none", "/bin/echo", "a"];
+    strace_of_many: ["/bin/bash", "-c", "strace -f -qq -o /dev/stdout -e trace=execve,exit_group,kill -e quiet=attach \
+        /bin/bash -c '/bin/true; (/bin/false); sleep 9 & kill $!; wait $!; echo $?' | sed -E 's/0x[0-9a-f]+/X/; s/[0-9]{2,}/N/g; s/^[0-9]+ +//' | sort"];
+    gdb: ["/bin/bash", "-c", "
+command -v gdb > /dev/null || exit 0
+cd $(mktemp -d); cat > a.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+volatile int counter;
+int inner(int n) { counter += n; if (n == 3) abort(); return n; }
+int outer(int n) { return inner(n) + 1; }
+int main(void) { for (int i = 1; i < 5; i++) printf(\"%d\\n\", outer(i)); return 0; }
+END
+gcc -g -O0 -o a a.c
+gdb --batch -iex 'set debuginfod enabled off' -ex 'set print address off' -ex 'set can-use-hw-watchpoints 0' -ex 'break inner if n == 2' -ex run -ex bt \
+    -ex 'stepi 3' -ex next -ex 'watch counter' -ex c -ex 'p outer(40)' -ex 'p counter' -ex 'delete' -ex c -ex 'bt -3' -ex c ./a 2>&1 | grep -v 'warning\\|debuginfod'
+"];
+    gdb_of_a_running_process: ["/bin/bash", "-c", "
+command -v gdb > /dev/null || exit 0
+python3 -c 'import threading, time; [threading.Thread(target=time.sleep, args=(60,)).start() for _ in range(3)]' & p=$!
+while [ $(ls /proc/$p/task 2> /dev/null | wc -l) -lt 4 ]; do sleep 0.05; done
+gdb --batch -iex 'set debuginfod enabled off' -p $p -ex 'thread apply all -q p $_thread' -ex 'p (int)getpid() == $_inferior_thread_count + '$((p - 4)) 2> /dev/null | grep '^[$]'
+grep Tracer /proc/$p/status; kill $p; wait $p; echo $?
+"];
+    leaks: ["/bin/bash", "-c", "
+cd $(mktemp -d); echo '#include <stdlib.h>
+int main(void) { void *volatile p = malloc(77); p = 0; return 0; }' > a.c
+gcc -fsanitize=address -o a a.c 2> /dev/null || exit 0
+./a 2>&1 | grep -o 'SUMMARY.*'; echo ${PIPESTATUS[0]}
+"];
     xz: ["/bin/bash", "-c", "set -o pipefail; seq 20000 | xz -T2 | xz -d | sha256sum"];
     openssl: ["/usr/bin/openssl", "dgst", "-sha256", "/bin/bash"];
     gzip: ["/bin/bash", "-c", "seq 20000 | gzip -9 | gunzip | sha256sum"];

@@ -19,7 +19,7 @@ bitflags::bitflags! {
         const SIGHAND = 0x800;
         /// `CLONE_PIDFD`.
         const PIDFD = 0x1000;
-        /// `CLONE_PTRACE`; nobody traces, so nothing follows from it.
+        /// `CLONE_PTRACE`.
         const PTRACE = 0x2000;
         /// `CLONE_VFORK`.
         const VFORK = 0x4000;

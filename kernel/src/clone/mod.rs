@@ -7,6 +7,8 @@ pub use flags::{CloneArgs, CloneFlags};
 pub(crate) use gate::VforkGate;
 
 use crate::exit::kill_unstarted;
+use crate::group::Stop;
+use crate::ptrace::{Event, clone_event, inherit};
 use crate::task::{Policy, Resources, TaskCx, TaskParts};
 use crate::{Attention, Kernel, Outcome, Resource, Task, TaskImage, ThreadGroup};
 use alloc::boxed::Box;
@@ -29,7 +31,8 @@ pub fn sys(cx: &mut TaskCx, args: &CloneArgs) -> Outcome {
     if let Err(e) = args.validate(cx.kernel().init_signal_domain(&cx.task)) {
         return e.into();
     }
-    let (child, ready) = match prepare(cx, args) {
+    let event = clone_event(&cx.task, flags, args.exit_signal);
+    let (child, ready) = match prepare(cx, args, event.is_some()) {
         Ok(c) => c,
         Err(e) => return e.into(),
     };
@@ -40,36 +43,45 @@ pub fn sys(cx: &mut TaskCx, args: &CloneArgs) -> Outcome {
         gate
     });
     let kernel = cx.kernel().clone();
+    let parent = cx.task.clone();
+    // The tracer hears of the child first; then a vfork(2) waits for it.
+    let go_on = move || {
+        let then = match gate {
+            None => Outcome::Done(Ok(tid as u64)),
+            Some(gate) => Outcome::Block(Box::pin(wait_for_child(parent.clone(), gate, tid))),
+        };
+        match event {
+            Some(event) => parent.tell_event(event, tid as u64, then),
+            None => then,
+        }
+    };
     if ready {
         kernel.start(child);
-        let Some(gate) = gate else { return Outcome::Done(Ok(tid as u64)) };
-        let parent = cx.task.clone();
-        return Outcome::Block(Box::pin(async move { wait_for_child(parent, gate, tid).await }));
+        return go_on();
     }
     // Sibling threads may still write to pages that the child now shares: it may not run before
     // the write protection has reached them.
-    let parent = cx.task.clone();
     let space = cx.mm().address_space().clone();
     Outcome::Block(Box::pin(async move {
         poll_fn(|c| space.poll_flushed(c)).await;
         kernel.start(child);
-        match gate {
-            Some(gate) => wait_for_child(parent, gate, tid).await,
-            None => Outcome::Done(Ok(tid as u64)),
-        }
+        go_on()
     }))
 }
 
 async fn wait_for_child(parent: Arc<Task>, gate: Arc<VforkGate>, tid: i32) -> Outcome {
     // Only death interrupts: the child runs on the parent's stack.
     match parent.block_killable(gate.wait()).await {
-        Ok(()) => Outcome::Done(Ok(tid as u64)),
+        Ok(()) => {
+            let done = Outcome::Done(Ok(tid as u64));
+            parent.tell_event(Event::VforkDone, tid as u64, done)
+        }
         Err(_) => Outcome::Restart(Restart::NoIntr),
     }
 }
 
 /// The child as it will run, and whether it may start at once.
-fn prepare(cx: &mut TaskCx, args: &CloneArgs) -> Result<(TaskCx, bool), Errno> {
+fn prepare(cx: &mut TaskCx, args: &CloneArgs, traced: bool) -> Result<(TaskCx, bool), Errno> {
     let flags = args.flags;
     let kernel = cx.kernel().clone();
     let parent = cx.task.clone();
@@ -82,7 +94,7 @@ fn prepare(cx: &mut TaskCx, args: &CloneArgs) -> Result<(TaskCx, bool), Errno> {
         mm.premap(PREMAP);
     }
     let alone = parent.group_ref().thread_count() == 1 && cx.mm().users() == 1;
-    let mut child = build(cx, args, image)?;
+    let mut child = build(cx, args, image, traced)?;
     if let Err(e) = write_ids(cx, &mut child, args) {
         kill_unstarted(child);
         return Err(e);
@@ -103,7 +115,12 @@ fn check_room(kernel: &Kernel, parent: &Task, flags: CloneFlags) -> Result<(), E
 }
 
 /// Registers, IDs and shared parts of the child; entered in the tree, not yet running.
-fn build(cx: &TaskCx, args: &CloneArgs, mut image: TaskImage) -> Result<TaskCx, Errno> {
+fn build(
+    cx: &TaskCx,
+    args: &CloneArgs,
+    mut image: TaskImage,
+    traced: bool,
+) -> Result<TaskCx, Errno> {
     let flags = args.flags;
     let kernel = cx.kernel();
     let parent = &cx.task;
@@ -170,9 +187,10 @@ fn build(cx: &TaskCx, args: &CloneArgs, mut image: TaskImage) -> Result<TaskCx, 
         {
             return Err(Errno::EINTR);
         }
-        let stopping = state.stop != crate::group::Stop::None;
-        task.signals.lock().must_stop = stopping;
-        if stopping {
+        if let Stop::Stopping(signo) | Stop::Stopped(signo) = state.stop {
+            let mut own = task.signals.lock();
+            own.must_stop = true;
+            own.stop_signal = signo;
             task.note(Attention::STOP);
         }
         state.threads.push(task.clone());
@@ -189,6 +207,9 @@ fn build(cx: &TaskCx, args: &CloneArgs, mut image: TaskImage) -> Result<TaskCx, 
         tree.inherit_job(task.tgid(), me.tgid());
     }
     tree.add_task(task.clone());
+    if traced || flags.contains(CloneFlags::PTRACE) {
+        inherit(&mut tree, parent, &task);
+    }
     drop(tree);
     Ok(TaskCx::new(task, image, context))
 }

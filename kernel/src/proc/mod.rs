@@ -16,7 +16,7 @@ use arch::UserMemory;
 use syserr::Errno;
 use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile};
 use vfs::tty::Ptys;
-use vfs::{Creds, FdTable, FsContext, cap};
+use vfs::{Creds, FdTable, FsContext};
 
 /// Tells `/proc` about a kernel, which it does not keep alive.
 pub struct KernelProc {
@@ -89,13 +89,7 @@ impl ProcSource for KernelProc {
 
     fn may_inspect(&self, viewer: &Creds, viewer_tgid: i32, tid: i32) -> bool {
         let Ok(t) = self.task(tid) else { return false };
-        if t.tgid() == viewer_tgid || viewer.has(cap::SYS_PTRACE) {
-            return true;
-        }
-        let c = t.creds();
-        let users = [c.uid, c.euid, c.suid].iter().all(|u| *u == viewer.fsuid);
-        let groups = [c.gid, c.egid, c.sgid].iter().all(|g| *g == viewer.fsgid);
-        users && groups && dumpable(t.group_ref())
+        crate::ptrace::may_access(viewer, viewer_tgid, &t, true).is_ok()
     }
 
     fn task_text(&self, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno> {
@@ -146,7 +140,7 @@ impl ProcSource for KernelProc {
             TaskFile::Stat => stat::stat(&*self.kernel()?, &task, self.ptys.as_deref()),
             TaskFile::Statm => stat::statm(&task),
             TaskFile::Status => status::status(&*self.kernel()?, &task),
-            TaskFile::Syscall => b"running\n".to_vec(),
+            TaskFile::Syscall => stat::syscall(&task),
             TaskFile::TimerslackNs => line(task.policy.lock().timer_slack),
             TaskFile::Wchan => b"0".to_vec(),
         })

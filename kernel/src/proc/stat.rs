@@ -16,10 +16,34 @@ pub(super) fn state(kernel: &Kernel, task: &Task) -> (char, &'static str) {
     if task.has_exited() || task.is_leader() && kernel.zombie_status(task.tgid()).is_some() {
         return ('Z', "zombie");
     }
+    if task.is_trace_stopped() {
+        return ('t', "tracing stop");
+    }
     if matches!(task.group_ref().lock().stop, Stop::Stopped(_)) {
         return ('T', "stopped");
     }
     if task.is_sleeping() { ('S', "sleeping") } else { ('R', "running") }
+}
+
+/// `/proc/PID/syscall`. Only the registers of a task that its tracer stopped are known.
+pub(super) fn syscall(task: &Task) -> Vec<u8> {
+    let seen = task.with_stop(|s| {
+        let (ip, sp) = (s.regs.ip(), s.regs.sp());
+        let call = s.regs.in_syscall().then(|| (s.regs.syscall_no(), s.regs.syscall_args()));
+        (call, ip, sp)
+    });
+    match seen {
+        None => b"running\n".to_vec(),
+        Some((None, ip, sp)) => format!("-1 {sp:#x} {ip:#x}\n").into_bytes(),
+        Some((Some((nr, args)), ip, sp)) => {
+            let mut out = format!("{nr}");
+            for a in args {
+                out += &format!(" {a:#x}");
+            }
+            out += &format!(" {sp:#x} {ip:#x}\n");
+            out.into_bytes()
+        }
+    }
 }
 
 pub(super) fn stat(kernel: &Kernel, task: &Task, ptys: Option<&Ptys>) -> Vec<u8> {

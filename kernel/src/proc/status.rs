@@ -43,9 +43,10 @@ pub(super) fn status(kernel: &Kernel, task: &Task) -> Vec<u8> {
         out += &format!("Umask:\t{:04o}\n", fs.umask());
     }
     out += &format!(
-        "State:\t{letter} ({word})\nTgid:\t{tgid}\nNgid:\t0\nPid:\t{tid}\nPPid:\t{}\nTracerPid:\t0\n\
+        "State:\t{letter} ({word})\nTgid:\t{tgid}\nNgid:\t0\nPid:\t{tid}\nPPid:\t{}\nTracerPid:\t{}\n\
          Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t{}\nGroups:\t",
         group.ppid(),
+        task.tracer_tid(),
         c.uid,
         c.euid,
         c.suid,

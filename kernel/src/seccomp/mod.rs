@@ -5,18 +5,17 @@ mod bpf;
 pub use bpf::{Instruction, MAX_INSTRUCTIONS, Program};
 
 use crate::signal::{SIGSYS, SigInfo};
-use crate::task::TaskCx;
+use crate::task::{TaskCx, Work};
 use crate::{Args, ExitStatus, Outcome, Task};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Arch};
-use sync::atomic::Ordering;
 use syserr::Errno;
 
 /// `AUDIT_ARCH_X86_64`.
-const AUDIT_X86_64: u32 = 0xc000_003e;
+pub(crate) const AUDIT_X86_64: u32 = 0xc000_003e;
 /// `AUDIT_ARCH_AARCH64`.
-const AUDIT_AARCH64: u32 = 0xc000_00b7;
+pub(crate) const AUDIT_AARCH64: u32 = 0xc000_00b7;
 /// Instructions of all filters of a task together, with four for each filter (`MAX_INSNS_PER_PATH`).
 const MAX_PATH: usize = 32768;
 
@@ -73,7 +72,7 @@ impl Task {
             return Err(Errno::EINVAL);
         }
         s.strict = true;
-        self.filtered.store(true, Ordering::Release);
+        self.set_work(Work::SECCOMP, true);
         Ok(())
     }
 
@@ -104,19 +103,29 @@ impl Task {
         new.filters.push(Arc::new(program));
         for t in &others {
             *t.seccomp.lock() = new.clone();
-            t.filtered.store(true, Ordering::Release);
+            t.set_work(Work::SECCOMP, true);
         }
         *self.seccomp.lock() = new;
-        self.filtered.store(true, Ordering::Release);
+        self.set_work(Work::SECCOMP, true);
         Ok(())
     }
 }
 
-/// What happens instead of a system call, if anything does.
-pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Option<Outcome> {
+/// What filters say of a system call.
+pub(crate) enum Verdict {
+    /// It may be made.
+    Allow,
+    /// This happens instead.
+    Instead(Outcome),
+    /// The tracer is asked, and told this.
+    Trace(u16),
+}
+
+/// What filters say of the system call that the task is about to make.
+pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Verdict {
     let state = cx.task.seccomp.lock().clone();
     if state.strict && !is_allowed_strictly(cx, nr) {
-        return Some(kill(cx, false));
+        return Verdict::Instead(kill(cx, false));
     }
     let arch = match cx.image.arch.arch() {
         Arch::X86_64 => AUDIT_X86_64,
@@ -134,8 +143,8 @@ pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Option<Outcome> {
     }
     let value = verdict & !action::MASK;
     match verdict & action::MASK {
-        action::ALLOW | action::LOG => None,
-        action::ERRNO => Some(match Errno::new(value.min(4095) as u16) {
+        action::ALLOW | action::LOG => Verdict::Allow,
+        action::ERRNO => Verdict::Instead(match Errno::new(value.min(4095) as u16) {
             Some(e) => e.into(),
             None => Outcome::Done(Ok(0)),
         }),
@@ -143,12 +152,13 @@ pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Option<Outcome> {
             let info = SigInfo::seccomp(Addr(cx.image.arch.ip()), nr as i32, arch, value as i32);
             // As if the call had not been made: the handler may change the result.
             cx.task.force_signal(info);
-            Some(Outcome::Keep)
+            Verdict::Instead(Outcome::Keep)
         }
-        // Nobody traces and nobody is notified.
-        action::TRACE | action::USER_NOTIF => Some(Errno::ENOSYS.into()),
-        action::KILL_THREAD => Some(kill(cx, true)),
-        _ => Some(kill(cx, false)),
+        action::TRACE => Verdict::Trace(value as u16),
+        // Nobody is notified.
+        action::USER_NOTIF => Verdict::Instead(Errno::ENOSYS.into()),
+        action::KILL_THREAD => Verdict::Instead(kill(cx, true)),
+        _ => Verdict::Instead(kill(cx, false)),
     }
 }
 

@@ -10,26 +10,40 @@ use syserr::{Errno, RestartAction};
 
 impl Task {
     /// Takes the next signal that can be delivered: those of the thread's own instructions first,
-    /// then its own, then its group's; lowest number first. With it comes its action, which
-    /// `SA_RESETHAND` has reset already.
-    fn next_signal(&self) -> Option<(SigInfo, SigAction)> {
+    /// then its own, then its group's; lowest number first. With it comes whether it was its
+    /// group's.
+    pub(crate) fn take_signal(&self) -> Option<(SigInfo, bool)> {
         let mut state = self.group_ref().lock();
         let blocked = self.blocked();
-        let info = {
+        let own = {
             let mut own = self.signals.lock();
+            own.may_stop = true;
             own.pending.pop_synchronous(blocked).or_else(|| own.pending.pop(blocked))
         };
-        let info = info.or_else(|| state.pending.pop(blocked));
+        let info = match own {
+            Some(info) => Some((info, false)),
+            None => state.pending.pop(blocked).map(|info| (info, true)),
+        };
         self.recalculate(&state);
-        let info = info?;
-        let signo = info.signo as u32;
+        info
+    }
+
+    /// The action for a signal that is delivered now, which `SA_RESETHAND` resets.
+    fn take_handler(&self, signo: u32) -> SigAction {
+        let state = self.group_ref().lock();
         let mut handlers = state.handlers.lock();
         let action = handlers.get(signo);
         if action.caught().is_some() && action.flags.contains(SaFlags::RESETHAND) {
             // Only the handler goes; flags and mask stay.
             handlers.set(signo, SigAction { handler: SIG_DFL, ..action });
         }
-        Some((info, action))
+        action
+    }
+
+    /// Whether a handler would run for a signal.
+    pub(crate) fn has_handler(&self, signo: u32) -> bool {
+        let state = self.group_ref().lock();
+        state.handlers.lock().get(signo).caught().is_some()
     }
 
     /// What happens to a signal without a handler.
@@ -68,14 +82,21 @@ impl TaskCx {
     /// Delivers one signal.
     pub(crate) fn deliver_signal(&mut self) {
         let task = self.task.clone();
-        let Some((info, action)) = task.next_signal() else { return };
+        let Some((info, _)) = task.take_signal() else { return };
         let info = task.group_ref().rearm_timer(task.kernel(), info);
+        self.take_action(&info);
+    }
+
+    /// Does what is to be done about a signal; whether a handler was entered.
+    pub(crate) fn take_action(&mut self, info: &SigInfo) -> bool {
+        let signo = info.signo as u32;
+        let action = self.task.take_handler(signo);
         if action.caught().is_none() {
-            task.default_signal(info.signo as u32, &action);
-            return;
+            self.task.default_signal(signo, &action);
+            return false;
         }
         self.settle_restart(&action);
-        self.enter_handler(&info, &action);
+        self.enter_handler(info, &action)
     }
 
     /// A handler runs: what becomes of the system call that was broken off.
@@ -90,7 +111,7 @@ impl TaskCx {
         }
     }
 
-    fn enter_handler(&mut self, info: &SigInfo, action: &SigAction) {
+    fn enter_handler(&mut self, info: &SigInfo, action: &SigAction) -> bool {
         let task = self.task.clone();
         let signo = info.signo as u32;
         let blocked = task.blocked();
@@ -114,7 +135,7 @@ impl TaskCx {
         let mm = self.mm().clone();
         if arch::push_frame(&mut self.image.arch, &*mm, &signal, &mut altstack).is_err() {
             self.bad_frame(signo);
-            return;
+            return false;
         }
         self.context.push_fpu(&self.image.arch);
         let mut new = blocked.union(action.mask);
@@ -126,6 +147,7 @@ impl TaskCx {
             task.signals.lock().altstack = altstack;
         }
         task.set_mask(new);
+        true
     }
 
     fn trampoline(&self) -> Option<u64> {

@@ -41,6 +41,20 @@ impl Task {
         self.recalculate(&state);
     }
 
+    /// Replaces the mask for good, a temporary one too: what a tracer does.
+    pub(crate) fn replace_mask(&self, mask: SignalSet) {
+        let state = self.group_ref().lock();
+        self.signals.lock().saved_mask = None;
+        self.clear_attention(Attention::MASK);
+        self.store_mask(mask);
+        self.recalculate(&state);
+    }
+
+    /// Whether the thread is about to end.
+    pub(crate) fn interrupted_by_exit(&self) -> bool {
+        self.attention().contains(Attention::EXIT)
+    }
+
     pub(crate) fn store_mask(&self, mask: SignalSet) {
         self.mask.store(mask.blockable().0, Ordering::Release);
     }
@@ -58,6 +72,9 @@ impl Task {
         let pending = own.pending.set().union(state.pending.set());
         if !pending.difference(self.blocked()).is_empty() {
             why |= Attention::SIGNAL;
+        }
+        if own.trace.as_deref().is_some_and(|t| t.trap_stop || t.trap_notify) {
+            why |= Attention::TRAP;
         }
         if own.must_stop || (own.stopped && state.stop != Stop::None) {
             why |= Attention::STOP;

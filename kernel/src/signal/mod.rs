@@ -30,4 +30,4 @@ pub use set::{CORE, IGNORED, STOPPING, SYNCHRONOUS, next_of};
 pub use targets::Target;
 
 pub(crate) use send::{begin_exit, queued_entries};
-pub(crate) use stop::{child_info, settle};
+pub(crate) use stop::{child_info, notify_parent, settle};

@@ -42,6 +42,11 @@ impl Pending {
         self.queue.is_empty()
     }
 
+    /// The entries, oldest first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &SigInfo> {
+        self.queue.iter()
+    }
+
     /// Whether the signal of POSIX timer `id` is among the entries.
     pub(crate) fn holds_timer(&self, id: i32) -> bool {
         self.queue.iter().any(|i| i.code == super::SI_TIMER && i.pid() == id)

@@ -61,6 +61,9 @@ impl ThreadGroup {
         info: SigInfo,
     ) -> Result<Sent, Errno> {
         let sent = Sent { continued: prepare(state, signo) };
+        if signo == SIGKILL {
+            end_stops(state);
+        }
         if state.exiting.is_some() || task.is_some_and(|t| t.has_exited()) {
             return Ok(sent);
         }
@@ -69,7 +72,8 @@ impl ThreadGroup {
         // change before it is unblocked.
         let held =
             |t: &Task| t.blocked().contains(signo) || t.signals.lock().waiting_for.contains(signo);
-        if state.handlers.lock().ignores(signo) && !held(&first) {
+        // A tracer hears even of what is ignored.
+        if state.handlers.lock().ignores(signo) && !held(&first) && !first.is_traced() {
             return Ok(sent);
         }
         if signo == SIGKILL {
@@ -85,6 +89,16 @@ impl ThreadGroup {
             choose(state, task, &first, signo);
         }
         Ok(sent)
+    }
+}
+
+/// No stop holds out against `SIGKILL`, not even that of a thread that ends already.
+fn end_stops(state: &GroupState) {
+    for t in &state.threads {
+        let stopped = t.signals.lock().trace_stop.as_deref_mut().map(|s| s.killed = true);
+        if stopped.is_some() {
+            t.wake();
+        }
     }
 }
 
@@ -112,9 +126,11 @@ fn prepare(state: &mut GroupState, signo: u32) -> bool {
             let mut own = t.signals.lock();
             own.must_stop = false;
             own.stopped = false;
+            own.may_stop = false;
+            own.notify_trap();
         }
         t.recalculate(state);
-        if was != Stop::None {
+        if was != Stop::None || t.is_traced() {
             t.wake();
         }
     }

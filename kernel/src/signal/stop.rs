@@ -3,24 +3,41 @@
 use super::{SIGCHLD, SigInfo};
 use crate::group::Stop;
 use crate::signal::{CLD_CONTINUED, CLD_STOPPED, SIG_IGN, SIGCONT, SaFlags};
-use crate::{Attention, Kernel, Task, ThreadGroup};
+use crate::{Kernel, Task, ThreadGroup};
 use alloc::sync::Arc;
 use core::future::poll_fn;
 use core::task::Poll;
 use sync::waitq::Events;
 
 impl Task {
-    /// Begins a group stop because of `signo`, as the thread that took the signal.
+    /// Begins a group stop because of `signo`, as the thread that took the signal
+    /// (`do_signal_stop`).
     pub(crate) fn begin_stop(&self, signo: u32) {
         let group = self.group_ref();
         let mut state = group.lock();
-        if state.exiting.is_some() || state.execing.is_some() || state.stop != Stop::None {
+        // A SIGCONT that came since the signal was taken has undone it.
+        let undone = !self.signals.lock().may_stop;
+        if undone || state.exiting.is_some() || state.execing.is_some() {
             return;
         }
-        state.stop = Stop::Stopping(signo);
+        // Threads that a tracer let go on can be stopped anew.
+        if state.stop == Stop::None {
+            state.stop = Stop::Stopping(signo);
+        }
         for t in &state.threads {
-            t.signals.lock().must_stop = true;
-            t.call(Attention::STOP);
+            {
+                let mut own = t.signals.lock();
+                if own.stopped {
+                    continue;
+                }
+                own.must_stop = true;
+                own.stop_signal = signo;
+                if t.tid() != self.tid() {
+                    own.notify_trap();
+                }
+            }
+            t.recalculate(&state);
+            t.wake();
         }
     }
 
@@ -42,7 +59,11 @@ impl Task {
         poll_fn(|cx| {
             self.park(cx.waker());
             let state = self.group_ref().lock();
-            if !self.signals.lock().stopped || self.must_exit(&state) {
+            let (stopped, traced) = {
+                let own = self.signals.lock();
+                (own.stopped, own.trace.is_some())
+            };
+            if !stopped || traced || self.must_exit(&state) {
                 self.signals.lock().stopped = false;
                 self.recalculate(&state);
                 return Poll::Ready(());
@@ -53,10 +74,23 @@ impl Task {
     }
 }
 
-/// Completes a stop when every thread takes part in it; true when it just did.
+impl crate::task::TaskSignals {
+    /// Tells a tracer that seized the thread that a group stop began or ended
+    /// (`ptrace_trap_notify`).
+    pub(super) fn notify_trap(&mut self) {
+        if let Some(t) = self.trace.as_deref_mut().filter(|t| t.seized) {
+            t.trap_notify = true;
+            if let Some(s) = self.trace_stop.as_deref_mut().filter(|s| s.listening) {
+                s.resumed.get_or_insert(0);
+            }
+        }
+    }
+}
+
+/// Completes a stop when no thread has still to take part in it; true when it just did.
 pub(crate) fn settle(state: &mut crate::group::GroupState) -> bool {
     let Stop::Stopping(signo) = state.stop else { return false };
-    if state.threads.is_empty() || state.threads.iter().any(|t| !t.signals.lock().stopped) {
+    if state.threads.is_empty() || state.threads.iter().any(|t| t.signals.lock().must_stop) {
         return false;
     }
     state.stop = Stop::Stopped(signo);
@@ -96,7 +130,7 @@ pub(crate) fn child_info(group: &Arc<ThreadGroup>, code: i32, status: i32) -> Si
         .with_times(ticks(times.user), ticks(times.system))
 }
 
-fn notify_parent(parent: &Arc<ThreadGroup>, info: SigInfo) {
+pub(crate) fn notify_parent(parent: &Arc<ThreadGroup>, info: SigInfo) {
     let quiet = {
         let state = parent.lock();
         let action = state.handlers.lock().get(SIGCHLD);

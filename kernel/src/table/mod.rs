@@ -11,7 +11,8 @@ mod arg;
 mod rows;
 mod x86_64;
 
-use crate::{BoxFuture, TaskCx};
+use crate::{BoxFuture, TaskCx, TraceEvent};
+use alloc::boxed::Box;
 use arch::{Arch, Os};
 use syserr::{Errno, Restart};
 
@@ -36,6 +37,8 @@ pub enum Outcome {
     Restart(Restart),
     /// Goes on as this future.
     Block(BoxFuture<Outcome>),
+    /// The task's tracer hears of this first.
+    Event(Box<TraceEvent>),
 }
 
 impl From<Result<u64, Errno>> for Outcome {

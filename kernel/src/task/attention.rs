@@ -18,13 +18,15 @@ bitflags::bitflags! {
         const MASK = 8;
         /// Processor time is limited or timed, and has to be looked at.
         const CPU_TIME = 16;
+        /// The tracer, or the group stop that the tracer hears of, wants a stop.
+        const TRAP = 32;
     }
 }
 
 impl Attention {
     /// What breaks off a system call that blocks.
     pub const INTERRUPTING: Attention =
-        Attention::SIGNAL.union(Attention::STOP).union(Attention::EXIT);
+        Attention::SIGNAL.union(Attention::STOP).union(Attention::EXIT).union(Attention::TRAP);
 }
 
 impl Task {

@@ -11,6 +11,7 @@ mod run;
 mod tracer;
 mod usage;
 mod vsyscall;
+mod work;
 
 pub use attention::Attention;
 pub use aux_map::AuxMap;
@@ -21,10 +22,13 @@ pub use resources::Resources;
 pub(crate) use run::run;
 pub use tracer::SyscallTracer;
 pub use usage::CpuTimes;
+pub(crate) use work::Work;
 
+use crate::ptrace::{TraceStop, Traced};
 use crate::restart::RestartBlock;
 use crate::signal::{Pending, SignalSet};
 use crate::{Comm, Interrupt, Kernel, Limit, Resource, ThreadGroup};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use arch::{Addr, AltStack};
 use core::task::Waker;
@@ -60,9 +64,10 @@ pub struct Task {
     pub(crate) interruptions: AtomicU64,
     pub(crate) policy: Mutex<Policy>,
     pub(crate) seccomp: Mutex<crate::seccomp::State>,
-    pub(crate) filtered: AtomicBool,
+    /// What stands between its system calls and their handlers.
+    work: AtomicU32,
     pub(crate) vfork: Mutex<Option<Arc<crate::clone::VforkGate>>>,
-    pub(crate) next: Mutex<Option<alloc::boxed::Box<crate::exec::NewImage>>>,
+    pub(crate) next: Mutex<Option<Box<crate::exec::NewImage>>>,
     /// Called exit(2).
     pub(crate) leaving: AtomicBool,
     /// Left its thread group: it takes part in nothing any more.
@@ -83,8 +88,16 @@ pub(crate) struct TaskSignals {
     pub(crate) altstack: AltStack,
     /// Still to take part in the group stop that goes on.
     pub(crate) must_stop: bool,
-    /// Takes part in the group stop.
+    /// Takes part in the group stop, without a tracer that hears of it.
     pub(crate) stopped: bool,
+    /// The signal that it last took may begin a group stop: no `SIGCONT` came since.
+    pub(crate) may_stop: bool,
+    /// The signal of the last group stop that it was to take part in.
+    pub(crate) stop_signal: u32,
+    /// How it is traced.
+    pub(crate) trace: Option<Box<Traced>>,
+    /// The stop that its tracer sees.
+    pub(crate) trace_stop: Option<Box<TraceStop>>,
 }
 
 /// What a new task starts from.
@@ -103,7 +116,7 @@ pub(crate) struct TaskParts {
 
 impl Task {
     pub(crate) fn new(kernel: Arc<Kernel>, parts: TaskParts) -> Arc<Task> {
-        let filtered = !parts.seccomp.is_empty();
+        let work = if parts.seccomp.is_empty() { Work::empty() } else { Work::SECCOMP };
         Arc::new(Task {
             start: kernel.now(crate::ClockId::Monotonic),
             kernel,
@@ -128,7 +141,7 @@ impl Task {
             interruptions: AtomicU64::new(0),
             policy: Mutex::new(parts.policy),
             seccomp: Mutex::new(parts.seccomp),
-            filtered: AtomicBool::new(filtered),
+            work: AtomicU32::new(work.bits()),
             vfork: Mutex::new(None),
             next: Mutex::new(None),
             leaving: AtomicBool::new(false),

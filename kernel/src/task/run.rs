@@ -2,6 +2,7 @@
 
 use super::{Attention, TaskCx};
 use crate::{Args, ClockId, Entry, ExitStatus, Outcome, Trap};
+use alloc::boxed::Box;
 use core::future::poll_fn;
 use core::task::Poll;
 use sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -13,6 +14,9 @@ const SAMPLE: u32 = 16;
 /// Runs a task to its end.
 pub(crate) async fn run(mut cx: TaskCx) {
     let status = cycle(&mut cx).await;
+    if cx.task.is_traced() {
+        Box::pin(cx.exit_stop(status)).await;
+    }
     crate::exit::exit_task(cx, status);
 }
 
@@ -59,35 +63,45 @@ async fn switch(cx: &mut TaskCx) -> Trap {
 
 async fn syscall(cx: &mut TaskCx) {
     cx.image.arch.save_orig();
+    let work = cx.task.work();
+    let instead = match work.is_empty() {
+        true => None,
+        false => Box::pin(crate::ptrace::enter_syscall(cx)).await,
+    };
     let nr = cx.image.arch.syscall_no();
     let args = cx.image.arch.syscall_args();
     let entry = cx.image.syscall_table().lookup(nr);
     cx.traps = cx.traps.wrapping_add(1);
     let timed = cx.traps.is_multiple_of(SAMPLE);
     let start = if timed { cx.kernel().now(ClockId::Monotonic) } else { 0 };
-    let mut outcome = begin(cx, nr, entry, &args);
+    let mut outcome = match instead {
+        Some(outcome) => outcome,
+        None => begin(cx, nr, entry, &args),
+    };
     if timed {
         let took = (cx.kernel().now(ClockId::Monotonic) - start).max(0) as u64;
         cx.task.system_ns.fetch_add(took * u64::from(SAMPLE), Relaxed);
         cx.publish_times();
     }
-    while let Outcome::Block(future) = outcome {
-        cx.task.waits.fetch_add(1, Relaxed);
-        outcome = future.await;
-    }
-    if matches!(outcome, Outcome::Keep) {
-        crate::exec::take_up(cx);
+    loop {
+        outcome = match outcome {
+            Outcome::Block(future) => {
+                cx.task.waits.fetch_add(1, Relaxed);
+                let outcome = future.await;
+                if matches!(outcome, Outcome::Keep) { crate::exec::take_up(cx) } else { outcome }
+            }
+            Outcome::Event(event) => Box::pin(cx.event_stop(*event)).await,
+            _ => break,
+        };
     }
     end(cx, nr, entry, &args, outcome);
+    if !work.is_empty() {
+        Box::pin(crate::ptrace::leave_syscall(cx)).await;
+    }
 }
 
-/// Filters, tracer and handler.
+/// The embedder's tracer and the handler.
 fn begin(cx: &mut TaskCx, nr: u64, entry: &Entry, args: &Args) -> Outcome {
-    if cx.task.filtered.load(Relaxed)
-        && let Some(instead) = crate::seccomp::check(cx, nr, args)
-    {
-        return instead;
-    }
     if let Some(t) = cx.kernel().tracer() {
         let t = t.clone();
         t.enter(cx, nr, entry, args);
@@ -107,8 +121,8 @@ fn end(cx: &mut TaskCx, nr: u64, entry: &Entry, args: &Args, outcome: Outcome) {
             cx.restart = Some(r);
             None
         }
-        // A blocked call has been waited for.
-        Outcome::Keep | Outcome::Block(_) => None,
+        // A blocked call has been waited for, and events have been told.
+        Outcome::Keep | Outcome::Block(_) | Outcome::Event(_) => None,
     };
     if let Some(t) = cx.kernel().tracer() {
         let t = t.clone();
@@ -131,9 +145,19 @@ async fn attend(cx: &mut TaskCx) -> Option<ExitStatus> {
             cx.publish_times();
             cx.task.group_ref().check_cpu_timers();
         } else if why.contains(Attention::STOP) {
-            cx.task.clone().take_part_in_stop().await;
+            if cx.task.is_traced() {
+                Box::pin(cx.jobctl_trap()).await;
+            } else {
+                cx.task.clone().take_part_in_stop().await;
+            }
+        } else if why.contains(Attention::TRAP) {
+            Box::pin(cx.jobctl_trap()).await;
         } else if why.contains(Attention::SIGNAL) {
-            cx.deliver_signal();
+            if cx.task.is_traced() {
+                Box::pin(crate::ptrace::deliver(cx)).await;
+            } else {
+                cx.deliver_signal();
+            }
         } else if let Some(restart) = cx.restart.take() {
             match restart.without_handler() {
                 RestartAction::Again => cx.image.arch.restart_syscall(),

@@ -7,6 +7,7 @@
 mod job;
 mod pids;
 
+use crate::ptrace::Link;
 use crate::{ExitStatus, Task, ThreadGroup};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -40,6 +41,8 @@ pub(crate) struct Tree {
     pids: Pids,
     pub(crate) tasks: BTreeMap<i32, Arc<Task>>,
     pub(crate) procs: BTreeMap<i32, Proc>,
+    /// Who traces whom, by the ID of the task that is traced.
+    pub(crate) traces: BTreeMap<i32, Link>,
     /// No new processes: the first one has ended.
     pub(crate) closed: bool,
 }
@@ -122,6 +125,7 @@ impl Tree {
     pub(crate) fn remove_proc(&mut self, tgid: i32) -> Option<Proc> {
         let proc = self.procs.remove(&tgid)?;
         self.tasks.remove(&tgid);
+        self.traces.remove(&tgid);
         if let Some(parent) = self.procs.get_mut(&proc.parent) {
             parent.children.retain(|&c| c != tgid);
         }
@@ -154,6 +158,13 @@ impl Tree {
             at = p.parent;
         }
         alive(INIT).filter(|_| tgid != INIT).map(|_| INIT)
+    }
+
+    /// Whether threads of the process have ended and wait for their tracers: the process itself
+    /// has to wait until they are gone (`delay_group_leader`).
+    pub(crate) fn has_ended_threads(&self, tgid: i32) -> bool {
+        let ended = |tid| self.tasks.get(tid).is_some_and(|t| t.tgid() == tgid);
+        self.traces.iter().any(|(tid, l)| l.zombie.is_some() && ended(tid))
     }
 
     /// The members of a process group.

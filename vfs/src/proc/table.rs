@@ -113,7 +113,6 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
     ("tainted", text("0\n")),
     ("threads-max", ro(S::ThreadsMax)),
     ("version", ro(S::KernelVersion)),
-    ("yama", Dir(&[("ptrace_scope", text("1\n"))])),
 ];
 
 static SYS_VM: &[(&str, Fixed)] = &[

@@ -23,22 +23,11 @@ pub use wait::{sys_wait4, sys_waitid};
 use crate::Task;
 use alloc::sync::Arc;
 use syserr::Errno;
-use vfs::cap;
 
-/// Whether `caller` may look into `target` as a debugger could (`ptrace_may_access` with
-/// `PTRACE_MODE_*_REALCREDS`).
+/// Whether `caller` may look into `target` as a debugger could.
 ///
 /// # Errors
 /// `EPERM`.
 pub(crate) fn may_inspect(caller: &Arc<Task>, target: &Arc<Task>) -> Result<(), Errno> {
-    if Arc::ptr_eq(caller.group_ref(), target.group_ref()) {
-        return Ok(());
-    }
-    let (me, you) = (caller.creds(), target.creds());
-    if me.has(cap::SYS_PTRACE) {
-        return Ok(());
-    }
-    let same = [you.uid, you.euid, you.suid].iter().all(|&u| u == me.uid)
-        && [you.gid, you.egid, you.sgid].iter().all(|&g| g == me.gid);
-    if same && target.group_ref().dumpable() == 1 { Ok(()) } else { Err(Errno::EPERM) }
+    crate::ptrace::may_access(&caller.creds(), caller.tgid(), target, false)
 }

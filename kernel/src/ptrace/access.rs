@@ -1,0 +1,24 @@
+//! Who may look into whom: the one check that ptrace(2), process_vm_readv(2), `/proc` and others
+//! share (`__ptrace_may_access` in `kernel/ptrace.c`, `cap_ptrace_access_check`).
+
+use crate::Task;
+use syserr::Errno;
+use vfs::{Creds, cap};
+
+/// Whether whoever has the credentials `me` and works in process `tgid` may look into `target`.
+/// `by_file` asks with the IDs of file access (`PTRACE_MODE_FSCREDS`), else with the real ones.
+///
+/// # Errors
+/// `EPERM`.
+pub(crate) fn may_access(me: &Creds, tgid: i32, target: &Task, by_file: bool) -> Result<(), Errno> {
+    if target.tgid() == tgid || me.has(cap::SYS_PTRACE) {
+        return Ok(());
+    }
+    let (uid, gid, caps) =
+        if by_file { (me.fsuid, me.fsgid, me.effective) } else { (me.uid, me.gid, me.permitted) };
+    let you = target.creds();
+    let same = [you.uid, you.euid, you.suid].iter().all(|&u| u == uid)
+        && [you.gid, you.egid, you.sgid].iter().all(|&g| g == gid);
+    let stronger = you.permitted & !caps != 0;
+    if same && !stronger && target.group_ref().dumpable() == 1 { Ok(()) } else { Err(Errno::EPERM) }
+}

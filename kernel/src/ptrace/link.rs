@@ -1,0 +1,127 @@
+//! How tracing begins: `PTRACE_TRACEME`, `PTRACE_ATTACH`, `PTRACE_SEIZE`.
+
+use super::access::may_access;
+use super::request::{ATTACH, SEIZE, options};
+use super::state::Traced;
+use crate::signal::{SIGSTOP, SigInfo};
+use crate::task::{TaskCx, Work};
+use crate::tree::Tree;
+use crate::{ExitStatus, Outcome, Task};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use sync::waitq::Events;
+use syserr::{Errno, Restart};
+use vfs::{Creds, cap};
+
+/// Who traces a task. In the process tree, under the task's ID.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    /// The tracing thread.
+    pub(crate) tracer: i32,
+    /// Its thread group.
+    pub(crate) group: i32,
+    /// The task was a thread that has ended so, and waits for its tracer.
+    pub(crate) zombie: Option<ExitStatus>,
+}
+
+/// Makes `tracer` trace `task`.
+///
+/// # Errors
+/// `EPERM` when somebody does already, or the task has ended.
+pub(super) fn link(
+    tree: &mut Tree,
+    task: &Arc<Task>,
+    tracer: &Task,
+    trace: Traced,
+) -> Result<(), Errno> {
+    let state = task.group_ref().lock();
+    let tid = task.tid();
+    if task.has_exited() || tree.traces.contains_key(&tid) {
+        return Err(Errno::EPERM);
+    }
+    let link = Link { tracer: tracer.tid(), group: tracer.tgid(), zombie: None };
+    tree.traces.insert(tid, link);
+    let mut own = task.signals.lock();
+    own.trace = Some(Box::new(trace));
+    task.set_work(Work::TRACED, true);
+    // A task that is stopped becomes stopped for its tracer.
+    if own.stopped {
+        own.trace = Some(Box::new(Traced { trap_stop: true, trapping: true, ..trace }));
+    }
+    drop(own);
+    task.recalculate(&state);
+    drop(state);
+    task.wake();
+    Ok(())
+}
+
+/// `PTRACE_TRACEME`: the parent traces the caller.
+///
+/// # Errors
+/// `EPERM` when somebody does already, or there is no parent that may.
+pub(crate) fn traceme(task: &Arc<Task>) -> Result<(), Errno> {
+    let mut tree = task.kernel().tree();
+    if tree.traces.contains_key(&task.tid()) {
+        return Err(Errno::EPERM);
+    }
+    let parent = tree.procs.get(&task.tgid()).map(|p| p.parent_tid).ok_or(Errno::EPERM)?;
+    let parent = tree.tasks.get(&parent).cloned().ok_or(Errno::EPERM)?;
+    let creds = parent.creds();
+    if task.creds().permitted & !creds.permitted != 0 && !creds.has(cap::SYS_PTRACE) {
+        return Err(Errno::EPERM);
+    }
+    // A parent that is about to end is told nothing any more, and that is no error.
+    if parent.has_exited() {
+        return Ok(());
+    }
+    let trace = Traced { capable: creds.has(cap::SYS_PTRACE), ..Traced::default() };
+    link(&mut tree, task, &parent, trace)
+}
+
+/// `PTRACE_ATTACH` and `PTRACE_SEIZE`.
+pub(crate) fn attach(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Outcome {
+    match begin(cx, request, pid, addr, data) {
+        Err(e) => e.into(),
+        Ok(task) if !is_trapping(&task) => Outcome::Done(Ok(0)),
+        Ok(task) => {
+            // The tracer finds a task that was stopped already in its stop.
+            let me = cx.task.clone();
+            Outcome::Block(Box::pin(async move {
+                let group = me.group();
+                let there = crate::block::wait_on(&group.children, Events::IN, || {
+                    (!is_trapping(&task)).then_some(())
+                });
+                match me.block_killable(there).await {
+                    Ok(()) => Outcome::Done(Ok(0)),
+                    Err(_) => Outcome::Restart(Restart::NoIntr),
+                }
+            }))
+        }
+    }
+}
+
+fn is_trapping(task: &Task) -> bool {
+    !task.has_exited() && task.traced().is_some_and(|t| t.trapping)
+}
+
+fn begin(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Result<Arc<Task>, Errno> {
+    let task = cx.kernel().task(pid).ok_or(Errno::ESRCH)?;
+    let seized = request == SEIZE;
+    let options = match seized {
+        true if addr != 0 => return Err(Errno::EIO),
+        true => options(data).ok_or(Errno::EIO)?,
+        false => Default::default(),
+    };
+    let me: Arc<Creds> = cx.task.creds();
+    if task.tgid() == cx.task.tgid() {
+        return Err(Errno::EPERM);
+    }
+    may_access(&me, cx.task.tgid(), &task, false)?;
+    let trace = Traced { options, seized, capable: me.has(cap::SYS_PTRACE), ..Traced::default() };
+    link(&mut cx.kernel().tree(), &task, &cx.task, trace)?;
+    if request == ATTACH {
+        // A standard signal is merged or queued, never refused.
+        let _ = task.group_ref().post_thread(&task, SIGSTOP, SigInfo::kernel(SIGSTOP));
+    }
+    Ok(task)
+}

@@ -1,0 +1,169 @@
+//! Stopping for the tracer (`ptrace_stop` in `kernel/signal.c`).
+
+use super::event::EVENT_STOP;
+use super::state::TraceStop;
+use crate::signal::{CLD_STOPPED, CLD_TRAPPED, SIGSEGV, SIGTRAP, SigInfo};
+use crate::task::TaskCx;
+use alloc::boxed::Box;
+use core::future::poll_fn;
+use core::task::Poll;
+use syserr::Restart;
+
+/// A stop that is about to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Halt {
+    /// What wait4(2) tells.
+    pub(crate) code: i32,
+    pub(crate) info: Option<SigInfo>,
+    /// `PTRACE_GETEVENTMSG`.
+    pub(crate) message: u64,
+    /// It is the task's part in a group stop (`CLD_STOPPED`).
+    pub(crate) group: bool,
+    /// The task is ending already: only another `SIGKILL` counts.
+    pub(crate) ending: bool,
+    /// The task is about to make a system call.
+    pub(crate) entering: bool,
+}
+
+/// How a stop ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resumed {
+    /// A signal, or what the tracer said in its place.
+    pub(crate) data: u32,
+    /// What the tracer left of the signal's info.
+    pub(crate) info: Option<SigInfo>,
+}
+
+impl Halt {
+    /// Of a signal that is about to be delivered.
+    pub(crate) fn signal(info: SigInfo) -> Halt {
+        Halt {
+            code: info.signo,
+            info: Some(info),
+            message: 0,
+            group: false,
+            ending: false,
+            entering: false,
+        }
+    }
+}
+
+impl TaskCx {
+    /// Stops until the tracer lets the task go on, or something ends it. Without a tracer it does
+    /// not stop.
+    pub(crate) async fn halt(&mut self, halt: Halt) -> Resumed {
+        let not_stopped = Resumed { data: halt.code as u32, info: halt.info };
+        if let Some(restart) = self.restart {
+            self.image.arch.set_return((-i64::from(restart.number())) as u64);
+        }
+        self.context.pull_fpu(&mut self.image.arch);
+        let task = self.task.clone();
+        let Some(group_stopped) = self.enter_stop(&halt) else { return not_stopped };
+        let why = if halt.group { CLD_STOPPED } else { CLD_TRAPPED };
+        task.tell_tracer(why, halt.code & 0x7f);
+        if group_stopped && !task.is_traced_by_parent() {
+            task.kernel().report_child(task.tgid(), CLD_STOPPED);
+        }
+        let stop = poll_fn(|c| {
+            task.park(c.waker());
+            let state = task.group_ref().lock();
+            let ended = !halt.ending && task.must_exit(&state);
+            let taken = {
+                let mut own = task.signals.lock();
+                let done = |s: &TraceStop| ended || s.resumed.is_some() || s.killed;
+                if own.trace_stop.as_deref().is_none_or(done) {
+                    Some(own.trace_stop.take())
+                } else {
+                    None
+                }
+            };
+            match taken {
+                Some(stop) => {
+                    // Signals that came meanwhile did not wake it.
+                    task.recalculate(&state);
+                    Poll::Ready(stop)
+                }
+                None => Poll::Pending,
+            }
+        })
+        .await;
+        let Some(stop) = stop else { return not_stopped };
+        self.take_back(*stop, halt.entering)
+    }
+
+    /// Enters the stop; whether that completes the group's stop. `None` when there is no stop.
+    fn enter_stop(&mut self, halt: &Halt) -> Option<bool> {
+        let task = self.task.clone();
+        let mut state = task.group_ref().lock();
+        if !halt.ending && task.must_exit(&state) {
+            return None;
+        }
+        let mut own = task.signals.lock();
+        let trace = own.trace.as_deref_mut()?;
+        trace.trap_stop = false;
+        trace.trapping = false;
+        let of_stop = |i: SigInfo| i.code >> 8 == EVENT_STOP;
+        if halt.info.is_some_and(of_stop) {
+            trace.trap_notify = false;
+        }
+        own.trace_stop = Some(Box::new(TraceStop {
+            code: halt.code,
+            info: halt.info,
+            message: halt.message,
+            regs: self.image.arch.clone(),
+            fpu_changed: false,
+            listening: false,
+            resumed: None,
+            killed: false,
+        }));
+        let takes_part = halt.group && core::mem::take(&mut own.must_stop);
+        drop(own);
+        Some(takes_part && crate::signal::settle(&mut state))
+    }
+
+    /// The registers are the task's own again.
+    fn take_back(&mut self, stop: TraceStop, entering: bool) -> Resumed {
+        self.image.arch = stop.regs;
+        if stop.fpu_changed {
+            self.context.push_fpu(&self.image.arch);
+        }
+        if !entering {
+            self.restart = self.restart_of_registers();
+        }
+        if !self.image.arch.is_loadable() {
+            self.task.force_signal(SigInfo::kernel(SIGSEGV));
+        }
+        Resumed { data: stop.resumed.unwrap_or(0), info: stop.info }
+    }
+
+    /// The restart code that a tracer left in the return register.
+    fn restart_of_registers(&self) -> Option<Restart> {
+        let arch = &self.image.arch;
+        let number = u16::try_from(arch.return_value().wrapping_neg()).ok()?;
+        if arch.in_syscall() { Restart::from_number(number) } else { None }
+    }
+
+    /// The stop that the tracer asked for, or that a group stop means (`do_jobctl_trap`).
+    pub(crate) async fn jobctl_trap(&mut self) {
+        let (seized, signo) = {
+            let state = self.task.group_ref().lock();
+            let own = self.task.signals.lock();
+            let seized = own.trace.as_deref().is_some_and(|t| t.seized);
+            let stopping = state.stop != crate::group::Stop::None;
+            let signo = if seized && !stopping { SIGTRAP } else { own.stop_signal };
+            (seized, signo)
+        };
+        let halt = if seized {
+            self.notice(signo, signo as i32 | EVENT_STOP << 8, 0)
+        } else {
+            Halt { info: None, code: signo as i32, ..Halt::signal(SigInfo::kernel(signo)) }
+        };
+        self.halt(Halt { group: true, ..halt }).await;
+    }
+
+    /// A stop that is no signal's and shows as one (`ptrace_do_notify`).
+    pub(super) fn notice(&self, signo: u32, code: i32, message: u64) -> Halt {
+        let info = SigInfo::user(signo, code, self.task.tid(), self.task.creds().uid);
+        Halt { code, message, ..Halt::signal(info) }
+    }
+}
