@@ -83,7 +83,7 @@ pub use inode::{
 };
 pub use memfs::{MemOptions, TmpfsType, overlay, tmpfs};
 pub use ops::{OpenHow, SetTime};
-pub use seam::{Caller, DirEntry, FileOps, Nanos, Stat, Whence};
+pub use seam::{Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
 pub use sysfs::sysfs;
 pub use tree::{AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountFlags, Path, PathCx};
 pub use vfs::Vfs;

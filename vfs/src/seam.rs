@@ -90,11 +90,30 @@ pub trait Caller: Send + Sync {
     fn signal_group(&self, pgid: i32, signo: u32);
 }
 
+/// A position that is kept outside: each operation uses it and moves it in one step.
+pub trait Cursor {
+    /// Reads at the position. 0 is end of file.
+    ///
+    /// # Errors
+    /// As [`FileOps::read_at`].
+    fn read(&self, dst: &mut dyn IoDst) -> Result<usize, Errno>;
+    /// Writes at the position.
+    ///
+    /// # Errors
+    /// As [`FileOps::write_at`].
+    fn write(&self, src: &mut dyn IoSrc) -> Result<usize, Errno>;
+    /// Moves the position and returns the new one.
+    ///
+    /// # Errors
+    /// `EINVAL`, `ENXIO` as lseek(2).
+    fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno>;
+}
+
 /// The operations of one open file description.
 ///
 /// No operation blocks: one that cannot go on returns `EAGAIN`, and the caller waits on
 /// [`FileOps::queue`] for [`FileOps::readiness`] to change before it tries again. Positions are
-/// kept by [`crate::File`]; streams ignore them. Defaults answer as Linux does for a file that
+/// kept by [`crate::File`], unless [`FileOps::cursor`] says otherwise; streams ignore them. Defaults answer as Linux does for a file that
 /// lacks the operation.
 #[expect(unused_variables, reason = "defaults name their parameters for the docs")]
 pub trait FileOps: Send + Sync + Any {
@@ -122,6 +141,10 @@ pub trait FileOps: Send + Sync + Any {
     /// Whether the file has positions; pipes, sockets and terminals do not (`ESPIPE`).
     fn seekable(&self) -> bool {
         false
+    }
+    /// The position of a file whose position others share, outside of this tree of files.
+    fn cursor(&self) -> Option<&dyn Cursor> {
+        None
     }
     /// Whether every seek leads to the start, as `null_lseek` (drivers/char/mem.c) has it.
     fn stays_at_start(&self) -> bool {

@@ -12,7 +12,7 @@ use rustix::termios::{OptionalActions, SpecialCodeIndex, Termios};
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
-use vfs::{Caller, File, FileOps, OpenFlags, Stat, Whence, mode};
+use vfs::{Caller, Cursor, File, FileOps, OpenFlags, Stat, Whence, mode};
 
 use super::convert::errno;
 
@@ -79,6 +79,8 @@ pub struct HostStream {
     /// `None` for a file, which is always ready.
     watch: Option<Watched>,
     kind: u32,
+    /// Whether the position is the host's: not of what a guest has opened anew by its name.
+    shares_position: bool,
     pub(super) terminal: bool,
     job: Arc<Mutex<Job>>,
     /// Terminal settings to restore at the end.
@@ -103,13 +105,15 @@ impl HostStream {
             queue,
             watch: watched,
             kind: stat.st_mode & mode::IFMT,
+            shares_position: true,
             terminal,
             job: Arc::default(),
             saved,
         }))
     }
 
-    /// An open description of the stream, with the access mode and position that it has now.
+    /// An open description of the stream, with the access mode that it has now. Its position is the
+    /// host's, which the other streams and the sandbox's parent may share.
     ///
     /// # Errors
     /// The host's.
@@ -125,13 +129,7 @@ impl HostStream {
             mode::IFCHR => "/dev/null",
             _ => "[stdio]",
         };
-        let regular = self.regular();
-        let at = if regular { rustix::fs::tell(&self.fd).map_err(errno)? } else { 0 };
-        let file = File::anonymous(self, flags, name);
-        if regular {
-            file.seek(i64::try_from(at).map_err(|_| Errno::EOVERFLOW)?, Whence::Set)?;
-        }
-        Ok(file)
+        Ok(File::anonymous(self, flags, name))
     }
 
     fn poll(&self) -> Events {
@@ -146,14 +144,6 @@ impl HostStream {
 
     fn regular(&self) -> bool {
         matches!(self.kind, mode::IFREG | mode::IFBLK)
-    }
-
-    /// Moves the host's own position: the sandbox's parent shares it, and goes on from there.
-    fn go_to(&self, offset: u64) -> Result<(), Errno> {
-        if self.regular() {
-            rustix::fs::seek(&self.fd, SeekFrom::Start(offset)).map_err(errno)?;
-        }
-        Ok(())
     }
 
     fn wait_for(&self, events: Events) -> Result<(), Errno> {
@@ -269,26 +259,29 @@ impl Drop for HostStream {
     }
 }
 
-impl FileOps for HostStream {
-    fn read_at(&self, dst: &mut dyn IoDst, offset: u64) -> Result<usize, Errno> {
+impl HostStream {
+    /// Reads at `offset`, or at the host's position.
+    fn read_from(&self, dst: &mut dyn IoDst, offset: Option<u64>) -> Result<usize, Errno> {
         if dst.remaining() == 0 {
             return Ok(0);
         }
         self.wait_for(Events::IN)?;
         let mut buf = vec![0; (dst.remaining().min(CHUNK as u64)) as usize];
-        self.go_to(offset)?;
-        let n = rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, &mut buf[..]));
+        let n = rustix::io::retry_on_intr(|| match offset {
+            Some(at) => rustix::io::pread(&self.fd, &mut buf[..], at),
+            None => rustix::io::read(&self.fd, &mut buf[..]),
+        });
         let n = n.map_err(errno)?;
         dst.put(buf.get(..n).unwrap_or(&[]))
     }
 
-    fn write_at(&self, src: &mut dyn IoSrc, offset: u64) -> Result<usize, Errno> {
+    /// Writes at `offset`, or at the host's position.
+    fn write_to(&self, src: &mut dyn IoSrc, offset: Option<u64>) -> Result<usize, Errno> {
         self.wait_for(Events::OUT)?;
         // A pipe that is ready takes at least a page; more could block.
         let most = if self.regular() || self.terminal { CHUNK } else { 4096 };
         let mut buf = vec![0; src.remaining().min(most as u64) as usize];
         let mut done = 0usize;
-        self.go_to(offset)?;
         while src.remaining() > 0 {
             if done > 0 && self.wait_for(Events::OUT).is_err() {
                 break;
@@ -300,7 +293,10 @@ impl FileOps for HostStream {
                 Err(_) => break,
             };
             let bytes = buf.get(..taken).unwrap_or(&[]);
-            let written = rustix::io::retry_on_intr(|| rustix::io::write(&self.fd, bytes));
+            let written = rustix::io::retry_on_intr(|| match offset {
+                Some(at) => rustix::io::pwrite(&self.fd, bytes, at + done as u64),
+                None => rustix::io::write(&self.fd, bytes),
+            });
             match written {
                 Ok(n) => {
                     src.untake(taken - n);
@@ -320,6 +316,38 @@ impl FileOps for HostStream {
         }
         Ok(done)
     }
+}
+
+impl Cursor for HostStream {
+    fn read(&self, dst: &mut dyn IoDst) -> Result<usize, Errno> {
+        self.read_from(dst, None)
+    }
+
+    fn write(&self, src: &mut dyn IoSrc) -> Result<usize, Errno> {
+        self.write_to(src, None)
+    }
+
+    fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let or = |e: Errno| u64::try_from(offset).map_err(|_| e);
+        let to = match whence {
+            Whence::Set => SeekFrom::Start(or(Errno::EINVAL)?),
+            Whence::Current => SeekFrom::Current(offset),
+            Whence::End => SeekFrom::End(offset),
+            Whence::Data => SeekFrom::Data(or(Errno::ENXIO)?),
+            Whence::Hole => SeekFrom::Hole(or(Errno::ENXIO)?),
+        };
+        rustix::fs::seek(&self.fd, to).map_err(errno)
+    }
+}
+
+impl FileOps for HostStream {
+    fn read_at(&self, dst: &mut dyn IoDst, offset: u64) -> Result<usize, Errno> {
+        self.read_from(dst, self.regular().then_some(offset))
+    }
+
+    fn write_at(&self, src: &mut dyn IoSrc, offset: u64) -> Result<usize, Errno> {
+        self.write_to(src, self.regular().then_some(offset))
+    }
 
     fn append(&self, src: &mut dyn IoSrc) -> Result<(usize, u64), Errno> {
         let end = self.stat()?.size;
@@ -330,12 +358,32 @@ impl FileOps for HostStream {
         self.regular()
     }
 
+    fn cursor(&self) -> Option<&dyn Cursor> {
+        (self.regular() && self.shares_position).then_some(self)
+    }
+
     fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let size = self.stat()?.size;
+        let inside = u64::try_from(offset).ok().filter(|o| *o < size);
         match whence {
-            _ if !self.regular() => Err(Errno::ESPIPE),
-            Whence::End => self.stat()?.size.checked_add_signed(offset).ok_or(Errno::EINVAL),
-            _ => Err(Errno::EINVAL),
+            Whence::End => size.checked_add_signed(offset).ok_or(Errno::EINVAL),
+            // As a file without holes.
+            Whence::Data => inside.ok_or(Errno::ENXIO),
+            Whence::Hole => inside.map(|_| size).ok_or(Errno::ENXIO),
+            Whence::Set | Whence::Current => Err(Errno::EINVAL),
         }
+    }
+
+    fn truncate(&self, size: u64) -> Result<(), Errno> {
+        if !self.regular() {
+            return Err(Errno::EINVAL);
+        }
+        rustix::fs::ftruncate(&self.fd, size).map_err(errno)
+    }
+
+    fn allocate(&self, how: u32, offset: u64, len: u64) -> Result<(), Errno> {
+        let how = rustix::fs::FallocateFlags::from_bits_retain(how);
+        rustix::fs::fallocate(&self.fd, how, offset, len).map_err(errno)
     }
 
     fn readiness(&self) -> Events {
@@ -392,6 +440,7 @@ impl FileOps for HostStream {
             queue: self.queue.clone(),
             watch: self.watch.clone(),
             kind: self.kind,
+            shares_position: false,
             terminal: self.terminal,
             job: self.job.clone(),
             saved: None,

@@ -92,6 +92,9 @@ impl File {
         if !self.ops().seekable() {
             return self.ops().read_at(dst, 0);
         }
+        if let Some(c) = self.ops().cursor() {
+            return c.read(dst);
+        }
         let mut pos = self.position.lock();
         verify_area(*pos, dst.remaining())?;
         let n = self.ops().read_at(dst, *pos)?;
@@ -129,12 +132,13 @@ impl File {
         if !self.ops().seekable() {
             return self.ops().write_at(src, 0);
         }
-        let mut pos = self.position.lock();
         if self.flags().contains(OpenFlags::APPEND) {
-            let (n, end) = self.append(src, limit)?;
-            *pos = end;
-            return Ok(n);
+            return self.write_at_end(src, limit, true);
         }
+        if let Some(c) = self.ops().cursor() {
+            return self.limited(src, limit, || c.seek(0, Whence::Current), |src| c.write(src));
+        }
+        let mut pos = self.position.lock();
         verify_area(*pos, src.remaining())?;
         let n = self.write_limited(src, *pos, limit)?;
         *pos += n as u64;
@@ -186,36 +190,46 @@ impl File {
         if !self.ops().seekable() {
             return self.ops().write_at(src, 0).inspect(|n| self.moved(*n, Mask::MODIFY));
         }
+        self.write_at_end(src, limit, moves).inspect(|n| self.moved(*n, Mask::MODIFY))
+    }
+
+    fn write_at_end(&self, src: &mut dyn IoSrc, limit: u64, moves: bool) -> Result<usize, Errno> {
         let mut pos = self.position.lock();
         let (n, end) = self.append(src, limit)?;
-        if moves {
-            *pos = end;
+        match self.ops().cursor() {
+            _ if !moves => {}
+            Some(c) => {
+                c.seek(i64::try_from(end).map_err(|_| Errno::EOVERFLOW)?, Whence::Set)?;
+            }
+            None => *pos = end,
         }
-        drop(pos);
-        self.moved(n, Mask::MODIFY);
         Ok(n)
     }
 
     fn append(&self, src: &mut dyn IoSrc, limit: u64) -> Result<(usize, u64), Errno> {
-        if limit == u64::MAX || self.kind() != mode::IFREG {
-            return self.ops().append(src);
-        }
-        let left = limit.saturating_sub(self.stat()?.size);
-        if left == 0 && src.remaining() > 0 {
-            return Err(Errno::EFBIG);
-        }
-        self.ops().append(&mut Limited { src, left })
+        self.limited(src, limit, || Ok(self.stat()?.size), |src| self.ops().append(src))
     }
 
     fn write_limited(&self, src: &mut dyn IoSrc, at: u64, limit: u64) -> Result<usize, Errno> {
+        self.limited(src, limit, || Ok(at), |src| self.ops().write_at(src, at))
+    }
+
+    /// Calls `write` with as much of `src` as `limit` allows when writing starts at `at`.
+    fn limited<T>(
+        &self,
+        src: &mut dyn IoSrc,
+        limit: u64,
+        at: impl FnOnce() -> Result<u64, Errno>,
+        write: impl FnOnce(&mut dyn IoSrc) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         if limit == u64::MAX || self.kind() != mode::IFREG {
-            return self.ops().write_at(src, at);
+            return write(src);
         }
-        let left = limit.saturating_sub(at);
+        let left = limit.saturating_sub(at()?);
         if left == 0 && src.remaining() > 0 {
             return Err(Errno::EFBIG);
         }
-        self.ops().write_at(&mut Limited { src, left }, at)
+        write(&mut Limited { src, left })
     }
 
     /// Moves the position and returns the new one; lseek(2).
@@ -234,6 +248,9 @@ impl File {
         if self.ops().stays_at_start() {
             return Ok(0);
         }
+        if let Some(c) = self.ops().cursor() {
+            return c.seek(offset, whence);
+        }
         let mut pos = self.position.lock();
         let new = match whence {
             Whence::Set => u64::try_from(offset).map_err(|_| Errno::EINVAL)?,
@@ -249,7 +266,10 @@ impl File {
 
     /// The position.
     pub fn position(&self) -> u64 {
-        *self.position.lock()
+        match self.ops().cursor() {
+            Some(c) => c.seek(0, Whence::Current).unwrap_or(0),
+            None => *self.position.lock(),
+        }
     }
 
     /// Reads entries of a directory from the position on; getdents(2). An entry that `sink` has no
