@@ -45,6 +45,22 @@ impl Tx<'_> {
         }
     }
 
+    /// Maps what the object has in memory after `at`, where a fault for reading has been resolved.
+    pub(crate) fn map_after(&mut self, at: u64, vma: &Entry<Vma>) {
+        let ahead = self.mm.tuning.ahead;
+        let v = &vma.value;
+        let written = v.is_shared() && v.perms.contains(Access::WRITE);
+        if ahead <= 1 || v.is_anon() || written || at >= vma.end {
+            return;
+        }
+        let next = self.st.pmas.ending_after(at).map_or(u64::MAX, |e| e.start);
+        let hi = at.saturating_add(ahead * PAGE_SIZE).min(vma.end).min(next);
+        if at < hi {
+            self.back_resident(at, hi, vma);
+            let _ = self.install(at, hi, vma, None, false);
+        }
+    }
+
     /// Backs an empty range with what its object has in memory.
     fn back_resident(&mut self, lo: u64, hi: u64, vma: &Entry<Vma>) {
         let Some(o) = vma.value.object.clone() else { return };

@@ -39,6 +39,9 @@ impl MemoryManager {
         let (from, to) = tx.mapped_now;
         let must = (page < from || to <= page).then_some(page);
         tx.install(lo, hi, &vma, must, false)?;
+        if !access.contains(Access::WRITE) {
+            tx.map_after(hi, &vma);
+        }
         Ok(())
     }
 }

@@ -96,23 +96,38 @@ fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i * 31 + i / 4096) as u8).collect()
 }
 
+/// Maps the page at `offset`, as a fault does; the reference is the caller's.
+fn touch(f: &vfs::File, offset: u64) -> mm::FileRange {
+    let object = f.ops().mappable().unwrap();
+    let start = offset & !4095;
+    let page = start..start + 4096;
+    object.translate(page.clone(), page, Access::READ).unwrap().file
+}
+
 #[test]
-fn files_are_read_through_the_page_cache() {
+fn mappings_and_readers_see_the_same_pages() {
     let side = HostDir::new();
     let bytes = pattern(1_000_003);
     std::fs::write(side.top.join("f"), &bytes).unwrap();
     let g = guest(&side.top, false);
-    let f = g.vfs.open(&g.cx(), AT_FDCWD, b"/f", OpenHow::default()).unwrap();
+    let open = || g.vfs.open(&g.cx(), AT_FDCWD, b"/f", OpenHow::default()).unwrap();
+    let f = open();
     let mut got = vec![0; bytes.len() + 10];
-    let n = f.read(&mut BufDst::new(&mut got)).unwrap();
-    assert_eq!(n, bytes.len());
-    assert!(got[..n] == bytes[..]);
+    assert_eq!(f.read(&mut BufDst::new(&mut got)).unwrap(), bytes.len());
+    assert!(got[..bytes.len()] == bytes[..]);
+    assert_eq!(g.memory.used(), 0, "what nobody maps stays the host's");
+    let page = touch(&f, 5000);
+    g.memory.read(page.start, &mut got[..4096]);
+    assert!(got[..4096] == bytes[4096..8192]);
     let cached = g.memory.used();
-    assert!(cached >= bytes.len() as u64);
-    let again = g.vfs.open(&g.cx(), AT_FDCWD, b"/f", OpenHow::default()).unwrap();
-    let n = again.pread(&mut BufDst::new(&mut got), 777).unwrap();
-    assert!(got[..n] == bytes[777..]);
-    assert_eq!(g.memory.used(), cached, "two readers share the pages");
+    assert_eq!(touch(&open(), 5000), page, "two mappings share the pages");
+    assert_eq!(g.memory.used(), cached);
+    // What a mapping has is what readers get, in one piece with what it has not.
+    g.memory.write(page.start, b"changed");
+    let n = open().pread(&mut BufDst::new(&mut got), 4000).unwrap();
+    assert_eq!(n, bytes.len() - 4000);
+    assert!(got[..96] == bytes[4000..4096] && got[96..103] == *b"changed");
+    assert!(got[103..n] == bytes[4103..]);
     let how = OpenHow { flags: OpenFlags::RDWR, ..OpenHow::default() };
     assert_eq!(g.vfs.open(&g.cx(), AT_FDCWD, b"/f", how).err(), Some(syserr::Errno::EROFS));
 }
@@ -127,10 +142,14 @@ fn the_page_cache_stays_within_half_of_memory() {
     let sb = show(&env, &side.top, false);
     let g = Guest::on(memory, env, sb);
     let f = g.vfs.open(&g.cx(), AT_FDCWD, b"/f", OpenHow::default()).unwrap();
-    let mut got = vec![0; bytes.len()];
-    assert_eq!(f.read(&mut BufDst::new(&mut got)).unwrap(), bytes.len());
-    assert!(got == bytes);
-    assert!(g.memory.used() <= 1 << 20);
+    let mut got = vec![0; 4096];
+    for offset in (0..bytes.len()).step_by(4096) {
+        let page = touch(&f, offset as u64);
+        g.memory.read(page.start, &mut got);
+        assert!(got == bytes[offset..offset + 4096]);
+        g.memory.dec_ref(page);
+        assert!(g.memory.used() <= 1 << 20);
+    }
 }
 
 #[test]

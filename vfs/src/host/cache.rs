@@ -23,6 +23,11 @@ impl PageBudget {
         PageBudget { limit, used: AtomicU64::new(0), order: Mutex::default() }
     }
 
+    /// How many bytes may be kept.
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Whether `more` bytes fit.
     pub(super) fn fits(&self, more: u64) -> bool {
         self.used.load(Relaxed).saturating_add(more) <= self.limit

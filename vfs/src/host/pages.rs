@@ -12,10 +12,11 @@ use syserr::Errno;
 use super::HostInode;
 use super::cache::PageBudget;
 
-/// How much is read from the host at least, and aligned to, in bytes.
-const WINDOW: u64 = 64 << 10;
-/// How much is read at most.
-const WINDOW_MAX: u64 = 256 << 10;
+/// How much is read from the host at a time, in bytes.
+const CHUNK: u64 = 64 << 10;
+/// How much of a file a first fault brings into memory, and one in a run of sequential ones.
+const WINDOW: u64 = 256 << 10;
+const WINDOW_MAX: u64 = 2 << 20;
 /// Files up to this size are read whole when they are mapped: programs and libraries are used all
 /// over, and a page costs less than a fault.
 const WHOLE: u64 = 2 << 20;
@@ -75,15 +76,14 @@ impl HostInode {
     /// Brings the page at `offset` of a mapping into memory, with what lies around it.
     pub(super) fn fill_mapped(&self, offset: u64) -> Result<(), Errno> {
         let size = self.size();
-        let window = if size <= WHOLE { WHOLE } else { WINDOW_MAX };
+        let before = offset.checked_sub(1).and_then(|o| self.pages.inner.lock().around(o));
+        let window = match before {
+            _ if size <= WHOLE => WHOLE,
+            // A run goes on: the further it has come, the more.
+            Some((_, r)) => (r.len() * 2).next_power_of_two().clamp(WINDOW, WINDOW_MAX),
+            None => WINDOW,
+        };
         let low = offset & !(window - 1);
-        self.fill(offset, low..low.saturating_add(window))
-    }
-
-    /// Brings the page at `offset`, and up to `want` bytes from there, into memory.
-    fn fill_read(&self, offset: u64, want: u64) -> Result<(), Errno> {
-        let window = want.clamp(WINDOW, WINDOW_MAX).next_multiple_of(WINDOW);
-        let low = offset & !(WINDOW - 1);
         self.fill(offset, low..low.saturating_add(window))
     }
 
@@ -91,6 +91,15 @@ impl HostInode {
     fn fill(&self, offset: u64, window: Range<u64>) -> Result<(), Errno> {
         let _one = self.pages.filling.lock();
         let size = self.size().next_multiple_of(PAGE_SIZE);
+        let budget = &self.fs().budget;
+        // No single file may push all others out.
+        let most = (budget.limit() / 4 / PAGE_SIZE).max(1) * PAGE_SIZE;
+        let window = if window.end - window.start > most {
+            let start = offset - offset % most;
+            start..start.saturating_add(most)
+        } else {
+            window
+        };
         let (start, end, generation) = {
             let inner = self.pages.inner.lock();
             if inner.at(offset).is_some() || offset >= size {
@@ -101,14 +110,13 @@ impl HostInode {
             let end = window.end.min(size).min(inner.next_start(offset));
             (start, end.max(offset + PAGE_SIZE), inner.generation)
         };
-        let fs = self.fs();
-        fs.budget.make_room(end - start);
-        if !fs.budget.fits(end - start) {
+        budget.make_room(end - start);
+        if !budget.fits(end - start) {
             return Err(Errno::ENOMEM);
         }
         let mut got = self.memory().allocate(end - start);
         for _ in 0..4 {
-            if got.is_ok() || !fs.budget.drop_one() {
+            if got.is_ok() || !budget.drop_one() {
                 break;
             }
             got = self.memory().allocate(end - start);
@@ -126,16 +134,16 @@ impl HostInode {
         }
         inner.extents.insert(start, range);
         drop(inner);
-        fs.budget.add(&self.this, start, range.len());
+        budget.add(&self.this, start, range.len());
         Ok(())
     }
 
     /// Reads from `offset` on into memory of zeroes, which stay behind the end of the file.
     fn load(&self, offset: u64, to: FileRange) -> Result<(), Errno> {
-        let mut buf = vec![0; to.len().min(WINDOW) as usize];
+        let mut buf = vec![0; to.len().min(CHUNK) as usize];
         let mut done = 0;
         while done < to.len() {
-            let want = (to.len() - done).min(WINDOW) as usize;
+            let want = (to.len() - done).min(CHUNK) as usize;
             let Some(part) = buf.get_mut(..want) else { break };
             let n = self.node.read_at(part, offset + done)?;
             self.memory().write(to.start + done, part.get(..n).unwrap_or(&[]));
@@ -163,7 +171,8 @@ impl HostInode {
         Some((lo, file))
     }
 
-    /// Reads through the cache; without memory, past it.
+    /// Reads what mappings have brought into memory from there, and the rest from the host, whose
+    /// own cache is as good: a page of ours costs more than a call.
     pub(super) fn read_cached(
         &self,
         dst: &mut dyn IoDst,
@@ -174,7 +183,7 @@ impl HostInode {
         let mut done = 0u64;
         while dst.remaining() > 0 {
             let at = offset.saturating_add(done);
-            let n = size.saturating_sub(at).min(dst.remaining()).min(WINDOW);
+            let n = size.saturating_sub(at).min(dst.remaining()).min(CHUNK);
             if n == 0 {
                 break;
             }
@@ -193,24 +202,19 @@ impl HostInode {
 
     /// Copies bytes that lie before the end: a prefix of `buf`, as long as is there in one piece.
     fn copy_out(&self, at: u64, buf: &mut [u8]) -> Result<usize, Errno> {
-        for _ in 0..2 {
-            {
-                let inner = self.pages.inner.lock();
-                if let Some(r) = inner.at(at) {
-                    let n = r.len().min(buf.len() as u64) as usize;
-                    if let Some(part) = buf.get_mut(..n) {
-                        self.memory().read(r.start, part);
-                    }
-                    return Ok(n);
+        let until = {
+            let inner = self.pages.inner.lock();
+            if let Some(r) = inner.at(at) {
+                let n = r.len().min(buf.len() as u64) as usize;
+                if let Some(part) = buf.get_mut(..n) {
+                    self.memory().read(r.start, part);
                 }
+                return Ok(n);
             }
-            match self.fill_read(at & !(PAGE_SIZE - 1), buf.len() as u64) {
-                Ok(()) => {}
-                Err(Errno::ENOMEM) => break,
-                Err(e) => return Err(e),
-            }
-        }
-        self.node.read_at(buf, at)
+            inner.next_start(at)
+        };
+        let n = (until - at).min(buf.len() as u64) as usize;
+        self.node.read_at(buf.get_mut(..n).unwrap_or_default(), at)
     }
 
     /// Puts bytes that the host has accepted into pages that are cached.
