@@ -99,7 +99,7 @@ impl Context {
     /// [`Context::clear_syscall`] or sigreturn(2).
     pub const fn in_syscall(&self) -> bool {
         match self {
-            Context::X86_64(c) => c.regs.orig_rax as i64 >= 0,
+            Context::X86_64(c) => c.regs.orig_rax as i32 != -1,
             Context::Aarch64(c) => c.syscall >= 0,
         }
     }

@@ -111,7 +111,7 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
     }
     cx.restart = None;
     cx.context.push_fpu(&cx.image.arch);
-    task.tell_exec(old_tid)
+    task.tell_exec(old_tid, &mut cx.image.arch)
 }
 
 /// A thread that is not the leader takes the leader's ID over.

@@ -412,6 +412,7 @@ pub(crate) fn kill_siblings(task: &Arc<Task>) -> bool {
         t.signals.lock().stopped = false;
         t.recalculate(&state);
         if !Arc::ptr_eq(t, task) {
+            t.signals.lock().end_stop();
             t.store_mask(SignalSet::FULL);
             t.wake();
         }

@@ -265,6 +265,8 @@ fn decode(trap: RawTrap, r: &mut Registers) -> Trap {
     let info = FaultInfo { trapno, error_code: err, address: cr2 };
     match signo {
         SIGSYS if code == SYS_SECCOMP && arch == AUDIT_ARCH_X86_64 => {
+            // All of it, where the signal tells 32 bits: tracers see the register.
+            r.orig_rax = r.rax;
             r.rax = syserr::Errno::ENOSYS.to_return();
             Trap::Syscall
         }

@@ -89,4 +89,7 @@ programs! {
     rw
     sig
     timer
+    trace
+    trace_end
+    trace_stop
 }

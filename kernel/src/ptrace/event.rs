@@ -8,6 +8,7 @@ use crate::task::TaskCx;
 use crate::{ExitStatus, Outcome, Task};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use syserr::Errno;
 
 /// `PTRACE_EVENT_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +72,18 @@ impl Task {
     }
 
     /// After execve(2): the event, or else the `SIGTRAP` that tracers got before there were events.
-    pub(crate) fn tell_exec(self: &Arc<Self>, old_tid: i32) -> Outcome {
+    pub(crate) fn tell_exec(self: &Arc<Self>, old_tid: i32, regs: &mut arch::Context) -> Outcome {
         if self.traced().is_some_and(|t| !t.seized && !t.options.contains(Options::EXEC)) {
             let info = SigInfo::user(SIGTRAP, SI_USER, self.tgid(), self.creds().uid);
             // A standard signal is merged or queued, never refused.
             let _ = self.group_ref().post_thread(self, SIGTRAP, info);
         }
-        self.tell_event(Event::Exec, old_tid as u64, Outcome::Keep)
+        if !self.hears_of(Event::Exec) {
+            return Outcome::Keep;
+        }
+        // Inside the call there is no result yet.
+        regs.set_return(Errno::ENOSYS.to_return());
+        self.tell_event(Event::Exec, old_tid as u64, Outcome::Done(Ok(0)))
     }
 }
 

@@ -31,9 +31,7 @@ pub(super) fn about(
             mm.copy_out(Addr(data), &info.to_bytes(), Permissions::Obey)?;
         }
         SETSIGINFO => {
-            let mut bytes = [0; SIGINFO_SIZE];
-            mm.copy_in(Addr(data), &mut bytes, Permissions::Obey)?;
-            let new = SigInfo::from_prefix(&bytes);
+            let new = crate::syscalls::signal::read_info(cx, Addr(data))?;
             let set = |s: &mut super::TraceStop| s.info.as_mut().map(|i| *i = new);
             task.with_stop(set).ok_or(Errno::ESRCH)?.ok_or(Errno::EINVAL)?;
         }

@@ -63,7 +63,7 @@ pub(crate) struct TraceStop {
     pub(crate) listening: bool,
     /// The task goes on, with this signal or what else it makes of the number.
     pub(crate) resumed: Option<u32>,
-    /// `SIGKILL` came.
+    /// The thread has to end.
     pub(crate) killed: bool,
 }
 

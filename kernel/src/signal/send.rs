@@ -61,9 +61,6 @@ impl ThreadGroup {
         info: SigInfo,
     ) -> Result<Sent, Errno> {
         let sent = Sent { continued: prepare(state, signo) };
-        if signo == SIGKILL {
-            end_stops(state);
-        }
         if state.exiting.is_some() || task.is_some_and(|t| t.has_exited()) {
             return Ok(sent);
         }
@@ -89,16 +86,6 @@ impl ThreadGroup {
             choose(state, task, &first, signo);
         }
         Ok(sent)
-    }
-}
-
-/// No stop holds out against `SIGKILL`, not even that of a thread that ends already.
-fn end_stops(state: &GroupState) {
-    for t in &state.threads {
-        let stopped = t.signals.lock().trace_stop.as_deref_mut().map(|s| s.killed = true);
-        if stopped.is_some() {
-            t.wake();
-        }
     }
 }
 
@@ -180,6 +167,7 @@ pub(crate) fn begin_exit(state: &mut GroupState, status: ExitStatus) {
             let mut own = t.signals.lock();
             own.must_stop = false;
             own.stopped = false;
+            own.end_stop();
         }
         t.call(Attention::EXIT);
     }

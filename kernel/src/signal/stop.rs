@@ -75,6 +75,13 @@ impl Task {
 }
 
 impl crate::task::TaskSignals {
+    /// The thread has to end: no stop holds out against that, not even that of its own end.
+    pub(crate) fn end_stop(&mut self) {
+        if let Some(stop) = self.trace_stop.as_deref_mut() {
+            stop.killed = true;
+        }
+    }
+
     /// Tells a tracer that seized the thread that a group stop began or ended
     /// (`ptrace_trap_notify`).
     pub(super) fn notify_trap(&mut self) {
