@@ -3,7 +3,7 @@
 use crate::clone::CloneFlags;
 use crate::exit::{kill_siblings, release_memory};
 use crate::image::LoadedTask;
-use crate::ptrace::rename;
+use crate::ptrace::{forget, rename};
 use crate::signal::{Handlers, SIGCHLD};
 use crate::task::TaskCx;
 use crate::{Attention, Outcome, Task};
@@ -100,13 +100,21 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
             p.personality &= !0x0154_0000;
         }
     }
-    task.set_creds(new.creds);
+    let old = task.creds();
+    let new = new.creds;
+    let same = old.euid == new.euid && old.egid == new.egid && new.permitted & !old.permitted == 0;
+    // A tracer that came while other threads ended was not asked for when privileges were given.
+    if !same && task.traced().is_some_and(|t| !t.capable) {
+        forget(&task);
+    }
+    let dumpable = same && new.uid == new.euid && new.gid == new.egid;
+    task.set_creds(new);
     {
         let mut state = group.lock();
         state.execed = true;
         state.execing = None;
         state.exit_signal = SIGCHLD;
-        state.dumpable = u32::from(!secure);
+        state.dumpable = u32::from(dumpable);
         task.recalculate(&state);
     }
     cx.restart = None;

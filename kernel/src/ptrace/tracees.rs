@@ -51,7 +51,7 @@ pub(crate) fn rename(tree: &mut Tree, old: i32, new: i32) -> Option<i32> {
     gone.map(|l| l.group)
 }
 
-/// Takes the link of a task away that was never started.
+/// Nobody traces `task` any more, and nobody hears of that.
 pub(crate) fn forget(task: &Arc<Task>) {
     let mut tree = task.kernel().tree();
     unlink(&mut tree, task.tid(), None);

@@ -216,6 +216,32 @@ static void circles(void) {
     status("its child", s);
 }
 
+// A program that would gain privileges does not while somebody watches who has none.
+static void set_user_id(void) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        pt(PTRACE_TRACEME, 0, 0, 0);
+        execl("/bin/su", "su", "--version", NULL);
+        _exit(1);
+    }
+    int s;
+    waitpid(pid, &s, 0);
+    status("su", s);
+    char path[64], text[4096] = {0};
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    int fd = open(path, O_RDONLY);
+    read(fd, text, sizeof text - 1);
+    close(fd);
+    char *p = strstr(text, "Uid:");
+    say("%.*s", p ? (int)strcspn(p, "G") - 1 : 0, p ? p : "");
+    P(PTRACE_PEEKDATA, pid, &p, &p);
+    struct stat st;
+    say("owner %d", stat(path, &st) < 0 ? -1 : (int)st.st_uid);
+    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    fd = E(open(path, O_RDWR)) >= 0;
+    finish(pid);
+}
+
 int main(int argc, char **argv) {
     begin(argv);
     tracer_ends(0, 0, "ends, running");
@@ -227,5 +253,6 @@ int main(int argc, char **argv) {
     waits();
     killed_in_stops();
     circles();
+    set_user_id();
     return 0;
 }

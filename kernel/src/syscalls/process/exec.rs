@@ -73,7 +73,8 @@ fn load(
         (true, false) => [format!("/dev/fd/{dir}/").as_bytes(), &path].concat(),
     };
     let closes = by_fd && files.cloexec(dir).unwrap_or(false);
-    let (creds, secure) = new_creds(&old, &file)?;
+    let watched = task.traced().is_some_and(|t| !t.capable);
+    let (creds, secure) = new_creds(&old, &file, watched)?;
     let loaded = cx
         .kernel()
         .load_task_image(LoadArgs {
@@ -157,8 +158,9 @@ fn read_strings(mm: &dyn UserMemory, at: u64, stack: u64) -> Result<Vec<Vec<u8>>
 }
 
 /// Credentials after execve(2), and whether they gain privileges (`bprm_fill_uid` in `fs/exec.c`,
-/// `cap_bprm_creds_from_file` in `security/commoncap.c`). Files carry no capabilities.
-pub(crate) fn new_creds(old: &Creds, file: &File) -> Result<(Creds, bool), Errno> {
+/// `cap_bprm_creds_from_file` in `security/commoncap.c`). Files carry no capabilities. Whoever is
+/// `watched` by a tracer that may not trace everybody gains none.
+pub(crate) fn new_creds(old: &Creds, file: &File, watched: bool) -> Result<(Creds, bool), Errno> {
     let mut new = old.clone();
     let stat = file.stat()?;
     let nosuid = file.path().mount().flags().contains(MountFlags::NOSUID);
@@ -172,15 +174,22 @@ pub(crate) fn new_creds(old: &Creds, file: &File) -> Result<(Creds, bool), Errno
         }
     }
     let changed = new.euid != old.euid || new.egid != old.egid;
-    (new.suid, new.fsuid) = (new.euid, new.euid);
-    (new.sgid, new.fsgid) = (new.egid, new.egid);
     let noroot = old.securebits & 1 != 0;
     let root = !noroot && (new.euid == 0 || new.uid == 0);
+    let effective = !noroot && new.euid == 0;
     if changed {
         new.ambient = 0;
     }
     new.permitted = if root { old.inheritable | old.bounding } else { new.ambient };
-    new.effective = if !noroot && new.euid == 0 { new.permitted } else { new.ambient };
+    if watched && (changed || new.permitted & !old.permitted != 0) {
+        if !old.has(cap::SETUID) {
+            (new.euid, new.egid) = (new.uid, new.gid);
+        }
+        new.permitted &= old.permitted;
+    }
+    (new.suid, new.fsuid) = (new.euid, new.euid);
+    (new.sgid, new.fsgid) = (new.egid, new.egid);
+    new.effective = if effective { new.permitted } else { new.ambient };
     // SECBIT_KEEP_CAPS does not survive.
     new.securebits &= !(1 << 4);
     let gained = root && new.uid != 0 && new.permitted & !old.permitted & cap::ALL != 0;
