@@ -43,6 +43,9 @@ ways! {
     memory_hog "memory-hog";
     fd_hog "fd-hog";
     segment_registers "segment-registers";
+    trace_at_random "trace-at-random";
+    trace_and_end "trace-and-end";
+    trace_often "trace-often";
 }
 
 /// Nothing that a guest writes reaches the host.

@@ -1,7 +1,9 @@
-//! Tries to harm whatever runs it: `hostile WAY`. What survives prints `survived`.
+//! Tries to harm whatever runs it: `hostile WAY [SEED]`. What survives prints `survived`.
 //!
 //! Each way is something that an ordinary kernel answers with an error number or a signal to this
 //! process alone.
+
+mod trace;
 
 use std::arch::asm;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +25,9 @@ const WAYS: &[Way] = &[
     ("memory-hog", memory_hog),
     ("fd-hog", fd_hog),
     ("segment-registers", segment_registers),
+    ("trace-at-random", trace::at_random),
+    ("trace-and-end", trace::and_end),
+    ("trace-often", trace::often),
 ];
 
 fn main() {
