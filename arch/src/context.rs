@@ -77,13 +77,24 @@ impl Context {
     pub fn set_syscall_no(&mut self, nr: u64) {
         match self {
             Context::X86_64(c) => c.regs.orig_rax = i64::from(nr as i32) as u64,
-            Context::Aarch64(c) => c.syscall = nr as i32,
+            Context::Aarch64(c) => c.set_syscall_no(nr as i32),
         }
     }
 
     /// The arguments of the system call that the thread makes.
     pub const fn syscall_args(&self) -> [u64; 6] {
         each!(self, c => c.syscall_args())
+    }
+
+    /// Changes the arguments of the system call that the thread makes.
+    pub fn set_syscall_args(&mut self, args: [u64; 6]) {
+        match self {
+            Context::X86_64(c) => {
+                let r = &mut c.regs;
+                [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9] = args;
+            }
+            Context::Aarch64(c) => c.set_syscall_args(args),
+        }
     }
 
     /// Keeps what the system call's result will overwrite; call it once at the entry of each

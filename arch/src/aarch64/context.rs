@@ -49,6 +49,18 @@ impl Context {
         [self.orig_x0, x[1], x[2], x[3], x[4], x[5]]
     }
 
+    pub(crate) fn set_syscall_no(&mut self, nr: i32) {
+        self.syscall = nr;
+        self.regs.x[X8] = nr as u32 as u64;
+    }
+
+    pub(crate) fn set_syscall_args(&mut self, args: [u64; 6]) {
+        self.orig_x0 = args[0];
+        for (to, value) in self.regs.x.iter_mut().zip(args) {
+            *to = value;
+        }
+    }
+
     pub(crate) fn save_orig(&mut self) {
         self.orig_x0 = self.regs.x[0];
         self.syscall = self.regs.x[X8] as i32;

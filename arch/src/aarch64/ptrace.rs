@@ -43,8 +43,7 @@ impl Context {
                 if self.set_tls(tls) { Ok(()) } else { Err(Errno::EIO) }
             }
             RegSet::ArmSystemCall => {
-                self.syscall = all.first_chunk().map_or(-1, |b| i32::from_le_bytes(*b));
-                self.regs.x[8] = self.syscall as u32 as u64;
+                self.set_syscall_no(all.first_chunk().map_or(-1, |b| i32::from_le_bytes(*b)));
                 Ok(())
             }
             RegSet::ArmSve | RegSet::XState => Err(Errno::ENODEV),

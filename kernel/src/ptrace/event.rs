@@ -105,7 +105,8 @@ pub(crate) fn clone_event(parent: &Task, flags: CloneFlags, exit_signal: u32) ->
 impl TaskCx {
     /// Stops for an event in the middle of a system call; returns how the call goes on.
     pub(crate) async fn event_stop(&mut self, e: TraceEvent) -> Outcome {
-        self.halt(self.notice(SIGTRAP, e.event.code(), e.message)).await;
+        let halt = self.notice(SIGTRAP, e.event.code(), e.message);
+        self.halt(Halt { in_call: true, ..halt }).await;
         e.then
     }
 

@@ -13,6 +13,7 @@
 //! [`crate::Attention`].
 
 mod access;
+mod call_info;
 mod event;
 mod info;
 mod link;

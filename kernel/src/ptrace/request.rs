@@ -1,6 +1,6 @@
 //! Requests of ptrace(2).
 
-use super::{attach, info, regs, resume, traceme};
+use super::{attach, call_info, info, regs, resume, traceme};
 use crate::ptrace::state::Options;
 use crate::signal::{SI_USER, SIGKILL, SigInfo};
 use crate::task::TaskCx;
@@ -43,6 +43,7 @@ pub(super) const PEEKSIGINFO: u64 = 0x4209;
 pub(super) const GETSIGMASK: u64 = 0x420a;
 pub(super) const SETSIGMASK: u64 = 0x420b;
 const GET_SYSCALL_INFO: u64 = 0x420e;
+const SET_SYSCALL_INFO: u64 = 0x4212;
 
 /// ptrace(2).
 pub(crate) fn request(cx: &TaskCx, a: &Args) -> Outcome {
@@ -108,7 +109,8 @@ fn of_tracee(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Resul
         GETEVENTMSG | GETSIGINFO | SETSIGINFO | GETSIGMASK | SETSIGMASK | PEEKSIGINFO => {
             info::about(cx, task, request, addr, data)
         }
-        GET_SYSCALL_INFO => info::get_syscall(cx, task, addr, data),
+        GET_SYSCALL_INFO => call_info::get(cx, task, addr, data),
+        SET_SYSCALL_INFO => call_info::set(cx, task, addr, data),
         PEEKUSR | POKEUSR if x86 => regs::user(cx, task, request, addr, data),
         GETREGS | SETREGS | GETFPREGS | SETFPREGS if x86 => regs::whole(cx, task, request, data),
         ARCH_PRCTL if x86 => regs::arch_prctl(cx, task, addr, data),

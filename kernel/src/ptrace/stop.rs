@@ -2,6 +2,7 @@
 
 use super::event::EVENT_STOP;
 use super::state::TraceStop;
+use crate::group::Stop;
 use crate::signal::{CLD_STOPPED, CLD_TRAPPED, SIGSEGV, SIGTRAP, SigInfo};
 use crate::task::TaskCx;
 use alloc::boxed::Box;
@@ -21,8 +22,8 @@ pub(crate) struct Halt {
     pub(crate) group: bool,
     /// The task is ending already: only another `SIGKILL` counts.
     pub(crate) ending: bool,
-    /// The task is about to make a system call.
-    pub(crate) entering: bool,
+    /// It is in the middle of a system call: what is in the return register has no meaning yet.
+    pub(crate) in_call: bool,
 }
 
 /// How a stop ended.
@@ -34,6 +35,14 @@ pub(crate) struct Resumed {
     pub(crate) info: Option<SigInfo>,
 }
 
+/// What entering a stop meant for the group.
+struct Entered {
+    /// The group stop is complete.
+    completes: bool,
+    /// Its signal, 0 for none.
+    signo: u32,
+}
+
 impl Halt {
     /// Of a signal that is about to be delivered.
     pub(crate) fn signal(info: SigInfo) -> Halt {
@@ -43,7 +52,7 @@ impl Halt {
             message: 0,
             group: false,
             ending: false,
-            entering: false,
+            in_call: false,
         }
     }
 }
@@ -58,10 +67,13 @@ impl TaskCx {
         }
         self.context.pull_fpu(&mut self.image.arch);
         let task = self.task.clone();
-        let Some(group_stopped) = self.enter_stop(&halt) else { return not_stopped };
-        let why = if halt.group { CLD_STOPPED } else { CLD_TRAPPED };
-        task.tell_tracer(why, halt.code & 0x7f);
-        if group_stopped && !task.is_traced_by_parent() {
+        let Some(entered) = self.enter_stop(&halt) else { return not_stopped };
+        if halt.group {
+            task.tell_tracer(CLD_STOPPED, entered.signo as i32);
+        } else {
+            task.tell_tracer(CLD_TRAPPED, halt.code & 0x7f);
+        }
+        if entered.completes && !task.is_traced_by_parent() {
             task.kernel().report_child(task.tgid(), CLD_STOPPED);
         }
         let stop = poll_fn(|c| {
@@ -88,11 +100,11 @@ impl TaskCx {
         })
         .await;
         let Some(stop) = stop else { return not_stopped };
-        self.take_back(*stop, halt.entering)
+        self.take_back(*stop, halt.in_call)
     }
 
-    /// Enters the stop; whether that completes the group's stop. `None` when there is no stop.
-    fn enter_stop(&mut self, halt: &Halt) -> Option<bool> {
+    /// Enters the stop. `None` when there is none.
+    fn enter_stop(&mut self, halt: &Halt) -> Option<Entered> {
         let task = self.task.clone();
         let mut state = task.group_ref().lock();
         if !halt.ending && task.must_exit(&state) {
@@ -118,16 +130,21 @@ impl TaskCx {
         }));
         let takes_part = halt.group && core::mem::take(&mut own.must_stop);
         drop(own);
-        Some(takes_part && crate::signal::settle(&mut state))
+        let completes = takes_part && crate::signal::settle(&mut state);
+        let signo = match state.stop {
+            Stop::None => 0,
+            Stop::Stopping(n) | Stop::Stopped(n) => n,
+        };
+        Some(Entered { completes, signo })
     }
 
     /// The registers are the task's own again.
-    fn take_back(&mut self, stop: TraceStop, entering: bool) -> Resumed {
+    fn take_back(&mut self, stop: TraceStop, in_call: bool) -> Resumed {
         self.image.arch = stop.regs;
         if stop.fpu_changed {
             self.context.push_fpu(&self.image.arch);
         }
-        if !entering {
+        if !in_call {
             self.restart = self.restart_of_registers();
         }
         if !self.image.arch.is_loadable() {
@@ -137,7 +154,7 @@ impl TaskCx {
     }
 
     /// The restart code that a tracer left in the return register.
-    fn restart_of_registers(&self) -> Option<Restart> {
+    pub(super) fn restart_of_registers(&self) -> Option<Restart> {
         let arch = &self.image.arch;
         let number = u16::try_from(arch.return_value().wrapping_neg()).ok()?;
         if arch.in_syscall() { Restart::from_number(number) } else { None }
@@ -149,7 +166,7 @@ impl TaskCx {
             let state = self.task.group_ref().lock();
             let own = self.task.signals.lock();
             let seized = own.trace.as_deref().is_some_and(|t| t.seized);
-            let stopping = state.stop != crate::group::Stop::None;
+            let stopping = state.stop != Stop::None;
             let signo = if seized && !stopping { SIGTRAP } else { own.stop_signal };
             (seized, signo)
         };

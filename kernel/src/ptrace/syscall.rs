@@ -50,7 +50,7 @@ async fn filter(cx: &mut TaskCx) -> Option<Outcome> {
             }
             Verdict::Trace(data) => {
                 let halt = cx.notice(SIGTRAP, Event::Seccomp.code(), u64::from(data));
-                cx.halt(Halt { entering: true, ..halt }).await;
+                cx.halt(Halt { in_call: true, ..halt }).await;
                 if ends(cx) || cx.image.arch.syscall_no() == SKIP {
                     return Some(Outcome::Keep);
                 }
@@ -75,11 +75,17 @@ async fn stop(cx: &mut TaskCx, message: u64) {
     let Some(trace) = cx.task.traced() else { return };
     let good = if trace.options.contains(Options::SYSGOOD) { SYSGOOD } else { 0 };
     let halt = cx.notice(SIGTRAP, SIGTRAP as i32 | good, message);
-    let resumed = cx.halt(Halt { entering: message == ENTRY, ..halt }).await;
+    let had_restart = cx.restart.is_some();
+    let resumed = cx.halt(Halt { in_call: true, ..halt }).await;
     if (1..=SIGNAL_COUNT).contains(&resumed.data) {
         let signo = resumed.data;
         // A standard signal is merged or queued; another one may be lost, as in Linux.
         let _ = cx.task.group_ref().post_thread(&cx.task, signo, SigInfo::kernel(signo));
+    }
+    // What a tracer puts there counts only on the way to a signal.
+    if message == EXIT {
+        let counts = had_restart || cx.task.interrupted();
+        cx.restart = if counts { cx.restart_of_registers() } else { None };
     }
 }
 

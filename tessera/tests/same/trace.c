@@ -369,6 +369,10 @@ static void changed_calls(void) {
     say("skipped with a result: %ld %s", r, name_of(errno));
     r = syscall(SYS_getppid);
     say("a result changed: %ld", r);
+    r = syscall(SYS_getppid);
+    say("to a restart without a signal: %ld", -errno);
+    r = syscall(SYS_getppid);
+    say("to a restart with one: %d", r == getppid());
     r = syscall(SYS_close, 1234);
     say("an argument changed: %ld", r);
     errno = 0;
@@ -410,6 +414,16 @@ static void changes(void) {
     r = to_call(pid, SYS_write, 0);
     r = to_call(pid, SYS_getppid, 1);
     P(PTRACE_POKEUSR, pid, offsetof(struct user, regs.rax), 66);
+    r = to_call(pid, SYS_getppid, 1);
+    P(PTRACE_POKEUSR, pid, offsetof(struct user, regs.rax), -512);
+    r = to_call(pid, SYS_getppid, 1);
+    P(PTRACE_POKEUSR, pid, offsetof(struct user, regs.rax), -512);
+    pt(PTRACE_SYSCALL, pid, 0, (void *)SIGURG);
+    stop("signal", pid);
+    pt(PTRACE_SYSCALL, pid, 0, 0);
+    stop("again", pid);
+    pt(PTRACE_SYSCALL, pid, 0, 0);
+    stop("and back", pid);
     int fd = dup(1);
     close(fd);
     r = to_call(pid, SYS_close, 0);
@@ -468,6 +482,46 @@ static void single_steps(void) {
     finish(pid);
 }
 
+static void set_info(void) {
+    pid_t pid = traced(changed_calls);
+    pt(PTRACE_SETOPTIONS, pid, 0, (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
+    struct {
+        unsigned char op, reserved;
+        unsigned short flags;
+        unsigned arch;
+        unsigned long ip, sp, nr, args[6], more;
+    } i = {0};
+    const int get = 0x420e, set = 0x4212;
+    E(pt(set, pid, (void *)sizeof i, &i));
+    to_call(pid, SYS_getppid, 0);
+    E(pt(get, pid, (void *)sizeof i, &i));
+    E(pt(set, pid, (void *)(sizeof i - 1), &i));
+    E(pt(set, pid, (void *)sizeof i, BAD));
+    i.flags = 1;
+    E(pt(set, pid, (void *)sizeof i, &i));
+    i.flags = 0;
+    i.op = 2;
+    E(pt(set, pid, (void *)sizeof i, &i));
+    i.op = 1;
+    i.nr = 1L << 33;
+    E(pt(set, pid, (void *)sizeof i, &i));
+    i.nr = SYS_getpgid;
+    i.args[5] = 12;
+    E(pt(set, pid, (void *)sizeof i, &i));
+    struct user_regs_struct r = regs_of(pid);
+    say("%lld %lld", r.orig_rax, r.r9);
+    to_call(pid, SYS_getpgid, 1);
+    E(pt(get, pid, (void *)sizeof i, &i));
+    i.nr = -5;
+    ((char *)i.args)[0] = 1;
+    E(pt(set, pid, (void *)sizeof i, &i));
+    i.nr = 5;
+    E(pt(set, pid, (void *)sizeof i, &i));
+    r = regs_of(pid);
+    say("%lld", r.rax);
+    finish(pid);
+}
+
 static void filtered(void) {
     struct sock_filter f[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -520,6 +574,7 @@ int main(int argc, char **argv) {
     system_calls(0);
     system_calls(PTRACE_O_TRACESYSGOOD);
     changes();
+    set_info();
     single_steps();
     seccomp_stops();
     return 0;
