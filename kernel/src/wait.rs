@@ -211,6 +211,8 @@ fn tracee(tree: &Tree, task: &Arc<Task>, link: &Link, flags: WaitFlags) -> Seen 
     let tgid = task.tgid();
     let wanted = flags.contains(WaitFlags::EXITED);
     if let Some(status) = link.zombie {
+        // The end of its whole process counts for more than its own.
+        let status = task.group_ref().lock().exiting.unwrap_or(status);
         return Seen { eligible: wanted, found: wanted.then(|| ended_thread(task, status)) };
     }
     let Some(p) = tree.procs.get(&tgid) else { return Seen::default() };

@@ -22,6 +22,10 @@ const SKIP: u64 = u32::MAX as u64;
 /// Tracer and filters, before a system call. What happens instead of the call, if anything does.
 pub(crate) async fn enter_syscall(cx: &mut TaskCx) -> Option<Outcome> {
     let work = cx.task.work();
+    // What a tracer sees before the call, and what a call that is skipped has for a result.
+    if let Some(c) = cx.image.arch.as_x86_64_mut() {
+        c.regs.rax = Errno::ENOSYS.to_return();
+    }
     if work.intersects(Work::SYSCALL | Work::EMULATE) {
         stop(cx, ENTRY).await;
         if work.contains(Work::EMULATE) || ends(cx) {
