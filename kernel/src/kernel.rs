@@ -73,6 +73,7 @@ pub struct Kernel {
     futex: futex::Manager,
     terminals: Mutex<Option<Arc<Ptys>>>,
     ipc: crate::syscalls::ipc::Ipc,
+    aio: Arc<crate::syscalls::aio::Contexts>,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
     tree: Mutex<Tree>,
     uts: Mutex<Uts>,
@@ -111,6 +112,7 @@ impl Kernel {
             ),
             terminals: Mutex::new(None),
             ipc: crate::syscalls::ipc::Ipc::default(),
+            aio: Arc::default(),
             vdso_pages: Mutex::new(None),
             tree: Mutex::new(Tree::default()),
             uts: Mutex::new(config.uts),
@@ -172,6 +174,11 @@ impl Kernel {
     /// System V shared memory, semaphores and message queues.
     pub(crate) fn ipc(&self) -> &crate::syscalls::ipc::Ipc {
         &self.ipc
+    }
+
+    /// Contexts of asynchronous I/O.
+    pub(crate) fn aio(&self) -> &Arc<crate::syscalls::aio::Contexts> {
+        &self.aio
     }
 
     /// Gives the kernel its pseudo-terminals: a session that ends lets go of its terminal.

@@ -80,6 +80,7 @@ macro_rules! programs {
 }
 
 programs! {
+    aio
     attr
     fcntl
     names

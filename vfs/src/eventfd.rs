@@ -24,6 +24,14 @@ impl EventFd {
     pub fn new(count: u32, semaphore: bool) -> EventFd {
         EventFd { count: Mutex::new(count.into()), semaphore, queue: Queue::new() }
     }
+
+    /// Adds from inside of the kernel (`eventfd_signal`): the count stays at its most.
+    pub fn add(&self, n: u64) {
+        let mut count = self.count.lock();
+        *count = count.saturating_add(n);
+        drop(count);
+        self.queue.notify(Events::IN);
+    }
 }
 
 impl FileOps for EventFd {

@@ -2,6 +2,7 @@
 
 pub(crate) mod abi;
 
+pub mod aio;
 pub mod cred;
 pub mod fd;
 pub mod fs;

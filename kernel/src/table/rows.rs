@@ -226,11 +226,11 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     203 sched_setaffinity(Pid Size Ptr) => sched::sys_sched_setaffinity;
     204 sched_getaffinity(Pid Size Ptr) => sched::sys_sched_getaffinity;
     205 set_thread_area(Ptr) none "";
-    206 io_setup(Int Ptr) none "";
-    207 io_destroy(Hex) none "";
-    208 io_getevents(Hex Long Long Ptr Timespec) none "";
-    209 io_submit(Hex Long Ptr) none "";
-    210 io_cancel(Hex Ptr Ptr) none "";
+    206 io_setup(Int Ptr) => aio::sys_io_setup;
+    207 io_destroy(Hex) => aio::sys_io_destroy;
+    208 io_getevents(Hex Long Long Ptr Timespec) => aio::sys_io_getevents;
+    209 io_submit(Hex Long Ptr) => aio::sys_io_submit;
+    210 io_cancel(Hex Ptr Ptr) => aio::sys_io_cancel;
     211 get_thread_area(Ptr) none "";
     212 lookup_dcookie() none "";
     213 epoll_create(Int) => poll::sys_epoll_create;
@@ -353,7 +353,7 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     330 pkey_alloc(Hex Hex) => mem::sys_pkey_alloc;
     331 pkey_free(Int) => mem::sys_pkey_free;
     332 statx(Dir Path AtFlags Hex Ptr) => fs::sys_statx;
-    333 io_pgetevents() none "";
+    333 io_pgetevents(Hex Long Long Ptr Timespec Ptr) => aio::sys_io_pgetevents;
     334 rseq(Ptr Size Hex Hex) => misc::sys_rseq;
     335 uretprobe() none "";
     424 pidfd_send_signal(Fd Sig Ptr Hex) => process::sys_pidfd_send_signal;

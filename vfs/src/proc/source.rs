@@ -82,6 +82,7 @@ pub enum SystemFile {
     KernelVersion,
     FileMax,
     FileNr,
+    AioNr,
     /// A number that nothing here depends on.
     Fixed(&'static str),
 }

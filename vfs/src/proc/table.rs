@@ -53,6 +53,7 @@ static SYS: &[(&str, Fixed)] =
 
 static SYS_FS: &[(&str, Fixed)] = &[
     ("aio-max-nr", text("65536\n")),
+    ("aio-nr", ro(S::AioNr)),
     ("epoll", Dir(&[("max_user_watches", text("1000000\n"))])),
     ("file-max", ro(S::FileMax)),
     ("file-nr", ro(S::FileNr)),

@@ -125,7 +125,7 @@ pub(crate) fn sys_pwritev(cx: &mut TaskCx, a: &Args) -> Outcome {
 bitflags::bitflags! {
     /// `RWF_*` of preadv2(2).
     #[derive(Clone, Copy)]
-    struct Rwf: u32 {
+    pub(crate) struct Rwf: u32 {
         const HIPRI = 1;
         const DSYNC = 2;
         const SYNC = 4;
@@ -143,14 +143,53 @@ fn extended(cx: &TaskCx, a: &Args, write: bool) -> Result<(Arc<File>, At, Rwf), 
         return Err(Errno::EINVAL);
     }
     let (f, at) = if a[3] as i64 == -1 { (f, At::Position) } else { positioned(f, a[3])? };
-    let at = match at {
-        At::Offset(o) if write && flags.contains(Rwf::NOAPPEND) => At::Exactly(o),
-        // The position that an append leaves behind is the description's all the same.
-        At::Position if write && flags.contains(Rwf::APPEND) => At::EndAndPosition,
-        At::Offset(_) if write && flags.contains(Rwf::APPEND) => At::End,
-        at => at,
-    };
     Ok((f, at, flags))
+}
+
+/// Where a write with these flags goes.
+fn written_at(at: At, flags: Rwf) -> At {
+    match at {
+        At::Offset(o) if flags.contains(Rwf::NOAPPEND) => At::Exactly(o),
+        // The position that an append leaves behind is the description's all the same.
+        At::Position if flags.contains(Rwf::APPEND) => At::EndAndPosition,
+        At::Offset(_) if flags.contains(Rwf::APPEND) => At::End,
+        at => at,
+    }
+}
+
+/// Writes, and waits for the disk when the flags say so.
+fn write_with(cx: &TaskCx, f: Arc<File>, from: Ranges, at: At, flags: Rwf) -> Outcome {
+    let at = written_at(at, flags);
+    let out = transfer::write(cx, f.clone(), from, at, flags.contains(Rwf::NOWAIT));
+    if flags.intersects(Rwf::SYNC | Rwf::DSYNC)
+        && matches!(out, Outcome::Done(Ok(_)))
+        && let Err(e) = f.sync(!flags.contains(Rwf::SYNC))
+    {
+        return e.into();
+    }
+    out
+}
+
+/// A transfer as io_submit(2) asks for it: at an offset, which streams ignore.
+///
+/// # Errors
+/// `EINVAL` for flags that exclude each other.
+pub(crate) fn transfer_with(
+    cx: &TaskCx,
+    f: Arc<File>,
+    write: bool,
+    ranges: Ranges,
+    offset: i64,
+    flags: Rwf,
+) -> Result<Outcome, Errno> {
+    if flags.contains(Rwf::APPEND | Rwf::NOAPPEND) {
+        return Err(Errno::EINVAL);
+    }
+    let at = if f.ops().seekable() { At::Offset(offset) } else { At::Position };
+    if write {
+        return Ok(write_with(cx, f, ranges, at, flags));
+    }
+    Ok(transfer::read(cx, f, ranges, at, flags.contains(Rwf::NOWAIT)))
 }
 
 /// preadv2(2).
@@ -167,12 +206,7 @@ pub(crate) fn sys_pwritev2(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat((|| {
         let (f, at, flags) = extended(cx, a, true)?;
         let from: Ranges = buffers::vector(cx, a[1], a[2])?;
-        let sync = flags.intersects(Rwf::SYNC | Rwf::DSYNC);
-        let out = transfer::write(cx, f.clone(), from, at, flags.contains(Rwf::NOWAIT));
-        if sync && matches!(out, Outcome::Done(Ok(_))) {
-            f.sync(!flags.contains(Rwf::SYNC))?;
-        }
-        Ok(out)
+        Ok(write_with(cx, f, from, at, flags))
     })())
 }
 

@@ -17,7 +17,7 @@ use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 
 /// Puts a signal mask in place for the length of a call, if there is one (`set_user_sigmask`).
-fn set_mask(cx: &TaskCx, at: u64, size: u64) -> Result<(), Errno> {
+pub(crate) fn set_mask(cx: &TaskCx, at: u64, size: u64) -> Result<(), Errno> {
     if at == 0 {
         return Ok(());
     }

@@ -9,6 +9,7 @@ pub use attr::{
     sys_sched_getscheduler, sys_sched_rr_get_interval, sys_sched_setattr, sys_sched_setparam,
     sys_sched_setscheduler,
 };
+pub(crate) use priority::check_io_priority;
 pub use priority::{sys_getpriority, sys_ioprio_get, sys_ioprio_set, sys_setpriority};
 
 use crate::syscalls::abi::write_if;

@@ -63,18 +63,24 @@ pub fn sys_ioprio_set(cx: &mut TaskCx, a: &Args) -> Outcome {
     set_io(cx, a).map(|()| 0).into()
 }
 
-fn set_io(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
-    let value = a[2] as u32;
+/// Whether the caller may use an I/O priority (`ioprio_check_cap`).
+///
+/// # Errors
+/// `EPERM` for real time without the privilege; `EINVAL`.
+pub(crate) fn check_io_priority(cx: &TaskCx, value: u32) -> Result<(), Errno> {
+    let creds = cx.task.creds();
     let (class, level) = (value >> 13, value & 7);
     match class {
-        // Real-time takes a privilege.
-        1 if !cx.task.creds().has(cap::SYS_ADMIN) && !cx.task.creds().has(cap::SYS_NICE) => {
-            return Err(Errno::EPERM);
-        }
-        0 if level != 0 => return Err(Errno::EINVAL),
-        0..=3 => {}
-        _ => return Err(Errno::EINVAL),
+        1 if !creds.has(cap::SYS_ADMIN) && !creds.has(cap::SYS_NICE) => Err(Errno::EPERM),
+        0 if level != 0 => Err(Errno::EINVAL),
+        0..=3 => Ok(()),
+        _ => Err(Errno::EINVAL),
     }
+}
+
+fn set_io(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
+    let value = a[2] as u32;
+    check_io_priority(cx, value)?;
     for t in select(cx, a[0] as i32 - 1, a[1] as i32)? {
         may_schedule(cx, &t)?;
         t.policy.lock().ioprio = value;
