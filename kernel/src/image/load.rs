@@ -266,13 +266,14 @@ impl Mapper for Space<'_> {
 
     fn map_vdso(&mut self, at: Addr, vdso: &Vdso) -> Result<(), Errno> {
         let pages = self.kernel.vdso_pages(vdso)?;
-        let map = |at, len, prot, object| {
-            let max_prot = prot;
+        let map = |at, len, prot, max_prot, object| {
             self.mm.special_map(SpecialMapArgs { addr: at, len, prot, max_prot, object })
         };
-        map(at, arch::PAGE_SIZE, Access::READ, pages.params.clone())?;
+        map(at, arch::PAGE_SIZE, Access::READ, Access::READ, pages.params.clone())?;
         let code = at.checked_add(arch::PAGE_SIZE).ok_or(Errno::ENOMEM)?;
-        map(code, vdso.image_len(), Access::READ | Access::EXEC, pages.code.clone())
+        let prot = Access::READ | Access::EXEC;
+        // A debugger may set breakpoints there, in a copy of its own.
+        map(code, vdso.image_len(), prot, Access::ALL, pages.code.clone())
     }
 }
 

@@ -71,6 +71,8 @@ pub enum Arg {
     FutexOp,
     /// A code of arch_prctl(2).
     ArchPrctl,
+    /// A request of ptrace(2).
+    Ptrace,
     /// An operation of prctl(2).
     Prctl,
     /// A clock of clock_gettime(2).

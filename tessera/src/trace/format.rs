@@ -68,6 +68,7 @@ pub(super) fn input(out: &mut String, arg: Arg, i: usize, args: &Args, mem: &dyn
         Arg::CloneFlags => names::clone_flags(out, value),
         Arg::FutexOp => names::futex_op(out, value as u32),
         Arg::ArchPrctl => name(out, i64::from(value as i32), names::ARCH_PRCTL),
+        Arg::Ptrace => name(out, value as i64, names::PTRACE),
         Arg::Prctl => name(out, i64::from(value as i32), names::PRCTL),
         Arg::Clock => nth(out, i64::from(value as i32), names::CLOCKS),
         Arg::Timespec => structs::timespec(out, value, mem),

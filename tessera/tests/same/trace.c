@@ -3,6 +3,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/auxv.h>
 
 // A child that is traced by us and has stopped itself once.
 static pid_t traced(void (*f)(void)) {
@@ -115,6 +116,13 @@ static void memory(void) {
     P(PTRACE_PEEKDATA, pid, none_page, &v);
     say("  %lx", v);
     P(PTRACE_POKEDATA, pid, none_page + 4092, 0x41);
+    unsigned long vdso = getauxval(AT_SYSINFO_EHDR);
+    P(PTRACE_PEEKTEXT, pid, vdso, &v);
+    say("  %lx", v & 0xffffffff);
+    P(PTRACE_POKETEXT, pid, vdso + 8, 44);
+    P(PTRACE_PEEKTEXT, pid, vdso + 8, &v);
+    say("  %lx, here %lx", v, *(long *)(vdso + 8));
+    P(PTRACE_PEEKTEXT, pid, 0xffffffffff600000, &v);
     P(PTRACE_POKEDATA, pid, 0, 1);
     P(PTRACE_POKEDATA, pid, shared, 1);
     char path[64];
