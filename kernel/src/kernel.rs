@@ -74,6 +74,7 @@ pub struct Kernel {
     terminals: Mutex<Option<Arc<Ptys>>>,
     ipc: crate::syscalls::ipc::Ipc,
     aio: Arc<crate::syscalls::aio::Contexts>,
+    message_queues: crate::syscalls::mqueue::Queues,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
     tree: Mutex<Tree>,
     uts: Mutex<Uts>,
@@ -113,6 +114,7 @@ impl Kernel {
             terminals: Mutex::new(None),
             ipc: crate::syscalls::ipc::Ipc::default(),
             aio: Arc::default(),
+            message_queues: crate::syscalls::mqueue::Queues::default(),
             vdso_pages: Mutex::new(None),
             tree: Mutex::new(Tree::default()),
             uts: Mutex::new(config.uts),
@@ -179,6 +181,11 @@ impl Kernel {
     /// Contexts of asynchronous I/O.
     pub(crate) fn aio(&self) -> &Arc<crate::syscalls::aio::Contexts> {
         &self.aio
+    }
+
+    /// POSIX message queues.
+    pub(crate) fn message_queues(&self) -> &crate::syscalls::mqueue::Queues {
+        &self.message_queues
     }
 
     /// Gives the kernel its pseudo-terminals: a session that ends lets go of its terminal.

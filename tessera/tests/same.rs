@@ -83,6 +83,7 @@ programs! {
     aio
     attr
     fcntl
+    mq
     names
     open
     pipe

@@ -9,6 +9,9 @@ pub const SOCKET_DEV: u64 = makedev(0, 8);
 /// Device number of the file system of event files (`anon_inodefs`).
 pub const ANON_DEV: u64 = makedev(0, 15);
 
+/// Device number of the file system of message queues (`mqueue`).
+pub const MQUEUE_DEV: u64 = makedev(0, 19);
+
 /// The one inode number that all event files share.
 const ANON_INO: u64 = 1024;
 

@@ -249,8 +249,9 @@ pub trait FileOps: Send + Sync + Any {
     }
     /// Hears that status flags changed (`O_NONBLOCK`, `O_APPEND`).
     fn flags_changed(&self, flags: OpenFlags) {}
-    /// Hears that a descriptor for this description was closed (not only the last one).
-    fn flush(&self) {}
+    /// Hears that a descriptor for this description was closed (not only the last one), in the
+    /// table that is the `owner` of record locks.
+    fn flush(&self, owner: crate::locks::LockOwner) {}
     /// For code that needs the concrete type (epoll, pipes in splice, sockets).
     fn as_any(&self) -> &dyn Any;
 }

@@ -11,6 +11,7 @@ pub mod ipc;
 pub mod limits;
 pub mod mem;
 pub mod misc;
+pub mod mqueue;
 pub mod poll;
 pub mod process;
 pub mod sched;

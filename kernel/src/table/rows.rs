@@ -260,12 +260,12 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     237 mbind(Ptr Size Int Ptr Size Hex) => mem::sys_mbind;
     238 set_mempolicy(Int Ptr Size) => mem::sys_set_mempolicy;
     239 get_mempolicy(Ptr Ptr Size Ptr Hex) => mem::sys_get_mempolicy;
-    240 mq_open(Path OpenFlags Mode Ptr) none "";
-    241 mq_unlink(Path) none "";
-    242 mq_timedsend() none "";
-    243 mq_timedreceive() none "";
-    244 mq_notify() none "";
-    245 mq_getsetattr() none "";
+    240 mq_open(Path OpenFlags Mode Ptr) => mqueue::sys_mq_open;
+    241 mq_unlink(Path) => mqueue::sys_mq_unlink;
+    242 mq_timedsend(Fd In Size Int Timespec) => mqueue::sys_mq_timedsend;
+    243 mq_timedreceive(Fd Out Size Ptr Timespec) => mqueue::sys_mq_timedreceive;
+    244 mq_notify(Fd Ptr) => mqueue::sys_mq_notify;
+    245 mq_getsetattr(Fd Ptr Ptr) => mqueue::sys_mq_getsetattr;
     246 kexec_load() none "";
     247 waitid(Int Pid Ptr Hex Ptr) => process::sys_waitid;
     248 add_key(Path Path Ptr Size Int) none "";

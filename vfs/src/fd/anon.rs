@@ -15,6 +15,7 @@ use crate::{
 /// Magic numbers of `include/uapi/linux/magic.h`.
 const PIPEFS: u64 = 0x5049_5045;
 const SOCKFS: u64 = 0x534f_434b;
+const MQUEUE: u64 = 0x1980_0202;
 const ANON_INODES: u64 = 0x0904_1934;
 
 /// The inode of an anonymous object: opening it through `/proc/PID/fd` gives the object again.
@@ -41,6 +42,8 @@ impl Inode for AnonInode {
         let magic = match self.kind {
             mode::IFIFO => PIPEFS,
             mode::IFSOCK => SOCKFS,
+            // Nothing else without a name in the tree is a regular file.
+            mode::IFREG => MQUEUE,
             _ => ANON_INODES,
         };
         Ok(StatFs { magic, bsize: 4096, namelen: 255, ..StatFs::default() })
@@ -59,7 +62,7 @@ impl Inode for AnonInode {
     }
 }
 
-pub(super) fn path(ops: &Arc<dyn FileOps>, name: &'static str) -> Path {
+pub(super) fn path(ops: &Arc<dyn FileOps>, name: &str) -> Path {
     let stat = ops.stat().unwrap_or_default();
     let shown: String = match name {
         "pipe" | "socket" => format!("{name}:[{}]", stat.ino),

@@ -103,7 +103,7 @@ impl File {
     /// A description of an object without a name in the tree. `name` is what `/proc/PID/fd` shows
     /// before the inode number: `"pipe"` and `"socket"` become `pipe:[123]`, anything else, such
     /// as `"[eventfd]"`, `anon_inode:[eventfd]`; a name that starts with a slash is shown as it is.
-    pub fn anonymous(ops: Arc<dyn FileOps>, flags: OpenFlags, name: &'static str) -> Arc<File> {
+    pub fn anonymous(ops: Arc<dyn FileOps>, flags: OpenFlags, name: &str) -> Arc<File> {
         let path = anon::path(&ops, name);
         File::build(ops, flags, path, false)
     }
@@ -279,7 +279,7 @@ impl File {
 
     /// Hears that a descriptor of the table `owner` was closed: the table's record locks go.
     pub(super) fn descriptor_closed(&self, owner: LockOwner) {
-        self.ops.flush();
+        self.ops.flush(owner);
         let state = self.inode().state().unwrap_or(&self.own_locks);
         if let Some(locks) = state.existing_locks() {
             locks.release(owner);

@@ -65,6 +65,16 @@ static SYS_FS: &[(&str, Fixed)] = &[
             ("max_user_watches", text("65536\n")),
         ]),
     ),
+    (
+        "mqueue",
+        Dir(&[
+            ("msg_default", text("10\n")),
+            ("msg_max", text("10\n")),
+            ("msgsize_default", text("8192\n")),
+            ("msgsize_max", text("8192\n")),
+            ("queues_max", text("256\n")),
+        ]),
+    ),
     ("nr_open", text("1048576\n")),
     ("pipe-max-size", text("1048576\n")),
     ("protected_symlinks", text("0\n")),

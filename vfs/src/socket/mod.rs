@@ -158,6 +158,19 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// Whether it is a netlink socket.
+    pub fn is_netlink(&self) -> bool {
+        self.endpoint.domain == Domain::Netlink
+    }
+
+    /// Queues a datagram of the kernel's own on a netlink socket, unless its queue is full;
+    /// mq_notify(2) with `SIGEV_THREAD`.
+    pub fn give_from_kernel(&self, data: &[u8]) {
+        if self.is_netlink() {
+            self.endpoint.give_unasked(data);
+        }
+    }
+
     /// A new socket; socket(2).
     pub fn new(net: &Arc<Net>, who: &Who<'_>, domain: Domain, kind: Kind) -> Socket {
         Socket::around(Arc::new(Endpoint::new(net, domain, kind)), who)

@@ -219,6 +219,13 @@ impl Endpoint {
         }
     }
 
+    /// Queues what the kernel says without being asked.
+    pub(super) fn give_unasked(&self, data: &[u8]) {
+        if self.state.lock().inbox.size() <= self.options.rcvbuf() {
+            self.give(data.to_vec());
+        }
+    }
+
     /// Queues what the kernel says.
     fn give(&self, data: Vec<u8>) {
         let size = datagram_size(data.len());

@@ -1,0 +1,178 @@
+//! Names, permissions and limits; mq_open(2), mq_unlink(2).
+
+use super::attr::MqAttr;
+use super::queue::{MessageQueue, Shape};
+use crate::syscalls::fs::{install, walk};
+use crate::{Args, ClockId, Outcome, Resource, TaskCx};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use arch::{Addr, UserMemoryExt};
+use sync::Mutex;
+use syserr::Errno;
+use vfs::perm::{MAY_READ, MAY_WRITE, check};
+use vfs::{Creds, File, OpenFlags, cap, mode};
+
+/// Queues that the unprivileged may make (`fs.mqueue.queues_max`).
+const QUEUES_MAX: usize = 256;
+/// Messages of a new queue, unless it says otherwise, and the most for the unprivileged
+/// (`fs.mqueue.msg_default`, `msg_max`).
+const MSG_MAX: i64 = 10;
+/// The same for the bytes of a message (`fs.mqueue.msgsize_default`, `msgsize_max`).
+const MSGSIZE_MAX: i64 = 8192;
+/// The most for anybody (`HARD_MSGMAX`, `HARD_MSGSIZEMAX`).
+const HARD_MSG_MAX: i64 = 65_536;
+const HARD_MSGSIZE_MAX: i64 = 16 << 20;
+/// The most that all queues together may hold, whatever the limits of their makers: what guests
+/// can make the kernel store is bounded.
+const BYTES_MAX: u64 = 64 << 20;
+/// What Linux counts for each message (`struct msg_msg`), and for each priority.
+const PER_MESSAGE: i64 = 48;
+const PER_PRIORITY: i64 = 48;
+/// Priorities are below this (`MQ_PRIO_MAX`).
+pub(super) const PRIO_MAX: u32 = 32_768;
+
+/// Bytes that the queues of each user may hold.
+#[derive(Default)]
+pub(super) struct Accounts(Mutex<BTreeMap<u32, u64>>);
+
+impl Accounts {
+    fn charge(&self, uid: u32, bytes: u64, limit: u64) -> Result<(), Errno> {
+        let mut all = self.0.lock();
+        let total: u64 = all.values().sum();
+        let own = all.get(&uid).copied().unwrap_or(0).saturating_add(bytes);
+        if own > limit || total.saturating_add(bytes) > BYTES_MAX {
+            return Err(Errno::EMFILE);
+        }
+        all.insert(uid, own);
+        Ok(())
+    }
+
+    pub(super) fn give_back(&self, uid: u32, bytes: u64) {
+        let mut all = self.0.lock();
+        if let Some(own) = all.get_mut(&uid) {
+            *own = own.saturating_sub(bytes);
+            if *own == 0 {
+                all.remove(&uid);
+            }
+        }
+    }
+}
+
+/// The message queues of a kernel.
+#[derive(Default)]
+pub(crate) struct Queues {
+    names: Mutex<BTreeMap<Vec<u8>, Arc<MessageQueue>>>,
+    accounts: Arc<Accounts>,
+}
+
+/// Checks a name as the kernel gets it, without the slash in front (`lookup_noperm_common`).
+fn checked(name: Vec<u8>) -> Result<Vec<u8>, Errno> {
+    match &*name {
+        b"" => Err(Errno::ENOENT),
+        b"." | b".." => Err(Errno::EACCES),
+        n if n.contains(&b'/') => Err(Errno::EACCES),
+        n if n.len() > 255 => Err(Errno::ENAMETOOLONG),
+        _ => Ok(name),
+    }
+}
+
+/// Messages, bytes of each, and bytes of all (`mqueue_get_inode`).
+fn shape(attr: Option<MqAttr>, creds: &Creds) -> Result<(i64, i64, u64), Errno> {
+    let (maxmsg, msgsize) = attr.map_or((MSG_MAX, MSGSIZE_MAX), |a| (a.maxmsg, a.msgsize));
+    let (most, largest) = if creds.has(cap::SYS_RESOURCE) {
+        (HARD_MSG_MAX, HARD_MSGSIZE_MAX)
+    } else {
+        (MSG_MAX, MSGSIZE_MAX)
+    };
+    if !(1..=most).contains(&maxmsg) || !(1..=largest).contains(&msgsize) {
+        return Err(Errno::EINVAL);
+    }
+    let tree = maxmsg * PER_MESSAGE + maxmsg.min(i64::from(PRIO_MAX)) * PER_PRIORITY;
+    Ok((maxmsg, msgsize, (maxmsg * msgsize + tree) as u64))
+}
+
+/// mq_open(2).
+pub(crate) fn sys_mq_open(cx: &mut TaskCx, a: &Args) -> Outcome {
+    open(cx, a).into()
+}
+
+fn open(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
+    let attr: Option<MqAttr> = match a[3] {
+        0 => None,
+        at => Some(cx.mm().read_obj(Addr(at))?),
+    };
+    let name = checked(walk::path(cx, a[0])?)?;
+    let flags = OpenFlags::from_bits_retain(a[1] as u32);
+    let queues = cx.kernel().message_queues();
+    let creds = cx.task.creds();
+    let mut names = queues.names.lock();
+    let (queue, made) = match names.get(&name) {
+        Some(_) if flags.contains(OpenFlags::CREAT | OpenFlags::EXCL) => {
+            return Err(Errno::EEXIST);
+        }
+        Some(q) => {
+            let wanted = match flags.bits() & 3 {
+                0 => MAY_READ,
+                1 => MAY_WRITE,
+                2 => MAY_READ | MAY_WRITE,
+                _ => return Err(Errno::EINVAL),
+            };
+            check(&q.perm(), &creds, wanted)?;
+            (q.clone(), false)
+        }
+        None if !flags.contains(OpenFlags::CREAT) => return Err(Errno::ENOENT),
+        None => {
+            if names.len() >= QUEUES_MAX && !creds.has(cap::SYS_RESOURCE) {
+                return Err(Errno::ENOSPC);
+            }
+            let (maxmsg, msgsize, bytes) = shape(attr, &creds)?;
+            queues.accounts.charge(creds.uid, bytes, cx.task.limit(Resource::Msgqueue).0)?;
+            let shape = Shape {
+                maxmsg: maxmsg as u64,
+                msgsize: msgsize as u64,
+                mode: mode::IFREG | (a[2] as u32 & 0o7777 & !cx.task.fs().umask()),
+                owner: (creds.fsuid, creds.fsgid),
+                charged: (creds.uid, bytes),
+                now: cx.kernel().now(ClockId::Realtime),
+                ino: cx.kernel().vfs().env().new_inode_number(),
+            };
+            let q = MessageQueue::new(shape, queues.accounts.clone(), cx.kernel());
+            names.insert(name.clone(), q.clone());
+            (q, true)
+        }
+    };
+    drop(names);
+    let mut shown = String::from("/");
+    shown.push_str(&String::from_utf8_lossy(&name));
+    let fd = install(cx, File::anonymous(queue, flags, &shown), true);
+    if fd.is_err() && made {
+        // Linux takes the descriptor first, and then makes nothing.
+        let gone = queues.names.lock().remove(&name);
+        drop(gone);
+    }
+    fd
+}
+
+/// mq_unlink(2).
+pub(crate) fn sys_mq_unlink(cx: &mut TaskCx, a: &Args) -> Outcome {
+    unlink(cx, a[0]).map(|()| 0).into()
+}
+
+fn unlink(cx: &TaskCx, at: u64) -> Result<(), Errno> {
+    let name = checked(walk::path(cx, at)?)?;
+    let queues = cx.kernel().message_queues();
+    let creds = cx.task.creds();
+    let gone = {
+        let mut names = queues.names.lock();
+        let owner = names.get(&name).ok_or(Errno::ENOENT)?.perm().uid;
+        // The directory that they are in is root's, and sticky.
+        if creds.fsuid != owner && creds.fsuid != 0 && !creds.has(cap::FOWNER) {
+            return Err(Errno::EPERM);
+        }
+        names.remove(&name)
+    };
+    drop(gone);
+    Ok(())
+}
