@@ -3,7 +3,7 @@
 
 mod common;
 use common::{exited, killed, nr, run};
-use kernel::testkit::{DATA, Script};
+use kernel::testkit::{DATA, Script, TEXT, World};
 
 const ANY: u64 = u64::MAX;
 const WALL: u64 = 0x4000_0000;
@@ -190,6 +190,29 @@ fn two_trace_each_other_and_die() {
     s.log_result();
     s.call(nr::KILL, &[2, SIGKILL]);
     assert_eq!(run(s), (killed(9), vec![0, 0]));
+}
+
+/// Each waits for the other in its last stop, which no signal ends.
+#[test]
+fn a_circle_in_its_last_stops_ends() {
+    let mut s = Script::new();
+    s.store(STATUS, &[0; 16]);
+    let child = forked(&mut s);
+    s.call(PTRACE, &[SEIZE, 2, 0, TRACEEXIT]);
+    s.log_result();
+    s.call(nr::PAUSE, &[]);
+    child(&mut s);
+    s.call(nr::YIELD, &[]);
+    s.call(PTRACE, &[SEIZE, 1, 0, TRACEEXIT]);
+    s.log_result();
+    s.call(nr::PAUSE, &[]);
+    let world = World::new(s).expect("a world");
+    world.write_program(b"/init", TEXT).expect("a program");
+    assert_eq!(world.run(b"/init").expect("a process"), None);
+    assert_eq!(world.log(), [0, 0]);
+    world.kernel.kill_all();
+    world.executor.run(1_000_000);
+    assert_eq!((world.kernel.task_count(), world.executor.left()), (0, 0));
 }
 
 /// A traced thread that ended waits for its tracer, and its process waits for it.

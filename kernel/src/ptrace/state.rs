@@ -59,6 +59,8 @@ pub(crate) struct TraceStop {
     pub(crate) regs: arch::Context,
     /// The tracer has changed the FPU state.
     pub(crate) fpu_changed: bool,
+    /// It is the last one, before the end.
+    pub(crate) ending: bool,
     /// `PTRACE_LISTEN`: to the tracer it counts as running.
     pub(crate) listening: bool,
     /// The task goes on, with this signal or what else it makes of the number.

@@ -67,7 +67,8 @@ impl TaskCx {
         }
         self.context.pull_fpu(&mut self.image.arch);
         let task = self.task.clone();
-        let Some(entered) = self.enter_stop(&halt) else { return not_stopped };
+        let entered = if halt.ending { self.enter_last(&halt) } else { self.enter_stop(&halt) };
+        let Some(entered) = entered else { return not_stopped };
         if halt.group {
             task.tell_tracer(CLD_STOPPED, entered.signo as i32);
         } else {
@@ -103,6 +104,20 @@ impl TaskCx {
         self.take_back(*stop, halt.in_call)
     }
 
+    /// Enters the stop before the end, unless the tracer is in its own: circles of tracers would
+    /// wait for each other for ever, since nothing ends what ends already.
+    fn enter_last(&mut self, halt: &Halt) -> Option<Entered> {
+        let kernel = self.task.kernel().clone();
+        let tree = kernel.tree();
+        let link = tree.traces.get(&self.task.tid())?;
+        let tracer = tree.tasks.get(&link.tracer)?;
+        let ends = {
+            let _state = tracer.group_ref().lock();
+            tracer.signals.lock().trace_stop.as_deref().is_some_and(|s| s.ending)
+        };
+        if ends { None } else { self.enter_stop(halt) }
+    }
+
     /// Enters the stop. `None` when there is none.
     fn enter_stop(&mut self, halt: &Halt) -> Option<Entered> {
         let task = self.task.clone();
@@ -125,6 +140,7 @@ impl TaskCx {
             regs: self.image.arch.clone(),
             fpu_changed: false,
             listening: false,
+            ending: halt.ending,
             resumed: None,
             killed: false,
         }));
