@@ -8,7 +8,7 @@ use crate::{Args, Outcome, Task, TaskCx};
 pub struct RestartBlock {
     /// The call's arguments.
     pub args: Args,
-    /// Deadline in `CLOCK_MONOTONIC` nanoseconds.
+    /// Deadline in nanoseconds, on `CLOCK_MONOTONIC` or the clock that the call waits for.
     pub deadline: i64,
     /// Goes on with the call.
     pub resume: fn(&mut TaskCx, &Args, i64) -> Outcome,

@@ -97,6 +97,9 @@ pub(super) fn text(k: &Kernel, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> 
         SystemFile::KernelVersion => shown(&uts.version),
         SystemFile::FileMax => line(i64::MAX),
         SystemFile::FileNr => line(format!("1024\t0\t{}", i64::MAX)),
+        SystemFile::SysvMsg => k.ipc().list_msg().into_bytes(),
+        SystemFile::SysvSem => k.ipc().list_sem().into_bytes(),
+        SystemFile::SysvShm => k.ipc().list_shm().into_bytes(),
         SystemFile::AioNr => line(k.aio().requests()),
         SystemFile::Fixed(text) => text.as_bytes().to_vec(),
     }

@@ -225,7 +225,7 @@ impl ThreadGroup {
     }
 
     /// Makes running threads publish their processor time.
-    pub(super) fn publish_cpu_times(&self) {
+    pub(crate) fn publish_cpu_times(&self) {
         for t in self.threads() {
             t.call(Attention::CPU_TIME);
         }

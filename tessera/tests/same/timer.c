@@ -1,5 +1,6 @@
 // Clocks, sleeps, interval timers, POSIX timers, timerfd.
 #include "check.h"
+#include <pthread.h>
 #include <sys/timex.h>
 // The system calls themselves: the C library looks into an ID before the kernel can refuse it.
 #define timer_create(c, e, i) syscall(SYS_timer_create, c, e, i)
@@ -7,6 +8,14 @@
 #define timer_gettime(i, o) syscall(SYS_timer_gettime, i, o)
 #define timer_getoverrun(i) syscall(SYS_timer_getoverrun, i)
 #define timer_delete(i) syscall(SYS_timer_delete, i)
+#define NS(c, f, t, r) syscall(SYS_clock_nanosleep, c, f, t, r)
+static volatile int spinning;
+static void *spin(void *p) {
+    spinning = gettid();
+    while (spinning) {
+    }
+    return 0;
+}
 static volatile int n;
 static siginfo_t last;
 static void on(int s, siginfo_t *i, void *c) {
@@ -93,6 +102,44 @@ int main(int c, char **v) {
     t = (struct timespec){0, 10000000};
     say("%s", name_of(clock_nanosleep(99, 0, &t, 0)));
     say("%s", name_of(clock_nanosleep(CLOCK_THREAD_CPUTIME_ID, 0, &t, 0)));
+    {
+        // Processor time: the sleep ends when the other thread has used it up.
+        struct timespec neg = {0, -1}, past = {0, 1}, u = {0, 50000000}, b, e;
+        pthread_t spinner;
+        pid_t me = getpid();
+        E(NS(CLOCK_THREAD_CPUTIME_ID, 0, &u, 0));
+        E(NS(CLOCK_THREAD_CPUTIME_ID, 0, &neg, 0));
+        E(NS(~0u << 3 | 3, 0, &u, 0));
+        E(NS(~0u << 3 | 7, 0, &u, 0));
+        E(NS(~0u << 3 | 6, 0, &u, 0));
+        E(NS(~gettid() << 3 | 6, 0, &u, 0));
+        E(NS(~999999u << 3 | 6, 0, &u, 0));
+        E(NS(~999999u << 3 | 2, 0, &u, 0));
+        E(NS(~1u << 3 | 6, 0, &u, 0));
+        E(NS(CLOCK_PROCESS_CPUTIME_ID, 0, BAD, 0));
+        E(NS(CLOCK_PROCESS_CPUTIME_ID, 0, &neg, 0));
+        E(NS(CLOCK_PROCESS_CPUTIME_ID, TIMER_ABSTIME, &past, 0));
+        pthread_create(&spinner, 0, spin, 0);
+        while (!spinning) {
+        }
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+        E(NS(CLOCK_PROCESS_CPUTIME_ID, 0, &u, 0));
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &e);
+        say("used %d", (e.tv_sec - b.tv_sec) * 1000000000L + e.tv_nsec - b.tv_nsec >= 50000000);
+        E(NS(~spinning << 3 | 6, 0, &u, 0));
+        E(NS(~me << 3 | 2, 0, &u, 0));
+        u.tv_sec = 50;
+        e.tv_sec += 50;
+        setitimer(ITIMER_REAL, &it, 0);
+        E(NS(CLOCK_PROCESS_CPUTIME_ID, 0, &u, &r));
+        say("left %d", r.tv_sec > 40 && r.tv_sec <= 50);
+        setitimer(ITIMER_REAL, &it, 0);
+        E(NS(CLOCK_PROCESS_CPUTIME_ID, TIMER_ABSTIME, &e, &r));
+        spinning = 0;
+        pthread_join(spinner, 0);
+        setitimer(ITIMER_REAL, &it, 0);
+        E(NS(CLOCK_PROCESS_CPUTIME_ID, 0, &u, 0));
+    }
     say("%s", name_of(clock_nanosleep(CLOCK_MONOTONIC_RAW, 0, &t, 0)));
     say("%s", name_of(clock_nanosleep(CLOCK_MONOTONIC_COARSE, 0, &t, 0)));
     say("%s", name_of(clock_nanosleep(CLOCK_BOOTTIME, 0, &t, 0)));

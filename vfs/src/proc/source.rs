@@ -83,6 +83,9 @@ pub enum SystemFile {
     FileMax,
     FileNr,
     AioNr,
+    SysvMsg,
+    SysvSem,
+    SysvShm,
     /// A number that nothing here depends on.
     Fixed(&'static str),
 }

@@ -24,12 +24,21 @@ const fn text(s: &'static str) -> Fixed {
     File(0o644, S::Fixed(s))
 }
 
+/// Pressure of a resource: nobody measures how long guests wait for the host's.
+const CALM: Fixed = File(
+    0o444,
+    S::Fixed(
+        "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
+    ),
+);
+
 /// What `/proc` has beside processes.
 pub(super) static ROOT: &[(&str, Fixed)] = &[
     ("cgroups", text("#subsys_name\thierarchy\tnum_cgroups\tenabled\n")),
     ("cmdline", ro(S::Cmdline)),
     ("cpuinfo", ro(S::Cpuinfo)),
     ("devices", ro(S::Devices)),
+    ("diskstats", File(0o444, S::Fixed(""))),
     ("filesystems", ro(S::Filesystems)),
     ("interrupts", ro(S::Interrupts)),
     ("loadavg", ro(S::Loadavg)),
@@ -40,9 +49,11 @@ pub(super) static ROOT: &[(&str, Fixed)] = &[
     ("mounts", Link("self/mounts")),
     ("net", Link("self/net")),
     ("partitions", ro(S::Partitions)),
+    ("pressure", Dir(&[("cpu", CALM), ("io", CALM), ("memory", CALM)])),
     ("stat", ro(S::Stat)),
     ("swaps", ro(S::Swaps)),
     ("sys", Dir(SYS)),
+    ("sysvipc", Dir(&[("msg", ro(S::SysvMsg)), ("sem", ro(S::SysvSem)), ("shm", ro(S::SysvShm))])),
     ("uptime", ro(S::Uptime)),
     ("version", ro(S::Version)),
     ("vmstat", ro(S::Vmstat)),

@@ -4,6 +4,7 @@
 //! sequence number above it, so that an old identifier does not name a new object.
 
 mod abi;
+mod listing;
 mod msg;
 mod msgctl;
 mod sem;

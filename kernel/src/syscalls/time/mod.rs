@@ -1,6 +1,7 @@
 //! Clocks, sleeping and timers.
 
 mod clock;
+mod cpu_sleep;
 mod interval;
 mod posix;
 mod sleep;

@@ -69,7 +69,7 @@ fn create(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
 }
 
 /// The task whose processor time a clock counts; 0 is the caller.
-fn task_id(cx: &TaskCx, id: i32, thread: bool) -> Result<i32, Errno> {
+pub(super) fn task_id(cx: &TaskCx, id: i32, thread: bool) -> Result<i32, Errno> {
     match (id, thread) {
         (0, true) => Ok(cx.task.tid()),
         (0, false) => Ok(cx.task.tgid()),

@@ -1,6 +1,8 @@
 //! nanosleep(2), clock_nanosleep(2).
 
 use super::clock::Clock;
+use super::cpu_sleep;
+use super::posix::task_id;
 use crate::block::Blocked;
 use crate::restart::RestartBlock;
 use crate::syscalls::abi::{Pair, write_if};
@@ -22,19 +24,29 @@ pub fn sys_nanosleep(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 /// clock_nanosleep(2).
 pub fn sys_clock_nanosleep(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let clock = match Clock::from_raw(a[0] as i32) {
-        // CLOCK_MONOTONIC_RAW, the coarse clocks and those of threads cannot be slept on.
-        Ok(_) if [4, 5, 6].contains(&(a[0] as i32)) => return Errno::EOPNOTSUPP.into(),
-        Ok(Clock::Thread(0)) => return Errno::EINVAL.into(),
-        Ok(Clock::Process(_) | Clock::Thread(_)) => return Errno::EOPNOTSUPP.into(),
-        Ok(c) => c,
+    let raw = a[0] as i32;
+    // CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, the coarse clocks and those of devices cannot
+    // be slept on.
+    if matches!(raw, 3..=6) || (raw < 0 && raw & 7 == 3) {
+        return Errno::EOPNOTSUPP.into();
+    }
+    let (clock, ns) = match Clock::from_raw(raw).and_then(|c| Ok((c, read(cx, a[2])?))) {
+        Ok(x) => x,
         Err(e) => return e.into(),
     };
-    let ns = match read(cx, a[2]) {
-        Ok(ns) => ns,
-        Err(e) => return e.into(),
-    };
-    if a[1] & TIMER_ABSTIME == 0 {
+    let absolute = a[1] & TIMER_ABSTIME != 0;
+    if let Clock::Process(id) | Clock::Thread(id) = clock {
+        let thread = matches!(clock, Clock::Thread(_));
+        // While it sleeps, a thread's own clock stands.
+        if thread && (id == 0 || id == cx.task.tid()) {
+            return Errno::EINVAL.into();
+        }
+        return match task_id(cx, id, thread) {
+            Ok(id) => cpu_sleep::sleep(cx, id, thread, ns, (!absolute).then_some(a[3])),
+            Err(e) => e.into(),
+        };
+    }
+    if !absolute {
         return relative(cx, ns, a[3]);
     }
     let deadline = match clock {
