@@ -80,15 +80,17 @@ fn extract(bytes: &[u8]) -> Result<(Vec<u8>, String), String> {
     if image.is_empty() || loads.count() != 1 {
         return Err("it is not one piece".into());
     }
-    let entry = elf
-        .syms
-        .iter()
-        .find(|s| elf.strtab.get_at(s.st_name) == Some("stub_entry"))
-        .ok_or("stub_entry is missing")?;
+    let offset = |name: &str| {
+        let found = elf.syms.iter().find(|s| elf.strtab.get_at(s.st_name) == Some(name));
+        found.map(|s| s.st_value - TEXT_BASE).ok_or(format!("{name} is missing"))
+    };
     let symbols = format!(
         "/// Where the template starts, as offset in the image.\n\
-         pub(crate) const ENTRY_OFFSET: u64 = {:#x};\n",
-        entry.st_value - TEXT_BASE
+         pub(crate) const ENTRY_OFFSET: u64 = {:#x};\n\
+         /// Where rewritten calls go, as offset in the image.\n\
+         pub(crate) const CALL_OFFSET: u64 = {:#x};\n",
+        offset("stub_entry")?,
+        offset("stub_call")?
     );
     Ok((image, symbols))
 }

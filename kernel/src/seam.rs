@@ -77,6 +77,23 @@ pub trait Context: Send {
     fn interrupter(&self) -> Arc<dyn Interrupt>;
     /// User time so far, in nanoseconds.
     fn user_time(&self) -> u64;
+    /// Where a system call ends that has turned out to be made often, once: the platform has a
+    /// shorter way for it, if the program may be changed.
+    fn hot_call(&mut self) -> Option<Addr> {
+        None
+    }
+    /// What to put in the place of `code`, the bytes up to `end` in `space`. Only while nobody runs
+    /// there. With that in place, and whether or not a thread was about to execute the second
+    /// half of `code`, the call traps as before.
+    fn rewrite_call(
+        &mut self,
+        space: &Arc<dyn AddressSpace>,
+        end: Addr,
+        code: &[u8; 7],
+    ) -> Option<[u8; 7]> {
+        let _ = (space, end, code);
+        None
+    }
 }
 
 /// Interrupts one [`Context`].

@@ -46,6 +46,7 @@ impl MemoryManager {
             lock_future: MlockallFlags::empty(),
             ever_pinned: false,
         };
+        space.inherit(&*self.space);
         let config = self.child_config(space, st.layout, st.limits);
         let child = MemoryManager::with_state(config, state, meta);
         child.membarrier.store(self.membarrier_registrations(), Ordering::Relaxed);

@@ -133,6 +133,10 @@ pub trait AddressSpace: Send + Sync {
     fn flush(&self);
     /// Ready when all that was queued before the call has taken effect in every running context.
     fn poll_flushed(&self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Hears that it begins as a copy of `parent`, at a fork.
+    fn inherit(&self, parent: &dyn AddressSpace) {
+        let _ = parent;
+    }
     /// Ready when this address space may run: a platform of which only so many can be in use at a
     /// time lets others wait. Whoever runs a guest asks before it enters user code.
     fn poll_active(&self, cx: &mut Context<'_>) -> Poll<()> {

@@ -52,6 +52,7 @@ mod executor;
 pub mod handshake;
 mod host;
 pub mod hostfs;
+mod hot;
 pub mod lockdown;
 mod memfile;
 mod platform;

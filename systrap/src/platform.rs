@@ -3,9 +3,10 @@
 use crate::cpu;
 use crate::executor::TimerWheel;
 use crate::host::{Host, Shared};
+use crate::hot::Hot;
 use crate::raw::{Interrupter, RawContext, RawTrap};
 use crate::shared::{GUEST_END, GUEST_START, op};
-use crate::space::Space;
+use crate::space::{CODE as REWRITTEN, Space, plain_way};
 use arch::fpu::{Component, FpuLayout};
 use arch::x86_64::{Registers, access_of_error_code};
 use arch::{Access, Addr, AddrRange, Arch};
@@ -18,6 +19,8 @@ use std::any::Any;
 use std::sync::Arc;
 use std::task::{Context as Cx, Poll, Waker};
 
+const SIGILL: u32 = 4;
+const SIGTRAP: u32 = 5;
 const SIGSEGV: u32 = 11;
 const SIGSYS: u32 = 31;
 /// `si_code` of a signal that the kernel sends of itself.
@@ -63,7 +66,8 @@ impl Platform for Hosted {
         let raw = RawContext::default();
         let layout = self.shared.fpu;
         let cycles_per_us = self.shared.cycles_per_us;
-        Ok(Box::new(HostedContext { raw, layout, cycles_per_us, first: true }))
+        let (first, hot, calls) = (true, None, Hot::default());
+        Ok(Box::new(HostedContext { raw, layout, cycles_per_us, first, calls, hot }))
     }
 
     fn user_range(&self) -> AddrRange {
@@ -167,6 +171,12 @@ impl AddressSpace for HostedSpace {
         Poll::Ready(())
     }
 
+    fn inherit(&self, parent: &dyn AddressSpace) {
+        if let Some(parent) = parent.as_any().downcast_ref::<HostedSpace>() {
+            self.0.inherit_sites(&parent.0);
+        }
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -179,6 +189,9 @@ struct HostedContext {
     cycles_per_us: u64,
     /// Has never run.
     first: bool,
+    calls: Hot,
+    /// Where a call ends that has become hot.
+    hot: Option<u64>,
 }
 
 impl Context for HostedContext {
@@ -204,11 +217,32 @@ impl Context for HostedContext {
                 Trap::Interrupted
             }
             RawTrap::Dead => Trap::Dead,
-            RawTrap::Signal { .. } => {
+            RawTrap::Signal { signo, .. } => {
                 clean(&mut c.regs);
-                decode(trap, &mut c.regs)
+                if is_rewritten_call(&space.0, signo, &mut c.regs) {
+                    return Poll::Ready(Trap::Syscall);
+                }
+                let trap = decode(trap, &mut c.regs);
+                if matches!(trap, Trap::Syscall) && self.calls.count(c.regs.rip) {
+                    self.hot = Some(c.regs.rip);
+                }
+                trap
             }
         })
+    }
+
+    fn hot_call(&mut self) -> Option<Addr> {
+        self.hot.take().map(Addr)
+    }
+
+    fn rewrite_call(
+        &mut self,
+        space: &Arc<dyn AddressSpace>,
+        end: Addr,
+        code: &[u8; REWRITTEN],
+    ) -> Option<[u8; REWRITTEN]> {
+        let space = space.as_any().downcast_ref::<HostedSpace>()?;
+        space.0.rewrite(end.0, code)
     }
 
     fn pull_fpu(&mut self, regs: &mut arch::Context) {
@@ -255,6 +289,28 @@ fn clean(r: &mut Registers) {
     for base in [&mut r.fs_base, &mut r.gs_base] {
         *base = (*base as i64).wrapping_shl(16).wrapping_shr(16) as u64;
     }
+}
+
+/// Takes a trap that has to do with a rewritten call back to where the program made it. Whether
+/// the trap is that of an instruction that has taken the place of a system call's.
+fn is_rewritten_call(space: &Space, signo: u32, r: &mut Registers) -> bool {
+    let end = match signo {
+        SIGSYS => space.end_of_plain(r.rip),
+        SIGILL => space.end_of_tail(r.rip),
+        SIGTRAP => {
+            r.rip = plain_way(r.rip).unwrap_or(r.rip);
+            None
+        }
+        _ => None,
+    };
+    let Some(end) = end else { return false };
+    (r.rip, r.rcx) = (end, end);
+    if signo == SIGSYS {
+        return false;
+    }
+    (r.orig_rax, r.r11) = (r.rax, r.eflags);
+    r.rax = syserr::Errno::ENOSYS.to_return();
+    true
 }
 
 /// What a signal in the stub means for the kernel.

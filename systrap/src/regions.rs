@@ -27,6 +27,7 @@ pub(crate) struct Regions {
     slot_size: u64,
     report_size: u64,
     xsave_size: u32,
+    features: u64,
     free: Mutex<Free>,
 }
 
@@ -59,8 +60,8 @@ impl Regions {
         };
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let free = Mutex::new(Free { list: Vec::new(), fresh: 0 });
-        let xsave_size = xsave.size;
-        let regions = Regions { fd, base, slot_size, report_size, xsave_size, free };
+        let Xsave { features, size: xsave_size } = *xsave;
+        let regions = Regions { fd, base, slot_size, report_size, xsave_size, features, free };
         regions.map(0, HEAD)?;
         Ok(regions)
     }
@@ -126,6 +127,7 @@ impl Regions {
         let region = RegionIndex(index);
         let control = self.control(region);
         control.xsave_size.store(self.xsave_size, std::sync::atomic::Ordering::Relaxed);
+        control.features.store(self.features, std::sync::atomic::Ordering::Relaxed);
         control.slot_size.store(self.slot_size as u32, std::sync::atomic::Ordering::Relaxed);
         Ok(region)
     }

@@ -10,6 +10,11 @@
 //! code. On the next trap it stores the registers, sets the slot's bit in [`Report::events`] and
 //! rings the doorbell if the sentry sleeps.
 //!
+//! A guest's system call is a signal like other traps, or, if the sentry has rewritten it, a jump
+//! to a [`Thunk`] and from there into the stub, which stores the same registers in the same slot:
+//! whoever loads them does not ask how they came there. Only the first host thread takes calls that
+//! way; before a second one is started, the sentry makes all jumps lead to a call again.
+//!
 //! Host operations are the mapper's: the first thread of a stub process, which never runs guest
 //! code and keeps in its registers what the seccomp filter asks for. [`op::ACK`] is how the sentry
 //! learns, from the kernel and not from shared words, how far the mapper is.
@@ -19,8 +24,11 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 
 /// First address that guests may not have.
 pub const GUEST_END: u64 = 0x7fff_0000_0000;
+/// Where the addresses lie that rewritten calls jump to. The upper half of its 32 bits is what the
+/// last two bytes of such a jump hold: `06`, which is no instruction.
+pub const SITES_BASE: u64 = 0x6_0000;
 /// First address that guests may have.
-pub const GUEST_START: u64 = 0x1_0000;
+pub const GUEST_START: u64 = 0x7_0000;
 /// Where the stub's code lies in every stub process.
 pub const TEXT_BASE: u64 = 0x7fff_1000_0000;
 /// Room for the stub's code.
@@ -33,6 +41,8 @@ pub const BOOT_STACK_SIZE: u64 = 0x4000;
 pub const COMMAND_BASE: u64 = 0x7fff_1020_0000;
 /// The doorbell page, read-only, the same in all stubs.
 pub const BELL_BASE: u64 = 0x7fff_1030_0000;
+/// The code that rewritten calls come to.
+pub const THUNKS_BASE: u64 = 0x7fff_1040_0000;
 /// [`Control`].
 pub const CONTROL_BASE: u64 = 0x7fff_2000_0000;
 /// [`Report`].
@@ -60,6 +70,8 @@ pub const MAX_SLOTS: usize = 16384;
 pub const MAX_THREADS: usize = 32;
 /// Host operations in flight.
 pub const MAX_OPS: usize = 1024;
+/// System calls of a program that can be rewritten: a page of addresses.
+pub const MAX_SITES: usize = 512;
 /// Instructions of the seccomp program.
 pub const MAX_FILTER: usize = 224;
 /// Signal stack of one host thread, in bytes.
@@ -169,7 +181,9 @@ pub struct Control {
     pub filter_len: AtomicU32,
     /// What the filter asks the mapper for, until the mapper has it in its registers.
     pub cookie: [AtomicU32; 3],
-    _pad2: [u32; 12],
+    /// The components of the floating-point image, as XSAVE takes them.
+    pub features: AtomicU64,
+    _pad2: [u32; 10],
     /// The seccomp program, until it is installed.
     pub filter: [AtomicU64; MAX_FILTER],
     _pad3: [u8; 4096 - 192 - MAX_FILTER * 8],
@@ -177,7 +191,15 @@ pub struct Control {
     pub ready: [AtomicU32; MAX_SLOTS],
     /// Host operations.
     pub ops: [Op; MAX_OPS],
+    /// Where rewritten calls go; mapped at [`SITES_BASE`].
+    pub sites: [AtomicU64; MAX_SITES],
+    /// The code there; mapped at [`THUNKS_BASE`].
+    pub thunks: [Thunk; MAX_SITES],
 }
+
+/// The code of one rewritten call.
+#[repr(C, align(32))]
+pub struct Thunk(pub [AtomicU64; 4]);
 
 /// One host thread of a stub.
 #[repr(C, align(64))]
@@ -188,6 +210,14 @@ pub struct Thread {
     pub current: AtomicU32,
     /// The slot, plus one, whose FPU state is in its registers.
     pub fpu_of: AtomicU32,
+    /// The slot, plus one, to load next.
+    pub chosen: AtomicU32,
+    /// Where the slot is that it carries.
+    pub slot_at: AtomicU64,
+    /// The guest's stack pointer, while registers are stored.
+    pub stack: AtomicU64,
+    /// Where the guest goes on, while registers are loaded.
+    pub resume_at: AtomicU64,
 }
 
 /// What one stub tells the sentry. Hints, all of it.
@@ -204,7 +234,9 @@ pub struct Report {
     pub ops_waiters: AtomicU32,
     /// Set once the process is locked down and waits for contexts.
     pub booted: AtomicU32,
-    _pad1: [u32; 13],
+    /// Not zero if calls can be rewritten: [`SITES_BASE`] could be mapped.
+    pub has_sites: AtomicU32,
+    _pad1: [u32; 12],
     /// One bit for each word of `events` that has a bit set.
     pub summary: [AtomicU64; MAX_SLOTS / 64 / 64],
     /// Not zero: an acknowledgement is in the pipe.
@@ -260,7 +292,11 @@ pub const STACKS_OFFSET: u64 = size_of::<Report>() as u64;
 pub const SLOTS_OFFSET: u64 = STACKS_OFFSET + MAX_THREADS as u64 * STACK_SIZE;
 
 const _: () = assert!(size_of::<Slot>() == XSAVE_OFFSET && XSAVE_OFFSET.is_multiple_of(64));
-const _: () = assert!(size_of::<Control>() == 4096 + MAX_SLOTS * 4 + MAX_OPS * 32);
+const _: () =
+    assert!(size_of::<Control>() == 4096 + MAX_SLOTS * 4 + MAX_OPS * 32 + MAX_SITES * (8 + 32));
+const _: () = assert!(core::mem::offset_of!(Control, sites).is_multiple_of(4096));
+const _: () = assert!(core::mem::offset_of!(Control, thunks).is_multiple_of(4096));
+const _: () = assert!(MAX_SITES * 8 == 4096 && (SITES_BASE >> 16) == 6);
 const _: () = assert!(core::mem::offset_of!(Control, ready) == 4096);
 const _: () = assert!(core::mem::offset_of!(Control, filter) == 192);
 const _: () = assert!(core::mem::offset_of!(Report, summary) == 128);

@@ -6,6 +6,7 @@ use crate::mapper::stub_mapper;
 use crate::shared::*;
 use crate::sys::{self, HostFutex, call};
 use core::arch::{asm, global_asm};
+use core::mem::offset_of;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 const PROT_READ: u64 = 1;
@@ -172,8 +173,19 @@ unsafe fn child(parent: u64, region: u64, report_size: u64) -> ! {
         let control = [CONTROL_BASE, CONTROL_SIZE, PROT_READ, MAP_SHARED_FIXED, fd, region];
         let report =
             [REPORT_BASE, report_size, PROT_RW, MAP_SHARED_FIXED, fd, region + CONTROL_SIZE];
-        if call(sys::MMAP, control) < 0 || call(sys::MMAP, report) < 0 {
+        let part = |at, len: usize, prot, offset: usize| {
+            [at, len as u64, prot, MAP_SHARED_FIXED, fd, region + offset as u64]
+        };
+        let thunks = size_of::<[Thunk; MAX_SITES]>();
+        let thunks =
+            part(THUNKS_BASE, thunks, PROT_READ | PROT_EXEC, offset_of!(Control, thunks));
+        let sites = part(SITES_BASE, 4096, PROT_READ, offset_of!(Control, sites));
+        if [control, report, thunks].iter().any(|a| call(sys::MMAP, *a) < 0) {
             sys::die();
+        }
+        // A host may keep more of the lowest addresses than usual.
+        if call(sys::MMAP, sites) >= 0 {
+            (*REPORT).has_sites.store(1, Relaxed);
         }
         call(sys::MUNMAP, [COMMAND_BASE, size_of::<Command>() as u64, 0, 0, 0, 0]);
         call(sys::CLOSE, [fd, 0, 0, 0, 0, 0]);

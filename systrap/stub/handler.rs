@@ -1,7 +1,7 @@
 //! The signal handler: out of one context, into the next.
 
 use crate::shared::*;
-use crate::{ops, sys, wait};
+use crate::{entry, ops, sys, wait};
 use core::arch::asm;
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -61,6 +61,8 @@ const ORDER: [usize; 18] = [
     reg::RIP,
     reg::EFLAGS,
 ];
+/// The instruction pointer among `gregs`.
+const IP: usize = 16;
 const SIGSYS: i32 = 31;
 /// 64-bit user code and data.
 const SELECTORS: u64 = 0x002b_0000_0000_0033;
@@ -77,38 +79,87 @@ pub unsafe extern "C" fn handle(signo: i32, info: *const SigInfo, uc: *mut UCont
     let index = ((&raw const *uc as u64).wrapping_sub(stacks) / STACK_SIZE) as u32;
     let thread = &report.threads[index as usize % MAX_THREADS];
     let current = thread.current.load(Relaxed);
+    let interrupts = signo == INTERRUPT_SIGNAL as i32;
+    let ip = uc.gregs[IP];
+    if interrupts && is_own(ip) && !entry::is_restoring(ip) {
+        // Too early or too late, see there.
+        return;
+    }
     if current != 0 {
         let slot = slot(control, current - 1);
-        if signo == INTERRUPT_SIGNAL as i32 && slot.interrupt.load(Relaxed) == 0 {
+        if interrupts && slot.interrupt.load(Relaxed) == 0 {
             // Too late: the context that was meant has come back by itself.
             return;
         }
-        save(control, slot, signo, info, uc);
-        thread.current.store(0, Relaxed);
-        publish(report, current - 1);
+        if interrupts && is_own(ip) {
+            give_back(control, report, thread);
+            thread.fpu_of.store(0, Relaxed);
+        } else {
+            save(control, slot, signo, info, uc);
+            thread.current.store(0, Relaxed);
+            publish(report, current - 1);
+        }
     }
+    let next = match thread.chosen.load(Relaxed) {
+        0 => choose(control, report, thread, index),
+        chosen => {
+            thread.chosen.store(0, Relaxed);
+            if begin(control, report, thread, index, chosen - 1) {
+                chosen - 1
+            } else {
+                choose(control, report, thread, index)
+            }
+        }
+    };
+    load(control, slot(control, next), thread, index.wrapping_add(1), next, uc);
+}
+
+/// Whether code of the stub's is at `ip`.
+#[inline(always)]
+fn is_own(ip: u64) -> bool {
+    ip.wrapping_sub(TEXT_BASE) < TEXT_MAX
+        || ip.wrapping_sub(THUNKS_BASE) < size_of::<[Thunk; MAX_SITES]>() as u64
+}
+
+/// Waits for a context that may run, and begins to carry it.
+#[inline(always)]
+pub fn choose(control: &Control, report: &Report, thread: &Thread, index: u32) -> u32 {
     loop {
         let next = wait::next(control, report);
         ops::run(control, report);
-        let slot = slot(control, next);
-        thread.current.store(next.wrapping_add(1), Relaxed);
-        if !slot.interruption().enter(index) {
-            slot.signo.store(INTERRUPT_SIGNAL, Relaxed);
-            slot.started.store(0, Relaxed);
-            slot.trapped.store(0, Relaxed);
-            slot.thread.store(0, Relaxed);
-            thread.current.store(0, Relaxed);
-            publish(report, next);
-            continue;
+        if begin(control, report, thread, index, next) {
+            return next;
         }
-        load(control, slot, thread, index.wrapping_add(1), next, uc);
-        return;
     }
+}
+
+/// Begins to carry a context; `false` if it was wanted back, and is.
+#[inline(always)]
+fn begin(control: &Control, report: &Report, thread: &Thread, index: u32, next: u32) -> bool {
+    thread.current.store(next.wrapping_add(1), Relaxed);
+    let runs = slot(control, next).interruption().enter(index);
+    if !runs {
+        give_back(control, report, thread);
+    }
+    runs
+}
+
+/// Publishes the context that a thread carries and that has not run.
+#[inline(always)]
+pub fn give_back(control: &Control, report: &Report, thread: &Thread) {
+    let index = thread.current.load(Relaxed).wrapping_sub(1);
+    let slot = slot(control, index);
+    slot.signo.store(INTERRUPT_SIGNAL, Relaxed);
+    slot.started.store(0, Relaxed);
+    slot.trapped.store(0, Relaxed);
+    slot.thread.store(0, Relaxed);
+    thread.current.store(0, Relaxed);
+    publish(report, index);
 }
 
 /// A slot by its index.
 #[inline(always)]
-fn slot(control: &Control, index: u32) -> &'static Slot {
+pub fn slot(control: &Control, index: u32) -> &'static Slot {
     let stride = u64::from(control.slot_size.load(Relaxed));
     let at = REPORT_BASE + SLOTS_OFFSET + u64::from(index) * stride;
     // SAFETY: the sentry hands out only indices of the region; a guest that forged one faults here
@@ -118,7 +169,7 @@ fn slot(control: &Control, index: u32) -> &'static Slot {
 
 /// Tells the sentry that a slot has trapped.
 #[inline(always)]
-fn publish(report: &Report, index: u32) {
+pub fn publish(report: &Report, index: u32) {
     report.trapped().publish(index);
     // SAFETY: the page is mapped in every stub.
     unsafe { &*BELL }.bell().ring(|| {
@@ -184,6 +235,7 @@ fn load(control: &Control, slot: &Slot, thread: &Thread, me: u32, index: u32, uc
     }
     uc.selectors = SELECTORS;
     uc.sigmask = 0;
+    thread.slot_at.store(&raw const *slot as u64, Relaxed);
     let (fs, gs): (u64, u64);
     // SAFETY: as in `save`.
     unsafe {

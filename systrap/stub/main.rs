@@ -10,6 +10,7 @@ mod atomic {
     pub use core::sync::atomic::*;
 }
 mod boot;
+mod entry;
 mod handler;
 #[path = "../src/handshake.rs"]
 #[allow(dead_code, reason = "the sentry uses the rest")]

@@ -7,6 +7,7 @@ mod cx;
 mod fault;
 mod policy;
 mod resources;
+mod rewrite;
 mod run;
 mod tracer;
 mod usage;

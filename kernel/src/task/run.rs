@@ -32,7 +32,12 @@ async fn cycle(cx: &mut TaskCx) -> ExitStatus {
         cx.task.leave_user();
         cx.fault = Default::default();
         match trap {
-            Trap::Syscall => syscall(cx).await,
+            Trap::Syscall => {
+                if let Some(end) = cx.context.hot_call() {
+                    super::rewrite::rewrite(cx, end);
+                }
+                syscall(cx).await;
+            }
             Trap::Fault { addr, access, info } => cx.memory_fault(addr, access, info).await,
             Trap::Exception { signo, code, addr, info } => cx.exception(signo, code, addr, info),
             Trap::Interrupted => {

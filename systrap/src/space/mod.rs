@@ -6,8 +6,10 @@
 
 mod ops;
 mod sched;
+mod sites;
 
 pub(crate) use sched::Slices;
+pub(crate) use sites::{CODE, plain_way};
 
 use crate::handshake::Ready;
 use crate::host::Shared;
@@ -38,6 +40,7 @@ pub(crate) struct Space {
     /// Its number among the executor's descriptors.
     pub(crate) token: AtomicU64,
     state: Mutex<State>,
+    sites: Mutex<sites::Sites>,
 }
 
 struct State {
@@ -80,7 +83,8 @@ impl Space {
         let (dead, active) = (AtomicBool::new(false), AtomicBool::new(false));
         let token = AtomicU64::new(0);
         let state = Mutex::new(state);
-        let space = Space { host, region, child, dead, active, token, state };
+        let sites = Mutex::default();
+        let space = Space { host, region, child, dead, active, token, state, sites };
         space.set_spin(space.host.stub_spin());
         space
     }
