@@ -82,6 +82,7 @@ macro_rules! programs {
 programs! {
     aio
     attr
+    call
     fcntl
     mq
     names

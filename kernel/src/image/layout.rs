@@ -8,12 +8,17 @@ use syserr::Errno;
 const NO_RANDOMIZE: u32 = 0x0004_0000;
 /// `ADDR_COMPAT_LAYOUT` of personality(2).
 const COMPAT_LAYOUT: u32 = 0x0020_0000;
-/// `vm.mmap_min_addr`.
+/// The least that Linux has by default, on both architectures.
 const MIN_ADDR: Addr = Addr(0x1_0000);
 
 pub(super) struct Layouts {
     pub(super) loader: loader::Layout,
     pub(super) mm: mm::Layout,
+}
+
+/// `vm.mmap_min_addr`.
+pub(crate) fn lowest_address(platform: &dyn Platform) -> Addr {
+    platform.user_range().start.max(MIN_ADDR)
 }
 
 /// Draws a layout. `vdso` is the length of the vDSO with its parameters, in bytes.
@@ -35,7 +40,7 @@ pub(super) fn choose(
     let user = platform.user_range();
     let params = LayoutParams {
         arch: platform.arch(),
-        min: user.start.max(MIN_ADDR),
+        min: lowest_address(platform),
         max: user.end,
         stack_limit: if stack_limit == u64::MAX { UNLIMITED } else { stack_limit },
         randomize: personality & NO_RANDOMIZE == 0,

@@ -4,6 +4,7 @@ mod layout;
 mod load;
 mod saved;
 
+pub(crate) use layout::lowest_address;
 #[cfg(feature = "testkit")]
 pub(crate) use load::Space;
 pub(crate) use load::VdsoPages;

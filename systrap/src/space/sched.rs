@@ -107,7 +107,8 @@ impl Space {
             s.sched.acted = now;
             return Some(patience);
         }
-        if (s.threads as usize) < self.host.cpus {
+        // A single context on a busy host waits for the thread that there is.
+        if s.running > s.threads && (s.threads as usize) < self.host.cpus {
             self.start_thread(s);
             s.sched.acted = now;
             return Some(patience * 4);

@@ -128,7 +128,7 @@ impl Space {
     }
 
     /// Has all sites make plain calls from now on.
-    pub(super) fn make_sites_plain(&self) {
+    pub(crate) fn make_sites_plain(&self) {
         let mut s = self.sites.lock();
         if s.plain {
             return;

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod runs;
+mod sites;
 
 use crate::raw::{RawContext, RawTrap, Regs};
 use crate::shared::op;

@@ -79,6 +79,7 @@ pub enum SystemFile {
     Uuid,
     SchedAutogroup,
     ThreadsMax,
+    MmapMinAddr,
     KernelVersion,
     FileMax,
     FileNr,

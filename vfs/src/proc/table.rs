@@ -139,7 +139,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
 
 static SYS_VM: &[(&str, Fixed)] = &[
     ("max_map_count", text("65530\n")),
-    ("mmap_min_addr", text("65536\n")),
+    ("mmap_min_addr", ro(S::MmapMinAddr)),
     ("nr_hugepages", text("0\n")),
     ("overcommit_kbytes", text("0\n")),
     ("overcommit_memory", text("1\n")),
