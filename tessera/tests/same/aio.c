@@ -9,7 +9,7 @@
 #define cancel(c, i, e) syscall(SYS_io_cancel, c, i, e)
 static aio_context_t ctx;
 static struct io_event ev[64];
-static struct timespec zero, soon = {0, 30000000};
+static struct timespec zero, soon = {0, 30000000}, later = {0, 400000000};
 static struct iocb one(int op, int fd, void *buf, size_t n, long off) {
     struct iocb i = {0};
     i.aio_data = 77;
@@ -26,7 +26,8 @@ static void go(const char *what, struct iocb i) {
     long r = show(what, submit(ctx, 1, &p));
     if (r != 1) return;
     memset(ev, 0, sizeof ev);
-    r = getevents(ctx, 0, 8, ev, &zero);
+    // Natively, a synchronisation is done by another thread.
+    r = getevents(ctx, 1, 8, ev, &later);
     say("  events %ld res %lld %lld data %lld obj %d key %d", r, (long long)ev[0].res,
         (long long)ev[0].res2, (long long)ev[0].data, ev[0].obj == (uintptr_t)p, (int)i.aio_key);
 }
