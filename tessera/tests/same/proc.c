@@ -31,12 +31,11 @@ static void listed(const char *table, int id) {
     if (f && fgets(line, sizeof line, f)) say("%s", line);
     while (f && fgets(line, sizeof line, f)) {
         if (atoi(line + 11) != id) continue;
-        say("%s: %zu bytes", table, strlen(line));
-        int column = 0;
+        int column = 0, pids = *table == 'm' ? 5 : strcmp(table, "shm") ? 99 : 4;
         for (char *w = strtok(line, " \n"); w; w = strtok(0, " \n"), column++) {
             long n = atol(w);
             say("%s", column == 1         ? "id"
-                      : n == getpid()     ? "self"
+                      : n == getpid() && (column == pids || column == pids + 1) ? "self"
                       : n > 1000000000    ? "time"
                                           : w);
         }
