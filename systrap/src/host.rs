@@ -62,6 +62,9 @@ pub(crate) struct Shared {
     pub(crate) running: AtomicU32,
     /// Cycles that user code runs between two traps, on average.
     expected: AtomicU64,
+    /// Cycles between two traps of anybody's, on average, and when the last one was.
+    arrivals: AtomicU64,
+    trapped: AtomicU64,
     active: Mutex<Vec<Arc<Space>>>,
     generation: AtomicU64,
     /// Spaces without users whose process may still live.
@@ -69,17 +72,23 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Cycles that an idle stub thread spins.
+    /// Cycles that an idle stub thread spins. In a crowd it takes a processor from somebody, at worst
+    /// from this side: then it waits no longer than an answer takes that is being made already.
     pub(crate) fn stub_spin(&self) -> u32 {
-        (self.cycles_per_us * 30) as u32
+        let crowd = self.running.load(Relaxed) as usize > self.cpus;
+        (self.cycles_per_us * if crowd { 3 } else { 30 }) as u32
     }
 
-    /// Takes note of how long user code ran until its trap. One long run must not make many short
-    /// ones wait, so it counts no more than a wake-up costs a few times over.
-    pub(crate) fn expect(&self, cycles: u64) {
-        let sample = cycles.min(400 * self.cycles_per_us);
-        let old = self.expected.load(Relaxed);
-        self.expected.store((old * 7 + sample) / 8, Relaxed);
+    /// Takes note of a trap at `now`, after `cycles` of user code. One long run must not make many
+    /// short ones wait, so it counts no more than a wake-up costs a few times over.
+    pub(crate) fn expect(&self, cycles: u64, now: u64) {
+        let before = self.trapped.swap(now, Relaxed);
+        for (average, sample) in
+            [(&self.expected, cycles), (&self.arrivals, now.saturating_sub(before))]
+        {
+            let sample = sample.min(400 * self.cycles_per_us);
+            average.store((average.load(Relaxed) * 7 + sample) / 8, Relaxed);
+        }
     }
 
     /// Cycles that are worth spinning for the next trap.
@@ -87,7 +96,9 @@ impl Shared {
         if self.running.load(Relaxed) == 0 {
             return 0;
         }
-        match self.expected.load(Relaxed) / self.cycles_per_us {
+        // In a crowd, each runs long until its trap, most of that time without a processor.
+        let next = self.expected.load(Relaxed).min(self.arrivals.load(Relaxed));
+        match next / self.cycles_per_us {
             0..150 => 200 * self.cycles_per_us,
             _ => 5 * self.cycles_per_us,
         }
@@ -214,6 +225,8 @@ impl Host {
             spare: config.spare_stubs,
             running: AtomicU32::new(0),
             expected: AtomicU64::new(0),
+            arrivals: AtomicU64::new(0),
+            trapped: AtomicU64::new(0),
             active: Mutex::default(),
             generation: AtomicU64::new(0),
             dying: Mutex::default(),

@@ -168,7 +168,7 @@ impl RawContext {
         let left = words.trapped.load(Relaxed).clamp(self.started, now.max(self.started));
         let entered = words.started.load(Relaxed).clamp(self.started, left);
         self.cycles += left - entered;
-        b.space.host.expect(left - entered);
+        b.space.host.expect(left - entered, now);
         let signo = words.signo.load(Relaxed);
         if signo == crate::shared::INTERRUPT_SIGNAL {
             self.interrupter.pending.store(false, Release);

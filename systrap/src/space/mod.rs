@@ -172,8 +172,9 @@ impl Space {
 
     /// Puts an entry into the ready ring and sees to it that somebody takes it.
     fn push_ready(&self, s: &mut State, entry: u32) {
-        if self.control().spin.load(Relaxed) == 0 {
-            self.set_spin(self.host.stub_spin());
+        let spin = self.host.stub_spin();
+        if self.control().spin.load(Relaxed) != spin {
+            self.set_spin(spin);
         }
         s.ready_tail = self.ready_ring().push(s.ready_tail, entry, || self.wake_sleeper());
     }
