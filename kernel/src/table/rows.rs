@@ -229,7 +229,7 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     206 io_setup(Int Ptr) => aio::sys_io_setup;
     207 io_destroy(Hex) => aio::sys_io_destroy;
     208 io_getevents(Hex Long Long Ptr Timespec) => aio::sys_io_getevents;
-    209 io_submit(Hex Long Ptr) => aio::sys_io_submit;
+    209 io_submit(Hex Long Ptr) => aio::sys_io_submit but "a request that would block is waited for";
     210 io_cancel(Hex Ptr Ptr) => aio::sys_io_cancel;
     211 get_thread_area(Ptr) none "";
     212 lookup_dcookie() none "";
@@ -260,7 +260,7 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     237 mbind(Ptr Size Int Ptr Size Hex) => mem::sys_mbind;
     238 set_mempolicy(Int Ptr Size) => mem::sys_set_mempolicy;
     239 get_mempolicy(Ptr Ptr Size Ptr Hex) => mem::sys_get_mempolicy;
-    240 mq_open(Path OpenFlags Mode Ptr) => mqueue::sys_mq_open;
+    240 mq_open(Path OpenFlags Mode Ptr) => mqueue::sys_mq_open but "64 MiB for all queues; no mqueue file system";
     241 mq_unlink(Path) => mqueue::sys_mq_unlink;
     242 mq_timedsend(Fd In Size Int Timespec) => mqueue::sys_mq_timedsend;
     243 mq_timedreceive(Fd Out Size Ptr Timespec) => mqueue::sys_mq_timedreceive;
