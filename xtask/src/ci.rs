@@ -11,6 +11,7 @@ const STEPS: &[Step] = &[
     ("manifests", "dependencies are used, the minimum Rust version is stated", manifests::check),
     ("clippy", "no lint is violated in any target", clippy),
     ("test", "unit, property, oracle, end-to-end and doc tests", test),
+    ("main-job", "what the README begins with runs as it is written there", main_job),
     ("loom", "every interleaving of the concurrent parts", loom),
     ("docs", "the documentation builds without a broken link", docs),
     ("package", "each library crate can be packaged", package),
@@ -52,6 +53,20 @@ fn clippy() -> Result<(), String> {
 
 fn test() -> Result<(), String> {
     run(&mut cargo(&["test", "--workspace"]))
+}
+
+/// The first command of the README but for `--release`: the tests have built the rest already.
+fn main_job() -> Result<(), String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).map_err(|e| e.to_string())?;
+    let prefix = "$ cargo run --release -- ";
+    let line = readme.lines().find_map(|l| l.strip_prefix(prefix)).ok_or("README: no main job")?;
+    let job = line.split('#').next().unwrap_or(line).split_whitespace();
+    let mut command = cargo(&["run", "--quiet", "--"]);
+    let out = command.args(job).output().map_err(|e| format!("{command:?}: {e}"))?;
+    if out.status.success() && !out.stdout.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{command:?}: {}\n{}", out.status, String::from_utf8_lossy(&out.stderr)))
 }
 
 fn loom() -> Result<(), String> {
