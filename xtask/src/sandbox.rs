@@ -41,6 +41,8 @@ impl Sandbox {
                 c
             }
         };
+        // Cargo's, for this program: a user's shell has none, and programs search it first.
+        c.env_remove("LD_LIBRARY_PATH");
         c.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         c
     }
