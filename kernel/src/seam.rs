@@ -89,12 +89,15 @@ pub trait Context: Send {
         &mut self,
         space: &Arc<dyn AddressSpace>,
         end: Addr,
-        code: &[u8; 7],
-    ) -> Option<[u8; 7]> {
+        code: &CallCode,
+    ) -> Option<CallCode> {
         let _ = (space, end, code);
         None
     }
 }
+
+/// The end of a system call's code: its instruction, and as much before it as makes room for a jump.
+pub type CallCode = [u8; 7];
 
 /// Interrupts one [`Context`].
 pub trait Interrupt: Send + Sync {

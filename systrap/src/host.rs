@@ -25,7 +25,8 @@ const SILENCE_US: u64 = if cfg!(test) { 300_000 } else { 10_000_000 };
 /// What a sandbox may use of its host.
 #[derive(Clone, Copy, Debug)]
 pub struct HostConfig {
-    /// Bytes of guest memory, page cache included.
+    /// Bytes of guest memory, page cache included, and freed memory that is kept for reuse for a
+    /// moment: an eighth of it, at most 128 MiB.
     pub memory_limit: u64,
     /// Processors that guests are told of and host threads that one process may have.
     pub cpus: usize,

@@ -8,7 +8,7 @@
 //! the sentry, on another processor, polls that bit. Both sides spin only as long as guests are
 //! known to run between traps, and then sleep without a tick. What a trap costs is the host's
 //! signal, about two microseconds, and little else. A system call that a program makes often does
-//! without the signal: it is rewritten into a jump to the stub, which costs less than one.
+//! without the signal: it is rewritten into a jump to the stub, which costs about one.
 //!
 //! ```no_run
 //! use systrap::{Host, HostConfig};

@@ -6,13 +6,13 @@ use crate::host::{Host, Shared};
 use crate::hot::Hot;
 use crate::raw::{Interrupter, RawContext, RawTrap};
 use crate::shared::{GUEST_END, GUEST_START, op};
-use crate::space::{CODE as REWRITTEN, Space, plain_way};
+use crate::space::{Space, plain_way};
 use arch::fpu::{Component, FpuLayout};
 use arch::x86_64::{Registers, access_of_error_code};
 use arch::{Access, Addr, AddrRange, Arch};
 use kernel::{
-    BoxFuture, Context, Embedder, FaultInfo, Interrupt, Platform, Random, Spawn, TimerId, Timers,
-    Trap,
+    BoxFuture, CallCode, Context, Embedder, FaultInfo, Interrupt, Platform, Random, Spawn, TimerId,
+    Timers, Trap,
 };
 use mm::{AddressSpace, FileRange, MemoryFile, OutOfMemory};
 use std::any::Any;
@@ -239,8 +239,8 @@ impl Context for HostedContext {
         &mut self,
         space: &Arc<dyn AddressSpace>,
         end: Addr,
-        code: &[u8; REWRITTEN],
-    ) -> Option<[u8; REWRITTEN]> {
+        code: &CallCode,
+    ) -> Option<CallCode> {
         let space = space.as_any().downcast_ref::<HostedSpace>()?;
         space.0.rewrite(end.0, code)
     }

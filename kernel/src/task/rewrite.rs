@@ -1,14 +1,15 @@
 //! Rewriting a program's hot system calls, for a platform that has a shorter way for them.
 
 use super::TaskCx;
+use crate::CallCode;
 use arch::{Addr, PAGE_SIZE, Permissions, UserMemory};
 
 /// Rewrites the call that ends at `end`, in this process's own copy of the page. Only program text
 /// that the program itself cannot write is touched, and only while no other thread could be
-/// executing it. A debugger finds programs as they are.
+/// executing it. A program that is traced is left as it is.
 pub(super) fn rewrite(cx: &mut TaskCx, end: Addr) {
     let Some(mm) = cx.image.memory_manager() else { return };
-    let mut code = [0; 7];
+    let mut code = CallCode::default();
     let start = Addr(end.0.wrapping_sub(code.len() as u64));
     let one_page = start.0 / PAGE_SIZE == (end.0 - 1) / PAGE_SIZE;
     if cx.task.is_traced() || mm.users() != 1 || !one_page || !mm.is_program_text(start) {

@@ -44,7 +44,7 @@ impl Executor {
         let us = self.host.cycles_per_us;
         let mut idle_since = sys::tsc();
         let mut looked = idle_since;
-        let mut crowded = false;
+        let mut made_room = true;
         while !done.load(Relaxed) {
             let mut busy = self.poll_spaces();
             busy |= self.host.run_queue.run(BATCH);
@@ -62,10 +62,10 @@ impl Executor {
             }
             if busy {
                 idle_since = now;
-                crowded = true;
-            } else if crowded && now.wrapping_sub(idle_since) >= us {
+                made_room = false;
+            } else if !made_room && now.wrapping_sub(idle_since) >= us {
                 // Whoever has trapped lately has got its answer, or waits for something.
-                crowded = false;
+                made_room = true;
                 self.make_room();
             } else if now.wrapping_sub(idle_since) >= self.host.spin_budget() {
                 self.sleep(done);

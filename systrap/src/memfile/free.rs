@@ -2,8 +2,9 @@
 
 use super::runs::Runs;
 
-/// Runs up to this many pages are looked for by their very length.
-const SMALL: usize = 16;
+/// Runs up to this many pages are looked for by their very length. It is what a fault backs around a
+/// single access: the owner of a longer one goes through memory in order and will use all of it.
+pub(super) const SMALL: usize = 16;
 
 /// What a run of pages holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

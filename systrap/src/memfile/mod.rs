@@ -4,7 +4,7 @@
 //! guests; the window onto it costs addresses, not memory. A byte's pointer is arithmetic.
 //!
 //! Pages read as zero when they are handed out. Pages that come back keep their host memory for a
-//! while and are cleared when they are handed out again, which costs a quarter of a hole and a
+//! while and are cleared when they are handed out again, which costs a third of a hole and a
 //! fault. How much is kept is bounded, counts against the limit when memory gets short, and goes
 //! back to the host once nobody has needed it for some time: see [`MemFile::trim`].
 
@@ -17,7 +17,7 @@ mod runs;
 mod tests;
 
 use counts::Counts;
-use free::{Free, Source};
+use free::{Free, SMALL, Source};
 use mm::{FileRange, MemoryFile, OutOfMemory};
 use resident::Resident;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -37,9 +37,6 @@ const KEPT_MAX: u64 = 128 << 20;
 const KEPT_PART: u64 = 8;
 /// Pages that one trim gives back to the host: about a millisecond's work.
 const TRIM: u64 = 2048;
-/// Pages of a run from which on its next owner is likely to use them all: no fault grows so far
-/// around a single access.
-const LONG_RUN: u64 = 17;
 
 /// Guest memory in a memfd.
 pub struct MemFile {
@@ -93,17 +90,6 @@ impl MemFile {
     /// Whether an allocation has failed since this was last asked.
     pub(crate) fn was_short(&self) -> bool {
         self.short.load(Relaxed) && self.short.swap(false, Relaxed)
-    }
-
-    /// Keeps no more than the limit leaves.
-    fn make_room(&self) {
-        let used = self.used.load(Relaxed);
-        let runs = {
-            let mut free = self.free.lock();
-            let excess = (used + free.kept() * PAGE).saturating_sub(self.limit);
-            free.drain(excess.div_ceil(PAGE))
-        };
-        self.give_back(runs);
     }
 
     /// The descriptor, for stubs to map.
@@ -182,7 +168,19 @@ impl MemoryFile for MemFile {
             self.short.store(true, Relaxed);
             OutOfMemory
         })?;
-        let taken = self.free.lock().take(len / PAGE);
+        let (taken, excess) = {
+            let mut free = self.free.lock();
+            let taken = free.take(len / PAGE);
+            // With what is kept, clean memory must not come to more than the limit.
+            let all = self.used.load(Relaxed) + free.kept() * PAGE;
+            let excess = if matches!(taken, Some((_, Source::Clean))) && all > self.limit {
+                free.drain((all - self.limit).div_ceil(PAGE))
+            } else {
+                Vec::new()
+            };
+            (taken, excess)
+        };
+        self.give_back(excess);
         let taken = taken.or_else(|| {
             // The file is fragmented: keep nothing and try once more.
             let kept = self.free.lock().drain(u64::MAX);
@@ -194,12 +192,11 @@ impl MemoryFile for MemFile {
             return Err(OutOfMemory);
         };
         let r = FileRange { start: start * PAGE, end: start * PAGE + len };
-        match source {
-            Source::Dirty => self.zero(r.start, len),
-            Source::Clean => self.make_room(),
+        let dirty = source == Source::Dirty;
+        if dirty {
+            self.zero(r.start, len);
         }
-        let long = source == Source::Dirty && len / PAGE >= LONG_RUN;
-        self.resident.set(start, len / PAGE, long);
+        self.resident.set(start, len / PAGE, dirty && len / PAGE > SMALL as u64);
         self.counts.set(start, len / PAGE);
         Ok(r)
     }

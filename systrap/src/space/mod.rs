@@ -9,7 +9,7 @@ mod sched;
 mod sites;
 
 pub(crate) use sched::Slices;
-pub(crate) use sites::{CODE, plain_way};
+pub(crate) use sites::plain_way;
 
 use crate::handshake::Ready;
 use crate::host::Shared;

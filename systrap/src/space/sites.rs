@@ -12,10 +12,9 @@
 use super::Space;
 use crate::shared::{MAX_SITES, SITES_BASE, TEXT_BASE, THUNKS_BASE, Thunk};
 use crate::zygote::CALL_OFFSET;
+use kernel::CallCode;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
-/// Bytes of a call that can be rewritten.
-pub(crate) const CODE: usize = 7;
 /// Bytes of the instruction that is displaced.
 const DISPLACED: usize = 5;
 /// `mov eax, imm32`: how functions of their own load the number.
@@ -31,7 +30,7 @@ const UD2: [u8; 2] = [0x0f, 0x0b];
 const THUNK: u64 = size_of::<Thunk>() as u64;
 /// Where the plain call starts in a thunk, and where it ends.
 const PLAIN: u64 = 20;
-const PLAIN_END: u64 = PLAIN + CODE as u64;
+const PLAIN_END: u64 = PLAIN + size_of::<CallCode>() as u64;
 const _: () = assert!(PLAIN_END + UD2.len() as u64 <= THUNK);
 
 /// A call that was rewritten.
@@ -52,7 +51,7 @@ pub(super) struct Sites {
 }
 
 /// What has to be displaced, if `code` is a call that can be rewritten.
-fn displaced(code: &[u8; CODE]) -> Option<[u8; DISPLACED]> {
+fn displaced(code: &CallCode) -> Option<[u8; DISPLACED]> {
     let (first, call) = code.split_first_chunk::<DISPLACED>()?;
     let known = first[0] == MOV_EAX || *first == MOV_R9;
     (known && call == SYSCALL).then_some(*first)
@@ -84,7 +83,7 @@ pub(crate) fn plain_way(ip: u64) -> Option<u64> {
 
 impl Space {
     /// What to put in the place of `code`, which ends at `end`; `None` if it stays as it is.
-    pub(crate) fn rewrite(&self, end: u64, code: &[u8; CODE]) -> Option<[u8; CODE]> {
+    pub(crate) fn rewrite(&self, end: u64, code: &CallCode) -> Option<CallCode> {
         let site = Site { end, displaced: displaced(code)? };
         if self.report().has_sites.load(Relaxed) == 0 {
             return None;
@@ -99,7 +98,7 @@ impl Space {
                 s.list.len() - 1
             }
         };
-        let mut new = [0; CODE];
+        let mut new = CallCode::default();
         let address = SITES_BASE as u32 + 8 * index as u32;
         let (jump, table) = new.split_at_mut(JMP_TABLE.len());
         jump.copy_from_slice(&JMP_TABLE);

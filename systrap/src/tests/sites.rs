@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::shared::{REPORT_BASE, TEXT_BASE, THUNKS_BASE};
-use crate::space::{CODE as REWRITTEN, plain_way};
+use crate::space::plain_way;
 use crate::zygote::CALL_OFFSET;
+use kernel::CallCode;
 
 const SIGILL: u32 = 4;
 
@@ -12,9 +13,9 @@ fn rewritten(host: &Host, code: &[u8], ends: &[usize]) -> Arc<Space> {
     let s = space(host, code);
     let mut new = code.to_vec();
     for &end in ends {
-        let old = *new[..end].last_chunk::<REWRITTEN>().unwrap();
+        let old: CallCode = *new[..end].last_chunk().unwrap();
         let code = s.rewrite(CODE + end as u64, &old).expect("a call that can be rewritten");
-        new[end - REWRITTEN..end].copy_from_slice(&code);
+        new[end - old.len()..end].copy_from_slice(&code);
     }
     let memory = &host.shared().memory;
     let text = memory.allocate(4096).unwrap();

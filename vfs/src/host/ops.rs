@@ -17,7 +17,7 @@ const CHUNK: u64 = 256 << 10;
 impl FileOps for HostInode {
     fn read_at(&self, dst: &mut dyn IoDst, offset: u64) -> Result<usize, Errno> {
         let size = self.host_stat()?.size;
-        self.read_cached(dst, offset, size)
+        self.read_through(dst, offset, size)
     }
 
     fn write_at(&self, src: &mut dyn IoSrc, offset: u64) -> Result<usize, Errno> {

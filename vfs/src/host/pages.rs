@@ -173,7 +173,7 @@ impl HostInode {
 
     /// Reads what mappings have brought into memory from there, and the rest from the host, whose
     /// own cache is as good: a page of ours costs more than a call.
-    pub(super) fn read_cached(
+    pub(super) fn read_through(
         &self,
         dst: &mut dyn IoDst,
         offset: u64,
