@@ -1,15 +1,13 @@
 //! `/proc/PID/stat` and `statm`.
 
 use crate::group::Stop;
+use crate::usage::{TICK, ticks};
 use crate::{Kernel, Resource, Task};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use arch::PAGE_SIZE;
 use vfs::tty::Ptys;
-
-/// Nanoseconds in a clock tick of 1/100 s.
-const TICK: i64 = 10_000_000;
 
 /// The letter and the word for what a task does.
 pub(super) fn state(kernel: &Kernel, task: &Task) -> (char, &'static str) {
@@ -55,7 +53,6 @@ pub(super) fn stat(kernel: &Kernel, task: &Task, ptys: Option<&Ptys>) -> Vec<u8>
     let (tty, foreground) = ptys.and_then(|p| p.terminal_of(group.sid())).unwrap_or((0, -1));
     let times = if task.is_leader() { group.cpu_times() } else { task.cpu_times() };
     let children = group.usage().children;
-    let ticks = |ns: u64| ns as i64 / TICK;
     let (nice, policy, priority) = {
         let p = task.policy.lock();
         (p.nice, p.scheduler, p.priority)

@@ -1,6 +1,7 @@
 //! Files about the whole system.
 
 use super::line;
+use crate::usage::{TICK, ticks};
 use crate::{ClockId, Kernel};
 use alloc::format;
 use alloc::string::String;
@@ -8,8 +9,6 @@ use alloc::vec::Vec;
 use arch::Arch;
 use vfs::proc::SystemFile;
 
-/// Nanoseconds in a clock tick of 1/100 s.
-const TICK: u64 = 10_000_000;
 const SECOND: i64 = 1_000_000_000;
 
 /// Names of the bits in `AT_HWCAP`, which on x86-64 is EDX of CPUID leaf 1.
@@ -128,7 +127,7 @@ fn idle(k: &Kernel) -> u64 {
 }
 
 fn uptime(k: &Kernel) -> Vec<u8> {
-    let hundredths = |ns: u64| (ns / SECOND as u64, ns % SECOND as u64 / TICK);
+    let hundredths = |ns: u64| (ns / SECOND as u64, ns % SECOND as u64 / TICK as u64);
     let (up, rest) = hundredths(since_boot(k) as u64);
     let (idle, idle_rest) = hundredths(idle(k));
     format!("{up}.{rest:02} {idle}.{idle_rest:02}\n").into_bytes()
@@ -140,9 +139,9 @@ fn stat(k: &Kernel) -> Vec<u8> {
     let row = |name: &str, share: u64| {
         format!(
             "{name} {} 0 {} {} 0 0 0 0 0 0\n",
-            user / share / TICK,
-            system / share / TICK,
-            idle(k) / share / TICK
+            ticks(user / share),
+            ticks(system / share),
+            ticks(idle(k) / share)
         )
     };
     let mut out = row("cpu ", 1);

@@ -41,14 +41,13 @@ pub(super) fn link(
     }
     let link = Link { tracer: tracer.tid(), group: tracer.tgid(), zombie: None };
     tree.traces.insert(tid, link);
-    let mut own = task.signals.lock();
-    own.trace = Some(Box::new(trace));
-    task.set_work(Work::TRACED, true);
-    // A task that is stopped becomes stopped for its tracer.
-    if own.stopped {
-        own.trace = Some(Box::new(Traced { trap_stop: true, trapping: true, ..trace }));
+    {
+        let mut own = task.signals.lock();
+        // A task that is stopped becomes stopped for its tracer.
+        let trap_stop = trace.trap_stop || own.stopped;
+        own.trace = Some(Box::new(Traced { trap_stop, trapping: own.stopped, ..trace }));
     }
-    drop(own);
+    task.set_work(Work::TRACED, true);
     task.recalculate(&state);
     drop(state);
     task.wake();

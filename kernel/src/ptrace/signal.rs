@@ -1,8 +1,7 @@
 //! Delivery of signals to a traced task (`ptrace_signal` in `kernel/signal.c`).
 
-use super::state::is_visible;
 use super::stop::Halt;
-use crate::signal::{SI_USER, SIGNAL_COUNT, SIGTRAP, SigInfo};
+use crate::signal::{SI_USER, SIGKILL, SIGNAL_COUNT, SIGTRAP, SigInfo};
 use crate::task::TaskCx;
 
 /// Delivers one signal, after the tracer has had its say.
@@ -10,7 +9,8 @@ pub(crate) async fn deliver(cx: &mut TaskCx) {
     let task = cx.task.clone();
     let Some((info, shared)) = task.take_signal() else { return };
     let mut info = task.group_ref().rearm_timer(task.kernel(), info);
-    if is_visible(info.signo as u32) {
+    // A tracer cannot hold up SIGKILL.
+    if info.signo as u32 != SIGKILL {
         let resumed = cx.halt(Halt::signal(info)).await;
         if resumed.data == 0 || resumed.data > SIGNAL_COUNT {
             return;

@@ -1,7 +1,8 @@
 //! How a task is traced, and the stop that it is in.
 
 use crate::Task;
-use crate::signal::{SIGKILL, SigInfo};
+use crate::signal::SigInfo;
+use crate::usage::ticks;
 use alloc::sync::Arc;
 use sync::waitq::Events;
 
@@ -133,15 +134,9 @@ impl Task {
         };
         let Some(group) = group else { return };
         let times = self.cpu_times();
-        let ticks = |ns: u64| (ns / 10_000_000) as i64;
         let info = SigInfo::child(why, self.tid(), self.creds().uid, status)
             .with_times(ticks(times.user), ticks(times.system));
         crate::signal::notify_parent(&group, info);
         group.children.notify(Events::IN);
     }
-}
-
-/// Whether a signal can be seen by a tracer: `SIGKILL` cannot.
-pub(super) const fn is_visible(signo: u32) -> bool {
-    signo != SIGKILL
 }

@@ -37,7 +37,7 @@ pub(crate) async fn enter_syscall(cx: &mut TaskCx) -> Option<Outcome> {
     {
         return Some(instead);
     }
-    (!work.is_empty() && cx.image.arch.syscall_no() == SKIP).then_some(Outcome::Keep)
+    (cx.image.arch.syscall_no() == SKIP).then_some(Outcome::Keep)
 }
 
 async fn filter(cx: &mut TaskCx) -> Option<Outcome> {

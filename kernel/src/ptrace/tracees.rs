@@ -17,7 +17,7 @@ pub(crate) fn inherit(tree: &mut Tree, parent: &Task, child: &Arc<Task>) {
     let Some(tracer) = tree.tasks.get(&by.tracer).filter(|t| !t.has_exited()).cloned() else {
         return;
     };
-    let Some(from) = parent.traced_in(tree) else { return };
+    let Some(from) = parent.traced() else { return };
     let Traced { options, seized, capable, .. } = from;
     let trace = Traced { options, seized, capable, trap_stop: seized, ..Traced::default() };
     // Nobody else can have found it yet.
@@ -27,14 +27,6 @@ pub(crate) fn inherit(tree: &mut Tree, parent: &Task, child: &Arc<Task>) {
         let stop = SigInfo::user(SIGSTOP, SI_USER, 0, 0);
         let _ = child.signals.lock().pending.push(SIGSTOP, stop, true);
         child.recalculate(&state);
-    }
-}
-
-impl Task {
-    /// [`Task::traced`] for whoever has the tree.
-    fn traced_in(&self, _tree: &Tree) -> Option<Traced> {
-        let _state = self.group_ref().lock();
-        self.signals.lock().trace.as_deref().copied()
     }
 }
 
@@ -109,11 +101,8 @@ pub(crate) fn tracer_ended(task: &Arc<Task>) {
         let tids: Vec<i32> =
             tree.traces.iter().filter(|(_, l)| of_it(l)).map(|(tid, _)| *tid).collect();
         for tid in tids {
-            let tracee = tree.tasks.get(&tid).cloned();
-            let kill = tracee.as_ref().and_then(|t| t.traced_in(&tree));
-            if let Some(t) =
-                tracee.filter(|_| kill.is_some_and(|k| k.options.contains(Options::EXITKILL)))
-            {
+            let dies = |t: &Task| t.traced().is_some_and(|t| t.options.contains(Options::EXITKILL));
+            if let Some(t) = tree.tasks.get(&tid).filter(|t| dies(t)) {
                 // SIGKILL is never refused.
                 let _ = t.group_ref().post(SIGKILL, SigInfo::kernel(SIGKILL));
             }

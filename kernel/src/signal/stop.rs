@@ -3,6 +3,7 @@
 use super::{SIGCHLD, SigInfo};
 use crate::group::Stop;
 use crate::signal::{CLD_CONTINUED, CLD_STOPPED, SIG_IGN, SIGCONT, SaFlags};
+use crate::usage::ticks;
 use crate::{Kernel, Task, ThreadGroup};
 use alloc::sync::Arc;
 use core::future::poll_fn;
@@ -132,7 +133,6 @@ impl Kernel {
 pub(crate) fn child_info(group: &Arc<ThreadGroup>, code: i32, status: i32) -> SigInfo {
     let uid = group.any_thread().map_or(0, |t| t.creds().uid);
     let times = group.cpu_times();
-    let ticks = |ns: u64| (ns / 10_000_000) as i64;
     SigInfo::child(code, group.tgid(), uid, status)
         .with_times(ticks(times.user), ticks(times.system))
 }

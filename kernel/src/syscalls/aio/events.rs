@@ -1,5 +1,6 @@
 //! io_getevents(2), io_pgetevents(2).
 
+use super::abi::IoEvent;
 use super::contexts::find;
 use crate::block::{Blocked, wait_on};
 use crate::syscalls::abi::Pair;
@@ -49,17 +50,15 @@ fn wait(
         return Err(Errno::EINVAL);
     }
     let (least, most, at) = (least as u64, most as u64, a[3]);
-    let mut done = 0;
-    let first = context.take(&**cx.mm(), Addr(at), most);
-    match first {
-        Ok(n) if n < least && timeout != Some(0) => done += n,
+    let mut done = match context.take(&**cx.mm(), Addr(at), most) {
+        Ok(n) if n < least && timeout != Some(0) => n,
         r => return Ok(r.into()),
-    }
+    };
     let deadline = timeout.map(|t| cx.kernel().now(ClockId::Monotonic).saturating_add(t));
     let (task, mm) = (cx.task.clone(), cx.mm().clone());
     Ok(Outcome::Block(Box::pin(async move {
         let mut more = || {
-            let to = Addr(at).wrapping_add(done * 32);
+            let to = Addr(at).wrapping_add(done * size_of::<IoEvent>() as u64);
             match context.take(&*mm, to, most - done) {
                 Ok(n) => {
                     done += n;

@@ -1,6 +1,5 @@
 //! `IOCB_CMD_POLL`: a request that is done when a file is ready.
 
-use super::abi::IoEvent;
 use super::context::Context;
 use super::submit::Request;
 use alloc::sync::{Arc, Weak};
@@ -92,17 +91,6 @@ impl Drop for PollRequest {
     fn drop(&mut self) {
         if let (Some(t), Some(q)) = (self.ticket.lock().take(), self.file.queue()) {
             q.unregister(t);
-        }
-    }
-}
-
-/// A request's part that is needed to complete it.
-impl Request {
-    /// Tells the context, and the eventfd.
-    pub(super) fn complete(&self, context: &Context, res: i64) {
-        context.complete(&IoEvent { res, ..self.event });
-        if let Some(e) = &self.tell {
-            e.add(1);
         }
     }
 }

@@ -23,6 +23,16 @@ pub(super) struct Request {
     pub(super) tell: Option<Tell>,
 }
 
+impl Request {
+    /// Tells the context, and the eventfd.
+    pub(super) fn complete(&self, context: &Context, res: i64) {
+        context.complete(&IoEvent { res, ..self.event });
+        if let Some(e) = &self.tell {
+            e.add(1);
+        }
+    }
+}
+
 /// A description that is known to be an eventfd.
 pub(super) struct Tell(Arc<File>);
 

@@ -38,8 +38,8 @@ fn getsetattr(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     let flags = file.flags();
     let old = MqAttr {
         flags: i64::from((flags & OpenFlags::NONBLOCK).bits()),
-        maxmsg: queue.maxmsg as i64,
-        msgsize: queue.msgsize as i64,
+        maxmsg: queue.shape.maxmsg as i64,
+        msgsize: queue.shape.msgsize as i64,
         curmsgs: queue.count() as i64,
         ..MqAttr::default()
     };

@@ -51,9 +51,7 @@ struct State {
 
 /// A message queue.
 pub(super) struct MessageQueue {
-    pub(super) maxmsg: u64,
-    pub(super) msgsize: u64,
-    shape: Shape,
+    pub(super) shape: Shape,
     accounts: Arc<Accounts>,
     kernel: Weak<Kernel>,
     state: Mutex<State>,
@@ -66,8 +64,6 @@ impl MessageQueue {
         let state =
             State { size: TEXT_SIZE, changed: shape.now, accessed: shape.now, ..State::default() };
         Arc::new_cyclic(|this| MessageQueue {
-            maxmsg: shape.maxmsg,
-            msgsize: shape.msgsize,
             shape,
             accounts,
             kernel: Arc::downgrade(kernel),
@@ -102,7 +98,7 @@ impl MessageQueue {
     pub(super) fn put(&self, sender: &Task, m: &mut Message) -> Result<(), Errno> {
         let now = self.now();
         let mut s = self.state.lock();
-        if s.count >= self.maxmsg {
+        if s.count >= self.shape.maxmsg {
             return Err(Errno::EAGAIN);
         }
         let text = core::mem::take(&mut m.1);
@@ -211,7 +207,7 @@ impl FileOps for MessageQueue {
         let count = self.count();
         let mut e = Events::empty();
         e.set(Events::IN | Events::RDNORM, count > 0);
-        e.set(Events::OUT | Events::WRNORM, count < self.maxmsg);
+        e.set(Events::OUT | Events::WRNORM, count < self.shape.maxmsg);
         e
     }
 

@@ -44,7 +44,7 @@ fn send(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
     if !file.flags().writable() {
         return Err(Errno::EBADF);
     }
-    if a[2] > queue.msgsize {
+    if a[2] > queue.shape.msgsize {
         return Err(Errno::EMSGSIZE);
     }
     let mut m: Message = (priority, cx.mm().read_vec(Addr(a[1]), a[2] as usize)?);
@@ -83,7 +83,7 @@ fn receive(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
     if !file.flags().readable() {
         return Err(Errno::EBADF);
     }
-    if a[2] < queue.msgsize {
+    if a[2] < queue.shape.msgsize {
         return Err(Errno::EMSGSIZE);
     }
     if let Some(m) = queue.take(None) {

@@ -2,6 +2,7 @@
 
 use crate::syscalls::abi::{Pair, SECOND, write_if};
 use crate::task::CpuTimes;
+use crate::usage::{TICK, ticks};
 use crate::{Args, ClockId, Outcome, Task, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
@@ -127,10 +128,9 @@ pub fn sys_time(cx: &mut TaskCx, a: &Args) -> Outcome {
 pub fn sys_times(cx: &mut TaskCx, a: &Args) -> Outcome {
     cx.publish_times();
     let group = cx.task.group_ref();
-    let ticks = |ns: u64| (ns / 10_000_000) as i64;
     let (own, CpuTimes { user, system, .. }) = (group.cpu_times(), group.usage().children);
     let out = [ticks(own.user), ticks(own.system), ticks(user), ticks(system)];
-    let elapsed = cx.kernel().now(ClockId::Monotonic) / 10_000_000;
+    let elapsed = cx.kernel().now(ClockId::Monotonic) / TICK;
     write_if(&**cx.mm(), a[0], &out).map(|()| elapsed as u64).into()
 }
 
