@@ -53,7 +53,7 @@ mod executor;
 pub mod handshake;
 mod host;
 pub mod hostfs;
-mod hot;
+mod hot_calls;
 pub mod lockdown;
 mod memfile;
 mod platform;

@@ -3,7 +3,7 @@
 use crate::cpu;
 use crate::executor::TimerWheel;
 use crate::host::{Host, Shared};
-use crate::hot::Hot;
+use crate::hot_calls::HotCalls;
 use crate::raw::{Interrupter, RawContext, RawTrap};
 use crate::shared::{GUEST_END, GUEST_START, op};
 use crate::space::{Space, plain_way};
@@ -66,7 +66,7 @@ impl Platform for Hosted {
         let raw = RawContext::default();
         let layout = self.shared.fpu;
         let cycles_per_us = self.shared.cycles_per_us;
-        let (first, hot, calls) = (true, None, Hot::default());
+        let (first, hot, calls) = (true, None, HotCalls::default());
         Ok(Box::new(HostedContext { raw, layout, cycles_per_us, first, calls, hot }))
     }
 
@@ -189,7 +189,7 @@ struct HostedContext {
     cycles_per_us: u64,
     /// Has never run.
     first: bool,
-    calls: Hot,
+    calls: HotCalls,
     /// Where a call ends that has become hot.
     hot: Option<u64>,
 }
@@ -219,7 +219,7 @@ impl Context for HostedContext {
             RawTrap::Dead => Trap::Dead,
             RawTrap::Signal { signo, .. } => {
                 clean(&mut c.regs);
-                if is_rewritten_call(&space.0, signo, &mut c.regs) {
+                if resolve_site(&space.0, signo, &mut c.regs) {
                     return Poll::Ready(Trap::Syscall);
                 }
                 let trap = decode(trap, &mut c.regs);
@@ -292,8 +292,8 @@ fn clean(r: &mut Registers) {
 }
 
 /// Takes a trap that has to do with a rewritten call back to where the program made it. Whether
-/// the trap is that of an instruction that has taken the place of a system call's.
-fn is_rewritten_call(space: &Space, signo: u32, r: &mut Registers) -> bool {
+/// the trap stands for the call: it is that of an instruction in the place of the `syscall`.
+fn resolve_site(space: &Space, signo: u32, r: &mut Registers) -> bool {
     let end = match signo {
         SIGSYS => space.end_of_plain(r.rip),
         SIGILL => space.end_of_tail(r.rip),

@@ -57,7 +57,7 @@ unsafe extern "C" fn called(slot: &'static Slot) -> &'static Slot {
 }
 
 /// The chosen context is wanted back. Returns the slot to run instead.
-unsafe extern "C" fn interrupted(_: &'static Slot) -> &'static Slot {
+unsafe extern "C" fn interrupted() -> &'static Slot {
     // SAFETY: as above.
     let (control, report) = unsafe { (&*CONTROL, &*REPORT) };
     let thread = &report.threads[0];
@@ -173,7 +173,6 @@ global_asm!(
     ".globl stub_restored",
     "stub_restored:",
     "5:",
-    "mov rdi, rax",
     "movabs rsp, {stack_top}",
     "call {interrupted}",
     "jmp stub_restore",

@@ -93,7 +93,6 @@ pub unsafe extern "C" fn handle(signo: i32, info: *const SigInfo, uc: *mut UCont
         }
         if interrupts && is_own(ip) {
             give_back(control, report, thread);
-            thread.fpu_of.store(0, Relaxed);
         } else {
             save(control, slot, signo, info, uc);
             thread.current.store(0, Relaxed);
@@ -144,7 +143,8 @@ fn begin(control: &Control, report: &Report, thread: &Thread, index: u32, next: 
     runs
 }
 
-/// Publishes the context that a thread carries and that has not run.
+/// Publishes the context that a thread carries and that has not run. Its FPU state may be in the
+/// thread's registers, in part, or not.
 #[inline(always)]
 pub fn give_back(control: &Control, report: &Report, thread: &Thread) {
     let index = thread.current.load(Relaxed).wrapping_sub(1);
@@ -153,6 +153,7 @@ pub fn give_back(control: &Control, report: &Report, thread: &Thread) {
     slot.started.store(0, Relaxed);
     slot.trapped.store(0, Relaxed);
     slot.thread.store(0, Relaxed);
+    thread.fpu_of.store(0, Relaxed);
     thread.current.store(0, Relaxed);
     publish(report, index);
 }

@@ -6,15 +6,15 @@ const OFTEN: u32 = 64;
 const PLACES: usize = 64;
 
 /// Counts calls by where they are.
-pub(crate) struct Hot([(u64, u32); PLACES]);
+pub(crate) struct HotCalls([(u64, u32); PLACES]);
 
-impl Default for Hot {
-    fn default() -> Hot {
-        Hot([(0, 0); PLACES])
+impl Default for HotCalls {
+    fn default() -> HotCalls {
+        HotCalls([(0, 0); PLACES])
     }
 }
 
-impl Hot {
+impl HotCalls {
     /// Counts a call that ends at `ip`; whether it has just become hot.
     #[inline]
     pub(crate) fn count(&mut self, ip: u64) -> bool {
