@@ -139,6 +139,24 @@ fn what_a_file_has_in_memory_is_mapped_with_it() {
 }
 
 #[test]
+fn a_read_fault_maps_what_follows_in_memory() {
+    for access in [Access::READ, Access::WRITE] {
+        let r = rig();
+        let (object, mapped) = file(&r.memory, 1200);
+        r.map(1200, Access::RW, mapped);
+        // Not there yet when the mapping was made, and further than the fault itself reaches.
+        (300..310).for_each(|i| fill(&object, i, 7));
+        fill(&object, 1190, 7);
+        assert_eq!(r.space.mapped(addr(305)), None);
+        r.mm.handle_fault(addr(0), access).unwrap();
+        let there = r.space.mapped(addr(305)).map(|(_, access)| access);
+        assert_eq!(there, (access == Access::READ).then_some(Access::READ), "{access:?}");
+        assert_eq!(r.space.mapped(addr(1190)), None, "too far");
+        r.done();
+    }
+}
+
+#[test]
 fn a_shared_writable_mapping_hears_of_its_first_write() {
     let r = rig();
     let (object, mapped) = file(&r.memory, 8);

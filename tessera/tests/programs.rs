@@ -3,7 +3,7 @@
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
-use support::{Linkage, guest, same};
+use support::{Linkage, finish, guest, same, tessera};
 
 /// The same program of our own, linked in both ways.
 #[test]
@@ -12,6 +12,22 @@ fn hello() {
         let hello = guest("hello", linkage);
         same(&[hello.to_str().expect("UTF-8"), "a", "b c"]);
     }
+}
+
+/// The C library's own getppid is rewritten where it is called often, in a fork's child too, and
+/// nowhere else.
+#[test]
+fn hot_calls_are_rewritten() {
+    let python = "import ctypes, os
+f = ctypes.CDLL(None).getppid
+def jumps():
+    return b'\\xff\\x24\\x25' in ctypes.string_at(ctypes.cast(f, ctypes.c_void_p).value, 16)
+print(jumps())
+for _ in range(1000): f()
+print(jumps(), f() == os.getppid())
+print(os.waitpid(os.fork() or os._exit(0 if jumps() and f() != 0 else 1), 0)[1])";
+    let ran = finish(tessera().args(["run", "--", "/usr/bin/python3", "-c", python]), b"");
+    assert_eq!(ran.stdout, "False\nTrue True\n0\n", "{ran:?}");
 }
 
 same_as_native! {
