@@ -140,6 +140,12 @@ impl Context {
         }
     }
 
+    /// The registers as if the system call had not been made, behind its instruction
+    /// (`syscall_rollback`).
+    pub fn undo_syscall(&mut self) {
+        each!(self, c => c.undo_syscall());
+    }
+
     /// Makes the thread run the same system call again.
     pub fn restart_syscall(&mut self) {
         each!(self, c => c.restart_syscall());

@@ -84,6 +84,7 @@ programs! {
     attr
     call
     fcntl
+    filter
     mq
     names
     open

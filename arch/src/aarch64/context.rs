@@ -66,9 +66,13 @@ impl Context {
         self.syscall = self.regs.x[X8] as i32;
     }
 
+    pub(crate) fn undo_syscall(&mut self) {
+        self.regs.x[0] = self.orig_x0;
+    }
+
     pub(crate) fn restart_syscall(&mut self) {
         self.regs.pc = self.regs.pc.wrapping_sub(SVC_LEN);
-        self.regs.x[0] = self.orig_x0;
+        self.undo_syscall();
     }
 
     pub(crate) fn restart_with_block(&mut self) {

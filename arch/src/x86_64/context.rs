@@ -55,9 +55,13 @@ impl Context {
         [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9]
     }
 
+    pub(crate) fn undo_syscall(&mut self) {
+        self.regs.rax = self.regs.orig_rax;
+    }
+
     pub(crate) fn restart_syscall(&mut self) {
         self.regs.rip = self.regs.rip.wrapping_sub(SYSCALL_LEN);
-        self.regs.rax = self.regs.orig_rax;
+        self.undo_syscall();
     }
 
     pub(crate) fn restart_with_block(&mut self) {

@@ -150,7 +150,8 @@ pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Verdict {
         }),
         action::TRAP => {
             let info = SigInfo::seccomp(Addr(cx.image.arch.ip()), nr as i32, arch, value as i32);
-            // As if the call had not been made: the handler may change the result.
+            // The handler may put a result there.
+            cx.image.arch.undo_syscall();
             cx.task.force_signal(info);
             Verdict::Instead(Outcome::Keep)
         }
