@@ -113,8 +113,8 @@ pub trait Cursor {
 ///
 /// No operation blocks: one that cannot go on returns `EAGAIN`, and the caller waits on
 /// [`FileOps::queue`] for [`FileOps::readiness`] to change before it tries again. Positions are
-/// kept by [`crate::File`], unless [`FileOps::cursor`] says otherwise; streams ignore them. Defaults answer as Linux does for a file that
-/// lacks the operation.
+/// kept by [`crate::File`], unless [`FileOps::cursor`] says otherwise; streams ignore them. Defaults
+/// answer as Linux does for a file that lacks the operation.
 #[expect(unused_variables, reason = "defaults name their parameters for the docs")]
 pub trait FileOps: Send + Sync + Any {
     /// Reads at `offset` into `dst`. 0 is end of file.

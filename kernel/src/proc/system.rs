@@ -1,6 +1,7 @@
 //! Files about the whole system.
 
 use super::line;
+use crate::syscalls::{aio, mqueue};
 use crate::usage::{TICK, ticks};
 use crate::{ClockId, Kernel};
 use alloc::format;
@@ -101,6 +102,10 @@ pub(super) fn text(k: &Kernel, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> 
         SystemFile::SysvSem => k.ipc().list_sem().into_bytes(),
         SystemFile::SysvShm => k.ipc().list_shm().into_bytes(),
         SystemFile::AioNr => line(k.aio().requests()),
+        SystemFile::AioMaxNr => line(aio::AIO_MAX_NR),
+        SystemFile::MqueueQueuesMax => line(mqueue::QUEUES_MAX),
+        SystemFile::MqueueMsgMax => line(mqueue::MSG_MAX),
+        SystemFile::MqueueMsgSizeMax => line(mqueue::MSGSIZE_MAX),
         SystemFile::Fixed(text) => text.as_bytes().to_vec(),
     }
 }

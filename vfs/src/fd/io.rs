@@ -198,9 +198,8 @@ impl File {
         let (n, end) = self.append(src, limit)?;
         match self.ops().cursor() {
             _ if !moves => {}
-            Some(c) => {
-                c.seek(i64::try_from(end).map_err(|_| Errno::EOVERFLOW)?, Whence::Set)?;
-            }
+            // The bytes are written, wherever the position is.
+            Some(c) => drop(c.seek(end as i64, Whence::Set)),
             None => *pos = end,
         }
         Ok(n)

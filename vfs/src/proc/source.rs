@@ -84,6 +84,12 @@ pub enum SystemFile {
     FileMax,
     FileNr,
     AioNr,
+    AioMaxNr,
+    MqueueQueuesMax,
+    /// Also the default.
+    MqueueMsgMax,
+    /// Also the default.
+    MqueueMsgSizeMax,
     SysvMsg,
     SysvSem,
     SysvShm,

@@ -63,7 +63,7 @@ static SYS: &[(&str, Fixed)] =
     &[("fs", Dir(SYS_FS)), ("kernel", Dir(SYS_KERNEL)), ("vm", Dir(SYS_VM))];
 
 static SYS_FS: &[(&str, Fixed)] = &[
-    ("aio-max-nr", text("65536\n")),
+    ("aio-max-nr", rw(S::AioMaxNr)),
     ("aio-nr", ro(S::AioNr)),
     ("epoll", Dir(&[("max_user_watches", text("1000000\n"))])),
     ("file-max", ro(S::FileMax)),
@@ -79,11 +79,11 @@ static SYS_FS: &[(&str, Fixed)] = &[
     (
         "mqueue",
         Dir(&[
-            ("msg_default", text("10\n")),
-            ("msg_max", text("10\n")),
-            ("msgsize_default", text("8192\n")),
-            ("msgsize_max", text("8192\n")),
-            ("queues_max", text("256\n")),
+            ("msg_default", rw(S::MqueueMsgMax)),
+            ("msg_max", rw(S::MqueueMsgMax)),
+            ("msgsize_default", rw(S::MqueueMsgSizeMax)),
+            ("msgsize_max", rw(S::MqueueMsgSizeMax)),
+            ("queues_max", rw(S::MqueueQueuesMax)),
         ]),
     ),
     ("nr_open", text("1048576\n")),

@@ -16,4 +16,4 @@ pub(crate) use events::{sys_io_getevents, sys_io_pgetevents};
 pub(crate) use submit::{sys_io_cancel, sys_io_submit};
 
 /// Most requests that all contexts together may be set up for (`fs.aio-max-nr`).
-const AIO_MAX_NR: u64 = 65_536;
+pub(crate) const AIO_MAX_NR: u64 = 65_536;

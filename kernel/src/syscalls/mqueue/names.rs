@@ -15,12 +15,12 @@ use vfs::perm::{MAY_READ, MAY_WRITE, check};
 use vfs::{Creds, File, OpenFlags, cap, mode};
 
 /// Queues that the unprivileged may make (`fs.mqueue.queues_max`).
-const QUEUES_MAX: usize = 256;
+pub(crate) const QUEUES_MAX: usize = 256;
 /// Messages of a new queue, unless it says otherwise, and the most for the unprivileged
 /// (`fs.mqueue.msg_default`, `msg_max`).
-const MSG_MAX: i64 = 10;
+pub(crate) const MSG_MAX: i64 = 10;
 /// The same for the bytes of a message (`fs.mqueue.msgsize_default`, `msgsize_max`).
-const MSGSIZE_MAX: i64 = 8192;
+pub(crate) const MSGSIZE_MAX: i64 = 8192;
 /// The most for anybody (`HARD_MSGMAX`, `HARD_MSGSIZEMAX`).
 const HARD_MSG_MAX: i64 = 65_536;
 const HARD_MSGSIZE_MAX: i64 = 16 << 20;
