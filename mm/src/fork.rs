@@ -2,7 +2,6 @@
 
 use crate::MemoryManager;
 use crate::flags::MlockallFlags;
-use crate::hot::Hot;
 use crate::pma::{Pma, Pmas};
 use crate::range_map::{Entry, Free, RangeMap};
 use crate::seam::{AddressSpace, OutOfMemory};
@@ -32,7 +31,6 @@ impl MemoryManager {
         tx.charge(committed)?;
         let st = &*tx.st;
         let state = State {
-            hot: Hot::default(),
             vmas: core::mem::take(&mut plan.vmas),
             pmas: Pmas::new(self.memory.clone()),
             installed: RangeMap::default(),

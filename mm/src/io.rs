@@ -66,7 +66,7 @@ impl MemoryManager {
         {
             let st = self.read();
             // What is hot may be accessed by the guest itself, so that permissions are settled.
-            if let Some(p) = st.hot.find(at.0, write)
+            if let Some(p) = self.hot.find(at.0, write)
                 && end <= p.hi
             {
                 f(&*self.memory, p.file + (at.0 - p.lo), 0, len);
@@ -84,7 +84,7 @@ impl MemoryManager {
                     };
                     let n = p.end.min(vma_end) - now;
                     if perms == Permissions::Obey {
-                        st.hot.put(now, st.hot_place(&v.range(), p, &v.value));
+                        self.hot.put(now, st.hot_place(&v.range(), p, &v.value));
                     }
                     f(&*self.memory, p.value.file + (now - p.start), done, n);
                     done += n;
@@ -139,7 +139,7 @@ impl MemoryManager {
         }
         {
             let st = self.read();
-            if let Some(p) = st.hot.find(at.0, write) {
+            if let Some(p) = self.hot.find(at.0, write) {
                 return Ok(f(&*self.memory, p.file + (at.0 - p.lo)));
             }
             if let Some(v) = st.vma(at.0)
@@ -147,7 +147,7 @@ impl MemoryManager {
                 && let Some(p) = st.pmas.find(at.0)
                 && ready(&st, &p.value, write)
             {
-                st.hot.put(at.0, st.hot_place(&v.range(), p, &v.value));
+                self.hot.put(at.0, st.hot_place(&v.range(), p, &v.value));
                 return Ok(f(&*self.memory, p.value.file + (at.0 - p.start)));
             }
         }
@@ -187,6 +187,20 @@ impl MemoryManager {
 impl UserMemory for MemoryManager {
     fn copy_in(&self, from: Addr, to: &mut [u8], perms: Permissions) -> Result<(), Partial> {
         let len = to.len() as u64;
+        if let Some(end) = from.checked_add(len) {
+            let mut peeked = false;
+            let valid = self.hot.read(from.0, end.0, |file| {
+                peeked = self.memory.peek(file, to);
+                peeked.then_some(())
+            });
+            if valid.is_some() {
+                return Ok(());
+            }
+            if peeked {
+                // What was read may be somebody else's.
+                to.fill(0);
+            }
+        }
         self.access(from, len, false, perms, |m, file, done, n| {
             if let Some(part) = to.get_mut(done as usize..(done + n) as usize) {
                 m.read(file, part);
@@ -207,6 +221,12 @@ impl UserMemory for MemoryManager {
     }
 
     fn load_u32(&self, at: Addr) -> Result<u32, Errno> {
+        // An aligned word that begins in a place ends in it.
+        if at.0.is_multiple_of(4)
+            && let Some(v) = self.hot.read(at.0, at.0, |file| self.memory.peek_u32(file))
+        {
+            return Ok(v);
+        }
         self.word(at, false, |m, file| m.load_u32(file))
     }
 

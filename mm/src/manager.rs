@@ -30,6 +30,7 @@ pub struct MemoryManager {
     pub(crate) meta: Mutex<Meta>,
     pub(crate) membarrier: AtomicU32,
     users: AtomicU32,
+    pub(crate) hot: Hot,
     state: RwLock<State>,
 }
 
@@ -43,7 +44,6 @@ impl MemoryManager {
     /// An empty address space with one user, the caller.
     pub fn new(config: MmConfig) -> Arc<MemoryManager> {
         let state = State {
-            hot: Hot::default(),
             vmas: RangeMap::default(),
             pmas: Pmas::new(config.memory.clone()),
             installed: RangeMap::default(),
@@ -71,6 +71,7 @@ impl MemoryManager {
             meta: Mutex::new(meta),
             membarrier: AtomicU32::new(0),
             users: AtomicU32::new(1),
+            hot: Hot::default(),
             state: RwLock::new(state),
         })
     }
@@ -132,8 +133,8 @@ impl MemoryManager {
     }
 
     pub(crate) fn lock(&self) -> Tx<'_> {
-        let mut st = self.state.write();
-        st.hot.clear();
+        let st = self.state.write();
+        self.hot.clear();
         Tx { mm: self, st, retired: Vec::new(), mapped_now: (0, 0), garbage: SmallVec::new() }
     }
 

@@ -73,6 +73,18 @@ pub trait MemoryFile: Send + Sync {
     }
     /// Copies bytes out of the file.
     fn read(&self, offset: u64, to: &mut [u8]);
+    /// [`MemoryFile::read`] of memory that may have been freed, and be somebody else's, by now:
+    /// whatever is there, for a caller that looks afterwards whether it was still its own. `false`
+    /// when the file has no such way; then the caller locks and reads.
+    fn peek(&self, offset: u64, to: &mut [u8]) -> bool {
+        let _ = (offset, to);
+        false
+    }
+    /// [`MemoryFile::load_u32`] in the same way as [`MemoryFile::peek`].
+    fn peek_u32(&self, offset: u64) -> Option<u32> {
+        let _ = offset;
+        None
+    }
     /// Copies bytes into the file.
     fn write(&self, offset: u64, from: &[u8]);
     /// Writes zeroes.

@@ -1,7 +1,6 @@
 //! What the manager's lock protects, and the transaction in which it is changed.
 
 use crate::config::{Layout, Limits};
-use crate::hot::Hot;
 use crate::pma::{Installed, Kind, Pma, Pmas};
 use crate::range_map::{Entry, Free, RangeMap};
 use crate::seam::{FileRange, MappedObject, OutOfMemory};
@@ -80,7 +79,6 @@ impl Counters {
 }
 
 pub(crate) struct State {
-    pub(crate) hot: Hot,
     pub(crate) vmas: RangeMap<Vma>,
     pub(crate) pmas: Pmas,
     pub(crate) installed: RangeMap<Installed>,

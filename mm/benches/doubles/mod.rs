@@ -132,6 +132,15 @@ impl MemoryFile for Memory {
         unsafe { from.copy_to_nonoverlapping(to.as_mut_ptr(), to.len()) }
     }
 
+    fn peek(&self, offset: u64, to: &mut [u8]) -> bool {
+        self.read(offset, to);
+        true
+    }
+
+    fn peek_u32(&self, offset: u64) -> Option<u32> {
+        Some(self.load_u32(offset))
+    }
+
     fn write(&self, offset: u64, from: &[u8]) {
         self.mark(offset, from.len() as u64);
         let to = self.at(offset, from.len() as u64);

@@ -30,6 +30,9 @@ pub fn check_memory_file(make: impl Fn() -> Arc<dyn MemoryFile>) {
     assert!(page.iter().all(|b| *b == 0), "reused memory is zero");
     m.dec_ref(again);
     assert_eq!(m.used(), 0);
+    // Whatever it says of memory that is nobody's: it says something.
+    m.peek(again.start, &mut page);
+    let _ = m.peek_u32(again.start);
     if m.limit() != u64::MAX {
         assert!(m.allocate(m.limit().next_multiple_of(P) + P).is_err(), "the limit holds");
         assert_eq!(m.used(), 0, "a refused allocation takes nothing");
@@ -45,6 +48,10 @@ fn bytes(m: &dyn MemoryFile, r: FileRange) {
     m.copy(r.start, r.start + 2 * P, 2 * P);
     m.read(r.start + 3 * P - 7, &mut back);
     assert_eq!(&back, text);
+    let mut peeked = [0; 22];
+    if m.peek(r.start + 3 * P - 7, &mut peeked) {
+        assert_eq!(peeked, back, "a peek at live memory is a read");
+    }
     m.zero(r.start + P - 3, 6);
     m.read(r.start + P - 7, &mut back);
     assert_eq!(&back[..4], b"acro");
@@ -55,6 +62,7 @@ fn bytes(m: &dyn MemoryFile, r: FileRange) {
 fn words(m: &dyn MemoryFile, at: u64) {
     m.write(at, &7u32.to_ne_bytes());
     assert_eq!(m.load_u32(at), 7);
+    assert!(m.peek_u32(at).is_none_or(|v| v == 7));
     assert_eq!(m.swap_u32(at, 8), 7);
     assert_eq!(m.compare_exchange_u32(at, 7, 9), 8);
     assert_eq!(m.load_u32(at), 8);

@@ -8,6 +8,9 @@ use alloc::vec::Vec;
 use arch::PAGE_SIZE;
 use sync::Mutex;
 
+/// What [`MemoryFile::peek`] finds in a [`VecMemoryFile`] where nothing is.
+const FREED: u8 = 0xa5;
+
 type Page = Box<[u8; PAGE_SIZE as usize]>;
 
 /// A [`MemoryFile`] in a vector of pages, for tests: counts live pages, checks every access, and
@@ -165,6 +168,24 @@ impl MemoryFile for VecMemoryFile {
     fn read(&self, offset: u64, to: &mut [u8]) {
         let len = to.len() as u64;
         self.inner.lock().each(offset, len, |at, p| to[at..at + p.len()].copy_from_slice(p));
+    }
+
+    /// Memory that is free reads as `FREED`, for tests that look whether anybody believes it.
+    fn peek(&self, offset: u64, to: &mut [u8]) -> bool {
+        let mut inner = self.inner.lock();
+        for (i, byte) in to.iter_mut().enumerate() {
+            let at = offset + i as u64;
+            *byte = match inner.pages.get_mut((at / PAGE_SIZE) as usize) {
+                Some((1.., page)) => page.as_ref().map_or(0, |p| p[(at % PAGE_SIZE) as usize]),
+                _ => FREED,
+            };
+        }
+        true
+    }
+
+    fn peek_u32(&self, offset: u64) -> Option<u32> {
+        let mut b = [0; 4];
+        self.peek(offset, &mut b).then(|| u32::from_ne_bytes(b))
     }
 
     fn write(&self, offset: u64, from: &[u8]) {

@@ -239,6 +239,16 @@ impl MemoryFile for MemFile {
         }
     }
 
+    /// The window stays mapped, whoever has the memory behind it.
+    fn peek(&self, offset: u64, to: &mut [u8]) -> bool {
+        self.read(offset, to);
+        true
+    }
+
+    fn peek_u32(&self, offset: u64) -> Option<u32> {
+        Some(self.load_u32(offset))
+    }
+
     fn write(&self, offset: u64, from: &[u8]) {
         // Contents of this length mostly go to pages that nobody has touched: the host makes them
         // cheaper for one call than for a fault each.
