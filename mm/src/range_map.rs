@@ -4,6 +4,9 @@
 //! path. Each child carries a summary (bounds, largest free gap, whether anything below is
 //! marked), so that searches for room and for marked entries skip what cannot help. Guards, room
 //! that must stay free below an entry, count as occupied.
+//!
+//! The `Arc`s are `triomphe`'s, without weak counts: to find that a node is not shared takes a load,
+//! not an exchange, at each step of a descent.
 
 mod edit;
 mod iter;
@@ -15,8 +18,9 @@ mod tests;
 
 pub(crate) use share::{Free, Owner};
 
-use alloc::sync::Arc;
 use smallvec::SmallVec;
+
+use triomphe::Arc;
 
 /// Entries per leaf. Small, because a leaf is what copy-on-write of the tree copies.
 const LEAF: usize = 16;
@@ -87,6 +91,12 @@ enum Node<V: Value> {
 #[derive(Clone)]
 struct Child<V: Value> {
     node: Arc<Node<V>>,
+    sum: Summary,
+}
+
+/// What a parent knows of a child.
+#[derive(Clone, Copy, Default)]
+struct Summary {
     /// Start of the first entry.
     first: u64,
     /// End of the last entry.
@@ -99,35 +109,62 @@ struct Child<V: Value> {
     marked: u64,
 }
 
+impl Summary {
+    /// What is known of neighbours, in order.
+    fn of(mut parts: impl Iterator<Item = Summary>) -> Summary {
+        let Some(mut sum) = parts.next() else { return Summary::default() };
+        for part in parts {
+            sum.gap = sum.gap.max(sum.gap_below(&part)).max(part.gap);
+            sum.marked |= part.marked;
+            sum.end = part.end;
+        }
+        sum
+    }
+
+    /// The gap between the end of this and the next one, less the guard of that.
+    fn gap_below(&self, next: &Summary) -> u64 {
+        // While two entries merge, the lower one overlaps the upper for a moment.
+        next.first.saturating_sub(self.end).saturating_sub(next.guard)
+    }
+
+    fn differs(&self, other: &Summary) -> bool {
+        (self.first ^ other.first)
+            | (self.end ^ other.end)
+            | (self.guard ^ other.guard)
+            | (self.gap ^ other.gap)
+            | (self.marked ^ other.marked)
+            != 0
+    }
+}
+
+impl<V: Value> Entry<V> {
+    fn summary(&self) -> Summary {
+        Summary {
+            first: self.start,
+            end: self.end,
+            guard: self.value.guard(),
+            gap: 0,
+            marked: u64::from(self.value.marked()),
+        }
+    }
+}
+
 impl<V: Value> Child<V> {
     fn new(node: Node<V>) -> Child<V> {
-        let mut c = Child { node: Arc::new(node), first: 0, end: 0, guard: 0, gap: 0, marked: 0 };
+        let mut c = Child { node: Arc::new(node), sum: Summary::default() };
         c.refresh();
         c
     }
 
-    /// Computes the summary anew after the node has changed.
-    fn refresh(&mut self) {
-        let (mut gap, mut prev, mut marked) = (0u64, None::<u64>, 0);
-        let (mut first, mut guard) = (u64::MAX, 0);
-        let mut see = |start: u64, end: u64, g: u64, inner: u64, m: u64| {
-            match prev {
-                // While two entries merge, the lower one overlaps the upper for a moment.
-                Some(p) => gap = gap.max(start.saturating_sub(p).saturating_sub(g)),
-                None => (first, guard) = (start, g),
-            }
-            gap = gap.max(inner);
-            marked |= m;
-            prev = Some(end);
+    /// Computes the summary anew after the node has changed; says whether it is another one.
+    fn refresh(&mut self) -> bool {
+        let sum = match &*self.node {
+            Node::Leaf(v) => Summary::of(v.iter().map(Entry::summary)),
+            Node::Inner(v) => Summary::of(v.iter().map(|c| c.sum)),
         };
-        match &*self.node {
-            Node::Leaf(v) => v
-                .iter()
-                .for_each(|e| see(e.start, e.end, e.value.guard(), 0, u64::from(e.value.marked()))),
-            Node::Inner(v) => v.iter().for_each(|c| see(c.first, c.end, c.guard, c.gap, c.marked)),
-        }
-        self.end = prev.unwrap_or(0);
-        (self.first, self.guard, self.gap, self.marked) = (first, guard, gap, marked);
+        let differs = sum.differs(&self.sum);
+        self.sum = sum;
+        differs
     }
 
     fn is_empty(&self) -> bool {
@@ -152,6 +189,14 @@ impl<V: Value> Child<V> {
             Node::Inner(v) => v.last()?.last_entry(),
         }
     }
+}
+
+/// How many items come first for which `before` holds; none after them does.
+///
+/// Nodes are small: to look at all of them, without waiting for one look before the next, is
+/// faster than to halve.
+fn rank<T>(items: &[T], before: impl Fn(&T) -> bool) -> usize {
+    items.iter().map(|item| usize::from(before(item))).sum()
 }
 
 /// What lies before, at and after an address.
@@ -186,8 +231,8 @@ impl<V: Value> RangeMap<V> {
         let mut c = self.root.as_ref()?;
         loop {
             match &*c.node {
-                Node::Leaf(v) => return v.get(v.partition_point(|e| e.end <= at)),
-                Node::Inner(v) => c = v.get(v.partition_point(|c| c.end <= at))?,
+                Node::Leaf(v) => return v.get(rank(v, |e| e.end <= at)),
+                Node::Inner(v) => c = v.get(rank(v, |c| c.sum.end <= at))?,
             }
         }
     }
@@ -198,10 +243,10 @@ impl<V: Value> RangeMap<V> {
         loop {
             match &*c.node {
                 Node::Leaf(v) => {
-                    return v.get(v.partition_point(|e| e.start < at).checked_sub(1)?);
+                    return v.get(rank(v, |e| e.start < at).checked_sub(1)?);
                 }
                 Node::Inner(v) => {
-                    c = v.get(v.partition_point(|c| c.first < at).checked_sub(1)?)?;
+                    c = v.get(rank(v, |c| c.sum.first < at).checked_sub(1)?)?;
                 }
             }
         }
@@ -215,7 +260,7 @@ impl<V: Value> RangeMap<V> {
         loop {
             match &*c.node {
                 Node::Leaf(v) => {
-                    let i = v.partition_point(|e| e.end <= at);
+                    let i = rank(v, |e| e.end <= at);
                     let here = v.get(i).filter(|e| e.start <= at);
                     let before = match i.checked_sub(1) {
                         Some(i) => v.get(i),
@@ -225,7 +270,7 @@ impl<V: Value> RangeMap<V> {
                     return (before, here, next.or_else(|| right.and_then(Child::first_entry)));
                 }
                 Node::Inner(v) => {
-                    let i = v.partition_point(|c| c.end <= at).min(v.len().saturating_sub(1));
+                    let i = rank(v, |c| c.sum.end <= at).min(v.len().saturating_sub(1));
                     let Some(next) = v.get(i) else { return (None, None, None) };
                     left = i.checked_sub(1).and_then(|i| v.get(i)).or(left);
                     right = v.get(i + 1).or(right);

@@ -1,9 +1,10 @@
 //! Changes that reach over several leaves, entry by entry.
 
 use super::share::exclusive;
-use super::{Child, Entry, FAN, LEAF, Node, Owner, RangeMap, Value};
+use super::{Child, Entry, FAN, LEAF, Node, Owner, RangeMap, Value, rank};
 use crate::seam::OutOfMemory;
 use smallvec::SmallVec;
+use triomphe::Arc;
 
 type Halves<T, const N: usize> = Option<SmallVec<[T; N]>>;
 
@@ -38,11 +39,11 @@ impl<V: Value> Child<V> {
     ) -> Result<Option<Child<V>>, OutOfMemory> {
         let upper = match exclusive(&mut self.node, owner)? {
             Node::Leaf(v) => {
-                let at = v.partition_point(|x| x.start < e.start);
+                let at = rank(v, |x| x.start < e.start);
                 insert_split(v, LEAF, at, e).map(Node::Leaf)
             }
             Node::Inner(v) => {
-                let at = v.partition_point(|c| c.first <= e.start).saturating_sub(1);
+                let at = rank(v, |c| c.sum.first <= e.start).saturating_sub(1);
                 match v.get_mut(at) {
                     Some(c) => match c.insert(e, owner)? {
                         Some(new) => insert_split(v, FAN, at + 1, new).map(Node::Inner),
@@ -65,11 +66,11 @@ impl<V: Value> Child<V> {
     ) -> Result<Option<R>, OutOfMemory> {
         let r = match exclusive(&mut self.node, owner)? {
             Node::Leaf(v) => {
-                let at = v.partition_point(|x| x.start < start);
+                let at = rank(v, |x| x.start < start);
                 v.get_mut(at).filter(|e| e.start == start).map(f)
             }
             Node::Inner(v) => {
-                let at = v.partition_point(|c| c.first <= start).saturating_sub(1);
+                let at = rank(v, |c| c.sum.first <= start).saturating_sub(1);
                 match v.get_mut(at) {
                     Some(c) => c.update(start, owner, f)?,
                     None => None,
@@ -87,11 +88,11 @@ impl<V: Value> Child<V> {
     ) -> Result<Option<Entry<V>>, OutOfMemory> {
         let r = match exclusive(&mut self.node, owner)? {
             Node::Leaf(v) => {
-                let at = v.partition_point(|x| x.start < start);
+                let at = rank(v, |x| x.start < start);
                 v.get(at).is_some_and(|e| e.start == start).then(|| v.remove(at))
             }
             Node::Inner(v) => {
-                let at = v.partition_point(|c| c.first <= start).saturating_sub(1);
+                let at = rank(v, |c| c.sum.first <= start).saturating_sub(1);
                 let r = match v.get_mut(at) {
                     Some(c) => c.remove(start, owner)?,
                     None => None,
@@ -111,15 +112,14 @@ impl<V: Value> Child<V> {
 
 /// Moves the entries of the child after `at` into it when both are small and not shared.
 pub(super) fn join_siblings<V: Value>(v: &mut SmallVec<[Child<V>; FAN]>, at: usize) {
-    use alloc::sync::Arc;
     let Some([left, right]) = v.get_mut(at..at + 2).and_then(|s| <&mut [_; 2]>::try_from(s).ok())
     else {
         return;
     };
-    if Arc::strong_count(&left.node) != 1 || Arc::strong_count(&right.node) != 1 {
+    let (Some(l), Some(r)) = (Arc::get_mut(&mut left.node), Arc::get_mut(&mut right.node)) else {
         return;
-    }
-    match (Arc::make_mut(&mut left.node), Arc::make_mut(&mut right.node)) {
+    };
+    match (l, r) {
         (Node::Leaf(l), Node::Leaf(r)) if l.len() + r.len() <= LEAF / 2 => l.extend(r.drain(..)),
         (Node::Inner(l), Node::Inner(r)) if l.len() + r.len() <= FAN / 2 => l.extend(r.drain(..)),
         _ => return,

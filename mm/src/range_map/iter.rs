@@ -1,6 +1,6 @@
 //! Ordered visits.
 
-use super::{Child, Entry, Node, RangeMap, Value};
+use super::{Child, Entry, Node, RangeMap, Value, rank};
 use smallvec::SmallVec;
 
 /// The children of an inner node, and which of them the visit is at.
@@ -27,12 +27,12 @@ impl<'a, V: Value> Iter<'a, V> {
         loop {
             match &*c.node {
                 Node::Leaf(v) => {
-                    self.leaf = v.get(v.partition_point(|e| e.end <= lo)..).unwrap_or(&[]);
+                    self.leaf = v.get(rank(v, |e| e.end <= lo)..).unwrap_or(&[]);
                     return;
                 }
                 Node::Inner(v) => {
-                    let mut at = v.partition_point(|c| c.end <= lo);
-                    while self.only_marked && v.get(at).is_some_and(|c| c.marked == 0) {
+                    let mut at = rank(v, |c| c.sum.end <= lo);
+                    while self.only_marked && v.get(at).is_some_and(|c| c.sum.marked == 0) {
                         at += 1;
                     }
                     let Some(next) = v.get(at) else { return };
@@ -67,8 +67,8 @@ impl<'a, V: Value> Iterator for Iter<'a, V> {
                 None => {
                     self.stack.pop();
                 }
-                Some(c) if c.first >= self.hi => self.stack.clear(),
-                Some(c) if self.only_marked && c.marked == 0 => {}
+                Some(c) if c.sum.first >= self.hi => self.stack.clear(),
+                Some(c) if self.only_marked && c.sum.marked == 0 => {}
                 Some(c) => self.descend(c, 0),
             }
         }

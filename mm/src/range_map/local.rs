@@ -5,7 +5,7 @@
 
 use super::edit::{insert_split, join_siblings};
 use super::share::exclusive;
-use super::{Child, Entry, FAN, LEAF, Leaf, Node, Owner, RangeMap, Value};
+use super::{Child, Entry, FAN, LEAF, Leaf, Node, Owner, RangeMap, Summary, Value, rank};
 use crate::seam::OutOfMemory;
 use smallvec::SmallVec;
 
@@ -16,49 +16,52 @@ struct Span {
     right: u64,
 }
 
-/// What a parent knows of a child.
+/// What an edit did.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Summary {
-    first: u64,
-    end: u64,
-    guard: u64,
-    gap: u64,
-    marked: u64,
+enum Edited {
+    /// Nothing: entries of other leaves are too near.
+    TooNear,
+    /// Nothing that shows in the summary.
+    Inside,
+    /// The summary is another one.
+    Outside,
 }
 
 /// The largest of the gaps in and on both sides of child `i`, if its summary is `s`.
-fn gap_at<V: Value>(v: &[Child<V>], i: usize, s: Summary) -> u64 {
-    let left = i.checked_sub(1).and_then(|i| v.get(i));
-    let left = left.map_or(0, |l| s.first.saturating_sub(l.end).saturating_sub(s.guard));
-    let right = v.get(i + 1).map_or(0, |r| r.first.saturating_sub(s.end).saturating_sub(r.guard));
+fn gap_at<V: Value>(v: &[Child<V>], i: usize, s: &Summary) -> u64 {
+    let left = i.checked_sub(1).and_then(|i| v.get(i)).map_or(0, |l| l.sum.gap_below(s));
+    let right = v.get(i + 1).map_or(0, |r| s.gap_below(&r.sum));
     s.gap.max(left).max(right)
 }
 
 impl<V: Value> Child<V> {
-    fn summary(&self) -> Summary {
-        let Child { first, end, guard, gap, marked, .. } = *self;
-        Summary { first, end, guard, gap, marked }
-    }
-
     /// [`Child::refresh`] of an inner node after nothing but the summary of its child `i` has
     /// changed: most often without a look at the others.
-    fn refresh_at(&mut self, i: usize, before: Summary) {
-        let Node::Inner(v) = &*self.node else { return };
-        let (Some(c), Some(first), Some(last)) = (v.get(i), v.first(), v.last()) else { return };
-        let now = c.summary();
-        let (old, new) = (gap_at(v, i, before), gap_at(v, i, now));
-        let unmarked = before.marked > now.marked;
-        if unmarked || (old == self.gap && new < old) {
+    fn refresh_at(&mut self, i: usize, before: &Summary) -> bool {
+        let Node::Inner(v) = &*self.node else { return false };
+        let (Some(c), Some(first), Some(last)) = (v.get(i), v.first(), v.last()) else {
+            return false;
+        };
+        let (old, new) = (gap_at(v, i, before), gap_at(v, i, &c.sum));
+        let unmarked = before.marked > c.sum.marked;
+        if unmarked || (old == self.sum.gap && new < old) {
             return self.refresh();
         }
-        (self.first, self.guard, self.end) = (first.first, first.guard, last.end);
-        self.gap = self.gap.max(new);
-        self.marked |= now.marked;
+        let sum = Summary {
+            first: first.sum.first,
+            end: last.sum.end,
+            guard: first.sum.guard,
+            gap: self.sum.gap.max(new),
+            marked: self.sum.marked | c.sum.marked,
+        };
+        let differs = sum.differs(&self.sum);
+        self.sum = sum;
+        differs
     }
 
     /// Runs `f` on the leaf that `span` lies in; `left` and `right` are where the nearest entries
-    /// outside of this sub-tree end and start. `None` when they are too near, else the upper part
-    /// of a node that was split.
+    /// outside of this sub-tree end and start. When this node had to be split, `upper` is its
+    /// upper part.
     fn edit(
         &mut self,
         span: &Span,
@@ -66,45 +69,44 @@ impl<V: Value> Child<V> {
         right: Option<u64>,
         owner: &impl Owner<V>,
         f: &mut impl FnMut(&mut Leaf<V>),
-    ) -> Result<Option<Option<Child<V>>>, OutOfMemory> {
+        upper: &mut Option<Child<V>>,
+    ) -> Result<Edited, OutOfMemory> {
         if left.is_some_and(|end| end > span.left) || right.is_some_and(|start| start < span.right)
         {
-            return Ok(None);
+            return Ok(Edited::TooNear);
         }
-        let upper = match exclusive(&mut self.node, owner)? {
+        match exclusive(&mut self.node, owner)? {
             Node::Leaf(v) => {
                 let ends = (v.first().map(|e| e.start), v.last().map(|e| e.start));
                 f(v);
-                split_leaf(v, ends).map(Node::Leaf)
+                if let Some(more) = split_leaf(v, ends) {
+                    *upper = Some(Child::new(Node::Leaf(more)));
+                }
             }
             Node::Inner(v) => {
-                let i = v.partition_point(|c| c.first <= span.at).saturating_sub(1);
-                let left = i.checked_sub(1).and_then(|i| v.get(i)).map(|c| c.end).or(left);
-                let right = v.get(i + 1).map(|c| c.first).or(right);
-                let Some(c) = v.get_mut(i) else { return Ok(None) };
-                let before = c.summary();
-                let Some(upper) = c.edit(span, left, right, owner, f)? else { return Ok(None) };
-                let upper = match upper {
-                    Some(new) => insert_split(v, FAN, i + 1, new),
-                    None if c.is_empty() => {
-                        v.remove(i);
-                        None
-                    }
-                    None if c.summary() == before => return Ok(Some(None)),
-                    None if c.is_small() => {
-                        join_siblings(v, i.min(v.len().saturating_sub(2)));
-                        None
-                    }
-                    None => {
-                        self.refresh_at(i, before);
-                        return Ok(Some(None));
-                    }
-                };
-                upper.map(Node::Inner)
+                let i = rank(v, |c| c.sum.first <= span.at).saturating_sub(1);
+                let left = i.checked_sub(1).and_then(|i| v.get(i)).map(|c| c.sum.end).or(left);
+                let right = v.get(i + 1).map(|c| c.sum.first).or(right);
+                let Some(c) = v.get_mut(i) else { return Ok(Edited::TooNear) };
+                let before = c.sum;
+                let edited = c.edit(span, left, right, owner, f, upper)?;
+                if let Some(new) = upper.take() {
+                    let more = insert_split(v, FAN, i + 1, new);
+                    *upper = more.map(|v| Child::new(Node::Inner(v)));
+                } else if edited != Edited::Outside {
+                    return Ok(edited);
+                } else if c.is_empty() {
+                    v.remove(i);
+                } else if c.is_small() {
+                    join_siblings(v, i.min(v.len().saturating_sub(2)));
+                } else {
+                    return Ok(changed(self.refresh_at(i, &before)));
+                }
             }
-        };
-        self.refresh();
-        Ok(Some(upper.map(Child::new)))
+        }
+        // A part was split off: the summary is another one.
+        let differs = self.refresh();
+        Ok(changed(differs || upper.is_some()))
     }
 
     fn is_small(&self) -> bool {
@@ -113,6 +115,10 @@ impl<V: Value> Child<V> {
             Node::Inner(v) => v.len() <= FAN / 4,
         }
     }
+}
+
+fn changed(differs: bool) -> Edited {
+    if differs { Edited::Outside } else { Edited::Inside }
 }
 
 /// Splits a leaf that has grown too long. What grows at one end leaves full leaves behind.
@@ -136,7 +142,7 @@ fn split_leaf<V: Value>(v: &mut Leaf<V>, before: (Option<u64>, Option<u64>)) -> 
 /// Inserts an entry that overlaps no other and merges it with its neighbours; says by how much
 /// the leaf grew.
 fn insert<V: Value>(v: &mut Leaf<V>, e: Entry<V>) -> isize {
-    let i = v.partition_point(|x| x.start < e.start);
+    let i = rank(v, |x| x.start < e.start);
     let joins_left = i.checked_sub(1).and_then(|i| v.get(i)).is_some_and(|l| l.meets(&e));
     let joins_right = v.get(i).is_some_and(|r| e.meets(r));
     match (joins_left, joins_right) {
@@ -171,7 +177,7 @@ fn set_end<V>(v: &mut [Entry<V>], i: usize, end: u64) {
 /// Splits the entry that `at` lies inside of; returns the index of the first that starts there or
 /// later.
 fn split<V: Value>(v: &mut Leaf<V>, at: u64) -> usize {
-    let i = v.partition_point(|e| e.end <= at);
+    let i = rank(v, |e| e.end <= at);
     let Some(e) = v.get_mut(i) else { return i };
     if e.start >= at {
         return i;
@@ -186,7 +192,7 @@ fn split<V: Value>(v: &mut Leaf<V>, at: u64) -> usize {
 
 /// Removes what lies in `lo..hi` and hands it over, clipped, in order.
 fn remove<V: Value>(v: &mut Leaf<V>, lo: u64, hi: u64, f: &mut impl FnMut(Entry<V>)) {
-    let mut i = v.partition_point(|e| e.end <= lo);
+    let mut i = rank(v, |e| e.end <= lo);
     if v.get(i).is_some_and(|e| e.start < lo) {
         i = split(v, lo);
     }
@@ -239,13 +245,15 @@ impl<V: Value> RangeMap<V> {
         let Some(root) = &mut self.root else { return Ok(false) };
         let near = u64::from(touching);
         let span = Span { at: lo, left: lo.saturating_sub(near), right: hi.saturating_add(near) };
-        let mut change = 0;
-        let edited = root.edit(&span, None, None, owner, &mut |leaf| {
+        let (mut change, mut upper) = (0, None);
+        let mut f = |leaf: &mut Leaf<V>| {
             let before = leaf.len();
             f(leaf);
             change = leaf.len() as isize - before as isize;
-        })?;
-        let Some(upper) = edited else { return Ok(false) };
+        };
+        if root.edit(&span, None, None, owner, &mut f, &mut upper)? == Edited::TooNear {
+            return Ok(false);
+        }
         self.len = self.len.saturating_add_signed(change);
         match upper {
             Some(upper) => self.grow(upper),

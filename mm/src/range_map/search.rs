@@ -5,13 +5,13 @@ use super::{Child, Node, RangeMap, Value};
 impl<V: Value> Child<V> {
     /// Moves `from` past occupied ranges until `need` bytes are free there.
     fn gap_above(&self, from: &mut u64, need: u64) -> bool {
-        if self.end <= *from {
+        if self.sum.end <= *from {
             return false;
         }
-        if self.first.saturating_sub(self.guard) >= from.saturating_add(need) {
+        if self.sum.first.saturating_sub(self.sum.guard) >= from.saturating_add(need) {
             return true;
         }
-        if self.gap >= need {
+        if self.sum.gap >= need {
             match &*self.node {
                 Node::Inner(v) => {
                     if v.iter().any(|c| c.gap_above(from, need)) {
@@ -28,18 +28,18 @@ impl<V: Value> Child<V> {
                 }
             }
         }
-        *from = (*from).max(self.end);
+        *from = (*from).max(self.sum.end);
         false
     }
 
     /// Moves `to` below occupied ranges until `need` bytes are free there. A guard matters to the
     /// gap right below its entry only.
     fn gap_below(&self, to: &mut u64, hi: u64, need: u64) -> bool {
-        if self.first < *to {
-            if self.end.saturating_add(need) <= *to {
+        if self.sum.first < *to {
+            if self.sum.end.saturating_add(need) <= *to {
                 return true;
             }
-            if self.gap >= need {
+            if self.sum.gap >= need {
                 match &*self.node {
                     Node::Inner(v) => {
                         if v.iter().rev().any(|c| c.gap_below(to, hi, need)) {
@@ -57,7 +57,7 @@ impl<V: Value> Child<V> {
                 }
             }
         }
-        *to = self.first.saturating_sub(self.guard).min(hi);
+        *to = self.sum.first.saturating_sub(self.sum.guard).min(hi);
         false
     }
 }

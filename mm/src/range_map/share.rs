@@ -1,8 +1,8 @@
 //! Sharing of nodes between maps, and what shared leaves mean for what their entries own.
 
-use super::{Child, Entry, Node, RangeMap, Value};
+use super::{Child, Entry, Node, RangeMap, Value, rank};
 use crate::seam::OutOfMemory;
-use alloc::sync::Arc;
+use triomphe::{Arc, UniqueArc};
 
 /// Keeps count of what entries own. A leaf owns it once, however many maps share the leaf.
 pub(crate) trait Owner<V> {
@@ -29,22 +29,27 @@ impl<V> Owner<V> for Free {
 /// The node, not shared with any other map.
 ///
 /// Nobody else can begin to share a node while this map is borrowed mutably, so a count of one is
-/// final; the acquire ordering that makes the other's last reads visible is `Arc::make_mut`'s.
+/// final.
 pub(super) fn exclusive<'a, V: Value>(
     arc: &'a mut Arc<Node<V>>,
     owner: &impl Owner<V>,
 ) -> Result<&'a mut Node<V>, OutOfMemory> {
-    if Arc::strong_count(arc) != 1 {
+    if !arc.is_unique() {
         if let Node::Leaf(v) = &**arc {
             owner.acquire(v)?;
         }
         let copy = Arc::new((**arc).clone());
         // The other map may have let go of the node meanwhile; then this was its last holder.
-        if let Some(Node::Leaf(v)) = Arc::into_inner(core::mem::replace(arc, copy)) {
+        if let Some(Node::Leaf(v)) = into_inner(core::mem::replace(arc, copy)) {
             owner.release(&v);
         }
     }
     Ok(Arc::make_mut(arc))
+}
+
+/// The node, for the last of its holders: of all that let go of it this way, one gets it.
+fn into_inner<V: Value>(arc: Arc<Node<V>>) -> Option<Node<V>> {
+    Arc::into_unique(arc).map(UniqueArc::into_inner)
 }
 
 impl<V: Value> RangeMap<V> {
@@ -66,11 +71,11 @@ impl<V: Value> RangeMap<V> {
             owner: &impl Owner<V>,
         ) -> Result<(), OutOfMemory> {
             if let Node::Inner(v) = exclusive(&mut c.node, owner)? {
-                let mut from = v.partition_point(|c| c.end < lo);
-                if v.get(from).is_none_or(|c| c.first > lo) {
+                let mut from = rank(v, |c| c.sum.end < lo);
+                if v.get(from).is_none_or(|c| c.sum.first > lo) {
                     from = from.saturating_sub(1);
                 }
-                for c in v.iter_mut().skip(from).take_while(|c| c.first <= hi) {
+                for c in v.iter_mut().skip(from).take_while(|c| c.sum.first <= hi) {
                     walk(c, lo, hi, owner)?;
                 }
             }
@@ -91,7 +96,7 @@ impl<V: Value> RangeMap<V> {
             n += Arc::strong_count(&c.node) - 1;
             next = match &*c.node {
                 Node::Leaf(_) => None,
-                Node::Inner(v) => v.get(v.partition_point(|c| c.end <= at)),
+                Node::Inner(v) => v.get(rank(v, |c| c.sum.end <= at)),
             };
         }
         u32::try_from(n).unwrap_or(u32::MAX)
@@ -110,7 +115,7 @@ impl<V: Value> RangeMap<V> {
             shared: &mut impl FnMut(&Entry<V>),
             last: &mut impl FnMut(Entry<V>),
         ) {
-            let through_shared = through_shared || Arc::strong_count(&arc) > 1;
+            let through_shared = through_shared || !arc.is_unique();
             if through_shared {
                 match &*arc {
                     Node::Leaf(v) => v.iter().for_each(&mut *shared),
@@ -118,7 +123,7 @@ impl<V: Value> RangeMap<V> {
                         // The children outlive this node's count: visit them, then let go.
                         let children: alloc::vec::Vec<_> =
                             v.iter().map(|c| c.node.clone()).collect();
-                        drop(Arc::into_inner(arc));
+                        drop(arc);
                         for c in children {
                             walk(c, true, shared, last);
                         }
@@ -126,7 +131,7 @@ impl<V: Value> RangeMap<V> {
                     }
                 }
             }
-            match Arc::into_inner(arc) {
+            match into_inner(arc) {
                 Some(Node::Leaf(v)) => v.into_iter().for_each(last),
                 Some(Node::Inner(v)) => {
                     for c in v {
@@ -145,7 +150,7 @@ impl<V: Value> RangeMap<V> {
     /// Lets go of everything without a look at shared leaves.
     pub(crate) fn discard(&mut self, last: &mut impl FnMut(Entry<V>)) {
         fn walk<V: Value>(arc: Arc<Node<V>>, last: &mut impl FnMut(Entry<V>)) {
-            match Arc::into_inner(arc) {
+            match into_inner(arc) {
                 Some(Node::Leaf(v)) => v.into_iter().for_each(last),
                 Some(Node::Inner(v)) => v.into_iter().for_each(|c| walk(c.node, last)),
                 None => {}
