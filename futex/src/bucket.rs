@@ -1,56 +1,17 @@
-//! One bucket: a queue of waiters whose keys share a hash, and the PI state of those keys.
-//!
-//! Nodes live in a slab and are linked by index, so that queueing reuses memory, requeueing moves
-//! a node and its owner's [`Place`], and all of it is safe code.
+//! One bucket: the chains of the keys that share a hash, and the PI state of those keys.
 
+use crate::chain::{Chain, Kind, Store, Wakers};
+use crate::homes::Home;
 use crate::key::Key;
-use crate::pi::{PiTask, graph::StateId};
-use crate::slot::{Place, Slot};
+use crate::pi::graph::StateId;
+use crate::slot::Place;
 use alloc::vec::Vec;
-use core::task::Waker;
-use smallvec::SmallVec;
-use sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
+use sync::atomic::{AtomicU32, Ordering, fence};
 use sync::{Arc, Mutex, MutexGuard};
 use syserr::Errno;
 
-/// No node.
-pub(crate) const NIL: u32 = u32::MAX;
-
-/// A bucket whose queue is empty again keeps room for this many waiters.
-const KEPT_NODES: usize = 64;
-
-/// All buckets of a table together keep room for this many more; the rest is given back. So
-/// bursts on a few words reuse memory, and a guest that fills one bucket after the other cannot
-/// make the kernel hold it all.
-const KEPT_BY_ALL: usize = 1 << 14;
-
-/// What kind of sleep a node stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Until a wake.
-    Plain,
-    /// Until it owns the PI futex on which it is queued.
-    Pi(PiTask),
-    /// Until a requeue to the PI futex `to`, and then as `Pi`.
-    RequeuePi { task: PiTask, to: Key },
-}
-
-/// A queued waiter.
-pub(crate) struct Node {
-    pub(crate) key: Key,
-    pub(crate) kind: Kind,
-    pub(crate) bitset: u32,
-    /// Which of the slot's places is this node's.
-    pub(crate) entry: u32,
-    pub(crate) slot: Arc<Slot>,
-    pub(crate) waker: Option<Waker>,
-}
-
-struct Links {
-    prev: u32,
-    next: u32,
-    node: Option<Node>,
-}
+/// A bucket keeps this many chains, though nobody waits there.
+const KEPT_CHAINS: usize = 4;
 
 /// The kernel's knowledge of a PI futex that somebody waits for.
 pub(crate) struct PiState {
@@ -65,238 +26,155 @@ pub(crate) struct PiState {
 
 /// What the lock of a bucket protects.
 pub(crate) struct Queue {
-    links: Vec<Links>,
-    head: u32,
-    tail: u32,
-    free: u32,
-    len: u32,
+    /// At most one for each key; empty ones wait for the next waiter.
+    chains: Vec<Chain>,
     bucket: u32,
-    /// Room that this queue has taken from `budget`.
-    kept: usize,
-    budget: Arc<Budget>,
     pub(crate) pi: Vec<PiState>,
 }
 
-/// The room beyond [`KEPT_NODES`] that the queues of a table keep while they are empty.
-#[derive(Default)]
-pub(crate) struct Budget(AtomicUsize);
-
-impl Budget {
-    fn take(&self, n: usize) -> bool {
-        let fits = |taken: usize| taken.checked_add(n).filter(|t| *t <= KEPT_BY_ALL);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
-    }
-
-    fn give_back(&self, n: usize) {
-        self.0.fetch_sub(n, Ordering::Relaxed);
-    }
-}
-
-/// A queue with its lock and the count that lets a wake pass by without the lock.
+/// A queue with its lock and the mark that lets a wake pass by without the lock.
 pub(crate) struct Bucket {
-    /// Nodes queued, or about to be. Changes only under the lock.
-    count: AtomicU32,
+    /// Whether somebody may be queued. Changes only under the lock.
+    busy: AtomicU32,
     queue: Mutex<Queue>,
 }
 
-/// Wakers of unlinked waiters, called once all locks are dropped.
-pub(crate) type Wakers = SmallVec<[Waker; 8]>;
-
-/// Calls what was collected.
-pub(crate) fn wake_all(wakers: Wakers) {
-    wakers.into_iter().for_each(Waker::wake);
-}
-
 impl Bucket {
-    pub(crate) fn new(bucket: u32, budget: Arc<Budget>) -> Bucket {
-        let queue = Queue {
-            links: Vec::new(),
-            head: NIL,
-            tail: NIL,
-            free: NIL,
-            len: 0,
-            bucket,
-            kept: 0,
-            budget,
-            pi: Vec::new(),
-        };
-        Bucket { count: AtomicU32::new(0), queue: Mutex::new(queue) }
+    pub(crate) fn new(bucket: u32) -> Bucket {
+        let queue = Queue { chains: Vec::new(), bucket, pi: Vec::new() };
+        Bucket { busy: AtomicU32::new(0), queue: Mutex::new(queue) }
     }
 
-    /// Whether nobody waits here. Pairs with [`Bucket::announce`]: whoever changed the futex word
-    /// before asking either sees the waiter here, or the waiter sees the changed word.
     pub(crate) fn is_idle(&self) -> bool {
-        fence(Ordering::SeqCst);
-        self.count.load(Ordering::SeqCst) == 0
+        self.busy.load(Ordering::SeqCst) == 0
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock()
     }
 
-    /// Makes the caller, who holds `queue`'s lock, visible to [`Bucket::is_idle`]; to be done
-    /// before it looks at the futex word.
-    pub(crate) fn announce(&self, queue: &Queue) {
-        self.count.swap(queue.len + 1, Ordering::SeqCst);
-        // On x86 the swap is the barrier already; elsewhere the word's load must not pass it.
-        #[cfg(any(loom, not(target_arch = "x86_64")))]
-        fence(Ordering::SeqCst);
+    /// Makes the caller, who holds the lock, visible to [`Bucket::is_idle`]; to be done before it
+    /// looks at the futex word. The mark stays until a wake finds nobody, since who waits once
+    /// waits again.
+    #[inline]
+    pub(crate) fn announce(&self) {
+        if self.busy.load(Ordering::Relaxed) == 0 {
+            self.busy.swap(1, Ordering::SeqCst);
+            // On x86 the swap is the barrier already; elsewhere the word's load must not pass it.
+            #[cfg(any(loom, not(target_arch = "x86_64")))]
+            fence(Ordering::SeqCst);
+        }
     }
 
-    /// Makes the count true again after a change to `queue`, whose lock the caller holds.
+    /// Takes the mark away if nobody is queued. The caller holds the lock.
     pub(crate) fn settle(&self, queue: &Queue) {
-        self.count.store(queue.len, Ordering::Release);
+        if queue.chains.iter().all(Chain::is_empty) {
+            self.busy.store(0, Ordering::Release);
+        }
     }
 }
 
+/// Orders a change of a futex word before a look at [`Bucket::is_idle`]: either the change is seen
+/// by the waiter, or the waiter is seen here. Pairs with [`Bucket::announce`].
+pub(crate) fn barrier() {
+    fence(Ordering::SeqCst);
+}
+
 impl Queue {
-    /// Room for one more node.
+    pub(crate) fn position(&self, key: Key) -> Option<usize> {
+        self.chains.iter().position(|c| c.key == key)
+    }
+
+    /// The position of the chain for `key`, with room for one more waiter.
     ///
     /// # Errors
     /// `ENOMEM`.
-    pub(crate) fn reserve(&mut self, additional: usize) -> Result<(), Errno> {
-        if self.free != NIL && additional <= 1 {
-            return Ok(());
-        }
-        self.links.try_reserve(additional).map_err(|_| Errno::ENOMEM)
-    }
-
-    /// Appends a node and tells its slot where it is.
     #[inline]
-    pub(crate) fn push(&mut self, node: Node) {
-        let prev = self.tail;
-        let index = if self.free == NIL {
-            self.links.push(Links { prev, next: NIL, node: None });
-            (self.links.len() - 1) as u32
-        } else {
-            self.free
+    pub(crate) fn prepare(&mut self, store: &Arc<Store>, key: Key) -> Result<usize, Errno> {
+        let at = match self.position(key) {
+            Some(at) => at,
+            None => self.chain_for(store, key)?,
         };
-        node.slot.set(node.entry as usize, Place::Queued { bucket: self.bucket, index });
-        if let Some(l) = self.links.get_mut(index as usize) {
-            if index == self.free {
-                self.free = l.next;
-            }
-            *l = Links { prev, next: NIL, node: Some(node) };
-        }
-        match self.links.get_mut(prev as usize) {
-            Some(l) => l.next = index,
-            None => self.head = index,
-        }
-        self.tail = index;
-        self.len += 1;
+        self.chains.get_mut(at).ok_or(Errno::ENOMEM)?.reserve(1)?;
+        Ok(at)
     }
 
-    /// Unlinks a node. Its slot still names the old place: the caller says what is next.
+    /// Gives `key`, which has none, a chain: one that is empty, or a new one.
+    fn chain_for(&mut self, store: &Arc<Store>, key: Key) -> Result<usize, Errno> {
+        if let Some(at) = self.chains.iter().position(Chain::is_empty)
+            && let Some(chain) = self.chains.get_mut(at)
+        {
+            chain.key = key;
+            return Ok(at);
+        }
+        self.chains.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.chains.push(Chain::new(store, key)?);
+        self.tell_home(self.chains.len() - 1);
+        Ok(self.chains.len() - 1)
+    }
+
+    /// Makes it known which chain is at a position.
+    pub(crate) fn tell_home(&self, at: usize) {
+        if let Some(chain) = self.chains.get(at) {
+            chain.set_home(Home { bucket: self.bucket, at: at as u32 });
+        }
+    }
+
     #[inline]
-    pub(crate) fn take(&mut self, index: u32) -> Option<Node> {
-        let l = self.links.get_mut(index as usize)?;
-        let node = l.node.take()?;
-        let (prev, next) = (l.prev, l.next);
-        *l = Links { prev: NIL, next: self.free, node: None };
-        self.free = index;
-        match self.links.get_mut(prev as usize) {
-            Some(l) => l.next = next,
-            None => self.head = next,
-        }
-        match self.links.get_mut(next as usize) {
-            Some(l) => l.prev = prev,
-            None => self.tail = prev,
-        }
-        self.len -= 1;
-        if self.len == 0 && self.links.len() > KEPT_NODES + self.kept {
-            self.trim();
-        }
-        Some(node)
+    pub(crate) fn at(&mut self, at: usize) -> Option<&mut Chain> {
+        self.chains.get_mut(at)
     }
 
-    /// Keeps the memory of an empty queue within the budget.
-    #[cold]
-    fn trim(&mut self) {
-        let more = self.links.len() - KEPT_NODES - self.kept;
-        if self.budget.take(more) {
-            self.kept += more;
-        } else {
-            self.budget.give_back(core::mem::take(&mut self.kept));
-            self.links = Vec::new();
-            self.free = NIL;
+    /// Two chains at once.
+    pub(crate) fn two(&mut self, a: usize, b: usize) -> Option<[&mut Chain; 2]> {
+        self.chains.get_disjoint_mut([a, b]).ok()
+    }
+
+    pub(crate) fn chain(&mut self, key: Key) -> Option<&mut Chain> {
+        self.chains.iter_mut().find(|c| c.key == key)
+    }
+
+    /// Lets a chain go if it is empty and there are enough others.
+    #[inline]
+    pub(crate) fn retire(&mut self, at: usize) {
+        if self.chains.len() > KEPT_CHAINS && self.chains.get(at).is_some_and(Chain::is_empty) {
+            drop(self.chains.swap_remove(at));
+            self.tell_home(at);
         }
     }
 
-    /// Unlinks a node with its fate, and collects its waker.
-    pub(crate) fn finish(&mut self, index: u32, fate: Place, wakers: &mut Wakers) {
-        if let Some(mut node) = self.take(index) {
-            wakers.extend(node.waker.take());
-            node.slot.set(node.entry as usize, fate);
+    /// The first waiter on `key`: its index in the chain, and what it waits for.
+    pub(crate) fn first(&mut self, key: Key) -> Option<(u32, Kind)> {
+        self.chain(key)?.first()
+    }
+
+    /// Unlinks a waiter on `key` with its fate, and collects its waker.
+    pub(crate) fn finish(&mut self, key: Key, index: u32, fate: Place, wakers: &mut Wakers) {
+        let Some(at) = self.position(key) else { return };
+        if let Some(chain) = self.chains.get_mut(at) {
+            chain.finish(index, fate, wakers);
         }
+        self.retire(at);
     }
 
-    pub(crate) fn node(&self, index: u32) -> Option<&Node> {
-        self.links.get(index as usize)?.node.as_ref()
-    }
-
-    pub(crate) fn node_mut(&mut self, index: u32) -> Option<&mut Node> {
-        self.links.get_mut(index as usize)?.node.as_mut()
-    }
-
-    /// The first node at or after `index` with this key, and the index where to go on after it.
-    pub(crate) fn find(&self, mut index: u32, key: Key) -> Option<(u32, u32)> {
-        while let Some(l) = self.links.get(index as usize) {
-            match &l.node {
-                Some(n) if n.key == key => return Some((index, l.next)),
-                _ => index = l.next,
-            }
-        }
-        None
-    }
-
-    /// Where to start with [`Queue::find`].
-    pub(crate) fn head(&self) -> u32 {
-        self.head
-    }
-
-    /// The queued PI waiter `task` on `key`.
-    pub(crate) fn find_pi(&self, key: Key, task: crate::TaskId) -> Option<u32> {
-        let mut at = self.head;
-        while let Some((index, next)) = self.find(at, key) {
-            match self.node(index)?.kind {
-                Kind::Pi(t) if t.id == task => return Some(index),
-                _ => at = next,
-            }
-        }
-        None
+    /// Wakes up to `limit` waiters on `key`, as [`Chain::wake`] does.
+    ///
+    /// # Errors
+    /// Those of [`Chain::wake`].
+    pub(crate) fn wake(
+        &mut self,
+        key: Key,
+        limit: u32,
+        bitset: u32,
+        wakers: &mut Wakers,
+    ) -> Result<u32, Errno> {
+        let Some(at) = self.position(key) else { return Ok(0) };
+        let woken = self.chains.get_mut(at).map_or(Ok(0), |c| c.wake(limit, bitset, wakers));
+        self.retire(at);
+        woken
     }
 
     pub(crate) fn pi_state(&mut self, key: Key) -> Option<&mut PiState> {
         self.pi.iter_mut().find(|s| s.key == key)
-    }
-
-    /// Wakes up to `n` waiters (at least one) on `key` whose bitsets meet `bitset`, in the order
-    /// in which they came.
-    ///
-    /// # Errors
-    /// `EINVAL` at the first PI waiter; who was met before it is awake nevertheless, as in Linux.
-    pub(crate) fn wake(
-        &mut self,
-        key: Key,
-        n: i32,
-        bitset: u32,
-        wakers: &mut Wakers,
-    ) -> Result<u32, Errno> {
-        let (mut at, mut woken) = (self.head, 0u32);
-        while let Some((index, next)) = self.find(at, key) {
-            let Some(node) = self.node(index) else { break };
-            if node.kind != Kind::Plain {
-                return Err(Errno::EINVAL);
-            }
-            if node.bitset & bitset != 0 {
-                self.finish(index, Place::Woken, wakers);
-                woken += 1;
-                if i64::from(woken) >= i64::from(n) {
-                    break;
-                }
-            }
-            at = next;
-        }
-        Ok(woken)
     }
 }

@@ -1,20 +1,24 @@
 //! The Linux futex manager: everything behind futex(2), futex_waitv(2), futex_wake(2),
 //! futex_wait(2), futex_requeue(2) and robust lists, for a kernel that has its own tasks and memory.
 //!
-//! # A wait is a future, and its node knows where it is
+//! # A wait is a future, and it can be found wherever it has been moved to
 //!
 //! A futex is easy until a waiter can be moved. Then three parties may touch one queue entry at the
 //! same time: who wakes it, who requeues it, and the waiter itself, whose deadline has passed. The
 //! classic mistakes are a timeout that looks in the bucket where the wait began, and a wake that is
 //! spent on a waiter which then reports a timeout.
 //!
-//! Here every queue entry has a *place*, one atomic word in memory that the waiter shares with the
-//! entry: a bucket and an index, or how the wait ended. It is written only with the lock of the
-//! bucket that it names, by whoever moves or unlinks the entry. So [`Wait::cancel`] reads the place,
-//! locks the bucket, and looks again: either the place still names that bucket and the entry is
-//! unlinked there, or it has moved and cancel follows it, or somebody has ended the wait, and
-//! that result wins over any deadline or signal. The entry itself lives in a slab in the bucket, so
-//! nothing is allocated for a wait, and no code is unsafe.
+//! Here the waiters of a key are a *chain*, and every queue entry has a *place*, one atomic word in
+//! memory that the waiter shares with the entry: a chain and an index there, or how the wait ended.
+//! Another word names the *home* of each chain: its bucket. Both are written only with the lock of
+//! the bucket where the chain is, by whoever moves or unlinks an entry or moves a chain. So
+//! [`Wait::cancel`] reads the place and the home, locks the bucket, and looks again: either both
+//! still lead to that bucket and the entry is unlinked there, or it has moved and cancel follows it,
+//! or somebody has ended the wait, and that result wins over any deadline or signal.
+//!
+//! Requeueing all waiters of a key, as a condition variable's broadcast does, gives their chain
+//! another home and touches none of them. The entries live in a slab in the chain, so nothing is
+//! allocated for a wait, waking many runs along memory, and no code is unsafe.
 //!
 //! # Private and shared words are in one table
 //!
@@ -30,10 +34,10 @@
 //! only if they are resident; otherwise the bucket is unlocked, the word faulted in, and the
 //! operation starts again, a bounded number of times.
 //!
-//! A wake on a word where nobody sleeps takes no lock: it reads the bucket's count behind a
-//! barrier. A waiter counts itself before it reads the word, and a waker changes the word before it
-//! reads the count, so one of them sees the other. The models in `tests/loom.rs` check this and the
-//! races above.
+//! A wake on a word where nobody sleeps takes no lock: it reads the bucket's mark behind a barrier.
+//! A waiter marks the bucket before it reads the word, and a waker changes the word before it reads
+//! the mark, so one of them sees the other. The mark outlives the waiter, until a wake finds nobody:
+//! who waits again finds it there. The models in `tests/loom.rs` check this and the races above.
 //!
 //! # Example
 //!
@@ -94,7 +98,10 @@ pub mod abi;
 #[cfg(feature = "std")]
 mod block;
 mod bucket;
+mod budget;
+mod chain;
 pub mod futex2;
+mod homes;
 mod key;
 mod manager;
 mod op;

@@ -1,12 +1,13 @@
 //! `FUTEX_REQUEUE` and `FUTEX_CMP_REQUEUE`.
 
-use crate::bucket::{Kind, Wakers, wake_all};
+use crate::abi::MATCH_ANY;
+use crate::chain::{Store, Wakers, wake_all};
 use crate::key::{Key, Scope};
 use crate::manager::{Manager, RETRIES};
-use crate::slot::Place;
 use crate::table::Pair;
 use crate::target::Target;
 use arch::Addr;
+use sync::Arc;
 use syserr::Errno;
 
 /// One side of a requeue.
@@ -64,67 +65,88 @@ impl Manager {
         let key = self.key(&target, from.addr, from.scope, false)?;
         let key2 = self.key(&target, to.addr, to.scope, false)?;
         for _ in 0..RETRIES {
-            let mut pair = self.table.lock_two(key, key2);
-            if let Some(expected) = expected {
-                pair.announce();
-                match target.load_nofault(from.addr) {
-                    Ok(v) if v == expected => {}
-                    Ok(_) => {
-                        pair.settle();
-                        return Err(Errno::EAGAIN);
-                    }
-                    Err(_) => {
-                        pair.settle();
-                        drop(pair);
-                        target.fault_in(from.addr, false)?;
-                        continue;
-                    }
+            let mut pair = self.table.lock_two(key, key2)?;
+            pair.announce();
+            match expected.map(|e| target.load_nofault(from.addr).map(|v| v == e)) {
+                None | Some(Ok(true)) => {}
+                Some(Ok(false)) => return Err(Errno::EAGAIN),
+                Some(Err(_)) => {
+                    drop(pair);
+                    target.fault_in(from.addr, false)?;
+                    continue;
                 }
             }
             let mut wakers = Wakers::new();
-            let moved = move_waiters(&mut pair, key, key2, counts, &mut wakers);
-            pair.settle();
+            let moved = self.move_waiters(&mut pair, key, key2, counts, &mut wakers);
             drop(pair);
             wake_all(wakers);
             return moved;
         }
         Err(Errno::EAGAIN)
     }
-}
 
-fn move_waiters(
-    pair: &mut Pair<'_>,
-    key: Key,
-    key2: Key,
-    counts: Counts,
-    wakers: &mut Wakers,
-) -> Result<u32, Errno> {
-    let limit = i64::from(counts.wake) + i64::from(counts.requeue);
-    let (mut at, mut count) = (pair.from().head(), 0u32);
-    // Ends: each step goes on along the queue, and what is moved to its tail has another key.
-    while i64::from(count) < limit
-        && let Some((index, next)) = pair.from().find(at, key)
-    {
-        if pair.from().node(index).is_none_or(|n| n.kind != Kind::Plain) {
+    fn move_waiters(
+        &self,
+        pair: &mut Pair<'_>,
+        key: Key,
+        key2: Key,
+        counts: Counts,
+        wakers: &mut Wakers,
+    ) -> Result<u32, Errno> {
+        let (wake, requeue) = (counts.wake as u32, counts.requeue as u32);
+        let Some(chain) = pair.from().chain(key) else { return Ok(0) };
+        let (len, plain) = (chain.len(), chain.plain());
+        let moving = requeue.min(plain.saturating_sub(wake));
+        if key != key2 && moving > 0 {
+            reserve(pair, &self.table.store, (key, key2), moving, len - wake)?;
+        }
+        let woken = match wake {
+            0 => 0,
+            n => pair.from().wake(key, n, MATCH_ANY, wakers)?,
+        };
+        if key != key2 && moving > 0 {
+            move_first(pair, key, key2, moving);
+        }
+        // A waiter for a PI operation ends it, where one would have been next.
+        if plain < len && wake.saturating_add(requeue) > plain {
             return Err(Errno::EINVAL);
         }
-        if i64::from(count) < i64::from(counts.wake) {
-            pair.from().finish(index, Place::Woken, wakers);
-        } else if key != key2 {
-            requeue_one(pair, index, key2)?;
-        }
-        count += 1;
-        at = next;
+        Ok(woken + moving)
     }
-    Ok(count)
 }
 
-/// Moves one node to the tail of the target's queue.
-pub(crate) fn requeue_one(pair: &mut Pair<'_>, index: u32, key2: Key) -> Result<(), Errno> {
-    pair.to().reserve(1)?;
-    if let Some(mut node) = pair.from().take(index) {
-        node.key = key2;
-        pair.to().push(node);
+/// Makes sure that there is a chain for `key2`, and that `moving` of the `left` waiters on `key`
+/// can go there.
+///
+/// # Errors
+/// `ENOMEM`.
+fn reserve(
+    pair: &mut Pair<'_>,
+    store: &Arc<Store>,
+    (key, key2): (Key, Key),
+    moving: u32,
+    left: u32,
+) -> Result<(), Errno> {
+    let b = pair.to().prepare(store, key2)?;
+    let Some(a) = pair.from().position(key) else { return Ok(()) };
+    let Some([from, to]) = pair.chains(a, b) else { return Ok(()) };
+    if moving < left || moving <= to.len() { to.reserve(moving) } else { from.reserve(to.len()) }
+}
+
+/// Moves the first `moving` waiters of `key`, for whom there is room, behind those of `key2`.
+///
+/// If these are all, the chains change places and nobody is touched but those who wait on `key2`
+/// already, if they are fewer.
+fn move_first(pair: &mut Pair<'_>, key: Key, key2: Key, moving: u32) {
+    let Some(a) = pair.from().position(key) else { return };
+    let Some(b) = pair.to().position(key2) else { return };
+    let Some([from, to]) = pair.chains(a, b) else { return };
+    if moving == from.len() && to.len() < moving {
+        from.take_all_before(to);
+        (from.key, to.key) = (key2, key);
+        pair.swap(a, b);
+    } else {
+        (0..moving).for_each(|_| to.take_first_of(from, |kind| kind));
     }
-    Ok(())
+    pair.from().retire(a);
 }

@@ -1,7 +1,7 @@
 //! `FUTEX_WAIT` and `FUTEX_WAIT_BITSET`: from the word's value to a queued waiter.
 
 use crate::abi::MATCH_ANY;
-use crate::bucket::{Kind, Node};
+use crate::chain::{Kind, Sleep};
 use crate::key::{Key, Scope};
 use crate::manager::{Manager, RETRIES};
 use crate::slot::{Slot, Waiter};
@@ -16,9 +16,7 @@ pub(crate) struct Entry {
     pub(crate) key: Key,
     pub(crate) addr: Addr,
     pub(crate) val: u32,
-    pub(crate) bitset: u32,
-    pub(crate) entry: u32,
-    pub(crate) kind: Kind,
+    pub(crate) sleep: Sleep,
 }
 
 /// Why an entry is not queued.
@@ -65,12 +63,13 @@ impl Manager {
             return Err(Errno::EINVAL);
         }
         let key = self.key(&target, addr, scope, false)?;
-        let (slot, second) = waiter.take();
-        let entry = Entry { key, addr, val, bitset, entry: 0, kind: Kind::Plain };
-        match self.enqueue(&target, &entry, second) {
+        let slot = waiter.take();
+        let sleep = Sleep { kind: Kind::Plain, bitset, entry: 0 };
+        let entry = Entry { key, addr, val, sleep };
+        match self.enqueue(&target, &entry, &slot) {
             Ok(()) => Ok(Wait::new(self, Some(waiter), slot, None)),
-            Err((e, second)) => {
-                waiter.put_back(slot, Some(second));
+            Err(e) => {
+                waiter.put_back(slot);
                 Err(e)
             }
         }
@@ -81,45 +80,40 @@ impl Manager {
         &self,
         target: &T,
         entry: &Entry,
-        mut slot: Arc<Slot>,
-    ) -> Result<(), (Errno, Arc<Slot>)> {
+        slot: &Arc<Slot>,
+    ) -> Result<(), Errno> {
         for _ in 0..RETRIES {
             match self.try_enqueue(target, entry, slot) {
                 Ok(()) => return Ok(()),
-                Err((NotQueued::Errno(e), s)) => return Err((e, s)),
-                Err((NotQueued::Fault, s)) => slot = s,
-            }
-            if let Err(e) = target.fault_in(entry.addr, false) {
-                return Err((e, slot));
+                Err(NotQueued::Errno(e)) => return Err(e),
+                Err(NotQueued::Fault) => target.fault_in(entry.addr, false)?,
             }
         }
-        Err((Errno::EAGAIN, slot))
+        Err(Errno::EAGAIN)
     }
 
     /// As [`Manager::enqueue`], without faulting anything in.
+    #[inline]
     pub(crate) fn try_enqueue<T: Target>(
         &self,
         target: &T,
         entry: &Entry,
-        slot: Arc<Slot>,
-    ) -> Result<(), (NotQueued, Arc<Slot>)> {
-        let bucket = self.table.of(entry.key);
+        slot: &Arc<Slot>,
+    ) -> Result<(), NotQueued> {
+        let bucket = self.table.of(entry.key).map_err(NotQueued::Errno)?;
         let mut queue = bucket.lock();
-        if let Err(e) = queue.reserve(1) {
-            return Err((NotQueued::Errno(e), slot));
-        }
-        bucket.announce(&queue);
-        let failed = match target.load_nofault(entry.addr) {
-            Ok(v) if v == entry.val => None,
-            Ok(_) => Some(NotQueued::Errno(Errno::EAGAIN)),
-            Err(_) => Some(NotQueued::Fault),
+        let at = queue.prepare(&self.table.store, entry.key).map_err(NotQueued::Errno)?;
+        bucket.announce();
+        let queued = match target.load_nofault(entry.addr) {
+            Ok(v) if v == entry.val => Ok(()),
+            Ok(_) => Err(NotQueued::Errno(Errno::EAGAIN)),
+            Err(_) => Err(NotQueued::Fault),
         };
-        if let Some(why) = failed {
-            bucket.settle(&queue);
-            return Err((why, slot));
+        if queued.is_err() {
+            queue.retire(at);
+        } else if let Some(chain) = queue.at(at) {
+            chain.push(entry.sleep, slot);
         }
-        let Entry { key, bitset, entry, kind, .. } = *entry;
-        queue.push(Node { key, kind, bitset, entry, slot, waker: None });
-        Ok(())
+        queued
     }
 }

@@ -6,13 +6,14 @@ use sync::atomic::{AtomicU64, Ordering};
 
 /// Where one queue entry of a waiter is, or how its wait ended.
 ///
-/// Written only under the lock of the bucket that it names before and after, read by anyone.
+/// Written only under the lock of the bucket where the chain is that it names before or after, read
+/// by anyone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// Not queued.
     Idle,
-    /// In `bucket`, at `index` of its nodes.
-    Queued { bucket: u32, index: u32 },
+    /// In `chain`, at `index` of its nodes.
+    Queued { chain: u32, index: u32 },
     /// Unlinked by a wake.
     Woken,
     /// Unlinked as the new owner of its PI futex; the word says so already.
@@ -26,7 +27,7 @@ const SPECIAL: u32 = u32::MAX;
 impl Place {
     fn pack(self) -> u64 {
         let (high, low) = match self {
-            Place::Queued { bucket, index } => (bucket, index),
+            Place::Queued { chain, index } => (chain, index),
             Place::Idle => (SPECIAL, 0),
             Place::Woken => (SPECIAL, 1),
             Place::Granted => (SPECIAL, 2),
@@ -42,7 +43,7 @@ impl Place {
             (SPECIAL, 2) => Place::Granted,
             (SPECIAL, 3) => Place::GrantedByDeath,
             (SPECIAL, _) => Place::Idle,
-            (bucket, index) => Place::Queued { bucket, index },
+            (chain, index) => Place::Queued { chain, index },
         }
     }
 }
@@ -78,10 +79,7 @@ impl Slot {
 /// Costs nothing until the first wait. A waiter that is in use elsewhere (a forgotten [`crate::Wait`])
 /// is simply replaced.
 #[derive(Default)]
-pub struct Waiter {
-    /// Two references to one slot: for the wait and for its queue entry.
-    pair: Option<(Arc<Slot>, Option<Arc<Slot>>)>,
-}
+pub struct Waiter(Option<Arc<Slot>>);
 
 impl core::fmt::Debug for Waiter {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -95,15 +93,13 @@ impl Waiter {
         Waiter::default()
     }
 
-    pub(crate) fn take(&mut self) -> (Arc<Slot>, Arc<Slot>) {
-        let (slot, second) = self.pair.take().unwrap_or_else(|| (Arc::new(Slot::new(1)), None));
-        let second = second.unwrap_or_else(|| slot.clone());
-        (slot, second)
+    pub(crate) fn take(&mut self) -> Arc<Slot> {
+        self.0.take().unwrap_or_else(|| Arc::new(Slot::new(1)))
     }
 
-    pub(crate) fn put_back(&mut self, slot: Arc<Slot>, second: Option<Arc<Slot>>) {
+    pub(crate) fn put_back(&mut self, slot: Arc<Slot>) {
         if slot.entries() == 1 {
-            self.pair = Some((slot, second));
+            self.0 = Some(slot);
         }
     }
 }

@@ -1,22 +1,33 @@
 //! The table that all managers of one kernel share.
 
-use crate::bucket::{Bucket, Budget, Queue};
+use crate::bucket::{Bucket, Queue, barrier};
+use crate::chain::{Chain, Store};
 use crate::key::Key;
 use crate::pi::{Graph, PriorityInheritance};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use crossbeam_utils::CachePadded;
 use sync::atomic::AtomicU64;
-use sync::{Arc, Mutex, MutexGuard};
+use sync::{Arc, Mutex, MutexGuard, OnceBox};
+use syserr::Errno;
+
+/// The number of buckets in a block.
+const BLOCK: usize = 32;
+
+type Block = [CachePadded<Bucket>; BLOCK];
 
 /// All waiters of one kernel.
 ///
 /// One table for private and shared keys alike, because futex_requeue(2) and shared operations on
-/// private memory move waiters between the two, and between address spaces.
+/// private memory move waiters between the two, and between address spaces. Its buckets are made
+/// in blocks, when somebody first waits there.
 ///
-/// Lock order: buckets in ascending order, then `graph`.
+/// Lock order: buckets in ascending order, then `graph`, then the store's.
 pub(crate) struct Table {
-    buckets: Box<[CachePadded<Bucket>]>,
+    blocks: Box<[OnceBox<Block>]>,
+    buckets: u32,
     seed: u64,
+    pub(crate) store: Arc<Store>,
     pub(crate) next_manager: AtomicU64,
     pub(crate) graph: Mutex<Graph>,
     pub(crate) hook: Box<dyn PriorityInheritance>,
@@ -25,12 +36,13 @@ pub(crate) struct Table {
 impl Table {
     /// `buckets` is rounded up to a power of two.
     pub(crate) fn new(seed: u64, buckets: usize, hook: Box<dyn PriorityInheritance>) -> Table {
-        let n = buckets.clamp(1, 1 << 16).next_power_of_two() as u32;
-        let budget = Arc::new(Budget::default());
-        let bucket = |i| CachePadded::new(Bucket::new(i, budget.clone()));
+        let buckets = buckets.clamp(1, 1 << 16).next_power_of_two();
+        let blocks = core::iter::repeat_with(OnceBox::new).take(buckets.div_ceil(BLOCK));
         Table {
-            buckets: (0..n).map(bucket).collect(),
+            blocks: blocks.collect(),
+            buckets: buckets as u32,
             seed,
+            store: Arc::new(Store::new()),
             next_manager: AtomicU64::new(1),
             graph: Mutex::new(Graph::default()),
             hook,
@@ -38,40 +50,75 @@ impl Table {
     }
 
     /// The bucket's number for a key.
-    pub(crate) fn index(&self, key: Key) -> u32 {
-        (key.hash(self.seed) & (self.buckets.len() as u64 - 1)) as u32
+    #[inline]
+    fn index(&self, key: Key) -> u32 {
+        key.hash(self.seed) as u32 & (self.buckets - 1)
     }
 
-    pub(crate) fn bucket(&self, index: u32) -> &Bucket {
-        // The mask keeps any index, even a wrong one, inside the never empty power of two.
-        &self.buckets[index as usize & (self.buckets.len() - 1)]
+    /// A bucket where somebody has waited.
+    #[inline]
+    pub(crate) fn bucket(&self, index: u32) -> Option<&Bucket> {
+        let block = self.blocks.get(index as usize / BLOCK)?.get()?;
+        Some(&block[index as usize % BLOCK])
     }
 
-    pub(crate) fn of(&self, key: Key) -> &Bucket {
-        self.bucket(self.index(key))
+    /// A bucket in order to wait there.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[inline]
+    fn bucket_for(&self, index: u32) -> Result<&Bucket, Errno> {
+        let block = self.blocks.get(index as usize / BLOCK).ok_or(Errno::ENOMEM)?;
+        let block = block.get_or_try_init(|| new_block(index - index % BLOCK as u32))?;
+        Ok(&block[index as usize % BLOCK])
+    }
+
+    /// The bucket of `key` in order to wait there.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[inline]
+    pub(crate) fn of(&self, key: Key) -> Result<&Bucket, Errno> {
+        self.bucket_for(self.index(key))
+    }
+
+    /// The bucket of `key`, unless nobody waits there: see [`barrier`].
+    #[inline]
+    pub(crate) fn busy(&self, key: Key) -> Option<&Bucket> {
+        barrier();
+        self.bucket(self.index(key)).filter(|b| !b.is_idle())
     }
 
     /// Locks the buckets of two keys, in ascending order.
-    pub(crate) fn lock_two(&self, from: Key, to: Key) -> Pair<'_> {
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn lock_two(&self, from: Key, to: Key) -> Result<Pair<'_>, Errno> {
         let (a, b) = (self.index(from), self.index(to));
-        let (from, to) = (self.bucket(a), self.bucket(b));
+        let (from, to) = (self.bucket_for(a)?, self.bucket_for(b)?);
         if a == b {
-            return Pair { from, to, first: from.lock(), second: None };
+            return Ok(Pair { to, first: from.lock(), second: None });
         }
         if a < b {
             let first = from.lock();
             let second = Some(to.lock());
-            return Pair { from, to, first, second };
+            return Ok(Pair { to, first, second });
         }
         let second = Some(to.lock());
         let first = from.lock();
-        Pair { from, to, first, second }
+        Ok(Pair { to, first, second })
     }
+}
+
+fn new_block(first: u32) -> Result<Box<Block>, Errno> {
+    let mut buckets = Vec::new();
+    buckets.try_reserve_exact(BLOCK).map_err(|_| Errno::ENOMEM)?;
+    buckets.extend((first..).take(BLOCK).map(|i| CachePadded::new(Bucket::new(i))));
+    buckets.into_boxed_slice().try_into().map_err(|_| Errno::ENOMEM)
 }
 
 /// Two locked buckets, which may be one.
 pub(crate) struct Pair<'a> {
-    from: &'a Bucket,
     to: &'a Bucket,
     first: MutexGuard<'a, Queue>,
     second: Option<MutexGuard<'a, Queue>>,
@@ -89,17 +136,25 @@ impl Pair<'_> {
         }
     }
 
-    /// Makes those who may be moved visible at their target, before the word is looked at.
-    pub(crate) fn announce(&self) {
-        self.to.announce(self.second.as_ref().unwrap_or(&self.first));
+    /// The chain at position `a` of the first bucket, and that at `b` of the second.
+    pub(crate) fn chains(&mut self, a: usize, b: usize) -> Option<[&mut Chain; 2]> {
+        match &mut self.second {
+            Some(q) => Some([self.first.at(a)?, q.at(b)?]),
+            None => self.first.two(a, b),
+        }
     }
 
-    /// Makes the counts true after a change.
-    pub(crate) fn settle(&self) {
-        // The target first: who is moved must not be invisible in between.
-        if let Some(q) = &self.second {
-            self.to.settle(q);
+    /// Swaps the chain at position `a` of the first bucket with that at `b` of the second.
+    pub(crate) fn swap(&mut self, a: usize, b: usize) {
+        if let Some([x, y]) = self.chains(a, b) {
+            core::mem::swap(x, y);
         }
-        self.from.settle(&self.first);
+        self.first.tell_home(a);
+        self.to().tell_home(b);
+    }
+
+    /// Makes those who may be moved visible at their target, before the word is looked at.
+    pub(crate) fn announce(&self) {
+        self.to.announce();
     }
 }

@@ -1,14 +1,16 @@
 //! A sleeping waiter: its future, and how it stops.
 
-use crate::bucket::Kind;
+use crate::bucket::Queue;
+use crate::chain::Kind;
 use crate::manager::Manager;
 use crate::pi::Fixup;
 use crate::slot::{Place, Slot, Waiter};
+use crate::table::Table;
 use crate::target::Target;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use sync::Arc;
+use sync::{Arc, MutexGuard};
 use syserr::Errno;
 
 /// What [`Wait::cancel`] found.
@@ -65,8 +67,6 @@ pub struct Wait<'a, T: Target> {
     hold: Hold<'a>,
     /// Taken only when the wait moves to another `Wait`.
     slot: Option<Arc<Slot>>,
-    /// The second reference, when a queue entry gave it back.
-    spare: Option<Arc<Slot>>,
     result: Option<Result<u32, Errno>>,
     fixup: Option<Fixup<T>>,
 }
@@ -88,7 +88,7 @@ impl<'a, T: Target> Wait<'a, T> {
         fixup: Option<Fixup<T>>,
     ) -> Wait<'a, T> {
         let hold = Hold::Borrowed(manager, waiter);
-        Wait { hold, slot: Some(slot), spare: None, result: None, fixup }
+        Wait { hold, slot: Some(slot), result: None, fixup }
     }
 
     /// The same wait, without its borrows.
@@ -96,7 +96,6 @@ impl<'a, T: Target> Wait<'a, T> {
         Wait {
             hold: Hold::Owned(self.hold.manager().clone()),
             slot: self.slot.take(),
-            spare: self.spare.take(),
             result: self.result,
             fixup: self.fixup.take(),
         }
@@ -137,36 +136,30 @@ impl<'a, T: Target> Wait<'a, T> {
     }
 
     /// Unlinks one queue entry from where it is.
-    fn unlink(&mut self, slot: &Slot, entry: usize) -> Unlinked {
+    fn unlink(&self, slot: &Slot, entry: usize) -> Unlinked {
         let table = &*self.hold.manager().table;
-        loop {
-            let seen = slot.place(entry);
-            let bucket = match seen {
-                Place::Queued { bucket, .. } => bucket,
-                Place::Idle => return Unlinked::Withdrawn { requeued: false },
-                fate => return Unlinked::Already(fate),
-            };
-            let home = table.bucket(bucket);
-            let mut queue = home.lock();
-            // A place only changes under the lock of the bucket it names.
-            let Place::Queued { bucket: still, index } = slot.place(entry) else { continue };
-            if still != bucket {
-                continue;
-            }
-            let Some(node) = queue.take(index) else {
-                return Unlinked::Withdrawn { requeued: false };
-            };
-            slot.set(entry, Place::Idle);
-            let mut requeued = false;
-            if let Kind::Pi(task) = node.kind {
-                requeued = self.fixup.as_ref().is_some_and(|f| f.requeued_from_plain);
-                crate::pi::withdraw(table, &mut queue, node.key, task);
-            }
-            home.settle(&queue);
-            drop(queue);
-            self.spare = Some(node.slot);
-            return Unlinked::Withdrawn { requeued };
+        let mut found = match find(table, slot, entry) {
+            Ok(found) => found,
+            Err(Place::Idle) => return Unlinked::Withdrawn { requeued: false },
+            Err(fate) => return Unlinked::Already(fate),
+        };
+        slot.set(entry, Place::Idle);
+        let (at, index) = (found.at, found.index);
+        let Some(chain) = found.queue.at(at) else {
+            return Unlinked::Withdrawn { requeued: false };
+        };
+        let (key, taken) = (chain.key, chain.take(index));
+        found.queue.retire(at);
+        let Some((sleep, waker)) = taken else { return Unlinked::Withdrawn { requeued: false } };
+        let mut requeued = false;
+        if let Kind::Pi(task) = sleep.kind {
+            requeued = self.fixup.as_ref().is_some_and(|f| f.requeued_from_plain);
+            crate::pi::withdraw(table, &mut found.queue, key, task);
         }
+        // A waker's drop is the embedder's code: not under the lock.
+        drop(found);
+        drop(waker);
+        Unlinked::Withdrawn { requeued }
     }
 
     /// Unlinks all entries; the highest index of those that were woken, as in Linux's
@@ -197,25 +190,16 @@ impl<'a, T: Target> Wait<'a, T> {
 
     /// Leaves `waker` with a queued entry; the entry's fate if it is not queued any more.
     fn register(&self, slot: &Slot, entry: usize, waker: &Waker) -> Option<Place> {
-        let table = &*self.hold.manager().table;
-        loop {
-            let seen = slot.place(entry);
-            let Place::Queued { bucket, .. } = seen else { return Some(seen) };
-            let mut queue = table.bucket(bucket).lock();
-            let Place::Queued { bucket: still, index } = slot.place(entry) else { continue };
-            if still != bucket {
-                continue;
-            }
-            let node = queue.node_mut(index)?;
-            let old = match &node.waker {
-                Some(w) if w.will_wake(waker) => None,
-                _ => node.waker.replace(waker.clone()),
-            };
-            drop(queue);
-            // A waker's drop is the embedder's code: not under the lock.
-            drop(old);
-            return None;
-        }
+        let mut found = match find(&self.hold.manager().table, slot, entry) {
+            Ok(found) => found,
+            Err(fate) => return Some(fate),
+        };
+        let (at, index) = (found.at, found.index);
+        let old = found.queue.at(at).and_then(|chain| chain.set_waker(index, waker));
+        // A waker's drop is the embedder's code: not under the lock.
+        drop(found);
+        drop(old);
+        None
     }
 
     fn poll_slot(&mut self, slot: &Slot, waker: &Waker) -> Poll<Result<u32, Errno>> {
@@ -236,9 +220,37 @@ impl<'a, T: Target> Wait<'a, T> {
         let _ = self.cancel();
         let mut waiter = Waiter::new();
         if let Some(slot) = self.slot.take() {
-            waiter.put_back(slot, self.spare.take());
+            waiter.put_back(slot);
         }
         waiter
+    }
+}
+
+/// Where a queued entry is: the locked queue, the chain's position, and the index there.
+struct Found<'a> {
+    queue: MutexGuard<'a, Queue>,
+    at: usize,
+    index: u32,
+}
+
+/// Locks the bucket where a queued entry is now; its fate if it is not queued any more.
+#[inline]
+fn find<'a>(table: &'a Table, slot: &Slot, entry: usize) -> Result<Found<'a>, Place> {
+    loop {
+        let chain = match slot.place(entry) {
+            Place::Queued { chain, .. } => chain,
+            fate => return Err(fate),
+        };
+        // A chain that has ended, as one that has moved, has another place in its waiters' slots.
+        let Some(home) = table.store.homes.get(chain) else { continue };
+        let Some(bucket) = table.bucket(home.bucket) else { continue };
+        let queue = bucket.lock();
+        // Neither a place nor the home of its chain changes but under the lock of the bucket.
+        let Place::Queued { chain, index } = slot.place(entry) else { continue };
+        let still = table.store.homes.get(chain).filter(|h| h.bucket == home.bucket);
+        if let Some(home) = still {
+            return Ok(Found { queue, at: home.at as usize, index });
+        }
     }
 }
 
@@ -270,7 +282,7 @@ impl<T: Target> Drop for Wait<'_, T> {
             let _ = self.cancel();
         }
         if let (Hold::Borrowed(_, Some(waiter)), Some(slot)) = (&mut self.hold, self.slot.take()) {
-            waiter.put_back(slot, self.spare.take());
+            waiter.put_back(slot);
         }
     }
 }

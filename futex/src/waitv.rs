@@ -1,7 +1,7 @@
 //! futex_waitv(2): one sleep on several futexes.
 
 use crate::abi::{FutexWaitv, MATCH_ANY, WAITV_MAX};
-use crate::bucket::Kind;
+use crate::chain::{Kind, Sleep};
 use crate::futex2::Futex2;
 use crate::key::Scope;
 use crate::manager::{Manager, RETRIES};
@@ -68,14 +68,14 @@ impl Manager {
         for (i, e) in entries.iter().enumerate() {
             let key = self.key(&target, e.addr, e.scope, false)?;
             let (addr, val) = (e.addr, e.val);
-            let (bitset, entry) = (MATCH_ANY, i as u32);
-            queued.push(Entry { key, addr, val, bitset, entry, kind: Kind::Plain });
+            let sleep = Sleep { kind: Kind::Plain, bitset: MATCH_ANY, entry: i as u32 };
+            queued.push(Entry { key, addr, val, sleep });
         }
         for _ in 0..RETRIES {
             let slot = Arc::new(Slot::new(entries.len()));
             let mut wait = Wait::new(self, None, slot.clone(), None);
             let queue_one =
-                |e| self.try_enqueue(&target, e, slot.clone()).map_err(|f| (e.addr, f.0));
+                |e: &Entry| self.try_enqueue(&target, e, &slot).map_err(|why| (e.addr, why));
             let Err((addr, why)) = queued.iter().try_for_each(queue_one) else {
                 return Ok(Step::Block(wait));
             };

@@ -1,7 +1,7 @@
 //! `FUTEX_WAKE`, `FUTEX_WAKE_BITSET` and `FUTEX_WAKE_OP`.
 
 use crate::abi::MATCH_ANY;
-use crate::bucket::{Wakers, wake_all};
+use crate::chain::{Wakers, wake_all};
 use crate::key::{Key, Scope};
 use crate::manager::{Manager, RETRIES};
 use crate::target::{Fault, Target};
@@ -82,6 +82,11 @@ fn atomic_op<T: Target>(target: &T, addr: Addr, op: &WakeOp) -> Result<bool, Not
     Err(NotDone::Contended)
 }
 
+/// How many a wake of `n` wakes at most.
+fn at_least_one(n: i32) -> u32 {
+    n.max(1) as u32
+}
+
 impl Manager {
     /// Wakes up to `n` waiters (at least one) on the word at `addr`; returns how many.
     ///
@@ -121,14 +126,13 @@ impl Manager {
     }
 
     pub(crate) fn wake_key(&self, key: Key, n: i32, bitset: u32) -> Result<u32, Errno> {
-        let bucket = self.table.of(key);
-        if bucket.is_idle() {
-            return Ok(0);
-        }
+        let Some(bucket) = self.table.busy(key) else { return Ok(0) };
         let mut wakers = Wakers::new();
         let mut queue = bucket.lock();
-        let woken = queue.wake(key, n, bitset, &mut wakers);
-        bucket.settle(&queue);
+        let woken = queue.wake(key, at_least_one(n), bitset, &mut wakers);
+        if woken == Ok(0) {
+            bucket.settle(&queue);
+        }
         drop(queue);
         wake_all(wakers);
         woken
@@ -156,7 +160,7 @@ impl Manager {
         let key = self.key(&target, addr, scope, false)?;
         let key2 = self.key(&target, addr2, scope, true)?;
         for _ in 0..RETRIES {
-            let mut pair = self.table.lock_two(key, key2);
+            let mut pair = self.table.lock_two(key, key2)?;
             let met = match atomic_op(&target, addr2, &op) {
                 Ok(met) => met,
                 Err(NotDone::Errno(e)) => return Err(e),
@@ -168,11 +172,11 @@ impl Manager {
                 }
             };
             let mut wakers = Wakers::new();
-            let mut woken = pair.from().wake(key, n, MATCH_ANY, &mut wakers);
+            let mut woken = pair.from().wake(key, at_least_one(n), MATCH_ANY, &mut wakers);
             if met && let Ok(first) = woken {
-                woken = pair.to().wake(key2, n2, MATCH_ANY, &mut wakers).map(|w| first + w);
+                let more = pair.to().wake(key2, at_least_one(n2), MATCH_ANY, &mut wakers);
+                woken = more.map(|more| first + more);
             }
-            pair.settle();
             drop(pair);
             wake_all(wakers);
             return woken;

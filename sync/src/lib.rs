@@ -1,4 +1,4 @@
-//! Locks, atomics and wait queues that the Tessera crates share.
+//! Locks, atomics, cells and wait queues that the Tessera crates share.
 //!
 //! Three implementations behind one set of names: `std` (sleeping locks), spinning ones without
 //! it, and loom's under `--cfg loom`, so that concurrent code can be model-checked as it is.
@@ -24,9 +24,11 @@
 extern crate alloc;
 
 mod lock;
+mod once;
 pub mod waitq;
 
 pub use lock::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use once::OnceBox;
 
 /// Atomics, loom's under `--cfg loom`.
 pub mod atomic {

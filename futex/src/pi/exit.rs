@@ -2,7 +2,7 @@
 
 use super::unlock::{hand_over, next_owner};
 use super::{TaskId, drop_idle_state};
-use crate::bucket::{Wakers, wake_all};
+use crate::chain::{Wakers, wake_all};
 use crate::manager::Manager;
 use crate::slot::Place;
 
@@ -15,7 +15,7 @@ impl Manager {
         let table = &*self.table;
         let owned = table.graph.lock().owned_by(task);
         for (id, key) in owned {
-            let bucket = table.of(key);
+            let Ok(bucket) = table.of(key) else { continue };
             let mut queue = bucket.lock();
             // In between it may have been unlocked, or have lost its last waiter.
             let still = queue.pi_state(key).is_some_and(|s| s.id == id)
@@ -35,7 +35,6 @@ impl Manager {
                     drop_idle_state(table, &mut queue, key);
                 }
             }
-            bucket.settle(&queue);
             drop(queue);
             wake_all(wakers);
         }

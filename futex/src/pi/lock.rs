@@ -2,14 +2,16 @@
 
 use super::{Fixup, PiTask, TaskId, drop_idle_state};
 use crate::abi::{OWNER_DIED, TID_MASK, WAITERS};
-use crate::bucket::{Kind, Node, PiState, Queue};
+use crate::bucket::{PiState, Queue};
+use crate::chain::{Kind, Sleep};
 use crate::key::{Key, Scope};
 use crate::manager::{Manager, RETRIES};
-use crate::slot::Waiter;
+use crate::slot::{Slot, Waiter};
 use crate::table::Table;
 use crate::target::Target;
 use crate::wait::Wait;
 use arch::Addr;
+use sync::Arc;
 use syserr::Errno;
 
 /// How far an operation came.
@@ -61,8 +63,7 @@ pub(crate) fn attempt<T: Target>(
     if word & TID_MASK == task.tid {
         return Err(Refused::Errno(Errno::EDEADLK));
     }
-    let first = queue.find(queue.head(), key).and_then(|(index, _)| queue.node(index));
-    if first.is_some_and(|n| !matches!(n.kind, Kind::Pi(_))) {
+    if queue.first(key).is_some_and(|(_, kind)| !matches!(kind, Kind::Pi(_))) {
         return Err(Refused::Errno(Errno::EINVAL));
     }
     if let Some(state) = queue.pi_state(key) {
@@ -129,30 +130,27 @@ fn owns(table: &Table, queue: &mut Queue, key: Key, task: PiTask) -> bool {
     id.and_then(|id| table.graph.lock().owner(id)) == Some(task.id)
 }
 
-/// Queues `node` behind the owner of its key.
-pub(crate) fn block(
+/// Queues `task` behind the owner of `key`.
+fn block(
     table: &Table,
     queue: &mut Queue,
-    node: Node,
+    key: Key,
     task: PiTask,
-) -> Result<(), (Errno, Node)> {
-    let key = node.key;
-    let r = queue.reserve(1).and_then(|()| {
+    slot: &Arc<Slot>,
+) -> Result<(), Errno> {
+    let blocked = queue.prepare(&table.store, key).and_then(|at| {
         let state = queue.pi_state(key).ok_or(Errno::EINVAL)?;
         table.graph.lock().add_waiter(state.id, task, &*table.hook)?;
         state.waiters += 1;
+        if let Some(chain) = queue.at(at) {
+            chain.push(Sleep { kind: Kind::Pi(task), bitset: !0, entry: 0 }, slot);
+        }
         Ok(())
     });
-    match r {
-        Ok(()) => {
-            queue.push(node);
-            Ok(())
-        }
-        Err(e) => {
-            drop_idle_state(table, queue, key);
-            Err((e, node))
-        }
+    if blocked.is_err() {
+        drop_idle_state(table, queue, key);
     }
+    blocked
 }
 
 impl Manager {
@@ -178,27 +176,23 @@ impl Manager {
             return Ok(Step::Done(0));
         }
         for _ in 0..RETRIES {
-            let bucket = self.table.of(key);
+            let bucket = self.table.of(key)?;
             let mut queue = bucket.lock();
-            bucket.announce(&queue);
+            bucket.announce();
             let attempt = attempt(&self.table, &mut queue, &target, addr, key, task, false);
             if let Ok(Attempt::Owned) = attempt
                 && !owns(&self.table, &mut queue, key, task)
             {
-                let (slot, second) = waiter.take();
-                let kind = Kind::Pi(task);
-                let node = Node { key, kind, bitset: !0, entry: 0, slot: second, waker: None };
-                let blocked = block(&self.table, &mut queue, node, task);
-                bucket.settle(&queue);
+                let slot = waiter.take();
+                let blocked = block(&self.table, &mut queue, key, task, &slot);
                 drop(queue);
-                if let Err((e, node)) = blocked {
-                    waiter.put_back(slot, Some(node.slot));
+                if let Err(e) = blocked {
+                    waiter.put_back(slot);
                     return Err(e);
                 }
                 let fixup = Fixup { target, addr, key, task, requeued_from_plain: false };
                 return Ok(Step::Block(Wait::new(self, Some(waiter), slot, Some(fixup))));
             }
-            bucket.settle(&queue);
             drop(queue);
             match attempt {
                 Ok(_) => return Ok(Step::Done(0)),
@@ -227,7 +221,7 @@ impl Manager {
             return Ok(0);
         }
         for _ in 0..RETRIES {
-            let mut queue = self.table.of(key).lock();
+            let mut queue = self.table.of(key)?.lock();
             let mut attempt = attempt(&self.table, &mut queue, &target, addr, key, task, false);
             if let Ok(Attempt::Owned) = attempt
                 && owns(&self.table, &mut queue, key, task)
@@ -251,6 +245,7 @@ impl Manager {
     /// What user space does itself before it calls: 0 → tid. Needs no bucket, since a waiter
     /// makes the word something else before it queues.
     fn lock_uncontended<T: Target>(&self, target: &T, addr: Addr, key: Key, task: PiTask) -> bool {
-        self.table.of(key).is_idle() && target.compare_exchange_nofault(addr, 0, task.tid) == Ok(0)
+        self.table.busy(key).is_none()
+            && target.compare_exchange_nofault(addr, 0, task.tid) == Ok(0)
     }
 }

@@ -79,7 +79,8 @@ impl<T: Target> Fixup<T> {
     /// the word may not be mapped where its owner died. Source: `fixup_pi_state_owner`.
     pub(crate) fn write_word(&self, table: &Table) -> Result<u32, Errno> {
         let r = self.try_write_word(table);
-        let mut queue = table.of(self.key).lock();
+        let Ok(bucket) = table.of(self.key) else { return r };
+        let mut queue = bucket.lock();
         if let Some(s) = queue.pi_state(self.key)
             && s.unfixed
             && s.owner_tid == self.task.tid
@@ -92,7 +93,7 @@ impl<T: Target> Fixup<T> {
 
     fn try_write_word(&self, table: &Table) -> Result<u32, Errno> {
         for _ in 0..RETRIES {
-            let queue = table.of(self.key).lock();
+            let queue = table.of(self.key)?.lock();
             let swapped = self.target.load_nofault(self.addr).and_then(|old| {
                 let new = OWNER_DIED | WAITERS | self.task.tid;
                 Ok(self.target.compare_exchange_nofault(self.addr, old, new)? == old)

@@ -2,10 +2,10 @@
 
 use super::lock::{Attempt, Refused, attempt};
 use super::{Fixup, PiTask, drop_idle_state};
-use crate::bucket::{Kind, Wakers, wake_all};
+use crate::chain::{Kind, Sleep, Wakers, wake_all};
 use crate::key::Key;
 use crate::manager::{Manager, RETRIES};
-use crate::requeue::{Counts, Word, requeue_one};
+use crate::requeue::{Counts, Word};
 use crate::sleep::Entry;
 use crate::slot::{Place, Waiter};
 use crate::table::Pair;
@@ -40,17 +40,17 @@ impl Manager {
         if key == key2 {
             return Err(Errno::EINVAL);
         }
-        let (slot, second) = waiter.take();
-        let kind = Kind::RequeuePi { task, to: key2 };
-        let entry = Entry { key, addr: on.addr, val, bitset, entry: 0, kind };
-        match self.enqueue(&target, &entry, second) {
+        let slot = waiter.take();
+        let sleep = Sleep { kind: Kind::RequeuePi { task, to: key2 }, bitset, entry: 0 };
+        let entry = Entry { key, addr: on.addr, val, sleep };
+        match self.enqueue(&target, &entry, &slot) {
             Ok(()) => {
                 let addr = to.addr;
                 let fixup = Fixup { target, addr, key: key2, task, requeued_from_plain: true };
                 Ok(Wait::new(self, Some(waiter), slot, Some(fixup)))
             }
-            Err((e, second)) => {
-                waiter.put_back(slot, Some(second));
+            Err(e) => {
+                waiter.put_back(slot);
                 Err(e)
             }
         }
@@ -82,16 +82,12 @@ impl Manager {
             return Err(Errno::EINVAL);
         }
         for _ in 0..RETRIES {
-            let mut pair = self.table.lock_two(key, key2);
+            let mut pair = self.table.lock_two(key, key2)?;
             pair.announce();
             match target.load_nofault(from.addr) {
                 Ok(v) if v == expected => {}
-                Ok(_) => {
-                    pair.settle();
-                    return Err(Errno::EAGAIN);
-                }
+                Ok(_) => return Err(Errno::EAGAIN),
                 Err(_) => {
-                    pair.settle();
                     drop(pair);
                     target.fault_in(from.addr, false)?;
                     continue;
@@ -101,7 +97,6 @@ impl Manager {
             let r =
                 self.requeue_pi_locked(&mut pair, &target, (key, key2), to, counts, &mut wakers);
             drop_idle_state(&self.table, pair.to(), key2);
-            pair.settle();
             drop(pair);
             wake_all(wakers);
             match r {
@@ -125,47 +120,54 @@ impl Manager {
     ) -> Result<u32, Refused> {
         // Linux touches the target word even when nobody waits.
         target.load_nofault(to.addr)?;
-        let head = pair.from().head();
-        let Some((first, mut at)) = pair.from().find(head, key) else { return Ok(0) };
-        let task = requeue_task(pair, first, key2).map_err(Refused::Errno)?;
+        let Some((index, first)) = pair.from().first(key) else { return Ok(0) };
+        let task = requeue_task(first, key2).map_err(Refused::Errno)?;
         let more = counts.requeue > 0;
         let mut count = 0u32;
         match attempt(&self.table, pair.to(), target, to.addr, key2, task, more)? {
             Attempt::Acquired => {
-                pair.from().finish(first, Place::Granted, wakers);
+                pair.from().finish(key, index, Place::Granted, wakers);
                 count = 1;
             }
-            Attempt::Owned => at = first,
+            Attempt::Owned => {}
         }
         let limit = i64::from(counts.requeue) + i64::from(counts.wake);
         while i64::from(count) < limit
-            && let Some((index, next)) = pair.from().find(at, key)
+            && let Some((_, first)) = pair.from().first(key)
         {
-            let task = requeue_task(pair, index, key2).map_err(Refused::Errno)?;
-            let state =
-                pair.to().pi_state(key2).map(|s| s.id).ok_or(Refused::Errno(Errno::EINVAL))?;
-            pair.to().reserve(1).map_err(Refused::Errno)?;
-            // Who would deadlock stays where it is, and the caller learns of it.
-            let added = self.table.graph.lock().add_waiter(state, task, &*self.table.hook);
-            added.map_err(Refused::Errno)?;
-            if let Some(s) = pair.to().pi_state(key2) {
-                s.waiters += 1;
-            }
-            if let Some(n) = pair.from().node_mut(index) {
-                n.kind = Kind::Pi(task);
-            }
-            requeue_one(pair, index, key2).map_err(Refused::Errno)?;
+            let task = requeue_task(first, key2).map_err(Refused::Errno)?;
+            self.requeue_first(pair, key, key2, task).map_err(Refused::Errno)?;
             count += 1;
-            at = next;
         }
         Ok(count)
     }
+
+    /// Moves the first waiter on `key` behind the owner of `key2`. Who would deadlock stays where
+    /// it is, and the caller learns of it.
+    fn requeue_first(
+        &self,
+        pair: &mut Pair<'_>,
+        key: Key,
+        key2: Key,
+        task: PiTask,
+    ) -> Result<(), Errno> {
+        let b = pair.to().prepare(&self.table.store, key2)?;
+        let state = pair.to().pi_state(key2).ok_or(Errno::EINVAL)?;
+        self.table.graph.lock().add_waiter(state.id, task, &*self.table.hook)?;
+        state.waiters += 1;
+        let a = pair.from().position(key).ok_or(Errno::EINVAL)?;
+        if let Some([from, to]) = pair.chains(a, b) {
+            to.take_first_of(from, |_| Kind::Pi(task));
+        }
+        pair.from().retire(a);
+        Ok(())
+    }
 }
 
-/// The task that waits at `index` to be requeued to `key2`.
-fn requeue_task(pair: &mut Pair<'_>, index: u32, key2: Key) -> Result<PiTask, Errno> {
-    match pair.from().node(index).map(|n| n.kind) {
-        Some(Kind::RequeuePi { task, to }) if to == key2 => Ok(task),
+/// The task that waits as `kind` to be requeued to `key2`.
+fn requeue_task(kind: Kind, key2: Key) -> Result<PiTask, Errno> {
+    match kind {
+        Kind::RequeuePi { task, to } if to == key2 => Ok(task),
         _ => Err(Errno::EINVAL),
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{PiTask, drop_idle_state, lock::Refused};
 use crate::abi::{TID_MASK, WAITERS};
-use crate::bucket::{Kind, Queue, Wakers, wake_all};
+use crate::bucket::Queue;
+use crate::chain::{Kind, Wakers, wake_all};
 use crate::key::{Key, Scope};
 use crate::manager::{Manager, RETRIES};
 use crate::slot::Place;
@@ -15,11 +16,7 @@ use syserr::Errno;
 pub(super) fn next_owner(table: &Table, queue: &mut Queue, key: Key) -> Option<(u32, PiTask)> {
     let id = queue.pi_state(key)?.id;
     let top = table.graph.lock().top(id)?;
-    let index = queue.find_pi(key, top)?;
-    match queue.node(index)?.kind {
-        Kind::Pi(task) => Some((index, task)),
-        _ => None,
-    }
+    queue.chain(key)?.find_pi(top)
 }
 
 /// Gives `key` to the waiter at `index`, which wakes with `fate`.
@@ -31,7 +28,7 @@ pub(super) fn hand_over(
     fate: Place,
     wakers: &mut Wakers,
 ) {
-    queue.finish(index, fate, wakers);
+    queue.finish(key, index, fate, wakers);
     if let Some(state) = queue.pi_state(key) {
         state.waiters = state.waiters.saturating_sub(1);
         state.owner_tid = task.tid;
@@ -80,18 +77,18 @@ impl Manager {
         if word & TID_MASK != task.tid {
             return Err(Refused::Errno(Errno::EPERM));
         }
-        let bucket = self.table.of(key);
-        if bucket.is_idle() && word == task.tid {
+        if word == task.tid && self.table.busy(key).is_none() {
             // Nobody is queued, and nobody can be before the word has WAITERS.
             return release(target, addr, word);
         }
+        let bucket = self.table.of(key).map_err(Refused::Errno)?;
         let mut queue = bucket.lock();
-        let Some((first, _)) = queue.find(queue.head(), key) else {
+        let Some((_, first)) = queue.first(key) else {
+            bucket.settle(&queue);
             return release(target, addr, word);
         };
-        let first_is_pi = queue.node(first).is_some_and(|n| matches!(n.kind, Kind::Pi(_)));
         let owner = queue.pi_state(key).and_then(|s| self.table.graph.lock().owner(s.id));
-        if !first_is_pi || owner != Some(task.id) {
+        if !matches!(first, Kind::Pi(_)) || owner != Some(task.id) {
             return Err(Refused::Errno(Errno::EINVAL));
         }
         let next = next_owner(&self.table, &mut queue, key).ok_or(Refused::Errno(Errno::EINVAL))?;
@@ -103,7 +100,6 @@ impl Manager {
         }
         let mut wakers = Wakers::new();
         hand_over(&self.table, &mut queue, key, next, Place::Granted, &mut wakers);
-        bucket.settle(&queue);
         drop(queue);
         wake_all(wakers);
         Ok(())

@@ -1,0 +1,354 @@
+//! A chain: the waiters of one key, in the order in which they came.
+//!
+//! Nodes live in a slab of the chain and are linked by index, so that queueing reuses memory, and
+//! all of it is safe code. A waiter knows its chain and its index there, not its bucket: requeueing
+//! all waiters of a key moves the chain as it is, and no waiter is touched.
+
+use crate::budget::Budget;
+use crate::homes::{Home, Homes};
+use crate::key::Key;
+use crate::pi::PiTask;
+use crate::slot::{Place, Slot};
+use alloc::vec::Vec;
+use core::task::Waker;
+use smallvec::SmallVec;
+use sync::Arc;
+use syserr::Errno;
+
+/// No node.
+pub(crate) const NIL: u32 = u32::MAX;
+
+/// An empty chain keeps room for this many waiters.
+const KEPT_NODES: usize = 16;
+
+/// What kind of sleep a node stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Until a wake.
+    Plain,
+    /// Until it owns the PI futex on which it is queued.
+    Pi(PiTask),
+    /// Until a requeue to the PI futex `to`, and then as `Pi`.
+    RequeuePi { task: PiTask, to: Key },
+}
+
+/// What a waiter is queued as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sleep {
+    pub(crate) kind: Kind,
+    /// Not 0.
+    pub(crate) bitset: u32,
+    /// Which of the slot's places is this node's.
+    pub(crate) entry: u32,
+}
+
+/// A queued waiter, or room for one.
+struct Node {
+    prev: u32,
+    next: u32,
+    /// With a bitset of 0, the node is free.
+    sleep: Sleep,
+    /// Whose the node is. A free node keeps the slot of the last waiter, because the next is often
+    /// the same, and then no reference is counted.
+    slot: Arc<Slot>,
+    waker: Option<Waker>,
+}
+
+/// What all chains of a table share.
+pub(crate) struct Store {
+    pub(crate) homes: Homes,
+    budget: Budget,
+}
+
+impl Store {
+    pub(crate) fn new() -> Store {
+        Store { homes: Homes::new(), budget: Budget::default() }
+    }
+}
+
+/// Wakers of unlinked waiters, called once all locks are dropped.
+pub(crate) type Wakers = SmallVec<[Waker; 8]>;
+
+/// Calls what was collected.
+pub(crate) fn wake_all(wakers: Wakers) {
+    wakers.into_iter().for_each(Waker::wake);
+}
+
+/// The waiters of one key.
+pub(crate) struct Chain {
+    pub(crate) key: Key,
+    id: u32,
+    head: u32,
+    tail: u32,
+    free: u32,
+    len: u32,
+    /// How many of them are there for a PI operation.
+    for_pi: u32,
+    nodes: Vec<Node>,
+    /// Room that this chain has taken from the budget.
+    kept: usize,
+    store: Arc<Store>,
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        self.store.budget.give_back(self.kept);
+        self.store.homes.release(self.id);
+    }
+}
+
+impl Chain {
+    /// # Errors
+    /// `ENOMEM`.
+    pub(crate) fn new(store: &Arc<Store>, key: Key) -> Result<Chain, Errno> {
+        let id = store.homes.allocate()?;
+        let (head, tail, free) = (NIL, NIL, NIL);
+        let (nodes, store) = (Vec::new(), store.clone());
+        Ok(Chain { key, id, head, tail, free, len: 0, for_pi: 0, nodes, kept: 0, store })
+    }
+
+    /// Tells where the chain is now. Its bucket, old and new, is locked.
+    pub(crate) fn set_home(&self, home: Home) {
+        self.store.homes.set(self.id, home);
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Room for more waiters.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    #[inline]
+    pub(crate) fn reserve(&mut self, additional: u32) -> Result<(), Errno> {
+        if self.free != NIL && additional == 1 {
+            return Ok(());
+        }
+        self.nodes.try_reserve(additional as usize).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// Appends a waiter and tells its slot where it is.
+    #[inline]
+    pub(crate) fn push(&mut self, sleep: Sleep, slot: &Arc<Slot>) {
+        let index = self.occupy(sleep, slot);
+        self.link_last(index);
+        slot.set(sleep.entry as usize, Place::Queued { chain: self.id, index });
+    }
+
+    #[inline]
+    fn occupy(&mut self, sleep: Sleep, slot: &Arc<Slot>) -> u32 {
+        self.len += 1;
+        self.for_pi += u32::from(sleep.kind != Kind::Plain);
+        let index = self.free;
+        if let Some(n) = self.nodes.get_mut(index as usize) {
+            self.free = n.next;
+            n.sleep = sleep;
+            if !Arc::ptr_eq(&n.slot, slot) {
+                n.slot = slot.clone();
+            }
+            return index;
+        }
+        let node = Node { prev: NIL, next: NIL, sleep, slot: slot.clone(), waker: None };
+        self.nodes.push(node);
+        (self.nodes.len() - 1) as u32
+    }
+
+    #[inline]
+    fn link_last(&mut self, index: u32) {
+        let prev = core::mem::replace(&mut self.tail, index);
+        if let Some(n) = self.nodes.get_mut(index as usize) {
+            (n.prev, n.next) = (prev, NIL);
+        }
+        match self.nodes.get_mut(prev as usize) {
+            Some(n) => n.next = index,
+            None => self.head = index,
+        }
+    }
+
+    fn link_first(&mut self, index: u32) {
+        let next = core::mem::replace(&mut self.head, index);
+        if let Some(n) = self.nodes.get_mut(index as usize) {
+            (n.prev, n.next) = (NIL, next);
+        }
+        match self.nodes.get_mut(next as usize) {
+            Some(n) => n.prev = index,
+            None => self.tail = index,
+        }
+    }
+
+    /// Unlinks `count` nodes from `first` to `last`, and makes them free.
+    #[inline]
+    fn release(&mut self, first: u32, last: u32, count: u32) {
+        let prev = self.nodes.get(first as usize).map_or(NIL, |n| n.prev);
+        let Some(n) = self.nodes.get_mut(last as usize) else { return };
+        let next = core::mem::replace(&mut n.next, self.free);
+        self.free = first;
+        match self.nodes.get_mut(prev as usize) {
+            Some(n) => n.next = next,
+            None => self.head = next,
+        }
+        match self.nodes.get_mut(next as usize) {
+            Some(n) => n.prev = prev,
+            None => self.tail = prev,
+        }
+        self.len -= count;
+        if self.len == 0 && self.nodes.len() > KEPT_NODES + self.kept {
+            self.trim();
+        }
+    }
+
+    /// Keeps the memory of an empty chain within the budget.
+    #[cold]
+    fn trim(&mut self) {
+        let more = self.nodes.len() - KEPT_NODES - self.kept;
+        if self.store.budget.take(more) {
+            self.kept += more;
+        } else {
+            self.store.budget.give_back(core::mem::take(&mut self.kept));
+            self.nodes = Vec::new();
+            self.free = NIL;
+        }
+    }
+
+    /// Unlinks a waiter. Its slot still names the old place: the caller says what is next.
+    #[inline]
+    pub(crate) fn take(&mut self, index: u32) -> Option<(Sleep, Option<Waker>)> {
+        let n = self.nodes.get_mut(index as usize)?;
+        let sleep = n.sleep;
+        if sleep.bitset == 0 {
+            return None;
+        }
+        n.sleep.bitset = 0;
+        let waker = n.waker.take();
+        self.for_pi -= u32::from(sleep.kind != Kind::Plain);
+        self.release(index, index, 1);
+        Some((sleep, waker))
+    }
+
+    /// Unlinks a waiter with its fate, and collects its waker.
+    pub(crate) fn finish(&mut self, index: u32, fate: Place, wakers: &mut Wakers) {
+        let Some(n) = self.nodes.get(index as usize) else { return };
+        n.slot.set(n.sleep.entry as usize, fate);
+        if let Some((_, waker)) = self.take(index) {
+            wakers.extend(waker);
+        }
+    }
+
+    /// The first waiter, and what it waits for.
+    pub(crate) fn first(&self) -> Option<(u32, Kind)> {
+        Some((self.head, self.nodes.get(self.head as usize)?.sleep.kind))
+    }
+
+    /// The PI waiter `task`.
+    pub(crate) fn find_pi(&self, task: crate::TaskId) -> Option<(u32, PiTask)> {
+        let mut at = self.head;
+        while let Some(n) = self.nodes.get(at as usize) {
+            match n.sleep.kind {
+                Kind::Pi(t) if t.id == task => return Some((at, t)),
+                _ => at = n.next,
+            }
+        }
+        None
+    }
+
+    /// Leaves `waker` with a waiter; what is to be dropped once the bucket is unlocked.
+    pub(crate) fn set_waker(&mut self, index: u32, waker: &Waker) -> Option<Waker> {
+        let n = self.nodes.get_mut(index as usize)?;
+        match &n.waker {
+            Some(w) if w.will_wake(waker) => None,
+            _ => n.waker.replace(waker.clone()),
+        }
+    }
+
+    /// Wakes up to `limit` waiters whose bitsets meet `bitset`, in the order in which they came.
+    ///
+    /// # Errors
+    /// `EINVAL` at the first PI waiter; who was met before it is awake nevertheless, as in Linux.
+    /// `ENOMEM` before anything is done.
+    pub(crate) fn wake(
+        &mut self,
+        limit: u32,
+        bitset: u32,
+        wakers: &mut Wakers,
+    ) -> Result<u32, Errno> {
+        let most = limit.min(self.len) as usize;
+        wakers.try_reserve(most).map_err(|_| Errno::ENOMEM)?;
+        let (mut at, mut woken) = (self.head, 0);
+        while woken < limit {
+            // A run of neighbours is unlinked at once.
+            let (first, mut last, before) = (at, NIL, woken);
+            while woken < limit
+                && let Some(n) = self.nodes.get_mut(at as usize)
+                && n.sleep.bitset & bitset != 0
+                && n.sleep.kind == Kind::Plain
+            {
+                n.sleep.bitset = 0;
+                wakers.extend(n.waker.take());
+                n.slot.set(n.sleep.entry as usize, Place::Woken);
+                (last, at) = (at, n.next);
+                woken += 1;
+            }
+            if last != NIL {
+                self.release(first, last, woken - before);
+            }
+            if woken == limit {
+                break;
+            }
+            match self.nodes.get(at as usize) {
+                None => break,
+                Some(n) if n.sleep.kind != Kind::Plain => return Err(Errno::EINVAL),
+                Some(n) => at = n.next,
+            }
+        }
+        Ok(woken)
+    }
+
+    /// How many plain waiters come before the first that is there for a PI operation.
+    pub(crate) fn plain(&self) -> u32 {
+        if self.for_pi == 0 {
+            return self.len;
+        }
+        let (mut at, mut count) = (self.head, 0);
+        while let Some(n) = self.nodes.get(at as usize)
+            && n.sleep.kind == Kind::Plain
+        {
+            (at, count) = (n.next, count + 1);
+        }
+        count
+    }
+
+    /// Moves the first waiter of `from` to the end, as what `change` makes of it.
+    pub(crate) fn take_first_of(&mut self, from: &mut Chain, change: impl FnOnce(Kind) -> Kind) {
+        if let Some(index) = self.adopt(from, from.head, change) {
+            self.link_last(index);
+        }
+    }
+
+    /// Moves all waiters of `from` before those that are here.
+    pub(crate) fn take_all_before(&mut self, from: &mut Chain) {
+        while let Some(index) = self.adopt(from, from.tail, |kind| kind) {
+            self.link_first(index);
+        }
+    }
+
+    /// Makes a waiter of `from` one of this chain that is not linked yet.
+    fn adopt(
+        &mut self,
+        from: &mut Chain,
+        index: u32,
+        change: impl FnOnce(Kind) -> Kind,
+    ) -> Option<u32> {
+        let slot = from.nodes.get(index as usize)?.slot.clone();
+        let (sleep, waker) = from.take(index)?;
+        let sleep = Sleep { kind: change(sleep.kind), ..sleep };
+        let index = self.occupy(sleep, &slot);
+        self.nodes.get_mut(index as usize)?.waker = waker;
+        slot.set(sleep.entry as usize, Place::Queued { chain: self.id, index });
+        Some(index)
+    }
+}
