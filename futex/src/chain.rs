@@ -215,19 +215,24 @@ impl Chain {
         }
     }
 
-    /// Unlinks a waiter. Its slot still names the old place: the caller says what is next.
+    /// Unlinks a waiter. Its slot still names the old place: the caller says what is next. Returns
+    /// who it is if it is queued on a PI futex, and its waker.
     #[inline]
-    pub(crate) fn take(&mut self, index: u32) -> Option<(Sleep, Option<Waker>)> {
+    pub(crate) fn take(&mut self, index: u32) -> Option<(Option<PiTask>, Option<Waker>)> {
         let n = self.nodes.get_mut(index as usize)?;
-        let sleep = n.sleep;
-        if sleep.bitset == 0 {
+        if n.sleep.bitset == 0 {
             return None;
         }
         n.sleep.bitset = 0;
+        let (task, for_pi) = match n.sleep.kind {
+            Kind::Plain => (None, 0),
+            Kind::Pi(task) => (Some(task), 1),
+            Kind::RequeuePi { .. } => (None, 1),
+        };
         let waker = n.waker.take();
-        self.for_pi -= u32::from(sleep.kind != Kind::Plain);
+        self.for_pi -= for_pi;
         self.release(index, index, 1);
-        Some((sleep, waker))
+        Some((task, waker))
     }
 
     /// Unlinks a waiter with its fate, and collects its waker.
@@ -343,9 +348,9 @@ impl Chain {
         index: u32,
         change: impl FnOnce(Kind) -> Kind,
     ) -> Option<u32> {
-        let slot = from.nodes.get(index as usize)?.slot.clone();
-        let (sleep, waker) = from.take(index)?;
-        let sleep = Sleep { kind: change(sleep.kind), ..sleep };
+        let n = from.nodes.get(index as usize)?;
+        let (slot, sleep) = (n.slot.clone(), Sleep { kind: change(n.sleep.kind), ..n.sleep });
+        let (_, waker) = from.take(index)?;
         let index = self.occupy(sleep, &slot);
         self.nodes.get_mut(index as usize)?.waker = waker;
         slot.set(sleep.entry as usize, Place::Queued { chain: self.id, index });

@@ -36,6 +36,21 @@ struct Ids {
     next: u32,
 }
 
+/// The word that says where one chain is.
+#[derive(Clone, Copy)]
+pub(crate) struct HomeOf<'a>(&'a AtomicU64);
+
+impl HomeOf<'_> {
+    /// Where the chain is; `None` if it has ended.
+    #[inline]
+    pub(crate) fn get(self) -> Option<Home> {
+        match self.0.load(Ordering::Acquire) {
+            NOWHERE => None,
+            v => Some(Home { bucket: (v >> 32) as u32, at: v as u32 }),
+        }
+    }
+}
+
 /// The block of an id, and its place there.
 fn split(id: u32) -> (usize, usize) {
     let n = u64::from(id) + u64::from(FIRST);
@@ -48,24 +63,16 @@ impl Homes {
         Homes { blocks: core::array::from_fn(|_| OnceBox::new()), ids: Mutex::new(Ids::default()) }
     }
 
+    /// The home of a chain.
     #[inline]
-    fn cell(&self, id: u32) -> Option<&AtomicU64> {
+    pub(crate) fn of(&self, id: u32) -> Option<HomeOf<'_>> {
         let (block, at) = split(id);
-        self.blocks.get(block)?.get()?.get(at)
-    }
-
-    /// Where the chain is; `None` if it has ended.
-    #[inline]
-    pub(crate) fn get(&self, id: u32) -> Option<Home> {
-        match self.cell(id)?.load(Ordering::Acquire) {
-            NOWHERE => None,
-            v => Some(Home { bucket: (v >> 32) as u32, at: v as u32 }),
-        }
+        self.blocks.get(block)?.get()?.get(at).map(HomeOf)
     }
 
     #[inline]
     pub(crate) fn set(&self, id: u32, home: Home) {
-        if let Some(cell) = self.cell(id) {
+        if let Some(HomeOf(cell)) = self.of(id) {
             cell.store(u64::from(home.bucket) << 32 | u64::from(home.at), Ordering::Release);
         }
     }
@@ -95,7 +102,7 @@ impl Homes {
 
     /// Takes back the id of a chain that has ended.
     pub(crate) fn release(&self, id: u32) {
-        if let Some(cell) = self.cell(id) {
+        if let Some(HomeOf(cell)) = self.of(id) {
             cell.store(NOWHERE, Ordering::Release);
         }
         self.ids.lock().free.push(id);

@@ -1,7 +1,7 @@
 //! A sleeping waiter: its future, and how it stops.
 
 use crate::bucket::Queue;
-use crate::chain::Kind;
+use crate::homes::HomeOf;
 use crate::manager::Manager;
 use crate::pi::Fixup;
 use crate::slot::{Place, Slot, Waiter};
@@ -150,9 +150,9 @@ impl<'a, T: Target> Wait<'a, T> {
         };
         let (key, taken) = (chain.key, chain.take(index));
         found.queue.retire(at);
-        let Some((sleep, waker)) = taken else { return Unlinked::Withdrawn { requeued: false } };
+        let Some((task, waker)) = taken else { return Unlinked::Withdrawn { requeued: false } };
         let mut requeued = false;
-        if let Kind::Pi(task) = sleep.kind {
+        if let Some(task) = task {
             requeued = self.fixup.as_ref().is_some_and(|f| f.requeued_from_plain);
             crate::pi::withdraw(table, &mut found.queue, key, task);
         }
@@ -237,19 +237,16 @@ struct Found<'a> {
 #[inline]
 fn find<'a>(table: &'a Table, slot: &Slot, entry: usize) -> Result<Found<'a>, Place> {
     loop {
-        let chain = match slot.place(entry) {
-            Place::Queued { chain, .. } => chain,
-            fate => return Err(fate),
-        };
-        // A chain that has ended, as one that has moved, has another place in its waiters' slots.
-        let Some(home) = table.store.homes.get(chain) else { continue };
-        let Some(bucket) = table.bucket(home.bucket) else { continue };
+        let seen = slot.place(entry);
+        let Place::Queued { chain, index } = seen else { return Err(seen) };
+        let home = table.store.homes.of(chain);
+        // A chain that has ended is not in its waiters' places any more.
+        let Some(at) = home.and_then(HomeOf::get) else { continue };
+        let Some(bucket) = table.bucket(at.bucket) else { continue };
         let queue = bucket.lock();
         // Neither a place nor the home of its chain changes but under the lock of the bucket.
-        let Place::Queued { chain, index } = slot.place(entry) else { continue };
-        let still = table.store.homes.get(chain).filter(|h| h.bucket == home.bucket);
-        if let Some(home) = still {
-            return Ok(Found { queue, at: home.at as usize, index });
+        if slot.place(entry) == seen && home.and_then(HomeOf::get) == Some(at) {
+            return Ok(Found { queue, at: at.at as usize, index });
         }
     }
 }

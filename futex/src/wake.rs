@@ -1,6 +1,7 @@
 //! `FUTEX_WAKE`, `FUTEX_WAKE_BITSET` and `FUTEX_WAKE_OP`.
 
 use crate::abi::MATCH_ANY;
+use crate::bucket::barrier;
 use crate::chain::{Wakers, wake_all};
 use crate::key::{Key, Scope};
 use crate::manager::{Manager, RETRIES};
@@ -126,6 +127,7 @@ impl Manager {
     }
 
     pub(crate) fn wake_key(&self, key: Key, n: i32, bitset: u32) -> Result<u32, Errno> {
+        barrier();
         let Some(bucket) = self.table.busy(key) else { return Ok(0) };
         let mut wakers = Wakers::new();
         let mut queue = bucket.lock();

@@ -7,6 +7,7 @@ use arch::Addr;
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
+use futex::abi::{OWNER_DIED, TID_MASK, WAITERS};
 use futex::{
     Backing, Counts, Fault, Manager, NoInheritance, Outcome, PiTask, Priority, Scope, Step, Target,
     TaskId, Waiter, Word,
@@ -216,4 +217,120 @@ fn pi_lock_and_cancel() {
         let owner = mem.0.word(A).load(SeqCst) & 0xffff;
         assert_eq!(owner, if got { 11 } else { 0 });
     });
+}
+
+/// An owner's death and a cancelled lock: the canceller owns the lock, and marks the word, exactly
+/// if its cancel says so.
+#[test]
+fn pi_owner_death_and_cancel() {
+    model(1, |m, mem| {
+        assert_eq!(m.trylock_pi(&mem, A, P, task(10)), Ok(0));
+        let mut waiter = Waiter::new();
+        let step = m.lock_pi(&mut waiter, mem.clone(), A, P, task(11)).unwrap();
+        let Step::Block(mut w) = step else { panic!("it is locked") };
+        let m2 = m.clone();
+        let t = thread::spawn(move || m2.exit_pi_state(TaskId(10)));
+        let outcome = w.cancel();
+        t.join().unwrap();
+        let word = mem.0.word(A).load(SeqCst);
+        match outcome {
+            Outcome::Finished(r) => {
+                assert_eq!((r, word), (Ok(0), OWNER_DIED | WAITERS | 11));
+            }
+            withdrawn => assert_eq!((withdrawn, word), (Outcome::Withdrawn, WAITERS | 10)),
+        }
+    });
+}
+
+/// What a cancel finds during a `CMP_REQUEUE_PI` to a futex that nobody owns: either the waiter
+/// owns it, or the requeue has found nobody.
+#[test]
+fn a_requeue_to_a_free_pi_futex_and_a_cancel() {
+    for buckets in [1, 8] {
+        model(buckets, |m, mem| {
+            let mut waiter = Waiter::new();
+            let (a, b) = (Word::private(A), Word::private(B));
+            let mut w = m.wait_requeue_pi(&mut waiter, mem.clone(), a, b, 0, !0, task(11)).unwrap();
+            let (m2, mem2) = (m.clone(), mem.clone());
+            let n = Counts { wake: 1, requeue: 0 };
+            let t = thread::spawn(move || m2.cmp_requeue_pi(&mem2, a, b, n, 0));
+            let outcome = w.cancel();
+            let got = t.join().unwrap();
+            let owner = mem.0.word(B).load(SeqCst) & TID_MASK;
+            match outcome {
+                Outcome::Finished(r) => assert_eq!((r, got, owner), (Ok(0), Ok(1), 11)),
+                withdrawn => {
+                    assert_eq!((withdrawn, got, owner), (Outcome::Withdrawn, Ok(0), 0));
+                }
+            }
+        });
+    }
+}
+
+/// What a cancel finds during a `CMP_REQUEUE_PI` to a futex that is owned: the waiter is unlinked
+/// where it was or where it is, its owner inherits nothing more, and an unlock frees the word.
+#[test]
+fn a_requeue_behind_an_owner_and_a_cancel() {
+    for buckets in [1, 8] {
+        model(buckets, |m, mem| {
+            assert_eq!(m.trylock_pi(&mem, B, P, task(10)), Ok(0));
+            let mut waiter = Waiter::new();
+            let (a, b) = (Word::private(A), Word::private(B));
+            let mut w = m.wait_requeue_pi(&mut waiter, mem.clone(), a, b, 0, !0, task(11)).unwrap();
+            let (m2, mem2) = (m.clone(), mem.clone());
+            let n = Counts { wake: 1, requeue: 1 };
+            let t = thread::spawn(move || m2.cmp_requeue_pi(&mem2, a, b, n, 0));
+            let outcome = w.cancel();
+            let expected = match t.join().unwrap() {
+                Ok(0) => Outcome::Withdrawn,
+                Ok(1) => Outcome::WithdrawnRequeued,
+                r => panic!("{r:?}"),
+            };
+            assert_eq!(outcome, expected);
+            assert_eq!(m.unlock_pi(&mem, B, P, task(10)), Ok(0));
+            assert_eq!(mem.0.word(B).load(SeqCst), 0);
+        });
+    }
+}
+
+/// An unlock during a `CMP_REQUEUE_PI`: the waiter owns the futex in the end, whoever gave it.
+#[test]
+fn a_requeue_to_a_pi_futex_and_an_unlock() {
+    for buckets in [1, 8] {
+        model(buckets, |m, mem| {
+            assert_eq!(m.trylock_pi(&mem, B, P, task(10)), Ok(0));
+            let mut waiter = Waiter::new();
+            let (a, b) = (Word::private(A), Word::private(B));
+            let mut w = m.wait_requeue_pi(&mut waiter, mem.clone(), a, b, 0, !0, task(11)).unwrap();
+            let (m2, mem2) = (m.clone(), mem.clone());
+            let t = thread::spawn(move || m2.unlock_pi(&mem2, B, P, task(10)));
+            let n = Counts { wake: 1, requeue: 1 };
+            assert_eq!(m.cmp_requeue_pi(&mem, a, b, n, 0), Ok(1));
+            assert_eq!(t.join().unwrap(), Ok(0));
+            assert_eq!(w.cancel(), Outcome::Finished(Ok(0)));
+            assert_eq!(mem.0.word(B).load(SeqCst) & TID_MASK, 11);
+        });
+    }
+}
+
+/// A chain comes to a key where one sleeps who is just leaving, and who comes stays.
+#[test]
+fn a_requeue_to_others_and_their_cancel() {
+    for buckets in [1, 8] {
+        model(buckets, |m, mem| {
+            let (mut waiter, mut other) = (Waiter::new(), Waiter::new());
+            let mut moved = m.wait(&mut waiter, mem.clone(), A, P, 0).unwrap();
+            let mut left = m.wait(&mut other, mem.clone(), B, P, 0).unwrap();
+            let (m2, mem2) = (m.clone(), mem.clone());
+            let n = Counts { wake: 0, requeue: i32::MAX };
+            let t = thread::spawn(move || {
+                m2.requeue(&mem2, Word::private(A), Word::private(B), n, None).unwrap()
+            });
+            assert_eq!(left.cancel(), Outcome::Withdrawn);
+            assert_eq!(t.join().unwrap(), 1);
+            assert_eq!(m.wake(&mem, A, P, i32::MAX), Ok(0));
+            assert_eq!(m.wake(&mem, B, P, i32::MAX), Ok(1));
+            assert_eq!(moved.cancel(), Outcome::Finished(Ok(0)));
+        });
+    }
 }

@@ -242,8 +242,9 @@ impl Manager {
         Err(Errno::EAGAIN)
     }
 
-    /// What user space does itself before it calls: 0 → tid. Needs no bucket, since a waiter
-    /// makes the word something else before it queues.
+    /// What user space does itself before it calls: 0 → tid. Needs neither lock nor barrier, since
+    /// a waiter makes the word something else before it queues; who is queued although the word is
+    /// 0 has been for long.
     fn lock_uncontended<T: Target>(&self, target: &T, addr: Addr, key: Key, task: PiTask) -> bool {
         self.table.busy(key).is_none()
             && target.compare_exchange_nofault(addr, 0, task.tid) == Ok(0)
