@@ -7,7 +7,7 @@ use crate::pma::{Kind, Pma};
 use crate::range_map::Entry;
 use crate::state::{Tx, page_align};
 use crate::vma::{Vma, VmaFlags};
-use arch::{Access, Addr, HUGE_PAGE_SIZE};
+use arch::{Access, Addr, AddrRange, HUGE_PAGE_SIZE};
 use syserr::Errno;
 
 impl MemoryManager {
@@ -42,6 +42,41 @@ impl MemoryManager {
                 tx.for_vmas(addr.0, end, |tx, e| tx.advise(e, advice))
             }
         }
+    }
+
+    /// Takes one piece of advice, by its number, about several ranges: process_madvise(2),
+    /// `vector_madvise`. `own` says that the caller lives in this address space itself: any advice
+    /// will do then. Returns the bytes of the ranges before the first that failed. Of empty
+    /// ranges only the very first is looked at, and only if there is another.
+    ///
+    /// # Errors
+    /// `EINVAL` for advice that is none, or that one process may not give another; what the first range answers, as
+    /// [`MemoryManager::madvise`].
+    pub fn process_madvise(
+        &self,
+        ranges: &[AddrRange],
+        advice: i32,
+        own: bool,
+    ) -> Result<u64, Errno> {
+        let advice = Advice::from_raw(advice).ok_or(Errno::EINVAL);
+        if !own && !advice?.allowed_for_others() {
+            return Err(Errno::EINVAL);
+        }
+        let mut done = 0;
+        if ranges.iter().all(|r| r.is_empty()) {
+            return Ok(0);
+        }
+        for (i, r) in ranges.iter().enumerate() {
+            if i > 0 && r.is_empty() {
+                continue;
+            }
+            match advice.and_then(|a| self.madvise(r.start, r.len(), a)) {
+                Ok(()) => done += r.len(),
+                Err(e) if done == 0 => return Err(e),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
     }
 
     /// `MADV_REMOVE`: the object is called without the lock, since it calls back.

@@ -44,6 +44,10 @@ pub(crate) enum Call {
         len: u64,
         advice: i32,
     },
+    ProcessMadvise {
+        ranges: [(u64, u64); 2],
+        advice: i32,
+    },
     Mlock {
         at: u64,
         len: u64,

@@ -86,6 +86,9 @@ fn call() -> impl Strategy<Value = Call> {
         8 => (place(), length(), advice()).prop_map(
             |(at, len, advice)| Call::Madvise { at, len, advice }
         ),
+        2 => (place(), length(), place(), length(), advice()).prop_map(|(a, n, b, m, advice)| {
+            Call::ProcessMadvise { ranges: [(a, n), (b, m)], advice }
+        }),
         3 => (place(), length(), any::<u8>()).prop_map(|(at, len, how)| Call::Mlock { at, len, how }),
         1 => (0..9u32).prop_map(|flags| Call::Mlockall { flags }),
         1 => Just(Call::Munlockall),
@@ -121,6 +124,9 @@ fn inside(c: &Call) -> bool {
         Call::Mincore { at, pages } => fits(at, pages * P),
         Call::Mremap { at, old, new, to, .. } => {
             fits(at, old) && fits(at, new) && fits(to, new) && fits(to, old)
+        }
+        Call::ProcessMadvise { ranges, .. } => {
+            ranges.iter().all(|&(at, len)| len < 1 << 48 && fits(at, len))
         }
         _ => true,
     }

@@ -233,6 +233,19 @@ impl Host {
                     }
                     r
                 }
+                Call::ProcessMadvise { ranges, advice } => {
+                    let me = libc::syscall(libc::SYS_pidfd_open, libc::getpid(), 0);
+                    let call = |advice: i32| {
+                        libc::syscall(libc::SYS_process_madvise, me, &ranges, 2, advice, 0)
+                    };
+                    let r = call(advice);
+                    let done = if r < 0 { Answer::Errno(errno()) } else { Answer::Value(r as u64) };
+                    if advice == libc::MADV_FREE {
+                        call(libc::MADV_DONTNEED);
+                    }
+                    libc::close(me as i32);
+                    done
+                }
                 Call::Mlock { at, len, how } => answer(match how % 4 {
                     0 => libc::syscall(libc::SYS_mlock, at, len),
                     1 => libc::syscall(libc::SYS_mlock2, at, len, 1),

@@ -74,7 +74,8 @@ fn compare(host: &mut Host, calls: &Sequence, exact: bool) -> Result<(), String>
         if is_merge_difference(c, theirs, mine) {
             return Ok(());
         }
-        paged_out |= matches!(c, Call::Madvise { advice, .. } if *advice == Advice::PageOut as i32);
+        paged_out |= matches!(c, Call::Madvise { advice, .. } | Call::ProcessMadvise { advice, .. }
+            if *advice == Advice::PageOut as i32);
         let mut want = theirs;
         if let (Call::Mincore { at, pages }, Answer::Value(h), Answer::Value(o)) = (c, theirs, mine)
         {

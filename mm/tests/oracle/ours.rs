@@ -1,7 +1,7 @@
 //! Our side: the same calls on memory managers over the test kit's doubles.
 
 use crate::call::{Answer, BASE, BRK_PAGES, Call, FILE_PAGES, P, PAGES, PROCS, place};
-use arch::{Access, Addr, BufDst, BufSrc, Permissions, UserMemory};
+use arch::{Access, Addr, AddrRange, BufDst, BufSrc, Permissions, UserMemory};
 use mm::testkit::model::file;
 use mm::testkit::{RecordingSpace, VecMemoryFile};
 use mm::*;
@@ -117,6 +117,15 @@ impl Ours {
                     r
                 }
             },
+            Call::ProcessMadvise { ranges, advice } => {
+                let ranges =
+                    ranges.map(|(at, len)| AddrRange { start: Addr(at), end: Addr(at + len) });
+                let r = mm.process_madvise(&ranges, advice, true);
+                if advice == Advice::Free as i32 {
+                    let _ = mm.process_madvise(&ranges, Advice::DontNeed as i32, true);
+                }
+                r.map_or_else(|e| Answer::Errno(e.number()), Answer::Value)
+            }
             Call::Mlock { at, len, how } => answer(match how % 4 {
                 0 => mm.mlock(Addr(at), len, MlockFlags::empty(), limits),
                 1 => mm.mlock(Addr(at), len, MlockFlags::ONFAULT, limits),

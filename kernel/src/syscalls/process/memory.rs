@@ -5,7 +5,7 @@ use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, AddrRange, IoDst, IoSrc, UserIo, UserMemory, UserMemoryExt};
-use mm::{Advice, MemoryManager};
+use mm::MemoryManager;
 use syserr::Errno;
 
 const IOV_MAX: u64 = 1024;
@@ -101,22 +101,8 @@ fn advise(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
     }
     let ranges = read_iov(&**cx.mm(), a[1], a[2])?;
     let group = crate::pidfd::process(&cx.task, a[0] as i32)?;
-    let own = group.tgid() == cx.task.tgid();
-    let advice = Advice::from_raw(a[3] as i32).filter(|v| own || v.allowed_for_others());
-    let advice = advice.ok_or(Errno::EINVAL)?;
     let mm = memory_of(cx, group.tgid())?;
-    let mut done = 0;
-    let mut result = Ok(());
-    for r in ranges {
-        result = mm.madvise(r.start, r.len(), advice);
-        if result.is_err() {
-            break;
-        }
-        done += r.len();
-    }
+    let done = mm.process_madvise(&ranges, a[3] as i32, mm.id() == cx.mm().id());
     mm.dec_users();
-    match result {
-        Err(e) if done == 0 => Err(e),
-        _ => Ok(done),
-    }
+    done
 }
