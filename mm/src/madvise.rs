@@ -129,14 +129,15 @@ impl Tx<'_> {
         if holes { Err(Errno::ENOMEM) } else { Ok(()) }
     }
 
-    /// `can_madvise_modify`: sealed memory whose contents the guest cannot change must keep them.
+    /// `can_madvise_modify`: sealed anonymous memory whose contents the guest cannot change must
+    /// keep them.
     fn check_discard(&self, v: &Vma, advice: Advice) -> Result<(), Errno> {
         use Advice::*;
         let discards = matches!(
             advice,
             Free | DontNeed | DontNeedLocked | Remove | DontFork | WipeOnFork | GuardInstall
         );
-        if v.is_sealed() && discards && !v.is_shared() && !v.perms.contains(Access::WRITE) {
+        if v.is_sealed() && discards && v.is_anon() && !v.perms.contains(Access::WRITE) {
             return Err(Errno::EPERM);
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! Defects that other kernels have had, by name: each is a behaviour that must stay right.
 #![allow(missing_docs)]
 
-use arch::{Access, Addr, PAGE_SIZE, Permissions, UserMemory};
+use arch::{Access, Addr, BufSrc, PAGE_SIZE, Permissions, UserMemory};
 use mm::testkit::model::file;
-use mm::testkit::{Op, RecordingSpace, VecMemoryFile, check_address_space, check_memory_file};
+use mm::testkit::{MappableSubject, check_address_space, check_mappable, check_memory_file};
+use mm::testkit::{Op, RecordingSpace, VecMemoryFile};
 use mm::*;
 use std::sync::Arc;
 use syserr::Errno;
@@ -375,6 +376,12 @@ fn the_doubles_keep_their_contracts() {
     check_address_space(|| {
         let memory = VecMemoryFile::new(64 * P);
         (memory.clone(), RecordingSpace::new(memory))
+    });
+    check_mappable(|| {
+        let memory = VecMemoryFile::new(64 * P);
+        let object = Arc::new(MemoryObject::new(memory.clone(), MappableSubject::LEN));
+        object.write_at(0, &mut BufSrc::new(&MappableSubject::bytes())).unwrap();
+        MappableSubject { object, memory, writable: true }
     });
 }
 

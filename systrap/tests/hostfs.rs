@@ -3,13 +3,14 @@
 #[path = "../../vfs/tests/support/mod.rs"]
 mod support;
 
+use std::cell::RefCell;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arch::{Access, BufDst, BufSrc};
-use mm::MemoryFile;
-use mm::testkit::VecMemoryFile;
+use arch::{Access, Addr, AddrRange, BufDst, BufSrc};
+use mm::testkit::{MappableSubject, RecordingSpace, VecMemoryFile, check_mappable};
+use mm::{MappingSpace, MemoryFile, MemoryManager, MmConfig, ObjectMapping};
 use proptest::prelude::*;
 use support::oracle::{HostDir, Op, Pair, deep, op, prepare};
 use support::{Guest, Ticks};
@@ -130,6 +131,74 @@ fn mappings_and_readers_see_the_same_pages() {
     assert!(got[103..n] == bytes[4103..]);
     let how = OpenHow { flags: OpenFlags::RDWR, ..OpenHow::default() };
     assert_eq!(g.vfs.open(&g.cx(), AT_FDCWD, b"/f", how).err(), Some(syserr::Errno::EROFS));
+}
+
+/// Read-only and writable host files, and one that an overlay holds in memory.
+#[test]
+fn files_keep_what_mappings_are_promised() {
+    let sides: [(fn(&Path) -> Guest, OpenFlags); 3] = [
+        (|top| guest(top, false), OpenFlags::empty()),
+        (|top| guest(top, true), OpenFlags::RDWR),
+        (overlay, OpenFlags::RDWR),
+    ];
+    for (show, flags) in sides {
+        let side = HostDir::new();
+        std::fs::write(side.top.join("f"), MappableSubject::bytes()).unwrap();
+        // File systems live as long as what is checked.
+        let guests = RefCell::new(Vec::new());
+        check_mappable(|| {
+            // Each part begins with the contents as they were.
+            std::fs::write(side.top.join("f"), MappableSubject::bytes()).unwrap();
+            let g = show(&side.top);
+            let how = OpenHow { flags, ..OpenHow::default() };
+            let f = g.vfs.open(&g.cx(), AT_FDCWD, b"/f", how).unwrap();
+            let object = f.ops().mappable().unwrap();
+            let memory: Arc<dyn MemoryFile> = g.memory.clone();
+            guests.borrow_mut().push((g, f));
+            MappableSubject { object, memory, writable: flags.contains(OpenFlags::RDWR) }
+        });
+    }
+}
+
+/// What was written through a mapping is not written back behind a new end, nor over a hole.
+#[test]
+fn what_is_cut_off_stays_off() {
+    let side = HostDir::new();
+    let path = side.top.join("f");
+    std::fs::write(&path, pattern(5 * 4096)).unwrap();
+    let g = guest(&side.top, true);
+    let how = OpenHow { flags: OpenFlags::RDWR, ..OpenHow::default() };
+    let f = g.vfs.open(&g.cx(), AT_FDCWD, b"/f", how).unwrap();
+    let object = f.ops().mappable().unwrap();
+    let tables = RecordingSpace::new(g.memory.clone());
+    let space: Arc<dyn MappingSpace> = MemoryManager::new(MmConfig::new(g.memory.clone(), tables));
+    let range = AddrRange { start: Addr(0x10_0000), end: Addr(0x10_5000) };
+    let mapping = ObjectMapping { space: Arc::downgrade(&space), range, offset: 0, writable: true };
+    object.add_mapping(&mapping).unwrap();
+    let dirty = || {
+        let t = object.translate(0..5 * 4096, 0..5 * 4096, Access::RW).unwrap();
+        (t.file.start..t.file.end).step_by(4096).for_each(|at| g.memory.write(at, b"dirty"));
+        g.memory.dec_ref(t.file);
+    };
+    dirty();
+    f.allocate(3, 4096 + 100, 4096, u64::MAX).unwrap();
+    f.sync(false).unwrap();
+    let mut want = pattern(5 * 4096);
+    (0..5).for_each(|page| want[page * 4096..][..5].copy_from_slice(b"dirty"));
+    want[4096 + 100..2 * 4096 + 100].fill(0);
+    assert!(std::fs::read(&path).unwrap() == want, "the hole, and all around it");
+    f.ops().truncate(4096 + 10).unwrap();
+    f.sync(false).unwrap();
+    want.truncate(4096 + 10);
+    assert!(std::fs::read(&path).unwrap() == want, "the new end");
+    f.ops().truncate(3 * 4096).unwrap();
+    let t = object.translate(4096..8192, 4096..8192, Access::READ).unwrap();
+    let mut page = [1; 4096];
+    g.memory.read(t.file.start, &mut page);
+    g.memory.dec_ref(t.file);
+    assert!(page[..10] == want[4096..], "before the old end");
+    assert!(page[10..].iter().all(|b| *b == 0), "zeroes after it");
+    object.remove_mapping(&mapping);
 }
 
 #[test]

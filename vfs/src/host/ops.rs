@@ -89,16 +89,31 @@ impl FileOps for HostInode {
     }
 
     fn truncate(&self, size: u64) -> Result<(), Errno> {
+        let before = self.size();
         self.node.truncate(size)?;
-        self.forget_pages(size);
-        self.changed()
+        // Nothing is written behind the new end from here on.
+        self.changed()?;
+        self.lose_pages(size.min(before)..u64::MAX, true);
+        Ok(())
     }
 
     fn allocate(&self, how: u32, offset: u64, len: u64) -> Result<(), Errno> {
-        self.write_back(offset..offset.saturating_add(len))?;
+        const PUNCH_HOLE: u32 = 0x02;
+        const COLLAPSE_RANGE: u32 = 0x08;
+        const ZERO_RANGE: u32 = 0x10;
+        const INSERT_RANGE: u32 = 0x20;
+        let lost = if how & (COLLAPSE_RANGE | INSERT_RANGE) != 0 {
+            // What was written through mappings moves with the rest.
+            self.write_back(offset..u64::MAX)?;
+            offset..u64::MAX
+        } else if how & (PUNCH_HOLE | ZERO_RANGE) != 0 {
+            offset..offset.saturating_add(len)
+        } else {
+            0..0
+        };
         self.node.allocate(how, offset, len)?;
         self.changed()?;
-        self.forget_pages(self.size());
+        self.lose_pages(lost, false);
         Ok(())
     }
 

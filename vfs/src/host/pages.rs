@@ -53,6 +53,31 @@ impl Inner {
         (offset - start < r.len()).then_some((*start, *r))
     }
 
+    /// Takes `lo..hi` out; returns the memory, and what is left of an extent above it.
+    fn cut(&mut self, lo: u64, hi: u64) -> (Vec<FileRange>, Option<(u64, u64)>) {
+        let (mut gone, mut rest) = (Vec::new(), None);
+        if lo >= hi {
+            return (gone, rest);
+        }
+        self.dirty.retain(|page| !(lo..hi).contains(page));
+        let first = self.around(lo).map_or(lo, |(start, _)| start);
+        let starts: Vec<u64> = self.extents.range(first..hi).map(|(start, _)| *start).collect();
+        for start in starts {
+            let Some(r) = self.extents.remove(&start) else { continue };
+            let at = |offset: u64| r.start + (offset - start);
+            let (from, to) = (lo.max(start), hi.min(start + r.len()));
+            if start < from {
+                self.extents.insert(start, FileRange { start: r.start, end: at(from) });
+            }
+            if at(to) < r.end {
+                self.extents.insert(to, FileRange { start: at(to), end: r.end });
+                rest = Some((to, r.end - at(to)));
+            }
+            gone.push(FileRange { start: at(from), end: at(to) });
+        }
+        (gone, rest)
+    }
+
     fn next_start(&self, offset: u64) -> u64 {
         self.extents.range(offset..).next().map_or(u64::MAX, |(s, _)| *s)
     }
@@ -253,6 +278,41 @@ impl HostInode {
         for r in gone.into_values() {
             self.fs().budget.sub(r.len());
             self.memory().dec_ref(r);
+        }
+    }
+
+    /// Takes `range` out of the cache and from mappings, from their own copies too with
+    /// `private_copies`, after the host has made zeroes of it, cut it off, or put other bytes
+    /// there. Nothing of it is written back. Where only a part of a page is in it, that part is
+    /// cleared.
+    pub(super) fn lose_pages(&self, range: Range<u64>, private_copies: bool) {
+        let lo = range.start.checked_next_multiple_of(PAGE_SIZE).unwrap_or(u64::MAX);
+        let end = range.end.min(u64::MAX & !(PAGE_SIZE - 1));
+        let hi = end & !(PAGE_SIZE - 1);
+        let (gone, rest) = {
+            let mut inner = self.pages.inner.lock();
+            inner.generation += 1;
+            for part in [range.start..lo.min(end), hi.max(range.start)..end] {
+                if !part.is_empty()
+                    && let Some(r) = inner.at(part.start)
+                {
+                    self.memory().zero(r.start, part.end - part.start);
+                }
+            }
+            inner.cut(lo, hi)
+        };
+        if private_copies || !gone.is_empty() {
+            self.pages.mappings.invalidate(lo..hi, private_copies);
+        }
+        let budget = &self.fs().budget;
+        for r in gone {
+            budget.sub(r.len());
+            self.memory().dec_ref(r);
+        }
+        if let Some((start, len)) = rest {
+            // An extent by itself from now on.
+            budget.sub(len);
+            budget.add(&self.this, start, len);
         }
     }
 
