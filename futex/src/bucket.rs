@@ -157,6 +157,11 @@ impl Queue {
         self.retire(at);
     }
 
+    /// How many a wake of up to `limit` waiters on `key` may wake.
+    pub(crate) fn at_most(&mut self, key: Key, limit: u32) -> usize {
+        self.chain(key).map_or(0, |c| c.len().min(limit) as usize)
+    }
+
     /// Wakes up to `limit` waiters on `key`, as [`Chain::wake`] does.
     ///
     /// # Errors

@@ -20,12 +20,15 @@ const NOWHERE: u64 = u64::MAX;
 const FIRST: u32 = 64;
 const BLOCKS: usize = 26;
 
+/// Homes of consecutive ids; in an array of one, because a box of an array can be made fallibly.
+type Block = [Box<[AtomicU64]>; 1];
+
 /// The homes of all chains of a table, by chain id.
 ///
 /// Written only under the lock of the bucket that the home names before and after; read by anyone,
 /// by loads alone, since blocks stay where they are.
 pub(crate) struct Homes {
-    blocks: [OnceBox<Box<[AtomicU64]>>; BLOCKS],
+    blocks: [OnceBox<Block>; BLOCKS],
     ids: Mutex<Ids>,
 }
 
@@ -67,7 +70,8 @@ impl Homes {
     #[inline]
     pub(crate) fn of(&self, id: u32) -> Option<HomeOf<'_>> {
         let (block, at) = split(id);
-        self.blocks.get(block)?.get()?.get(at).map(HomeOf)
+        let [cells] = self.blocks.get(block)?.get()?;
+        cells.get(at).map(HomeOf)
     }
 
     #[inline]
@@ -91,7 +95,7 @@ impl Homes {
         let next = id.checked_add(1).ok_or(Errno::ENOMEM)?;
         let (block, at) = split(id);
         let cells = self.blocks.get(block).ok_or(Errno::ENOMEM)?;
-        let there = cells.get_or_try_init(|| nowhere((FIRST as usize) << block))?;
+        let [there] = cells.get_or_try_init(|| nowhere((FIRST as usize) << block))?;
         if at >= there.len() {
             return Err(Errno::ENOMEM);
         }
@@ -109,9 +113,12 @@ impl Homes {
     }
 }
 
-fn nowhere(len: usize) -> Result<Box<Box<[AtomicU64]>>, Errno> {
+fn nowhere(len: usize) -> Result<Box<Block>, Errno> {
     let mut cells = Vec::new();
     cells.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
     cells.resize_with(len, || AtomicU64::new(NOWHERE));
-    Ok(Box::new(cells.into_boxed_slice()))
+    let mut block = Vec::new();
+    block.try_reserve_exact(1).map_err(|_| Errno::ENOMEM)?;
+    block.push(cells.into_boxed_slice());
+    block.into_boxed_slice().try_into().map_err(|_| Errno::ENOMEM)
 }

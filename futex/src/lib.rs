@@ -103,6 +103,7 @@ mod chain;
 pub mod futex2;
 mod homes;
 mod key;
+pub mod kit;
 mod manager;
 mod op;
 mod pi;

@@ -158,11 +158,15 @@ impl Manager {
         n2: i32,
         op: u32,
     ) -> Result<u32, Errno> {
-        let op = WakeOp::decode(op);
+        let (op, n, n2) = (WakeOp::decode(op), at_least_one(n), at_least_one(n2));
         let key = self.key(&target, addr, scope, false)?;
         let key2 = self.key(&target, addr2, scope, true)?;
         for _ in 0..RETRIES {
             let mut pair = self.table.lock_two(key, key2)?;
+            // Nothing may fail once the word is changed.
+            let mut wakers = Wakers::new();
+            let most = pair.from().at_most(key, n) + pair.to().at_most(key2, n2);
+            wakers.try_reserve(most).map_err(|_| Errno::ENOMEM)?;
             let met = match atomic_op(&target, addr2, &op) {
                 Ok(met) => met,
                 Err(NotDone::Errno(e)) => return Err(e),
@@ -173,10 +177,9 @@ impl Manager {
                     continue;
                 }
             };
-            let mut wakers = Wakers::new();
-            let mut woken = pair.from().wake(key, at_least_one(n), MATCH_ANY, &mut wakers);
+            let mut woken = pair.from().wake(key, n, MATCH_ANY, &mut wakers);
             if met && let Ok(first) = woken {
-                let more = pair.to().wake(key2, at_least_one(n2), MATCH_ANY, &mut wakers);
+                let more = pair.to().wake(key2, n2, MATCH_ANY, &mut wakers);
                 woken = more.map(|more| first + more);
             }
             drop(pair);

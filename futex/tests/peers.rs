@@ -354,3 +354,90 @@ fn gvisor_clock_realtime_on_the_wrong_operation_is_enosys() {
         assert_eq!(futex::Op::decode(&args), Err(Errno::ENOSYS), "{op}");
     }
 }
+
+/// Also Kevlar: a wake is for those whose bitsets meet its own.
+#[test]
+fn maestro_a_wake_obeys_the_bitset() {
+    let (m, mem, _) = setup();
+    let sleep = |bits| asleep(m.wait_bitset(waiter(), mem.clone(), A, P, 0, bits));
+    let (mut one, mut two) = (sleep(1), sleep(2));
+    assert_eq!(m.wake_bitset(&mem, A, P, i32::MAX, 2), Ok(1));
+    assert!(is_asleep(&mut one) && is_woken(&mut two));
+}
+
+/// A deadline of zero is no eternity.
+#[test]
+#[cfg(feature = "std")]
+fn maestro_a_deadline_that_has_passed_ends_the_wait() {
+    let (m, mem, _) = setup();
+    let wait = asleep(m.wait(waiter(), mem.clone(), A, P, 0));
+    assert_eq!(wait.block(Some(std::time::Instant::now())).on_timeout(), Err(Errno::ETIMEDOUT));
+    assert_eq!(m.wake(&mem, A, P, 1), Ok(0));
+}
+
+/// A new address space is not the one that ended, wherever the kernel keeps them.
+#[test]
+fn maestro_a_new_address_space_has_no_old_waiters() {
+    let (m, mem, _) = setup();
+    let old = m.fork();
+    let mut forgotten = asleep(old.wait(waiter(), mem.clone(), A, P, 0));
+    drop(old);
+    for _ in 0..64 {
+        assert_eq!(m.fork().wake(&mem, A, P, i32::MAX), Ok(0));
+    }
+    assert!(is_asleep(&mut forgotten));
+}
+
+/// The word is compared with both buckets locked: who has seen the new value is not moved.
+#[test]
+fn dragonos_requeue_compares_under_the_lock() {
+    struct Watched(futex::Manager, Arc<Memory>, std::sync::Mutex<Option<Woken>>);
+    type Woken = std::thread::JoinHandle<Result<u32, Errno>>;
+    impl futex::Target for Watched {
+        fn check(&self, at: Addr) -> Result<(), Errno> {
+            futex::Target::check(&self.1, at)
+        }
+        fn shared_key(&self, at: Addr, write: bool) -> Result<futex::Backing, Errno> {
+            self.1.shared_key(at, write)
+        }
+        fn load_nofault(&self, at: Addr) -> Result<u32, futex::Fault> {
+            let (m, mem) = (self.0.clone(), self.1.clone());
+            let t = std::thread::spawn(move || m.wake(&mem, A, P, 1));
+            // Without a lock it would be done by now, mostly.
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            assert!(!t.is_finished(), "a wake came through");
+            *self.2.lock().unwrap() = Some(t);
+            self.1.load_nofault(at)
+        }
+        fn compare_exchange_nofault(&self, at: Addr, o: u32, n: u32) -> Result<u32, futex::Fault> {
+            self.1.compare_exchange_nofault(at, o, n)
+        }
+        fn fault_in(&self, at: Addr, write: bool) -> Result<(), Errno> {
+            self.1.fault_in(at, write)
+        }
+    }
+    let (m, mem, _) = setup();
+    let mut w = asleep(m.wait(waiter(), mem.clone(), A, P, 0));
+    let watched = Watched(m.clone(), mem.clone(), std::sync::Mutex::default());
+    let (from, to) = (Word::private(A), Word::private(B));
+    assert_eq!(m.requeue(&watched, from, to, counts(0, 1), Some(0)), Ok(1));
+    let wake = watched.2.lock().unwrap().take().expect("the word was read");
+    assert_eq!(wake.join().unwrap(), Ok(0), "it came after the move");
+    assert_eq!(m.wake(&mem, B, P, 1), Ok(1));
+    assert!(is_woken(&mut w));
+}
+
+/// An owner runs at no less than its most urgent waiter, along the chain of owners.
+#[test]
+fn gvisor_pi_boosts_the_owner() {
+    let (m, mem, hook) = setup();
+    for (at, owner) in [(A, task(1, 0)), (B, task(2, 3))] {
+        assert_eq!(m.trylock_pi(&mem, at, P, owner), Ok(0));
+    }
+    let _second = blocked(m.lock_pi(waiter(), mem.clone(), A, P, task(2, 3)));
+    let mut third = blocked(m.lock_pi(waiter(), mem.clone(), B, P, task(3, 7)));
+    let seven = Some(futex::Priority(7));
+    assert_eq!((hook.boost_of(1), hook.boost_of(2)), (seven, seven));
+    assert_eq!(third.cancel(), Outcome::Withdrawn);
+    assert_eq!((hook.boost_of(1), hook.boost_of(2)), (Some(futex::Priority(3)), None));
+}

@@ -1,8 +1,8 @@
 //! The seams' own contracts, on the doubles.
 
 use kernel::testkit::{
-    DATA, Executor, Next, Script, SeededRandom, UserCode, World, check_clock, check_platform,
-    check_random, check_spawn, check_timers,
+    DATA, Executor, Next, Script, SeededRandom, UserCode, World, check_clock, check_futex_memory,
+    check_platform, check_random, check_spawn, check_timers,
 };
 use kernel::{BoxFuture, Embedder};
 use std::sync::Arc;
@@ -25,6 +25,13 @@ fn run(world: &World, check: impl FnOnce(Embedder) -> BoxFuture<()>) {
 fn clock_and_random() {
     check_clock(&*Executor::new().clock());
     check_random(&SeededRandom::new(1));
+}
+
+#[test]
+fn futexes_over_tasks_memory() {
+    let world = World::new(Script::new()).expect("a world");
+    let platform = &world.kernel.embedder().platform;
+    check_futex_memory(platform.memory(), || platform.new_address_space().expect("memory"));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use arch::{Access, Addr, AddrRange, Context};
 use kernel::Trap;
 use kernel::testkit::{
-    UserCode, check_clock, check_platform, check_random, check_spawn, check_timers,
+    UserCode, check_clock, check_futex_memory, check_platform, check_random, check_spawn,
+    check_timers,
 };
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -23,6 +24,13 @@ fn address_spaces_keep_their_promises() {
     let host = host();
     let platform = host.embedder().platform;
     mm::testkit::check_address_space(|| (platform.memory(), platform.new_address_space().unwrap()));
+}
+
+#[test]
+fn futexes_over_tasks_memory() {
+    let host = host();
+    let platform = host.embedder().platform;
+    check_futex_memory(platform.memory(), || platform.new_address_space().unwrap());
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub const TOP: u64 = 1 << 47;
 pub enum Page {
     Private(Arc<AtomicU32>),
     Shared(Arc<AtomicU32>, SharedKey),
+    ReadOnly(Arc<AtomicU32>),
 }
 
 /// One address space: a word at each mapped address.
@@ -42,6 +43,11 @@ impl Memory {
     pub fn map(&self, at: Addr, value: u32) {
         let word = Arc::new(AtomicU32::new(value));
         self.words.lock().unwrap().insert(at.0, Page::Private(word));
+    }
+
+    /// Maps a private word that may not be written.
+    pub fn map_read_only(&self, at: Addr) {
+        self.words.lock().unwrap().insert(at.0, Page::ReadOnly(Arc::default()));
     }
 
     /// Maps a word of shared memory.
@@ -69,8 +75,13 @@ impl Memory {
 
     fn word(&self, at: Addr) -> Option<Arc<AtomicU32>> {
         match self.words.lock().unwrap().get(&at.0)? {
-            Page::Private(w) | Page::Shared(w, _) => Some(w.clone()),
+            Page::Private(w) | Page::Shared(w, _) | Page::ReadOnly(w) => Some(w.clone()),
         }
+    }
+
+    fn writable(&self, at: Addr) -> bool {
+        let read_only = matches!(self.words.lock().unwrap().get(&at.0), Some(Page::ReadOnly(_)));
+        !read_only && !self.read_only.load(SeqCst)
     }
 
     fn resident(&self, at: Addr) -> Result<Arc<AtomicU32>, Fault> {
@@ -86,9 +97,10 @@ impl Target for Memory {
         if addr.0 < TOP { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
-    fn shared_key(&self, addr: Addr, _: bool) -> Result<Backing, Errno> {
+    fn shared_key(&self, addr: Addr, write: bool) -> Result<Backing, Errno> {
         match self.words.lock().unwrap().get(&addr.0) {
-            Some(Page::Private(_)) => Ok(Backing::Private),
+            Some(Page::ReadOnly(_)) if write => Err(Errno::EFAULT),
+            Some(Page::Private(_) | Page::ReadOnly(_)) => Ok(Backing::Private),
             Some(Page::Shared(_, key)) => Ok(Backing::Shared(*key)),
             None => Err(Errno::EFAULT),
         }
@@ -99,7 +111,7 @@ impl Target for Memory {
     }
 
     fn compare_exchange_nofault(&self, addr: Addr, old: u32, new: u32) -> Result<u32, Fault> {
-        if self.read_only.load(SeqCst) {
+        if !self.writable(addr) {
             return Err(Fault);
         }
         let word = self.resident(addr)?;
@@ -109,7 +121,7 @@ impl Target for Memory {
     fn fault_in(&self, addr: Addr, write: bool) -> Result<(), Errno> {
         self.faults.fetch_add(1, SeqCst);
         self.absent.lock().unwrap().remove(&addr.0);
-        let there = self.word(addr).is_some() && !(write && self.read_only.load(SeqCst));
+        let there = self.word(addr).is_some() && (!write || self.writable(addr));
         if there { Ok(()) } else { Err(Errno::EFAULT) }
     }
 }

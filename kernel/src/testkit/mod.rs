@@ -19,7 +19,8 @@ mod script;
 mod world;
 
 pub use contract::{
-    UserCode, check_clock, check_platform, check_random, check_spawn, check_timers,
+    UserCode, check_clock, check_futex_memory, check_platform, check_random, check_spawn,
+    check_timers,
 };
 pub use elf::{DATA, TEXT, elf};
 pub use executor::{Executor, ManualClock};

@@ -1,9 +1,11 @@
 //! What the kernel's seams promise, as checks that panic.
 
+mod futex;
 mod platform;
 mod spawn;
 mod time;
 
+pub use self::futex::check_futex_memory;
 pub use platform::{UserCode, check_platform};
 pub use spawn::check_spawn;
 pub use time::{check_clock, check_timers};
