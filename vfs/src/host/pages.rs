@@ -287,7 +287,7 @@ impl HostInode {
     /// cleared.
     pub(super) fn lose_pages(&self, range: Range<u64>, private_copies: bool) {
         let lo = range.start.checked_next_multiple_of(PAGE_SIZE).unwrap_or(u64::MAX);
-        let end = range.end.min(u64::MAX & !(PAGE_SIZE - 1));
+        let end = range.end.min(!(PAGE_SIZE - 1));
         let hi = end & !(PAGE_SIZE - 1);
         let (gone, rest) = {
             let mut inner = self.pages.inner.lock();
