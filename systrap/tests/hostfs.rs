@@ -136,12 +136,11 @@ fn mappings_and_readers_see_the_same_pages() {
 /// Read-only and writable host files, and one that an overlay holds in memory.
 #[test]
 fn files_keep_what_mappings_are_promised() {
-    let sides: [(fn(&Path) -> Guest, OpenFlags); 3] = [
-        (|top| guest(top, false), OpenFlags::empty()),
-        (|top| guest(top, true), OpenFlags::RDWR),
-        (overlay, OpenFlags::RDWR),
-    ];
-    for (show, flags) in sides {
+    type Show = fn(&Path) -> Guest;
+    let read_only: Show = |top| guest(top, false);
+    let writable: Show = |top| guest(top, true);
+    let ways = [(read_only, OpenFlags::empty()), (writable, OpenFlags::RDWR)];
+    for (show, flags) in ways.into_iter().chain([(overlay as Show, OpenFlags::RDWR)]) {
         let side = HostDir::new();
         std::fs::write(side.top.join("f"), MappableSubject::bytes()).unwrap();
         // File systems live as long as what is checked.
