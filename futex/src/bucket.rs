@@ -45,10 +45,12 @@ impl Bucket {
         Bucket { busy: AtomicU32::new(0), queue: Mutex::new(queue) }
     }
 
+    #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.busy.load(Ordering::SeqCst) == 0
     }
 
+    #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock()
     }
@@ -81,6 +83,7 @@ pub(crate) fn barrier() {
 }
 
 impl Queue {
+    #[inline]
     pub(crate) fn position(&self, key: Key) -> Option<usize> {
         self.chains.iter().position(|c| c.key == key)
     }

@@ -27,6 +27,7 @@ const KIND_SHARED_OBJECT: u64 = 1;
 const KIND_SHARED_PRIVATE_MEMORY: u64 = 2;
 
 impl Key {
+    #[inline]
     pub(crate) fn private(manager: u64, addr: Addr) -> Key {
         Key { owner: manager, word: addr.0 | KIND_PRIVATE }
     }
@@ -43,12 +44,14 @@ impl Key {
     }
 
     /// A hash that a guest cannot steer without knowing `seed`: two folded 64x64-bit products.
+    #[inline]
     pub(crate) fn hash(self, seed: u64) -> u64 {
         let a = fold(self.word ^ seed, 0x9e37_79b9_7f4a_7c15 ^ self.owner.rotate_left(32));
         fold(a ^ self.owner ^ 0xd6e8_feb8_6659_fd93, seed | 1)
     }
 }
 
+#[inline]
 fn fold(a: u64, b: u64) -> u64 {
     let p = u128::from(a) * u128::from(b);
     (p as u64) ^ (p >> 64) as u64

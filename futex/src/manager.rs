@@ -58,6 +58,7 @@ impl Manager {
         self.id == other.id && core::ptr::eq(&*self.table, &*other.table)
     }
 
+    #[inline]
     pub(crate) fn key<T: Target>(
         &self,
         target: &T,

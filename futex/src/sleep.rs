@@ -76,6 +76,7 @@ impl Manager {
     }
 
     /// Queues one entry if its word has the expected value, faulting the word in as needed.
+    #[inline]
     pub(crate) fn enqueue<T: Target>(
         &self,
         target: &T,

@@ -25,6 +25,7 @@ pub(crate) enum Place {
 const SPECIAL: u32 = u32::MAX;
 
 impl Place {
+    #[inline]
     fn pack(self) -> u64 {
         let (high, low) = match self {
             Place::Queued { chain, index } => (chain, index),
@@ -36,6 +37,7 @@ impl Place {
         u64::from(high) << 32 | u64::from(low)
     }
 
+    #[inline]
     fn unpack(v: u64) -> Place {
         let (high, low) = ((v >> 32) as u32, v as u32);
         match (high, low) {
@@ -56,10 +58,12 @@ impl Slot {
         Slot((0..entries).map(|_| AtomicU64::new(Place::Idle.pack())).collect())
     }
 
+    #[inline]
     pub(crate) fn entries(&self) -> usize {
         self.0.len()
     }
 
+    #[inline]
     pub(crate) fn place(&self, entry: usize) -> Place {
         match self.0.get(entry) {
             Some(p) => Place::unpack(p.load(Ordering::Acquire)),
@@ -67,6 +71,7 @@ impl Slot {
         }
     }
 
+    #[inline]
     pub(crate) fn set(&self, entry: usize, place: Place) {
         if let Some(p) = self.0.get(entry) {
             p.store(place.pack(), Ordering::Release);
@@ -93,10 +98,12 @@ impl Waiter {
         Waiter::default()
     }
 
+    #[inline]
     pub(crate) fn take(&mut self) -> Arc<Slot> {
         self.0.take().unwrap_or_else(|| Arc::new(Slot::new(1)))
     }
 
+    #[inline]
     pub(crate) fn put_back(&mut self, slot: Arc<Slot>) {
         if slot.entries() == 1 {
             self.0 = Some(slot);

@@ -46,6 +46,7 @@ enum Hold<'a> {
 }
 
 impl Hold<'_> {
+    #[inline]
     fn manager(&self) -> &Manager {
         match self {
             Hold::Borrowed(m, _) => m,
@@ -81,6 +82,7 @@ impl<T: Target> core::fmt::Debug for Wait<'_, T> {
 }
 
 impl<'a, T: Target> Wait<'a, T> {
+    #[inline]
     pub(crate) fn new(
         manager: &'a Manager,
         waiter: Option<&'a mut Waiter>,
@@ -106,6 +108,7 @@ impl<'a, T: Target> Wait<'a, T> {
     /// The waiter is unlinked from the bucket that holds it now, wherever it has been requeued to.
     /// Calling it again gives the same answer for a finished wait, and `Finished(EINTR)` for one
     /// that was withdrawn.
+    #[inline]
     pub fn cancel(&mut self) -> Outcome {
         if let Some(r) = self.result {
             return Outcome::Finished(r);
@@ -116,6 +119,7 @@ impl<'a, T: Target> Wait<'a, T> {
         outcome
     }
 
+    #[inline]
     fn cancel_slot(&mut self, slot: &Slot) -> Outcome {
         if slot.entries() > 1 {
             return match self.withdraw_all(slot) {
@@ -136,6 +140,7 @@ impl<'a, T: Target> Wait<'a, T> {
     }
 
     /// Unlinks one queue entry from where it is.
+    #[inline]
     fn unlink(&self, slot: &Slot, entry: usize) -> Unlinked {
         let table = &*self.hold.manager().table;
         let mut found = match find(table, slot, entry) {
@@ -271,6 +276,7 @@ impl<T: Target> Future for Wait<'_, T> {
 }
 
 impl<T: Target> Drop for Wait<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         if self.slot.is_none() {
             return;

@@ -58,6 +58,7 @@ impl<T> Mutex<T> {
 
 impl<T: ?Sized> Mutex<T> {
     /// Waits for the lock and takes it.
+    #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         #[cfg(any(feature = "std", loom))]
         return self.0.lock().unwrap_or_else(|e| e.into_inner());
