@@ -99,6 +99,9 @@ impl Tx<'_> {
             st.installed.range(w.start, w.end).filter_map(|i| i.clip(w.start, w.end))
         });
         for e in mapped {
+            if left == 0 {
+                break;
+            }
             let access = e.value.access(st.epoch);
             let fits = e.len() <= left.min(WARM_MAX);
             let writable = e.value.is_private() && access.contains(Access::WRITE);
