@@ -10,7 +10,7 @@ use core::task::{Context, Poll, Waker};
 use futex::abi::{OWNER_DIED, TID_MASK, WAITERS};
 use futex::{
     Backing, Counts, Fault, Manager, NoInheritance, Outcome, PiTask, Priority, Scope, Step, Target,
-    TaskId, Waiter, Word,
+    TaskId, Wait, Waiter, Word,
 };
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -242,6 +242,17 @@ fn pi_owner_death_and_cancel() {
     });
 }
 
+/// Task 11 sleeps at `A`, to be requeued to the PI futex `B`.
+fn to_be_requeued<'a>(m: &'a Manager, mem: &Memory, waiter: &'a mut Waiter) -> Wait<'a, Memory> {
+    let (a, b) = (Word::private(A), Word::private(B));
+    m.wait_requeue_pi(waiter, mem.clone(), a, b, 0, !0, task(11)).unwrap()
+}
+
+fn requeue_to_pi(m: &Manager, mem: &Memory, requeue: i32) -> Result<u32, Errno> {
+    let counts = Counts { wake: 1, requeue };
+    m.cmp_requeue_pi(mem, Word::private(A), Word::private(B), counts, 0)
+}
+
 /// What a cancel finds during a `CMP_REQUEUE_PI` to a futex that nobody owns: either the waiter
 /// owns it, or the requeue has found nobody.
 #[test]
@@ -249,11 +260,9 @@ fn a_requeue_to_a_free_pi_futex_and_a_cancel() {
     for buckets in [1, 8] {
         model(buckets, |m, mem| {
             let mut waiter = Waiter::new();
-            let (a, b) = (Word::private(A), Word::private(B));
-            let mut w = m.wait_requeue_pi(&mut waiter, mem.clone(), a, b, 0, !0, task(11)).unwrap();
+            let mut w = to_be_requeued(&m, &mem, &mut waiter);
             let (m2, mem2) = (m.clone(), mem.clone());
-            let n = Counts { wake: 1, requeue: 0 };
-            let t = thread::spawn(move || m2.cmp_requeue_pi(&mem2, a, b, n, 0));
+            let t = thread::spawn(move || requeue_to_pi(&m2, &mem2, 0));
             let outcome = w.cancel();
             let got = t.join().unwrap();
             let owner = mem.0.word(B).load(SeqCst) & TID_MASK;
@@ -275,11 +284,9 @@ fn a_requeue_behind_an_owner_and_a_cancel() {
         model(buckets, |m, mem| {
             assert_eq!(m.trylock_pi(&mem, B, P, task(10)), Ok(0));
             let mut waiter = Waiter::new();
-            let (a, b) = (Word::private(A), Word::private(B));
-            let mut w = m.wait_requeue_pi(&mut waiter, mem.clone(), a, b, 0, !0, task(11)).unwrap();
+            let mut w = to_be_requeued(&m, &mem, &mut waiter);
             let (m2, mem2) = (m.clone(), mem.clone());
-            let n = Counts { wake: 1, requeue: 1 };
-            let t = thread::spawn(move || m2.cmp_requeue_pi(&mem2, a, b, n, 0));
+            let t = thread::spawn(move || requeue_to_pi(&m2, &mem2, 1));
             let outcome = w.cancel();
             let expected = match t.join().unwrap() {
                 Ok(0) => Outcome::Withdrawn,
@@ -300,12 +307,10 @@ fn a_requeue_to_a_pi_futex_and_an_unlock() {
         model(buckets, |m, mem| {
             assert_eq!(m.trylock_pi(&mem, B, P, task(10)), Ok(0));
             let mut waiter = Waiter::new();
-            let (a, b) = (Word::private(A), Word::private(B));
-            let mut w = m.wait_requeue_pi(&mut waiter, mem.clone(), a, b, 0, !0, task(11)).unwrap();
+            let mut w = to_be_requeued(&m, &mem, &mut waiter);
             let (m2, mem2) = (m.clone(), mem.clone());
             let t = thread::spawn(move || m2.unlock_pi(&mem2, B, P, task(10)));
-            let n = Counts { wake: 1, requeue: 1 };
-            assert_eq!(m.cmp_requeue_pi(&mem, a, b, n, 0), Ok(1));
+            assert_eq!(requeue_to_pi(&m, &mem, 1), Ok(1));
             assert_eq!(t.join().unwrap(), Ok(0));
             assert_eq!(w.cancel(), Outcome::Finished(Ok(0)));
             assert_eq!(mem.0.word(B).load(SeqCst) & TID_MASK, 11);
