@@ -4,6 +4,11 @@
 //! all of it is safe code. A waiter knows its chain and its index there, not its bucket: requeueing
 //! all waiters of a key moves the chain as it is, and no waiter is touched.
 
+mod moving;
+mod wake;
+
+pub(crate) use wake::{Wakers, wake_all};
+
 use crate::budget::Budget;
 use crate::homes::{Home, Homes};
 use crate::key::Key;
@@ -11,7 +16,6 @@ use crate::pi::PiTask;
 use crate::slot::{Place, Slot};
 use alloc::vec::Vec;
 use core::task::Waker;
-use smallvec::SmallVec;
 use sync::Arc;
 use syserr::Errno;
 
@@ -64,14 +68,6 @@ impl Store {
     pub(crate) fn new() -> Store {
         Store { homes: Homes::new(), budget: Budget::default() }
     }
-}
-
-/// Wakers of unlinked waiters, called once all locks are dropped.
-pub(crate) type Wakers = SmallVec<[Waker; 8]>;
-
-/// Calls what was collected.
-pub(crate) fn wake_all(wakers: Wakers) {
-    wakers.into_iter().for_each(Waker::wake);
 }
 
 /// The waiters of one key.
@@ -170,17 +166,6 @@ impl Chain {
         }
     }
 
-    fn link_first(&mut self, index: u32) {
-        let next = core::mem::replace(&mut self.head, index);
-        if let Some(n) = self.nodes.get_mut(index as usize) {
-            (n.prev, n.next) = (NIL, next);
-        }
-        match self.nodes.get_mut(next as usize) {
-            Some(n) => n.prev = index,
-            None => self.tail = index,
-        }
-    }
-
     /// Unlinks `count` nodes from `first` to `last`, and makes them free.
     #[inline]
     fn release(&mut self, first: u32, last: u32, count: u32) {
@@ -235,15 +220,6 @@ impl Chain {
         Some((task, waker))
     }
 
-    /// Unlinks a waiter with its fate, and collects its waker.
-    pub(crate) fn finish(&mut self, index: u32, fate: Place, wakers: &mut Wakers) {
-        let Some(n) = self.nodes.get(index as usize) else { return };
-        n.slot.set(n.sleep.entry as usize, fate);
-        if let Some((_, waker)) = self.take(index) {
-            wakers.extend(waker);
-        }
-    }
-
     /// The first waiter, and what it waits for.
     pub(crate) fn first(&self) -> Option<(u32, Kind)> {
         Some((self.head, self.nodes.get(self.head as usize)?.sleep.kind))
@@ -268,92 +244,5 @@ impl Chain {
             Some(w) if w.will_wake(waker) => None,
             _ => n.waker.replace(waker.clone()),
         }
-    }
-
-    /// Wakes up to `limit` waiters whose bitsets meet `bitset`, in the order in which they came.
-    ///
-    /// # Errors
-    /// `EINVAL` at the first PI waiter; who was met before it is awake nevertheless, as in Linux.
-    /// `ENOMEM` before anything is done.
-    pub(crate) fn wake(
-        &mut self,
-        limit: u32,
-        bitset: u32,
-        wakers: &mut Wakers,
-    ) -> Result<u32, Errno> {
-        let most = limit.min(self.len) as usize;
-        wakers.try_reserve(most).map_err(|_| Errno::ENOMEM)?;
-        let (mut at, mut woken) = (self.head, 0);
-        while woken < limit {
-            // A run of neighbours is unlinked at once.
-            let (first, mut last, before) = (at, NIL, woken);
-            while woken < limit
-                && let Some(n) = self.nodes.get_mut(at as usize)
-                && n.sleep.bitset & bitset != 0
-                && n.sleep.kind == Kind::Plain
-            {
-                n.sleep.bitset = 0;
-                wakers.extend(n.waker.take());
-                n.slot.set(n.sleep.entry as usize, Place::Woken);
-                (last, at) = (at, n.next);
-                woken += 1;
-            }
-            if last != NIL {
-                self.release(first, last, woken - before);
-            }
-            if woken == limit {
-                break;
-            }
-            match self.nodes.get(at as usize) {
-                None => break,
-                Some(n) if n.sleep.kind != Kind::Plain => return Err(Errno::EINVAL),
-                Some(n) => at = n.next,
-            }
-        }
-        Ok(woken)
-    }
-
-    /// How many plain waiters come before the first that is there for a PI operation.
-    pub(crate) fn plain(&self) -> u32 {
-        if self.for_pi == 0 {
-            return self.len;
-        }
-        let (mut at, mut count) = (self.head, 0);
-        while let Some(n) = self.nodes.get(at as usize)
-            && n.sleep.kind == Kind::Plain
-        {
-            (at, count) = (n.next, count + 1);
-        }
-        count
-    }
-
-    /// Moves the first waiter of `from` to the end, as what `change` makes of it.
-    pub(crate) fn take_first_of(&mut self, from: &mut Chain, change: impl FnOnce(Kind) -> Kind) {
-        if let Some(index) = self.adopt(from, from.head, change) {
-            self.link_last(index);
-        }
-    }
-
-    /// Moves all waiters of `from` before those that are here.
-    pub(crate) fn take_all_before(&mut self, from: &mut Chain) {
-        while let Some(index) = self.adopt(from, from.tail, |kind| kind) {
-            self.link_first(index);
-        }
-    }
-
-    /// Makes a waiter of `from` one of this chain that is not linked yet.
-    fn adopt(
-        &mut self,
-        from: &mut Chain,
-        index: u32,
-        change: impl FnOnce(Kind) -> Kind,
-    ) -> Option<u32> {
-        let n = from.nodes.get(index as usize)?;
-        let (slot, sleep) = (n.slot.clone(), Sleep { kind: change(n.sleep.kind), ..n.sleep });
-        let (_, waker) = from.take(index)?;
-        let index = self.occupy(sleep, &slot);
-        self.nodes.get_mut(index as usize)?.waker = waker;
-        slot.set(sleep.entry as usize, Place::Queued { chain: self.id, index });
-        Some(index)
     }
 }
