@@ -88,8 +88,8 @@ pub use io::{BufDst, BufSrc, IoDst, IoSrc, UserIo};
 pub use layout::{Draws, LayoutParams, MmapLayout, UNLIMITED};
 pub use ptrace::RegSet;
 pub use signal::{
-    AltStack, FaultState, SaFlags, SigAction, SigInfo, SignalDelivery, SignalSet, min_signal_stack,
-    pop_frame, push_frame,
+    AltStack, BadFrame, FaultState, SaFlags, SigAction, SigInfo, SignalDelivery, SignalSet,
+    min_signal_stack, pop_frame, push_frame,
 };
 pub use stack::{InitialStack, ParsedStack, Stack, StackLayout, parse_initial_stack};
 pub use tag::untagged_addr;

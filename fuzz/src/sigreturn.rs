@@ -7,7 +7,6 @@ use arch::{
     AltStack, Arch, Context, FaultState, SaFlags, SigAction, SigInfo, SignalDelivery, SignalSet,
     pop_frame, push_frame,
 };
-use syserr::Errno;
 
 const BASE: u64 = 0x7ffc_0000_0000;
 const LEN: usize = 24 << 10;
@@ -70,8 +69,11 @@ pub fn sigreturn(bytes: &[u8]) {
     let before = ctx.clone();
     match pop_frame(&mut ctx, &mem) {
         Err(e) => {
-            assert_eq!(e, Errno::EFAULT);
-            assert!(same(&before, &ctx), "a frame that is refused changes nothing");
+            assert!(
+                same(&before, &ctx) || e.mask.is_some(),
+                "a frame that cannot be read changes nothing"
+            );
+            assert!(ctx.is_loadable(), "{ctx:x?}");
         }
         Ok(popped) => {
             assert!(ctx.is_loadable(), "{ctx:x?}");

@@ -119,3 +119,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_description_knows_whether_its_open_made_the_file() {
+    let g = Guest::tmpfs();
+    let open = |flags| {
+        let how = OpenHow { flags, mode: 0o600, ..OpenHow::default() };
+        g.vfs.open(&g.cx(), AT_FDCWD, b"/f", how).unwrap()
+    };
+    let file = open(OpenFlags::CREAT);
+    assert!(file.was_created());
+    assert!(!open(OpenFlags::CREAT).was_created());
+    assert!(!open(OpenFlags::empty()).was_created());
+    assert!(file.was_created());
+}

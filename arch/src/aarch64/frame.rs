@@ -7,7 +7,9 @@ use super::context::Context;
 use super::records::{self, FPSIMD_RECORD, Found};
 use super::regs::{Registers, pstate};
 use crate::fpu::{FPSIMD, FpuKind, put};
-use crate::signal::{AltStack, Popped, SIGINFO_SIZE, SaFlags, SignalDelivery, SignalSet, StackT};
+use crate::signal::{
+    AltStack, BadFrame, Popped, SIGINFO_SIZE, SaFlags, SignalDelivery, SignalSet, StackT,
+};
 use crate::{Addr, FpuLayout, Permissions, UserMemory, UserMemoryExt};
 use alloc::vec;
 use core::mem::offset_of;
@@ -119,24 +121,25 @@ pub(crate) fn push(
     Ok(Addr(frame))
 }
 
-pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, Errno> {
+pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, BadFrame> {
     let frame = Addr(c.regs.sp);
     if frame.0 & (ALIGN - 1) != 0 {
-        return Err(Errno::EFAULT);
+        return Err(Errno::EFAULT.into());
     }
     let at = frame.checked_add(offset_of!(RtSigFrame, uc) as u64).ok_or(Errno::EFAULT)?;
     let uc: UContext = mem.read_obj(at)?;
+    let bad = BadFrame { mask: Some(uc.sigmask) };
     let mut regs = uc.regs;
     regs.pstate &= !pstate::RES0;
     if !pstate::is_valid(regs.pstate) {
-        return Err(Errno::EFAULT);
+        return Err(bad);
     }
     regs.pstate = regs.pstate & !pstate::SS | if c.step { pstate::SS } else { 0 };
-    let found = records::parse(mem, frame, c.fpu.layout())?;
-    let image = read_fpu(mem, &found, c.fpu.layout())?;
-    put(c.fpu.as_mut_bytes(), 0, &image);
     c.regs = regs;
     c.syscall = -1;
+    let found = records::parse(mem, frame, c.fpu.layout()).map_err(|_| bad)?;
+    let image = read_fpu(mem, &found, c.fpu.layout()).map_err(|_| bad)?;
+    put(c.fpu.as_mut_bytes(), 0, &image);
     Ok(Popped { mask: uc.sigmask, altstack: uc.stack.into(), sp: regs.sp })
 }
 

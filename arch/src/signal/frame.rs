@@ -56,6 +56,25 @@ pub struct Popped {
     pub sp: u64,
 }
 
+/// A frame from which sigreturn cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadFrame {
+    /// The frame's signal mask, where that could be read: it comes into force all the same.
+    pub mask: Option<SignalSet>,
+}
+
+impl From<Errno> for BadFrame {
+    fn from(_: Errno) -> BadFrame {
+        BadFrame { mask: None }
+    }
+}
+
+impl From<BadFrame> for Errno {
+    fn from(_: BadFrame) -> Errno {
+        Errno::EFAULT
+    }
+}
+
 /// Writes a frame below the thread's stack pointer, or at the end of its alternate stack, and makes
 /// the registers those of the handler's first instruction. An alternate stack that is to disarm
 /// itself is disabled from then on.
@@ -88,9 +107,11 @@ pub fn push_frame(
 /// registers those it holds. Nothing in a frame can give user code more than it had.
 ///
 /// # Errors
-/// `EFAULT` when the frame cannot be read or is not acceptable. The context is unchanged then,
-/// where Linux may have loaded a part of it; it sends `SIGSEGV`, which the caller does too.
-pub fn pop_frame(ctx: &mut Context, mem: &dyn UserMemory) -> Result<Popped, Errno> {
+/// [`BadFrame`] when the frame cannot be read or is not acceptable; Linux sends `SIGSEGV`, which the
+/// caller does too. When only its FPU state is at fault, the registers are the frame's and the FPU
+/// state is the initial one (x86-64; arm64 keeps its own), so that a handler of that `SIGSEGV`
+/// returns to where the signal had come. Otherwise the context is unchanged.
+pub fn pop_frame(ctx: &mut Context, mem: &dyn UserMemory) -> Result<Popped, BadFrame> {
     match ctx {
         Context::X86_64(c) => x86_64::frame::pop(c, mem),
         Context::Aarch64(c) => aarch64::frame::pop(c, mem),

@@ -12,7 +12,7 @@ mod set;
 pub use action::{SIG_DFL, SIG_IGN, SaFlags, SigAction};
 pub use altstack::{AltStack, StackT, minsigstksz, ss};
 pub use frame::{
-    FaultState, Popped, Pushed, SignalDelivery, min_signal_stack, pop_frame, push_frame,
+    BadFrame, FaultState, Popped, Pushed, SignalDelivery, min_signal_stack, pop_frame, push_frame,
 };
 pub use info::{SIGINFO_SIZE, SigInfo};
 pub use number::SIGNAL_COUNT;

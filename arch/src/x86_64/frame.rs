@@ -6,7 +6,9 @@
 use super::context::Context;
 use super::regs::{Registers, USER_CS, USER_DS, eflags, is_canonical};
 use crate::fpu::{EXTENDED, FpuKind, LEGACY, put};
-use crate::signal::{AltStack, Popped, SIGINFO_SIZE, SaFlags, SignalDelivery, SignalSet, StackT};
+use crate::signal::{
+    AltStack, BadFrame, Popped, SIGINFO_SIZE, SaFlags, SignalDelivery, SignalSet, StackT,
+};
 use crate::{Addr, FpuLayout, UserMemory, UserMemoryExt};
 use alloc::vec;
 use core::mem::offset_of;
@@ -185,23 +187,30 @@ pub(crate) fn push(
     Ok(base)
 }
 
-pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, Errno> {
+pub(crate) fn pop(c: &mut Context, mem: &dyn UserMemory) -> Result<Popped, BadFrame> {
     let sp = c.regs.rsp;
     // The handler's `ret` has taken the return address.
     let at = sp.checked_sub(8).ok_or(Errno::EFAULT)?;
     let uc: UContext = mem.read_obj(Addr(at).wrapping_add(offset_of!(RtSigFrame, uc) as u64))?;
-    let regs = restore(&c.regs, &uc)?;
-    match uc.mcontext.fpstate {
-        0 => c.fpu.reset(),
-        state => {
-            let mut area = vec![0u8; c.fpu.signal_size().max(EXTENDED + 4)];
-            read_state(mem, Addr(state), &mut area, c.fpu.signal_size())?;
-            c.fpu.restore_signal(Addr(state), &area)?;
-        }
-    }
-    c.regs = regs;
+    let bad = BadFrame { mask: Some(uc.sigmask) };
+    c.regs = restore(&c.regs, &uc).map_err(|_| bad)?;
     c.forced_tf = false;
+    if restore_fpu(c, mem, Addr(uc.mcontext.fpstate)).is_err() {
+        c.fpu.reset();
+        return Err(bad);
+    }
     Ok(Popped { mask: uc.sigmask, altstack: uc.stack.into(), sp })
+}
+
+/// Takes the FPU state at `state`; none is the initial one.
+fn restore_fpu(c: &mut Context, mem: &dyn UserMemory, state: Addr) -> Result<(), Errno> {
+    if state.0 == 0 {
+        c.fpu.reset();
+        return Ok(());
+    }
+    let mut area = vec![0u8; c.fpu.signal_size().max(EXTENDED + 4)];
+    read_state(mem, state, &mut area, c.fpu.signal_size())?;
+    c.fpu.restore_signal(state, &area)
 }
 
 /// Reads an FPU state of `size` bytes, or its legacy area where no more is there: a program may

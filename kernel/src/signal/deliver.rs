@@ -182,7 +182,15 @@ impl TaskCx {
                     own.altstack = new;
                 }
             }
-            Err(_) => self.bad_frame(0),
+            Err(bad) => {
+                self.context.push_fpu(&self.image.arch);
+                self.image.arch.clear_syscall();
+                self.image.arch.set_return(0);
+                if let Some(mask) = bad.mask {
+                    self.task.set_mask(mask);
+                }
+                self.bad_frame(0);
+            }
         }
     }
 }

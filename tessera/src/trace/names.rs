@@ -121,6 +121,7 @@ pub(super) const FCNTL: &[(i64, &str)] = &[
     (1024, "F_SETLEASE"),
     (1025, "F_GETLEASE"),
     (1027, "F_DUPFD_QUERY"),
+    (1028, "F_CREATED_QUERY"),
     (1030, "F_DUPFD_CLOEXEC"),
     (1031, "F_SETPIPE_SZ"),
     (1032, "F_GETPIPE_SZ"),

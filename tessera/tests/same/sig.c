@@ -40,6 +40,35 @@ static void nested(int s) {
         raise(s);
     say("depth %d", depth);
 }
+// What a frame with a bad FPU state comes to: the registers and the mask are the frame's.
+static volatile int spoilt;
+static void spoil(int s, siginfo_t *i, void *u) {
+    ucontext_t *uc = u;
+    uc->uc_mcontext.fpregs->mxcsr = -1;
+    sigaddset(&uc->uc_sigmask, SIGUSR2);
+}
+static void after_spoil(int s, siginfo_t *i, void *u) {
+    ucontext_t *uc = u;
+    say("signal %d code %d rax %ld rbx %lx mxcsr %x, USR2 blocked %d", s, i->si_code,
+        (long)uc->uc_mcontext.gregs[REG_RAX], (long)uc->uc_mcontext.gregs[REG_RBX],
+        uc->uc_mcontext.fpregs->mxcsr, sigismember(&uc->uc_sigmask, SIGUSR2));
+    if (spoilt++ > 3)
+        _exit(1);
+}
+static void spoil_fpu(void) {
+    struct sigaction a = {0};
+    a.sa_flags = SA_SIGINFO;
+    a.sa_sigaction = spoil;
+    sigaction(SIGUSR1, &a, 0);
+    a.sa_sigaction = after_spoil;
+    sigaction(SIGSEGV, &a, 0);
+    long rbx = 0x1234, rax = SYS_tgkill;
+    asm volatile("syscall"
+                 : "+a"(rax), "+b"(rbx)
+                 : "D"(getpid()), "S"(gettid()), "d"(SIGUSR1)
+                 : "rcx", "r11", "memory");
+    say("back with rax %ld rbx %lx, %d faults", rax, rbx, spoilt);
+}
 int main(int c, char **v) {
     begin(v);
     sigset_t s, o;
@@ -403,6 +432,7 @@ int main(int c, char **v) {
     E(write(f, fm + 4096, 1));
     FAULT("abort", abort());
     FAULT("raise", raise(SIGSEGV));
+    CHILD("bad FPU state in a frame", spoil_fpu());
     // blocked or ignored faults kill
     CHILD("blocked segv", sigset_t z; sigfillset(&z); sigprocmask(0, &z, 0); set(SIGSEGV, 0);
           *(volatile int *)8);

@@ -57,6 +57,18 @@ int main(int c, char **v) {
     E(clock_gettime(-1, &t));
     E(syscall(SYS_clock_gettime, 0, BAD));
     E(syscall(SYS_clock_getres, 0, NULL));
+    cpu_set_t may, one;
+    sched_getaffinity(0, sizeof may, &may);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &may)) {
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            sched_setaffinity(0, sizeof one, &one);
+            unsigned at = -1;
+            syscall(SYS_getcpu, &at, 0, 0);
+            say("bound to %d, on %d, by the library %d", cpu, at, sched_getcpu());
+        }
+    sched_setaffinity(0, sizeof may, &may);
     clockid_t pc;
     E(clock_getcpuclockid(0, &pc));
     E(clock_gettime(pc, &t));

@@ -60,6 +60,8 @@ pub struct File {
     /// Counted in [`InodeState::start_writing`].
     counted: bool,
     locked: AtomicBool,
+    /// The open made the file.
+    created: AtomicBool,
     /// Watches heard that it was opened, and are to hear that it is closed.
     announced: AtomicBool,
     /// The registration of `O_ASYNC` in the object's queue.
@@ -118,9 +120,19 @@ impl File {
             own_locks: InodeState::default(),
             counted,
             locked: AtomicBool::new(false),
+            created: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             hears: Mutex::new(None),
         })
+    }
+
+    /// Whether the open made the file (`F_CREATED_QUERY`).
+    pub fn was_created(&self) -> bool {
+        self.created.load(Relaxed)
+    }
+
+    pub(crate) fn set_created(&self) {
+        self.created.store(true, Relaxed);
     }
 
     /// Tells watches that it was opened. Descriptions that a program does not see are not announced.

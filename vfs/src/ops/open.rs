@@ -79,7 +79,9 @@ impl Vfs {
         }
         let found = self.open_or_create(cx, dirfd, path, flags, how.mode, lookup)?;
         if found.created {
-            return self.open_checked(cx, found.path, flags - OpenFlags::TRUNC, true);
+            let file = self.open_checked(cx, found.path, flags - OpenFlags::TRUNC, true)?;
+            file.set_created();
+            return Ok(file);
         }
         if found.path.inode().kind() == mode::IFDIR {
             return Err(Errno::EISDIR);

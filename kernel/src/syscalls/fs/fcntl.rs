@@ -32,6 +32,7 @@ const F_OFD_SETLK: u32 = 37;
 const F_OFD_SETLKW: u32 = 38;
 const F_GETLEASE: u32 = 1025;
 const F_DUPFD_QUERY: u32 = 1027;
+const F_CREATED_QUERY: u32 = 1028;
 const F_DUPFD_CLOEXEC: u32 = 1030;
 const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
@@ -60,8 +61,10 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
     let (fd, cmd, arg) = (a[0] as i32, a[1] as u32, a[2]);
     let files = cx.task.files();
     let file = files.get(fd)?;
-    let legal_for_path =
-        matches!(cmd, F_DUPFD | F_DUPFD_CLOEXEC | F_DUPFD_QUERY | F_GETFD | F_SETFD | F_GETFL);
+    let legal_for_path = matches!(
+        cmd,
+        F_CREATED_QUERY | F_DUPFD | F_DUPFD_CLOEXEC | F_DUPFD_QUERY | F_GETFD | F_SETFD | F_GETFL
+    );
     if !legal_for_path {
         file.check_not_path()?;
     }
@@ -74,6 +77,7 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
             files.install(file, arg as i32, limit, cmd == F_DUPFD_CLOEXEC)? as u64
         }
         F_DUPFD_QUERY => u64::from(Arc::ptr_eq(&file, &files.get_open(arg as i32)?)),
+        F_CREATED_QUERY => u64::from(file.was_created()),
         F_GETFD => u64::from(files.cloexec(fd)?),
         F_SETFD => {
             files.set_cloexec(fd, arg & 1 != 0)?;

@@ -90,9 +90,11 @@ fn get_affinity(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
     Ok(8)
 }
 
-/// getcpu(2): always the first processor of the first node, since contexts move between host
-/// threads as they please.
+/// getcpu(2): always the first processor that the task may use, of the first node, since contexts
+/// move between host threads as they please.
 pub fn sys_getcpu(cx: &mut TaskCx, a: &Args) -> Outcome {
     let mm = cx.mm();
-    write_if(&**mm, a[0], &0u32).and_then(|()| write_if(&**mm, a[1], &0u32)).map(|()| 0).into()
+    let mask = cx.task.policy.lock().affinity & cpu_mask(cx);
+    let cpu = if mask == 0 { 0 } else { mask.trailing_zeros() };
+    write_if(&**mm, a[0], &cpu).and_then(|()| write_if(&**mm, a[1], &0u32)).map(|()| 0).into()
 }
