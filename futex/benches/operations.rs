@@ -116,6 +116,19 @@ fn requeue_all(bencher: Bencher<'_, '_>, n: usize) {
     });
 }
 
+/// All waiters to another word and back again, on words that have been waited on before.
+#[divan::bench(args = [1, 1000])]
+fn requeue_there_and_back(bencher: Bencher<'_, '_>, n: usize) {
+    let m = Manager::new(1);
+    let _crowd = sleepers(&m, n);
+    let counts = Counts { wake: 0, requeue: i32::MAX };
+    let (a, b) = (Word::private(A), Word::private(B));
+    bencher.bench_local(|| {
+        assert_eq!(m.requeue(&WORDS, a, b, counts, None), Ok(n as u32));
+        assert_eq!(m.requeue(&WORDS, b, a, counts, None), Ok(n as u32));
+    });
+}
+
 /// Setting up and undoing one wait behind others: what a crowd costs the next one.
 #[divan::bench(args = [1, 64, 4096])]
 fn wait_behind(bencher: Bencher<'_, '_>, n: usize) {
