@@ -87,9 +87,10 @@ impl ChildPlan {
             } else if f.intersects(PER_PROCESS) {
                 plan.counters.sub(&e.value, e.len());
                 let c = &mut plan.counters;
-                let _ = plan.vmas.modify(e.start, e.end, &Free, |lo, hi, v| {
+                // Vmas that only this kept apart stay so in the child (`dup_mmap`).
+                let _ = plan.vmas.update(e.start, &Free, |v| {
                     v.flags -= PER_PROCESS;
-                    c.add(v, hi - lo);
+                    c.add(v, e.len());
                 });
             }
         }

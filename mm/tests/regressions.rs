@@ -370,6 +370,20 @@ fn maps_lines_look_like_linux() {
     );
 }
 
+/// A lock that a child does not get kept two vmas apart: they stay two, as `PROT_GROWSDOWN` sees.
+#[test]
+fn vmas_that_a_lock_kept_apart_stay_apart_in_a_child() {
+    let r = rig(Tuning::DEFAULT);
+    r.map(0, 4, MapFlags::GROWSDOWN).unwrap();
+    r.mm.mlock(Addr(AT), P, MlockFlags::ONFAULT, &LIMITS).unwrap();
+    let child = r.mm.fork(RecordingSpace::new(r.memory.clone())).unwrap();
+    child.mprotect(Addr(AT + 2 * P), P, Access::READ, true, &LIMITS).unwrap();
+    let text = String::from_utf8(child.maps_text()).unwrap();
+    let perms: Vec<_> = text.lines().filter_map(|l| l.split_whitespace().nth(1)).collect();
+    assert_eq!(perms, ["rw-p", "r--p", "rw-p"], "{text}");
+    child.dec_users();
+}
+
 #[test]
 fn the_doubles_keep_their_contracts() {
     check_memory_file(|| VecMemoryFile::new(64 * P));

@@ -177,6 +177,22 @@ impl<V: Value> RangeMap<V> {
         }
     }
 
+    /// Changes the value of the entry that starts at `start`, and merges nothing.
+    ///
+    /// # Errors
+    /// As [`RangeMap::insert`].
+    pub(crate) fn update(
+        &mut self,
+        start: u64,
+        owner: &impl Owner<V>,
+        f: impl FnOnce(&mut V),
+    ) -> Result<(), OutOfMemory> {
+        match &mut self.root {
+            Some(root) => root.update(start, owner, |e| f(&mut e.value)).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
     /// Splits the entry that `at` lies inside of.
     ///
     /// # Errors
