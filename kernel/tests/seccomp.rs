@@ -57,7 +57,7 @@ fn strict_mode() {
     s.log_result();
     s.call(nr::GETPID, &[]);
     s.log(1);
-    assert_eq!(run(s), (killed(31), vec![0]));
+    assert_eq!(run(s), (killed(9), vec![0]));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod bpf;
 
 pub use bpf::{Instruction, MAX_INSTRUCTIONS, Program};
 
-use crate::signal::{SIGSYS, SigInfo};
+use crate::signal::{SIGKILL, SIGSYS, SigInfo};
 use crate::task::{TaskCx, Work};
 use crate::{Args, ExitStatus, Outcome, Task};
 use alloc::sync::Arc;
@@ -76,12 +76,16 @@ impl Task {
         Ok(())
     }
 
-    /// Adds a filter; with `all`, to every thread of the process.
+    /// Adds a filter; with `all`, to every thread of the process, which gives up new privileges as
+    /// the caller has. Says which thread has filters that the caller has not: nothing is added then.
     ///
     /// # Errors
-    /// `EINVAL` in strict mode, `ENOMEM` for too many instructions; with `all`, `ESRCH` when
-    /// another thread has filters that the caller has not.
-    pub(crate) fn add_filter(&self, program: Program, all: bool) -> Result<(), Errno> {
+    /// `EINVAL` in strict mode, `ENOMEM` for too many instructions.
+    pub(crate) fn add_filter(
+        &self,
+        program: Program,
+        all: bool,
+    ) -> Result<Option<Arc<Task>>, Errno> {
         let mut new = self.seccomp.lock().clone();
         if new.strict {
             return Err(Errno::EINVAL);
@@ -90,6 +94,7 @@ impl Task {
         if length + program.len() > MAX_PATH {
             return Err(Errno::ENOMEM);
         }
+        let no_new_privs = self.creds().no_new_privs;
         let others = if all { self.group_ref().threads() } else { Vec::new() };
         let is_ancestor = |t: &Arc<Task>| {
             let theirs = t.seccomp.lock();
@@ -97,17 +102,20 @@ impl Task {
                 && theirs.filters.len() <= new.filters.len()
                 && theirs.filters.iter().zip(&new.filters).all(|(a, b)| Arc::ptr_eq(a, b))
         };
-        if !others.iter().all(is_ancestor) {
-            return Err(Errno::ESRCH);
+        if let Some(diverged) = others.iter().find(|t| !is_ancestor(t)) {
+            return Ok(Some(diverged.clone()));
         }
         new.filters.push(Arc::new(program));
         for t in &others {
             *t.seccomp.lock() = new.clone();
             t.set_work(Work::SECCOMP, true);
+            if no_new_privs {
+                t.give_up_new_privileges();
+            }
         }
         *self.seccomp.lock() = new;
         self.set_work(Work::SECCOMP, true);
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -125,7 +133,7 @@ pub(crate) enum Verdict {
 pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Verdict {
     let state = cx.task.seccomp.lock().clone();
     if state.strict && !is_allowed_strictly(cx, nr) {
-        return Verdict::Instead(kill(cx, false));
+        return Verdict::Instead(kill(cx, SIGKILL, true));
     }
     let arch = match cx.image.arch.arch() {
         Arch::X86_64 => AUDIT_X86_64,
@@ -158,17 +166,17 @@ pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Verdict {
         action::TRACE => Verdict::Trace(value as u16),
         // Nobody is notified.
         action::USER_NOTIF => Verdict::Instead(Errno::ENOSYS.into()),
-        action::KILL_THREAD => Verdict::Instead(kill(cx, true)),
-        _ => Verdict::Instead(kill(cx, false)),
+        action::KILL_THREAD => Verdict::Instead(kill(cx, SIGSYS, true)),
+        _ => Verdict::Instead(kill(cx, SIGSYS, false)),
     }
 }
 
 /// Kills the process; or the thread alone, unless it is the last.
-fn kill(cx: &mut TaskCx, thread: bool) -> Outcome {
+fn kill(cx: &mut TaskCx, signo: u32, thread: bool) -> Outcome {
     if thread && cx.task.group_ref().thread_count() > 1 {
-        cx.exit_thread(ExitStatus::Signaled(SIGSYS));
+        cx.exit_thread(ExitStatus::Signaled(signo));
     } else {
-        cx.task.kill_group(SIGSYS);
+        cx.task.kill_group(signo);
     }
     Outcome::Keep
 }

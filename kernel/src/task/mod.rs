@@ -190,6 +190,11 @@ impl Task {
         *self.creds.lock() = Arc::new(creds);
     }
 
+    /// `PR_SET_NO_NEW_PRIVS`.
+    pub(crate) fn give_up_new_privileges(&self) {
+        Arc::make_mut(&mut self.creds.lock()).no_new_privs = true;
+    }
+
     /// Its name.
     pub fn comm(&self) -> Comm {
         *self.comm.lock()

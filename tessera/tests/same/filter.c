@@ -46,6 +46,57 @@ static void *thread(void *arg) {
     return NULL;
 }
 
+static void strict(void) {
+    E(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT));
+    syscall(SYS_getpgid, 0);
+}
+
+static void *strict_thread(void *arg) {
+    strict();
+    return NULL;
+}
+
+static int go[2];
+static pid_t tid[2];
+
+// A thread that waits, perhaps behind a filter of its own, and then tries what is forbidden.
+static void *sibling(void *own) {
+    char b;
+    if (own) filter(SYS_getsid, SECCOMP_RET_ALLOW);
+    tid[!!own] = gettid();
+    E(read(go[0], &b, 1));
+    errno = 0;
+    syscall(SYS_getpgid, 0);
+    say("sibling: errno %d nnp %d filters %d", errno, prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0),
+        prctl(PR_GET_SECCOMP));
+    return NULL;
+}
+
+static long together(unsigned flags) {
+    struct sock_filter f[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 77),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog p = {4, f};
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC | flags, &p);
+}
+
+static void synchronise(void *own) {
+    pthread_t t;
+    pipe(go);
+    pthread_create(&t, NULL, sibling, own);
+    while (!tid[!!own]) usleep(1000);
+    E(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    E(together(SECCOMP_FILTER_FLAG_TSYNC_ESRCH));
+    errno = 0;
+    long r = together(0);
+    say("the sibling %d, else %ld errno %d", r == tid[!!own], r == tid[!!own] ? 0 : r, errno);
+    E(write(go[1], "x", 1));
+    pthread_join(t, NULL);
+}
+
 int main(int c, char **v) {
     begin(v);
     struct sigaction a = {.sa_sigaction = trapped, .sa_flags = SA_SIGINFO};
@@ -86,5 +137,14 @@ int main(int c, char **v) {
         usleep(100000);
         say("the others go on");
     }));
+    CHILD("strict", ({ strict(); }));
+    CHILD("strict thread", ({
+        pthread_t t;
+        pthread_create(&t, NULL, strict_thread, NULL);
+        usleep(100000);
+        say("the others go on");
+    }));
+    CHILD("synchronised", ({ synchronise(NULL); }));
+    CHILD("not synchronised", ({ synchronise(v); }));
     return 0;
 }

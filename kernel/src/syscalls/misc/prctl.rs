@@ -50,7 +50,7 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
         21 => return Ok(task.seccomp.lock().mode()),
         22 => match arg {
             1 => task.set_strict()?,
-            2 => super::seccomp::install(cx, 0, a[2])?,
+            2 => return super::seccomp::install(cx, 0, a[2]),
             _ => return Err(Errno::EINVAL),
         },
         // PR_CAPBSET_READ, PR_CAPBSET_DROP
@@ -75,9 +75,7 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
         37 => mm.write_obj(Addr(arg), &u32::from(task.group_ref().lock().subreaper))?,
         // PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS
         38 if arg == 1 && a[2] | a[3] | a[4] == 0 => {
-            let mut c = (*task.creds()).clone();
-            c.no_new_privs = true;
-            task.set_creds(c);
+            task.give_up_new_privileges();
         }
         39 if arg | a[2] | a[3] | a[4] == 0 => return flag(task.creds().no_new_privs),
         // PR_GET_TID_ADDRESS

@@ -8,34 +8,36 @@ use syserr::Errno;
 use vfs::cap;
 
 const TSYNC: u64 = 1;
-/// `SECCOMP_FILTER_FLAG_LOG`, `_SPEC_ALLOW`, `_TSYNC_ESRCH`: accepted; nothing follows from the
-/// first two, and a failed synchronisation always says `ESRCH`.
-const QUIET: u64 = 2 | 4 | 16;
+/// `SECCOMP_FILTER_FLAG_LOG`, `_SPEC_ALLOW`: accepted; nothing follows from them.
+const QUIET: u64 = 2 | 4;
+/// A synchronisation that fails does not say because of which thread.
+const TSYNC_ESRCH: u64 = 16;
 
 /// seccomp(2).
 pub fn sys_seccomp(cx: &mut TaskCx, a: &Args) -> Outcome {
-    run(cx, a).map(|()| 0).into()
+    run(cx, a).into()
 }
 
-fn run(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
+fn run(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
     match a[0] as u32 {
         // SECCOMP_SET_MODE_STRICT
-        0 if a[1] == 0 && a[2] == 0 => cx.task.set_strict(),
+        0 if a[1] == 0 && a[2] == 0 => cx.task.set_strict().map(|()| 0),
         // SECCOMP_SET_MODE_FILTER
         1 => install(cx, a[1] & 0xffff_ffff, a[2]),
         // SECCOMP_GET_ACTION_AVAIL
         2 if a[1] == 0 => {
             let action: u32 = cx.mm().read_obj(Addr(a[2]))?;
-            if is_available(action) { Ok(()) } else { Err(Errno::EOPNOTSUPP) }
+            if is_available(action) { Ok(0) } else { Err(Errno::EOPNOTSUPP) }
         }
         // SECCOMP_GET_NOTIF_SIZES: nobody is notified.
         _ => Err(Errno::EINVAL),
     }
 }
 
-/// Reads and adds a filter; also prctl(2) `PR_SET_SECCOMP`.
-pub(super) fn install(cx: &TaskCx, flags: u64, at: u64) -> Result<(), Errno> {
-    if flags & !(TSYNC | QUIET) != 0 {
+/// Reads and adds a filter; also prctl(2) `PR_SET_SECCOMP`. Gives the ID of a thread that has filters
+/// of its own, where it stood in the way.
+pub(super) fn install(cx: &TaskCx, flags: u64, at: u64) -> Result<u64, Errno> {
+    if flags & !(TSYNC | TSYNC_ESRCH | QUIET) != 0 {
         return Err(Errno::EINVAL);
     }
     let creds = cx.task.creds();
@@ -48,5 +50,9 @@ pub(super) fn install(cx: &TaskCx, flags: u64, at: u64) -> Result<(), Errno> {
         return Err(Errno::EACCES);
     }
     let code: Vec<Instruction> = cx.mm().read_vec(Addr(filter), len)?;
-    cx.task.add_filter(Program::new(code)?, flags & TSYNC != 0)
+    match cx.task.add_filter(Program::new(code)?, flags & TSYNC != 0)? {
+        None => Ok(0),
+        Some(_) if flags & TSYNC_ESRCH != 0 => Err(Errno::ESRCH),
+        Some(diverged) => Ok(diverged.tid() as u64),
+    }
 }
