@@ -117,6 +117,14 @@ impl Tx<'_> {
             }
         });
         self.protect_installed(at, end, old.effective(), prot.effective());
+        if writes
+            && let Some(vma) =
+                self.st.vma(at).filter(|e| e.value.is_locked() && !e.value.is_shared())
+        {
+            // Locked memory is there before it is written; errors show when it is.
+            let vma = vma.clone();
+            let _ = self.populate(at, end, &vma);
+        }
         Ok(end)
     }
 

@@ -7,7 +7,7 @@
 use crate::config::{Layout, Limits, MmConfig, NumaPolicy};
 use crate::flags::MlockallFlags;
 use crate::pma::{Kind, Pma};
-use crate::range_map::Entry;
+use crate::range_map::{Entry, Free};
 use crate::seam::{FileRange, MappedObject, OutOfMemory};
 use crate::vma::{Vma, VmaFlags};
 use crate::{MemoryManager, Meta};
@@ -195,6 +195,10 @@ impl MemoryManager {
             self.lock().add_like(e)?;
         }
         let mut tx = self.lock();
+        for v in &saved.vmas {
+            // What was two stays two, though one could be made of it.
+            let _ = tx.st.vmas.split(v.range.start.0, &Free);
+        }
         // A later epoch than that of any page: the first write finds out whether it is shared.
         tx.st.epoch = 1;
         for m in &saved.memory {

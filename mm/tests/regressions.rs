@@ -370,6 +370,18 @@ fn maps_lines_look_like_linux() {
     );
 }
 
+/// Locked private memory that becomes writable is populated (`mprotect_fixup`).
+#[test]
+fn locked_memory_is_there_once_it_can_be_written() {
+    let r = rig(Tuning::EXACT);
+    let a = MmapArgs::anonymous(Addr(AT), 4 * P, Access::empty(), &LIMITS);
+    r.mm.mmap(MmapArgs { flags: a.flags | MapFlags::FIXED | MapFlags::LOCKED, ..a }).unwrap();
+    r.mm.mprotect(Addr(AT + P), 2 * P, Access::RW, false, &LIMITS).unwrap();
+    let mut there = [0; 4];
+    r.mm.mincore(Addr(AT), &mut there).unwrap();
+    assert_eq!(there, [0, 1, 1, 0]);
+}
+
 /// A lock that a child does not get kept two vmas apart: they stay two, as `PROT_GROWSDOWN` sees.
 #[test]
 fn vmas_that_a_lock_kept_apart_stay_apart_in_a_child() {

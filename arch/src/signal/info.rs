@@ -1,7 +1,7 @@
 //! What a signal carries.
 
-use super::code;
 use super::number::{SIGCHLD, SIGSYS};
+use super::{code, number};
 use crate::Addr;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -101,6 +101,25 @@ impl SigInfo {
         let kept = SigInfo { pad: 0, ..*self };
         out[..size_of::<SigInfo>()].copy_from_slice(kept.as_bytes());
         out
+    }
+
+    /// Whether the kernel knows what this code says of this signal (`known_siginfo_layout` of
+    /// `kernel/signal.c`). Only then does it take no notice of bytes behind what it keeps.
+    pub const fn has_known_layout(&self) -> bool {
+        const SI_DETHREAD: i32 = -7;
+        const SI_ASYNCNL: i32 = -60;
+        let most = match self.signo as u32 {
+            number::SIGILL => 11,
+            number::SIGFPE => 15,
+            number::SIGSEGV => 10,
+            number::SIGBUS => 5,
+            SIGSYS => 2,
+            // SIGTRAP, SIGCHLD and SIGPOLL have as many as what any signal may have of SIGPOLL's.
+            _ => 6,
+        };
+        let of_the_signal = 0 < self.code && self.code <= most;
+        let of_any = SI_DETHREAD <= self.code && self.code <= 0;
+        of_the_signal || of_any || self.code == SI_ASYNCNL || self.code == code::SI_KERNEL
     }
 
     /// What the kernel keeps of a `siginfo_t`, or of its first bytes; what is missing is zero.

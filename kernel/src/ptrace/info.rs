@@ -28,7 +28,7 @@ pub(super) fn about(
             mm.copy_out(Addr(data), &info.to_bytes(), Permissions::Obey)?;
         }
         SETSIGINFO => {
-            let new = crate::syscalls::signal::read_info(cx, Addr(data))?;
+            let new = crate::syscalls::signal::read_info(cx, Addr(data), None)?;
             let set = |s: &mut super::TraceStop| s.info.as_mut().map(|i| *i = new);
             task.with_stop(set).ok_or(Errno::ESRCH)?.ok_or(Errno::EINVAL)?;
         }

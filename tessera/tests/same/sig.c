@@ -490,6 +490,25 @@ int main(int c, char **v) {
     E(signalfd(sf, &s, 0) == sf);
     E(write(sf, fi, 128));
     E(poll(&pf, 1, 0));
+    // bytes behind what the kernel keeps matter where it does not know the code
+    ch = fork();
+    if (!ch) {
+        sigfillset(&s);
+        sigprocmask(SIG_BLOCK, &s, 0);
+        int of[] = {SIGRTMIN, SIGRTMIN, SIGRTMIN, SIGRTMIN, SIGRTMIN,
+                    SIGRTMIN, SIGSEGV,  SIGSEGV,  SIGFPE,   SIGSYS};
+        int codes[] = {SI_QUEUE, -7, -8, -60, 6, 7, 10, 11, 15, 3};
+        for (unsigned i = 0; i < sizeof of / sizeof *of; i++) {
+            siginfo_t q;
+            memset(&q, 0xa5, sizeof q);
+            q.si_code = codes[i];
+            errno = 0;
+            int r = syscall(SYS_rt_sigqueueinfo, getpid(), of[i], &q);
+            say("unknown bytes with code %d: %d %d", codes[i], r, errno);
+        }
+        _exit(0);
+    }
+    waitpid(ch, 0, 0);
     // exec keeps ignored and mask; pgrp orphan
     // in a session of its own, so that whoever takes in orphans is outside it
     pid_t outer = fork();

@@ -41,7 +41,7 @@ fn send(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     let info = if a[2] == 0 {
         None
     } else {
-        let info = crate::syscalls::signal::read_info(cx, Addr(a[2]))?;
+        let info = crate::syscalls::signal::read_info(cx, Addr(a[2]), None)?;
         if info.signo as u32 != signo {
             return Err(Errno::EINVAL);
         }

@@ -51,11 +51,10 @@ pub fn sys_rt_tgsigqueueinfo(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 fn queue(cx: &TaskCx, target: Target, own: bool, signo: u64, at: u64) -> Outcome {
-    let mut info = match read_info(cx, Addr(at)) {
+    let info = match read_info(cx, Addr(at), Some(signo as i32)) {
         Ok(i) => i,
         Err(e) => return e.into(),
     };
-    info.signo = signo as i32;
     // Nobody may pass for the kernel or for kill(2) but to itself.
     if !own && (info.code >= 0 || info.code == SI_TKILL) {
         return Errno::EPERM.into();
@@ -71,15 +70,18 @@ fn send(cx: &TaskCx, target: Target, signo: u64, info: Option<SigInfo>) -> Outco
     cx.kernel().send(Sender::Task(&cx.task), target, signo, info).map(|()| 0).into()
 }
 
-/// Reads a `siginfo_t` that a process made.
+/// Reads a `siginfo_t` that a process made, about the signal `signo` whatever it says itself.
 ///
 /// # Errors
-/// `EFAULT`; `E2BIG` when bytes are set that the kernel would not keep.
-pub(crate) fn read_info(cx: &TaskCx, at: Addr) -> Result<SigInfo, Errno> {
+/// `EFAULT`; `E2BIG` when bytes are set that the kernel would not keep, and whose meaning it does not
+/// know.
+pub(crate) fn read_info(cx: &TaskCx, at: Addr, signo: Option<i32>) -> Result<SigInfo, Errno> {
     let bytes: [u8; crate::signal::SIGINFO_SIZE] = cx.mm().read_obj(at)?;
     let (head, tail) = bytes.split_at(size_of::<SigInfo>());
-    if tail.iter().any(|&b| b != 0) {
+    let mut info = SigInfo::from_prefix(head);
+    info.signo = signo.unwrap_or(info.signo);
+    if !info.has_known_layout() && tail.iter().any(|&b| b != 0) {
         return Err(Errno::E2BIG);
     }
-    Ok(SigInfo::from_prefix(head))
+    Ok(info)
 }
