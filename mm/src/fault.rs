@@ -88,6 +88,8 @@ impl Tx<'_> {
             return false;
         }
         self.insert_vma(Entry { start: page, end: start, value: v });
+        // What it has grown down to stays another vma, though one could be made of the two.
+        let _ = self.st.vmas.split(page, &Free);
         true
     }
 

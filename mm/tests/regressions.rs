@@ -370,6 +370,19 @@ fn maps_lines_look_like_linux() {
     );
 }
 
+/// A stack that has grown down to another stays another vma (`expand_downwards` merges nothing).
+#[test]
+fn a_stack_does_not_merge_with_what_it_grows_to() {
+    let r = rig(Tuning::DEFAULT);
+    r.map(0, 4, MapFlags::GROWSDOWN).unwrap();
+    r.mm.munmap(Addr(AT + P), P).unwrap();
+    r.mm.handle_fault(Addr(AT + P), Access::WRITE).unwrap();
+    r.mm.mprotect(Addr(AT + P), P, Access::READ, true, &LIMITS).unwrap();
+    let text = String::from_utf8(r.mm.maps_text()).unwrap();
+    let perms: Vec<_> = text.lines().filter_map(|l| l.split_whitespace().nth(1)).collect();
+    assert_eq!(perms, ["rw-p", "r--p", "rw-p"], "{text}");
+}
+
 /// Locked private memory that becomes writable is populated (`mprotect_fixup`).
 #[test]
 fn locked_memory_is_there_once_it_can_be_written() {
