@@ -87,9 +87,11 @@ impl Tx<'_> {
         if v.flags.contains(VmaFlags::ACCOUNTED) && self.charge(grow).is_err() {
             return false;
         }
-        self.insert_vma(Entry { start: page, end: start, value: v });
-        // What it has grown down to stays another vma, though one could be made of the two.
-        let _ = self.st.vmas.split(page, &Free);
+        let st = &mut *self.st;
+        st.counters.add(&v, grow);
+        // What it has grown down to stays another vma, though one could be made of the two. Vmas
+        // own nothing that could refuse to be shared.
+        let _ = st.vmas.update(start, &Free, |e| e.start = page);
         true
     }
 

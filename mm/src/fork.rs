@@ -88,9 +88,9 @@ impl ChildPlan {
                 plan.counters.sub(&e.value, e.len());
                 let c = &mut plan.counters;
                 // Vmas that only this kept apart stay so in the child (`dup_mmap`).
-                let _ = plan.vmas.update(e.start, &Free, |v| {
-                    v.flags -= PER_PROCESS;
-                    c.add(v, e.len());
+                let _ = plan.vmas.update(e.start, &Free, |e| {
+                    e.value.flags -= PER_PROCESS;
+                    c.add(&e.value, e.len());
                 });
             }
         }

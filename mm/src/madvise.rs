@@ -47,11 +47,11 @@ impl MemoryManager {
     /// Takes one piece of advice, by its number, about several ranges: process_madvise(2),
     /// `vector_madvise`. `own` says that the caller lives in this address space itself: any advice
     /// will do then. Returns the bytes of the ranges before the first that failed. Of empty
-    /// ranges only the very first is looked at, and only if there is another.
+    /// ranges only the very first is looked at, and only if not all are empty.
     ///
     /// # Errors
-    /// `EINVAL` for advice that is none, or that one process may not give another; what the first range answers, as
-    /// [`MemoryManager::madvise`].
+    /// `EINVAL` for advice that is none, or that one process may not give another; what the first
+    /// range answers, as [`MemoryManager::madvise`].
     pub fn process_madvise(
         &self,
         ranges: &[AddrRange],

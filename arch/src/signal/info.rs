@@ -1,7 +1,7 @@
 //! What a signal carries.
 
-use super::number::{SIGCHLD, SIGSYS};
-use super::{code, number};
+use super::code;
+use super::number::{SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGSEGV, SIGSYS};
 use crate::Addr;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -109,10 +109,10 @@ impl SigInfo {
         const SI_DETHREAD: i32 = -7;
         const SI_ASYNCNL: i32 = -60;
         let most = match self.signo as u32 {
-            number::SIGILL => 11,
-            number::SIGFPE => 15,
-            number::SIGSEGV => 10,
-            number::SIGBUS => 5,
+            SIGILL => 11,
+            SIGFPE => 15,
+            SIGSEGV => 10,
+            SIGBUS => 5,
             SIGSYS => 2,
             // SIGTRAP, SIGCHLD and SIGPOLL have as many as what any signal may have of SIGPOLL's.
             _ => 6,

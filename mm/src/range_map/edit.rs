@@ -177,7 +177,7 @@ impl<V: Value> RangeMap<V> {
         }
     }
 
-    /// Changes the value of the entry that starts at `start`, and merges nothing.
+    /// Changes the entry that starts at `start`, and merges nothing; `f` keeps the order intact.
     ///
     /// # Errors
     /// As [`RangeMap::insert`].
@@ -185,10 +185,10 @@ impl<V: Value> RangeMap<V> {
         &mut self,
         start: u64,
         owner: &impl Owner<V>,
-        f: impl FnOnce(&mut V),
+        f: impl FnOnce(&mut Entry<V>),
     ) -> Result<(), OutOfMemory> {
         match &mut self.root {
-            Some(root) => root.update(start, owner, |e| f(&mut e.value)).map(|_| ()),
+            Some(root) => root.update(start, owner, f).map(|_| ()),
             None => Ok(()),
         }
     }

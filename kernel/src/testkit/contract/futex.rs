@@ -1,3 +1,5 @@
+//! What futexes are promised of tasks' memory.
+
 use crate::futexes::Memory;
 use alloc::sync::Arc;
 use arch::{Access, Addr, PAGE_SIZE};
