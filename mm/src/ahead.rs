@@ -131,7 +131,7 @@ impl Tx<'_> {
         let st = &mut *self.st;
         for w in &warm {
             let value = Installed::new(w.access, true, st.epoch);
-            let _ = st.installed.set(Entry { start: w.start, end: w.end, value }, &Free);
+            let _ = st.installed.set(Entry { start: w.start, end: w.end, value }, &Free, |_| ());
         }
         warm
     }

@@ -332,7 +332,7 @@ impl Tx<'_> {
         let private = !vma.value.is_shared();
         let st = &mut *self.st;
         let value = Installed::new(access, private, st.epoch);
-        let _ = st.installed.set(Entry { start: e.start, end: e.end, value }, &Free);
+        let _ = st.installed.set(Entry { start: e.start, end: e.end, value }, &Free, |_| ());
         if private && access.contains(Access::WRITE) {
             st.note_writable(e.start, e.end, (vma.start, vma.end));
         }

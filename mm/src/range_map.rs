@@ -13,6 +13,7 @@ mod iter;
 mod local;
 mod search;
 mod share;
+mod spot;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,8 @@ type Leaf<V> = SmallVec<[Entry<V>; LEAF + 2]>;
 
 /// What ranges carry.
 pub(crate) trait Value: Clone {
+    /// Whether maps of it are searched for room and for marks: others spare the account of both.
+    const SEARCHED: bool = false;
     /// The value of the part that starts `by` bytes further.
     fn advance(&self, by: u64) -> Self;
     /// Whether an entry of `len` bytes with this value and an adjacent one with `right` are one.
@@ -101,8 +104,8 @@ struct Summary {
     first: u64,
     /// End of the last entry.
     end: u64,
-    /// Guard of the first entry.
-    guard: u64,
+    /// Where the guard of the first entry begins.
+    low: u64,
     /// Largest gap between two entries, less the guard of the upper one.
     gap: u64,
     /// Not zero when anything below is marked. A whole word, so that children move as words.
@@ -111,26 +114,26 @@ struct Summary {
 
 impl Summary {
     /// What is known of neighbours, in order.
-    fn of(mut parts: impl Iterator<Item = Summary>) -> Summary {
-        let Some(mut sum) = parts.next() else { return Summary::default() };
-        for part in parts {
-            sum.gap = sum.gap.max(sum.gap_below(&part)).max(part.gap);
+    fn of<V: Value, T>(parts: &[T], summary: impl Fn(&T) -> Summary) -> Summary {
+        let [first, rest @ ..] = parts else { return Summary::default() };
+        let mut sum = summary(first);
+        if !V::SEARCHED {
+            sum.end = rest.last().map_or(sum.end, |last| summary(last).end);
+            return sum;
+        }
+        for part in rest {
+            let part = summary(part);
+            sum.gap = sum.gap.max(part.low.saturating_sub(sum.end)).max(part.gap);
             sum.marked |= part.marked;
             sum.end = part.end;
         }
         sum
     }
 
-    /// The gap between the end of this and the next one, less the guard of that.
-    fn gap_below(&self, next: &Summary) -> u64 {
-        // While two entries merge, the lower one overlaps the upper for a moment.
-        next.first.saturating_sub(self.end).saturating_sub(next.guard)
-    }
-
     fn differs(&self, other: &Summary) -> bool {
         (self.first ^ other.first)
+            | (self.low ^ other.low)
             | (self.end ^ other.end)
-            | (self.guard ^ other.guard)
             | (self.gap ^ other.gap)
             | (self.marked ^ other.marked)
             != 0
@@ -141,8 +144,8 @@ impl<V: Value> Entry<V> {
     fn summary(&self) -> Summary {
         Summary {
             first: self.start,
+            low: self.start.saturating_sub(self.value.guard()),
             end: self.end,
-            guard: self.value.guard(),
             gap: 0,
             marked: u64::from(self.value.marked()),
         }
@@ -159,9 +162,14 @@ impl<V: Value> Child<V> {
     /// Computes the summary anew after the node has changed; says whether it is another one.
     fn refresh(&mut self) -> bool {
         let sum = match &*self.node {
-            Node::Leaf(v) => Summary::of(v.iter().map(Entry::summary)),
-            Node::Inner(v) => Summary::of(v.iter().map(|c| c.sum)),
+            Node::Leaf(v) => Summary::of::<V, _>(v, Entry::summary),
+            Node::Inner(v) => Summary::of::<V, _>(v, |c| c.sum),
         };
+        self.set_summary(sum)
+    }
+
+    /// Says whether it is another one.
+    fn set_summary(&mut self, sum: Summary) -> bool {
         let differs = sum.differs(&self.sum);
         self.sum = sum;
         differs

@@ -106,7 +106,7 @@ impl State {
     pub(crate) fn note_writable(&mut self, lo: u64, hi: u64, vma: (u64, u64)) {
         if self.writable.find(lo).is_none_or(|e| e.end < hi) {
             let (start, end) = (vma.0.min(lo), vma.1.max(hi));
-            let _ = self.writable.set(Entry { start, end, value: () }, &Free);
+            let _ = self.writable.set(Entry { start, end, value: () }, &Free, |_| ());
         }
     }
 

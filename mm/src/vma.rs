@@ -111,6 +111,8 @@ impl Vma {
 }
 
 impl Value for Vma {
+    const SEARCHED: bool = true;
+
     fn advance(&self, by: u64) -> Vma {
         let mut v = self.clone();
         if v.object.is_some() {

@@ -1,10 +1,8 @@
 //! Changes that reach over several leaves, entry by entry.
 
-use super::share::exclusive;
-use super::{Child, Entry, FAN, LEAF, Node, Owner, RangeMap, Value, rank};
+use super::{Child, Entry, Leaf, Node, Owner, RangeMap, Value};
 use crate::seam::OutOfMemory;
 use smallvec::SmallVec;
-use triomphe::Arc;
 
 type Halves<T, const N: usize> = Option<SmallVec<[T; N]>>;
 
@@ -31,114 +29,18 @@ pub(super) fn insert_split<T, const N: usize>(
     Some(upper)
 }
 
-impl<V: Value> Child<V> {
-    fn insert(
-        &mut self,
-        e: Entry<V>,
-        owner: &impl Owner<V>,
-    ) -> Result<Option<Child<V>>, OutOfMemory> {
-        let upper = match exclusive(&mut self.node, owner)? {
-            Node::Leaf(v) => {
-                let at = rank(v, |x| x.start < e.start);
-                insert_split(v, LEAF, at, e).map(Node::Leaf)
-            }
-            Node::Inner(v) => {
-                let at = rank(v, |c| c.sum.first <= e.start).saturating_sub(1);
-                match v.get_mut(at) {
-                    Some(c) => match c.insert(e, owner)? {
-                        Some(new) => insert_split(v, FAN, at + 1, new).map(Node::Inner),
-                        None => None,
-                    },
-                    None => Some(Node::Leaf(SmallVec::from_iter([e]))),
-                }
-            }
-        };
-        self.refresh();
-        Ok(upper.map(Child::new))
-    }
-
-    /// Applies `f` to the entry that starts at `start`; `f` keeps the order intact.
-    fn update<R>(
-        &mut self,
-        start: u64,
-        owner: &impl Owner<V>,
-        f: impl FnOnce(&mut Entry<V>) -> R,
-    ) -> Result<Option<R>, OutOfMemory> {
-        let r = match exclusive(&mut self.node, owner)? {
-            Node::Leaf(v) => {
-                let at = rank(v, |x| x.start < start);
-                v.get_mut(at).filter(|e| e.start == start).map(f)
-            }
-            Node::Inner(v) => {
-                let at = rank(v, |c| c.sum.first <= start).saturating_sub(1);
-                match v.get_mut(at) {
-                    Some(c) => c.update(start, owner, f)?,
-                    None => None,
-                }
-            }
-        };
-        self.refresh();
-        Ok(r)
-    }
-
-    fn remove(
-        &mut self,
-        start: u64,
-        owner: &impl Owner<V>,
-    ) -> Result<Option<Entry<V>>, OutOfMemory> {
-        let r = match exclusive(&mut self.node, owner)? {
-            Node::Leaf(v) => {
-                let at = rank(v, |x| x.start < start);
-                v.get(at).is_some_and(|e| e.start == start).then(|| v.remove(at))
-            }
-            Node::Inner(v) => {
-                let at = rank(v, |c| c.sum.first <= start).saturating_sub(1);
-                let r = match v.get_mut(at) {
-                    Some(c) => c.remove(start, owner)?,
-                    None => None,
-                };
-                if v.get(at).is_some_and(Child::is_empty) {
-                    v.remove(at);
-                } else if r.is_some() {
-                    join_siblings(v, at);
-                }
-                r
-            }
-        };
-        self.refresh();
-        Ok(r)
-    }
-}
-
-/// Moves the entries of the child after `at` into it when both are small and not shared.
-pub(super) fn join_siblings<V: Value>(v: &mut SmallVec<[Child<V>; FAN]>, at: usize) {
-    let Some([left, right]) = v.get_mut(at..at + 2).and_then(|s| <&mut [_; 2]>::try_from(s).ok())
-    else {
-        return;
-    };
-    let (Some(l), Some(r)) = (Arc::get_mut(&mut left.node), Arc::get_mut(&mut right.node)) else {
-        return;
-    };
-    match (l, r) {
-        (Node::Leaf(l), Node::Leaf(r)) if l.len() + r.len() <= LEAF / 2 => l.extend(r.drain(..)),
-        (Node::Inner(l), Node::Inner(r)) if l.len() + r.len() <= FAN / 2 => l.extend(r.drain(..)),
-        _ => return,
-    }
-    left.refresh();
-    v.remove(at + 1);
-}
-
 impl<V: Value> RangeMap<V> {
+    /// Inserts an entry, and merges nothing.
     fn insert_one(&mut self, e: Entry<V>, owner: &impl Owner<V>) -> Result<(), OutOfMemory> {
-        let upper = match &mut self.root {
-            None => Some(Child::new(Node::Leaf(SmallVec::from_iter([e])))),
-            Some(root) => root.insert(e, owner)?,
-        };
-        if let Some(upper) = upper {
-            self.grow(upper);
+        match self.spot(e.start, e.end, false).map(|s| s.0) {
+            Some(spot) => self.edit(spot, owner, |leaf, i| leaf.insert(i, e)).map(|_| ()),
+            None if self.root.is_some() => Err(OutOfMemory),
+            None => {
+                self.grow(Child::new(Node::Leaf(SmallVec::from_iter([e]))));
+                self.len += 1;
+                Ok(())
+            }
         }
-        self.len += 1;
-        Ok(())
     }
 
     fn remove_one(
@@ -146,34 +48,21 @@ impl<V: Value> RangeMap<V> {
         start: u64,
         owner: &impl Owner<V>,
     ) -> Result<Option<Entry<V>>, OutOfMemory> {
-        let Some(root) = &mut self.root else { return Ok(None) };
-        let r = root.remove(start, owner)?;
-        self.len -= usize::from(r.is_some());
-        self.shrink();
-        Ok(r)
+        self.edit_one(start, owner, |leaf, i| leaf.remove(i))
     }
 
-    /// [`RangeMap::insert`] with neighbours in other leaves.
-    pub(super) fn insert_anywhere(
+    /// Runs `f` on the leaf of the entry that starts at `start`.
+    fn edit_one<R>(
         &mut self,
-        e: Entry<V>,
+        start: u64,
         owner: &impl Owner<V>,
-    ) -> Result<(), OutOfMemory> {
-        let left = self.starting_before(e.start).filter(|l| l.meets(&e)).map(|l| l.start);
-        let right = self.ending_after(e.start).filter(|r| e.meets(r)).map(|r| (r.start, r.end));
-        match (left, right, &mut self.root) {
-            (Some(l), Some((r, end)), Some(root)) => {
-                // Both leaves are made exclusive first: then neither step can fail.
-                root.update(r, owner, |_| ())?;
-                root.update(l, owner, |x| x.end = end)?;
-                self.remove_one(r, owner)?;
-                Ok(())
+        f: impl FnOnce(&mut Leaf<V>, usize) -> R,
+    ) -> Result<Option<R>, OutOfMemory> {
+        match self.spot(start, start.saturating_add(1), false) {
+            Some((spot, leaf)) if leaf.get(spot.at).is_some_and(|e| e.start == start) => {
+                self.edit(spot, owner, f)
             }
-            (Some(l), None, Some(root)) => root.update(l, owner, |x| x.end = e.end).map(|_| ()),
-            (None, Some((r, end)), Some(root)) => {
-                root.update(r, owner, |x| *x = Entry { end, ..e }).map(|_| ())
-            }
-            _ => self.insert_one(e, owner),
+            _ => Ok(None),
         }
     }
 
@@ -187,10 +76,37 @@ impl<V: Value> RangeMap<V> {
         owner: &impl Owner<V>,
         f: impl FnOnce(&mut Entry<V>),
     ) -> Result<(), OutOfMemory> {
-        match &mut self.root {
-            Some(root) => root.update(start, owner, f).map(|_| ()),
-            None => Ok(()),
+        self.edit_one(start, owner, |leaf, i| leaf.get_mut(i).map(f)).map(|_| ())
+    }
+
+    /// [`RangeMap::insert`] with neighbours in other leaves.
+    pub(super) fn insert_anywhere(
+        &mut self,
+        e: Entry<V>,
+        owner: &impl Owner<V>,
+    ) -> Result<(), OutOfMemory> {
+        let left = self.starting_before(e.start).filter(|l| l.meets(&e)).map(|l| l.start);
+        let right = self.ending_after(e.start).filter(|r| e.meets(r)).map(|r| (r.start, r.end));
+        match (left, right) {
+            (Some(l), Some((r, end))) => self.join(l, r, end, owner),
+            (Some(l), None) => self.update(l, owner, |x| x.end = e.end),
+            (None, Some((r, end))) => self.update(r, owner, |x| *x = Entry { end, ..e }),
+            (None, None) => self.insert_one(e, owner),
         }
+    }
+
+    /// Removes the entry at `upper` and lets the one at `lower` go on to `end`.
+    fn join(
+        &mut self,
+        lower: u64,
+        upper: u64,
+        end: u64,
+        owner: &impl Owner<V>,
+    ) -> Result<(), OutOfMemory> {
+        // The lower leaf is made exclusive first: then the last step cannot fail.
+        self.update(lower, owner, |_| ())?;
+        self.remove_one(upper, owner)?;
+        self.update(lower, owner, |x| x.end = end)
     }
 
     /// Splits the entry that `at` lies inside of.
@@ -201,9 +117,7 @@ impl<V: Value> RangeMap<V> {
         let Some(e) = self.find(at).filter(|e| e.start < at) else { return Ok(()) };
         let start = e.start;
         let upper = Entry { start: at, end: e.end, value: e.value.advance(at - start) };
-        if let Some(root) = &mut self.root {
-            root.update(start, owner, |x| x.end = at)?;
-        }
+        self.update(start, owner, |x| x.end = at)?;
         // The leaf is exclusive now, so this cannot fail.
         self.insert_one(upper, owner)
     }
@@ -225,21 +139,17 @@ impl<V: Value> RangeMap<V> {
             } else if start < lo {
                 let Some(part) = e.clip(lo, hi) else { break };
                 let rest = e.clip(hi, u64::MAX);
-                if let Some(root) = &mut self.root {
-                    root.update(start, owner, |x| x.end = lo)?;
-                }
+                self.update(start, owner, |x| x.end = lo)?;
                 f(part);
                 if let Some(rest) = rest {
                     self.insert_one(rest, owner)?;
                 }
             } else {
                 let Some(part) = e.clip(lo, hi) else { break };
-                if let Some(root) = &mut self.root {
-                    root.update(start, owner, |x| {
-                        x.value = x.value.advance(hi - start);
-                        x.start = hi;
-                    })?;
-                }
+                self.update(start, owner, |x| {
+                    x.value = x.value.advance(hi - start);
+                    x.start = hi;
+                })?;
                 f(part);
             }
         }
@@ -260,9 +170,7 @@ impl<V: Value> RangeMap<V> {
         while let Some(e) = self.ending_after(at).filter(|e| e.start < hi) {
             let start = e.start;
             at = e.end;
-            if let Some(root) = &mut self.root {
-                root.update(start, owner, |x| f(x.start, x.end, &mut x.value))?;
-            }
+            self.update(start, owner, |x| f(x.start, x.end, &mut x.value))?;
         }
         self.merge_around(lo, hi, owner)
     }
@@ -273,10 +181,8 @@ impl<V: Value> RangeMap<V> {
         while let Some(r) = self.ending_after(at).filter(|e| e.start <= hi) {
             let (start, end) = (r.start, r.end);
             let left = self.starting_before(start).filter(|l| l.meets(r)).map(|l| l.start);
-            if let (Some(l), Some(root)) = (left, &mut self.root) {
-                root.update(start, owner, |_| ())?;
-                root.update(l, owner, |x| x.end = end)?;
-                self.remove_one(start, owner)?;
+            if let Some(left) = left {
+                self.join(left, start, end, owner)?;
             }
             at = end;
         }

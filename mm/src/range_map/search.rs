@@ -8,7 +8,7 @@ impl<V: Value> Child<V> {
         if self.sum.end <= *from {
             return false;
         }
-        if self.sum.first.saturating_sub(self.sum.guard) >= from.saturating_add(need) {
+        if self.sum.low >= from.saturating_add(need) {
             return true;
         }
         if self.sum.gap >= need {
@@ -57,7 +57,7 @@ impl<V: Value> Child<V> {
                 }
             }
         }
-        *to = self.sum.first.saturating_sub(self.sum.guard).min(hi);
+        *to = self.sum.low.min(hi);
         false
     }
 }

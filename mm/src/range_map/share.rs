@@ -30,21 +30,30 @@ impl<V> Owner<V> for Free {
 ///
 /// Nobody else can begin to share a node while this map is borrowed mutably, so a count of one is
 /// final.
+#[inline]
 pub(super) fn exclusive<'a, V: Value>(
     arc: &'a mut Arc<Node<V>>,
     owner: &impl Owner<V>,
 ) -> Result<&'a mut Node<V>, OutOfMemory> {
     if !arc.is_unique() {
-        if let Node::Leaf(v) = &**arc {
-            owner.acquire(v)?;
-        }
-        let copy = Arc::new((**arc).clone());
-        // The other map may have let go of the node meanwhile; then this was its last holder.
-        if let Some(Node::Leaf(v)) = into_inner(core::mem::replace(arc, copy)) {
-            owner.release(&v);
-        }
+        copy(arc, owner)?;
     }
     Ok(Arc::make_mut(arc))
+}
+
+/// Puts a copy in the place of a node that is shared.
+#[cold]
+#[inline(never)]
+fn copy<V: Value>(arc: &mut Arc<Node<V>>, owner: &impl Owner<V>) -> Result<(), OutOfMemory> {
+    if let Node::Leaf(v) = &**arc {
+        owner.acquire(v)?;
+    }
+    let copy = Arc::new((**arc).clone());
+    // The other map may have let go of the node meanwhile; then this was its last holder.
+    if let Some(Node::Leaf(v)) = into_inner(core::mem::replace(arc, copy)) {
+        owner.release(&v);
+    }
+    Ok(())
 }
 
 /// The node, for the last of its holders: of all that let go of it this way, one gets it.

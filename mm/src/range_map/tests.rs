@@ -8,6 +8,8 @@ use proptest::prelude::*;
 struct V(u8);
 
 impl Value for V {
+    const SEARCHED: bool = true;
+
     fn advance(&self, _: u64) -> V {
         *self
     }
@@ -112,8 +114,9 @@ fn apply(map: &mut RangeMap<V>, m: &mut Model, c: &Counter, op: &Do) {
             let e = Entry { start: lo, end: hi, value: V(v) };
             map.unshare(lo, hi, c).unwrap();
             let mut old = Vec::new();
-            map.range(lo, hi).filter_map(|e| e.clip(lo, hi)).for_each(|e| old.push(e));
-            map.set(e, c).unwrap();
+            let there: Vec<_> = map.range(lo, hi).filter_map(|e| e.clip(lo, hi)).collect();
+            map.set(e, c, |e| old.push(e)).unwrap();
+            assert_eq!(old, there);
             c.add(&old, -1);
             c.add(&[e], 1);
             m[lo as usize..hi as usize].fill(Some(V(v)));

@@ -1,0 +1,240 @@
+//! Changes of one leaf: the way to it is found first, without a change, and then gone twice.
+//!
+//! Most changes touch few neighbours, which most often share a leaf. Whether they do shows on the
+//! way down, in what the parents know of the leaf's siblings.
+
+use super::edit::insert_split;
+use super::share::exclusive;
+use super::{Child, Entry, FAN, LEAF, Leaf, Node, Owner, RangeMap, Summary, Value, rank};
+use crate::seam::OutOfMemory;
+use smallvec::SmallVec;
+use triomphe::Arc;
+
+/// Bits of a [`Spot`]'s path that say which child to go to: room for 16 levels, which no map gets
+/// to. Half a node at least is filled anew for each that is split, so that takes `8^16` insertions.
+const STEP: u32 = 4;
+const _: () = assert!(FAN <= 1 << STEP);
+
+/// A leaf, by the way to it from the root, and an entry in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Spot {
+    /// Indices of children, the root's in the lowest bits.
+    path: u64,
+    levels: u32,
+    /// The first entry that ends after where the range begins.
+    pub(super) at: usize,
+}
+
+/// Which child the lowest bits of a path mean.
+fn index(path: u64) -> usize {
+    (path & ((1 << STEP) - 1)) as usize
+}
+
+impl Summary {
+    /// The largest gap in and on both sides of a child with this summary at `i` in `v`.
+    fn gap_at<V: Value>(&self, v: &[Child<V>], i: usize) -> u64 {
+        let below = i.checked_sub(1).and_then(|i| v.get(i)).map_or(u64::MAX, |l| l.sum.end);
+        let above = v.get(i + 1).map_or(0, |r| r.sum.low);
+        self.gap.max(self.low.saturating_sub(below)).max(above.saturating_sub(self.end))
+    }
+}
+
+impl<V: Value> Child<V> {
+    /// [`Child::refresh`] of an inner node after nothing but the summary of its child `i` has
+    /// changed: most often without a look at the others.
+    fn refresh_at(&mut self, i: usize, before: &Summary) -> bool {
+        let Node::Inner(v) = &*self.node else { return false };
+        let (Some(c), true) = (v.get(i), V::SEARCHED) else { return self.refresh() };
+        let (old, new) = (before.gap_at(v, i), c.sum.gap_at(v, i));
+        let unmarked = before.marked > c.sum.marked;
+        let (Some(first), Some(last), false) =
+            (v.first(), v.last(), unmarked || (old == self.sum.gap && new < old))
+        else {
+            return self.refresh();
+        };
+        self.set_summary(Summary {
+            first: first.sum.first,
+            low: first.sum.low,
+            end: last.sum.end,
+            gap: self.sum.gap.max(new),
+            marked: self.sum.marked | c.sum.marked,
+        })
+    }
+
+    /// The leaf at the end of `path`, with all nodes on the way this map's own.
+    fn reach(
+        &mut self,
+        mut path: u64,
+        levels: u32,
+        owner: &impl Owner<V>,
+    ) -> Result<Option<&mut Child<V>>, OutOfMemory> {
+        let mut c = self;
+        for _ in 0..levels {
+            let Node::Inner(v) = exclusive(&mut c.node, owner)? else { return Ok(None) };
+            let Some(next) = v.get_mut(index(path)) else { return Ok(None) };
+            path >>= STEP;
+            c = next;
+        }
+        Ok(Some(c))
+    }
+
+    /// Brings the nodes on the way to a leaf that was changed in line with it; says whether the
+    /// summary of this one is another now. `before` is the leaf's old summary, `upper` what was
+    /// split off it, and then what was split off this node.
+    fn settle(
+        &mut self,
+        path: u64,
+        levels: u32,
+        before: &Summary,
+        upper: &mut Option<Child<V>>,
+    ) -> bool {
+        if levels == 0 {
+            return true;
+        }
+        let Some(Node::Inner(v)) = Arc::get_mut(&mut self.node) else { return false };
+        let i = index(path);
+        let Some(c) = v.get_mut(i) else { return false };
+        let mut before = *before;
+        if levels > 1 {
+            let sum = c.sum;
+            if !c.settle(path >> STEP, levels - 1, &before, upper) {
+                return false;
+            }
+            before = sum;
+        }
+        if let Some(new) = upper.take() {
+            let more = insert_split(v, FAN, i + 1, new);
+            *upper = more.map(|v| Child::new(Node::Inner(v)));
+        } else if c.is_empty() {
+            v.remove(i);
+        } else if !c.is_small() || !join_siblings(v, i.min(v.len().saturating_sub(2))) {
+            return self.refresh_at(i, &before);
+        }
+        // What a part was split off must be told even if its summary is the same.
+        self.refresh() | upper.is_some()
+    }
+
+    fn is_small(&self) -> bool {
+        match &*self.node {
+            Node::Leaf(v) => v.len() <= LEAF / 4,
+            Node::Inner(v) => v.len() <= FAN / 4,
+        }
+    }
+}
+
+/// Moves the entries of the child after `at` into it when both are small and not shared.
+fn join_siblings<V: Value>(v: &mut SmallVec<[Child<V>; FAN]>, at: usize) -> bool {
+    let Some([left, right]) = v.get_mut(at..at + 2).and_then(|s| <&mut [_; 2]>::try_from(s).ok())
+    else {
+        return false;
+    };
+    let (Some(l), Some(r)) = (Arc::get_mut(&mut left.node), Arc::get_mut(&mut right.node)) else {
+        return false;
+    };
+    match (l, r) {
+        (Node::Leaf(l), Node::Leaf(r)) if l.len() + r.len() <= LEAF / 2 => l.extend(r.drain(..)),
+        (Node::Inner(l), Node::Inner(r)) if l.len() + r.len() <= FAN / 2 => l.extend(r.drain(..)),
+        _ => return false,
+    }
+    left.refresh();
+    v.remove(at + 1);
+    true
+}
+
+/// Splits a leaf that has grown too long. What grows at one end leaves full leaves behind.
+fn split_leaf<V: Value>(v: &mut Leaf<V>, before: (Option<u64>, Option<u64>)) -> Child<V> {
+    let now = (v.first().map(|e| e.start), v.last().map(|e| e.start));
+    let at = if now.1 > before.1 {
+        v.len() - 1
+    } else if now.0 < before.0 {
+        1
+    } else {
+        v.len() / 2
+    };
+    let mut upper = Leaf::new();
+    upper.extend(v.drain(at..));
+    Child::new(Node::Leaf(upper))
+}
+
+impl<V: Value> RangeMap<V> {
+    /// The one leaf that holds `lo..hi`, and what it holds; with `touching`, also what adjoins
+    /// that. `None` when entries of other leaves are too near, or there is no leaf.
+    #[inline]
+    pub(crate) fn spot(&self, lo: u64, hi: u64, touching: bool) -> Option<(Spot, &[Entry<V>])> {
+        let mut c = self.root.as_ref()?;
+        let (mut left, mut right) = (0, u64::MAX);
+        let (mut path, mut levels) = (0, 0);
+        loop {
+            match &*c.node {
+                Node::Leaf(v) => {
+                    let near = u64::from(touching);
+                    let alone = left <= lo.saturating_sub(near) && right >= hi.saturating_add(near);
+                    let at = rank(v, |e| e.end <= lo);
+                    return alone.then_some((Spot { path, levels, at }, v));
+                }
+                Node::Inner(v) => {
+                    let i = rank(v, |c| c.sum.first <= lo).saturating_sub(1);
+                    if let Some(c) = i.checked_sub(1).and_then(|i| v.get(i)) {
+                        left = c.sum.end;
+                    }
+                    if let Some(c) = v.get(i + 1) {
+                        right = c.sum.first;
+                    }
+                    path |= (i as u64).checked_shl(levels * STEP)?;
+                    levels += 1;
+                    c = v.get(i)?;
+                }
+            }
+        }
+    }
+
+    /// Runs `f` on the leaf that a spot is in, with the entry that it names.
+    ///
+    /// # Errors
+    /// When a shared leaf cannot be copied; then `f` was not called.
+    pub(super) fn edit<R>(
+        &mut self,
+        spot: Spot,
+        owner: &impl Owner<V>,
+        f: impl FnOnce(&mut Leaf<V>, usize) -> R,
+    ) -> Result<Option<R>, OutOfMemory> {
+        let Some(root) = &mut self.root else { return Ok(None) };
+        let Some(c) = root.reach(spot.path, spot.levels, owner)? else { return Ok(None) };
+        let Node::Leaf(v) = exclusive(&mut c.node, owner)? else { return Ok(None) };
+        let ends = (v.first().map(|e| e.start), v.last().map(|e| e.start));
+        let len = v.len();
+        let r = f(v, spot.at);
+        self.len = (self.len + v.len()).saturating_sub(len);
+        let mut upper = if v.len() > LEAF { Some(split_leaf(v, ends)) } else { None };
+        let before = c.sum;
+        if c.refresh() || upper.is_some() {
+            root.settle(spot.path, spot.levels, &before, &mut upper);
+            match upper {
+                Some(upper) => self.grow(upper),
+                None => self.shrink(),
+            }
+        }
+        Ok(Some(r))
+    }
+
+    /// A new root over the old one and its upper part.
+    pub(super) fn grow(&mut self, upper: Child<V>) {
+        self.root = Some(match self.root.take() {
+            None => upper,
+            Some(lower) => Child::new(Node::Inner(SmallVec::from_iter([lower, upper]))),
+        });
+    }
+
+    /// Takes roots away that hold nothing, or one child.
+    fn shrink(&mut self) {
+        while let Some(root) = &self.root {
+            // An empty leaf stays: maps that are often empty need not allocate it again.
+            let Node::Inner(v) = &*root.node else { return };
+            match v.as_slice() {
+                [] => self.root = None,
+                [only] => self.root = Some(only.clone()),
+                _ => return,
+            }
+        }
+    }
+}
