@@ -15,6 +15,36 @@ static void mode(const char *p) {
     else
         say("%s: %o %d:%d", p, st.st_mode, st.st_uid, st.st_gid);
 }
+// Which times have changed since the last look.
+static void moved(const char *what, int f) {
+    static struct stat old;
+    struct stat st;
+    ms(30);
+    fstat(f, &st);
+    say("%s: access %d change %d modify %d", what,
+        memcmp(&st.st_atim, &old.st_atim, sizeof st.st_atim) != 0,
+        memcmp(&st.st_ctim, &old.st_ctim, sizeof st.st_ctim) != 0,
+        memcmp(&st.st_mtim, &old.st_mtim, sizeof st.st_mtim) != 0);
+    old = st;
+}
+static void mapped(const char *name) {
+    int f = name ? open(name, O_CREAT | O_RDWR, 0644) : memfd_create("m", 0);
+    ftruncate(f, 8192);
+    moved("made", f);
+    write(f, "x", 1);
+    moved("written", f);
+    char *a = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+    moved("mapped", f);
+    char *p = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, f, 0);
+    moved("mapped again", f);
+    p[0] = 1;
+    moved("written privately", f);
+    a[0] = 1;
+    moved("written through the mapping", f);
+    a[1] = 1;
+    msync(a, 4096, MS_SYNC);
+    moved("synced", f);
+}
 int main(int c, char **v) {
     begin(v);
     struct stat st;
@@ -358,6 +388,8 @@ int main(int c, char **v) {
               E(getxattr("f", "trusted.a", b, 10)); E(listxattr("f", b, 2000) > 0);
               E(setxattr("f", "trusted.b", "x", 1, 0)); E(setxattr("f", "security.b", "x", 1, 0));
               E(getxattr("nx", "user.a", b, 9)));
+    mapped("times");
+    mapped(NULL);
     E(umask(0777));
     E(umask(07777));
     E(umask(022));

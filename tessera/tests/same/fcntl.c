@@ -131,6 +131,7 @@ int main(int c, char **v) {
     L(f, F_GETLK, F_RDLCK, SEEK_SET, 0, 0);
     L(f, F_SETLK, F_RDLCK, SEEK_SET, 0, 10);
     L(f, F_SETLK, F_WRLCK, SEEK_SET, 20, 10);
+    close(open("f", O_PATH));
     CHILD("other", L(f, F_GETLK, F_RDLCK, SEEK_SET, 0, 0); L(f, F_GETLK, F_WRLCK, SEEK_SET, 0, 0);
           L(f, F_GETLK, F_WRLCK, SEEK_SET, 10, 10); L(f, F_SETLK, F_WRLCK, SEEK_SET, 5, 1);
           L(f, F_SETLK, F_RDLCK, SEEK_SET, 5, 1); L(f, F_SETLK, F_RDLCK, SEEK_SET, 25, 1);

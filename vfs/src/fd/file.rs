@@ -289,9 +289,13 @@ impl File {
         LockOwner::Description(core::ptr::from_ref(self).addr() as u64)
     }
 
-    /// Hears that a descriptor of the table `owner` was closed: the table's record locks go.
+    /// Hears that a descriptor of the table `owner` was closed: the table's record locks go, unless
+    /// the descriptor only named the file (`filp_flush`).
     pub(super) fn descriptor_closed(&self, owner: LockOwner) {
         self.ops.flush(owner);
+        if self.is_path_only() {
+            return;
+        }
         let state = self.inode().state().unwrap_or(&self.own_locks);
         if let Some(locks) = state.existing_locks() {
             locks.release(owner);

@@ -8,7 +8,7 @@ use syserr::Errno;
 
 use super::Node;
 use super::content::Content;
-use super::memfd::{SEAL_FUTURE_WRITE, SEAL_GROW, SEAL_SEAL, SEAL_SHRINK, SEAL_WRITE, Sealable};
+use super::memfd::{FilePages, SEAL_FUTURE_WRITE, SEAL_GROW, SEAL_SHRINK, SEAL_WRITE};
 use super::node::Data;
 use crate::{DirEntry, FileOps, Stat, Whence, mode};
 
@@ -112,10 +112,8 @@ impl FileOps for Node {
             return lower.mappable();
         }
         let object = self.own().map_err(|_| Errno::ENODEV)?;
-        if self.sealed(SEAL_SEAL) {
-            return Ok(object);
-        }
-        Ok(Arc::new(Sealable { node: self.arc()?, object }))
+        self.accessed();
+        Ok(Arc::new(FilePages { node: self.arc()?, object }))
     }
 
     fn truncate(&self, size: u64) -> Result<(), Errno> {

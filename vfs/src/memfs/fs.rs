@@ -43,6 +43,8 @@ pub(crate) struct MemFs {
     next_ino: AtomicU64,
     inodes: AtomicU64,
     magic: u64,
+    /// Reads are noted only where a mount with `relatime` does; in what is mounted nowhere, always.
+    pub(super) relatime: bool,
     /// Nodes by what lies beneath them, so that all links to a lower file lead to one node.
     pub(super) above: Mutex<BTreeMap<Identity, Weak<Node>>>,
     /// Nodes that differ from what lies beneath them and so must not be forgotten.
@@ -50,7 +52,7 @@ pub(crate) struct MemFs {
 }
 
 impl MemFs {
-    fn new(env: &Arc<Env>, options: MemOptions, magic: u64) -> Arc<MemFs> {
+    fn new(env: &Arc<Env>, options: MemOptions, magic: u64, relatime: bool) -> Arc<MemFs> {
         Arc::new(MemFs {
             env: env.clone(),
             dev: env.new_device(),
@@ -59,13 +61,14 @@ impl MemFs {
             next_ino: AtomicU64::new(if magic == TMPFS_MAGIC { 1 } else { 1 << 48 }),
             inodes: AtomicU64::new(0),
             magic,
+            relatime,
             above: Mutex::default(),
             changed: Mutex::default(),
         })
     }
 
     pub(crate) fn private(env: &Arc<Env>) -> Arc<MemFs> {
-        MemFs::new(env, MemOptions::default(), TMPFS_MAGIC)
+        MemFs::new(env, MemOptions::default(), TMPFS_MAGIC, false)
     }
 
     pub(super) fn new_ino(&self) -> u64 {
@@ -106,7 +109,7 @@ impl MemFs {
 /// # Errors
 /// `ENOSPC` when its options allow no inode.
 pub fn tmpfs(env: &Arc<Env>, options: MemOptions, source: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
-    let fs = MemFs::new(env, options, TMPFS_MAGIC);
+    let fs = MemFs::new(env, options, TMPFS_MAGIC, true);
     let what = Create {
         mode: mode::IFDIR | options.mode & 0o7777,
         uid: options.uid,
@@ -134,7 +137,7 @@ pub fn overlay(
     lower: &SuperBlock,
     options: MemOptions,
 ) -> Result<Arc<SuperBlock>, Errno> {
-    let fs = MemFs::new(env, options, OVERLAYFS_MAGIC);
+    let fs = MemFs::new(env, options, OVERLAYFS_MAGIC, true);
     let root = Node::above(&fs, lower.root.clone().as_lower().ok_or(Errno::EINVAL)?, None)?;
     Ok(Arc::new(SuperBlock {
         kind: "overlay",

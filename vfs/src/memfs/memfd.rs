@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
-use mm::{Mappable, MemoryObject, ObjectMapping, TranslateError, Translation};
+use mm::{Mappable, MemoryObject, ObjectMapping, SavedObject, TranslateError, Translation};
 use syserr::Errno;
 
 use super::Node;
@@ -116,13 +116,13 @@ impl File {
     }
 }
 
-/// The pages of a file that may be sealed while it is mapped.
-pub(super) struct Sealable {
+/// The pages of a file as it is mapped: seals count, and writes show in its times.
+pub(super) struct FilePages {
     pub(super) node: Arc<Node>,
     pub(super) object: Arc<MemoryObject>,
 }
 
-impl Mappable for Sealable {
+impl Mappable for FilePages {
     fn object_id(&self) -> u64 {
         self.object.object_id()
     }
@@ -133,11 +133,17 @@ impl Mappable for Sealable {
         optional: Range<u64>,
         access: arch::Access,
     ) -> Result<Translation, TranslateError> {
-        self.object.translate(required, optional, access)
+        let found = self.object.translate(required, optional, access)?;
+        if access.contains(arch::Access::WRITE) {
+            self.node.written_through_mapping();
+        }
+        Ok(found)
     }
 
     fn resident(&self, range: Range<u64>) -> Option<Translation> {
-        self.object.resident(range)
+        // Not for writing: the first write is to be heard of.
+        let found = self.object.resident(range)?;
+        Some(Translation { access: arch::Access::READ | arch::Access::EXEC, ..found })
     }
 
     fn add_mapping(&self, mapping: &ObjectMapping) -> Result<(), Errno> {
@@ -160,5 +166,9 @@ impl Mappable for Sealable {
             return Err(Errno::EPERM);
         }
         self.object.punch_hole(range)
+    }
+
+    fn save(&self) -> Option<SavedObject> {
+        self.object.save()
     }
 }

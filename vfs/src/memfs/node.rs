@@ -168,19 +168,24 @@ impl Node {
         })
     }
 
-    /// Notes that contents were read; as a mount with `relatime` does, and only for nodes that
-    /// are kept here anyway.
+    /// Notes that contents were read or mapped, of nodes that are kept here anyway.
     pub(super) fn accessed(&self) {
         const DAY: Nanos = 86_400_000_000_000;
         let mut guard = self.attr.lock();
         let Some(a) = guard.as_mut() else { return };
-        if a.atime <= a.mtime || a.atime <= a.ctime {
-            a.atime = self.fs.env.now();
-            return;
-        }
         let now = self.fs.env.now();
-        if now - a.atime >= DAY {
+        let stale = a.atime <= a.mtime || a.atime <= a.ctime || now - a.atime >= DAY;
+        if stale || !self.fs.relatime {
             a.atime = now;
+        }
+    }
+
+    /// Notes that a mapping begins to be written, which only files that are kept here allow
+    /// (`fault_dirty_shared_page`).
+    pub(super) fn written_through_mapping(&self) {
+        if let Some(a) = self.attr.lock().as_mut() {
+            a.mtime = self.fs.env.now();
+            a.ctime = a.mtime;
         }
     }
 

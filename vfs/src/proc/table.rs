@@ -101,7 +101,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
     ("keys", Dir(&[("maxkeys", text("0\n"))])),
     ("msgmax", text("8192\n")),
     ("msgmnb", text("16384\n")),
-    ("msgmni", text("32000\n")),
+    ("msgmni", text("4096\n")),
     ("ngroups_max", ro(S::NgroupsMax)),
     ("osrelease", ro(S::Osrelease)),
     ("ostype", ro(S::Ostype)),
