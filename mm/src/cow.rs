@@ -2,11 +2,12 @@
 
 use crate::config::FaultError;
 use crate::pma::{Kind, Pma};
-use crate::range_map::{Entry, Free};
+use crate::range_map::Entry;
 use crate::seam::OutOfMemory;
-use crate::state::{Tx, range};
+use crate::state::{State, Tx};
 use crate::vma::Vma;
 use arch::{Access, PAGE_SIZE};
+use smallvec::SmallVec;
 
 /// How much of what nobody shares any more one break claims at most, in bytes.
 const CLAIM: u64 = 2 << 20;
@@ -91,34 +92,36 @@ impl Tx<'_> {
         };
         let end = at + new.len();
         memory.copy(e.value.file + (at - e.start), new.start, new.len());
-        let taken = match self.take_pmas(at, end) {
-            Ok(t) => t,
-            Err(OutOfMemory) => {
-                self.mm.memory.dec_ref(new);
-                return Err(FaultError::NoMemory);
-            }
-        };
-        let mapped = !self.st.installed.is_free(at, end);
         let value =
             Pma { file: new.start, epoch: self.st.epoch, kind: Kind::Owned, access: Access::ALL };
-        // The leaf is this map's own by now: there is no way to fail.
-        self.put_pma(Entry { start: at, end, value })?;
+        let new = Entry { start: at, end, value };
+        let State { pmas, counters, .. } = &mut *self.st;
+        let mut taken: SmallVec<[Entry<Pma>; 4]> = SmallVec::new();
+        let replaced = pmas.replace(new, |e| {
+            counters.sub_rss(e.value.kind, e.len());
+            taken.push(e);
+        });
+        if let Err(error) = replaced {
+            new.file_range().into_iter().for_each(|r| self.mm.memory.dec_ref(r));
+            return Err(error.into());
+        }
+        counters.add_rss(Kind::Owned, new.len());
         self.st.cow_hint = (end, (end - at) / PAGE_SIZE);
+        let mapped = !self.st.installed.is_free(at, end);
         if mapped {
-            self.replace_mapping(at, end, vma);
+            self.replace_mapping(&new, vma);
         }
         self.let_go(&taken, mapped);
         Ok(end)
     }
 
-    /// Maps the new memory of `lo..hi` over the old, or at least unmaps the old.
-    fn replace_mapping(&mut self, lo: u64, hi: u64, vma: &Entry<Vma>) {
-        let _ = self.st.installed.remove(lo, hi, &Free, |_| ());
-        let r = self.install(lo, hi, vma, Some(lo), false);
-        if r.is_err() || self.st.installed.is_free(lo, hi) {
-            self.mm.space.unmap(range(lo, hi));
+    /// Maps new memory over the old, or at least unmaps the old.
+    fn replace_mapping(&mut self, new: &Entry<Pma>, vma: &Entry<Vma>) {
+        let access = vma.value.perms.effective();
+        if access.is_empty() || self.map_one(new, access, vma, false).is_err() {
+            self.uninstall(new.start, new.end);
         } else {
-            self.mapped_now = (lo, hi);
+            self.mapped_now = (new.start, new.end);
         }
     }
 }

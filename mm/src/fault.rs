@@ -35,10 +35,7 @@ impl MemoryManager {
             return Err(FaultError::Denied);
         }
         tx.back(page, page + PAGE_SIZE, access.contains(Access::WRITE), &vma)?;
-        let (lo, hi) = tx.around(page, &vma);
-        let (from, to) = tx.mapped_now;
-        let must = (page < from || to <= page).then_some(page);
-        tx.install(lo, hi, &vma, must, false)?;
+        let hi = tx.install_around(page, &vma)?;
         if !access.contains(Access::WRITE) {
             tx.map_after(hi, &vma);
         }
@@ -95,17 +92,6 @@ impl Tx<'_> {
         true
     }
 
-    /// What to map along with a fault on `page`.
-    fn around(&self, page: u64, vma: &Entry<Vma>) -> (u64, u64) {
-        let block = page & !(NEIGHBOURS - 1);
-        let (mut lo, mut hi) = (block, block.saturating_add(NEIGHBOURS));
-        if let Some(e) = self.st.pmas.find(page) {
-            lo = lo.min(e.start.max(page.saturating_sub(AROUND)));
-            hi = hi.max(e.end.min(page.saturating_add(AROUND)));
-        }
-        (lo.max(vma.start), hi.min(vma.end))
-    }
-
     /// Backs the memory from `at`, at least its page and if possible up to `want`, for reading or
     /// for writing in place. Returns where the backed part ends, page-aligned and past `at`.
     pub(crate) fn back(
@@ -118,8 +104,17 @@ impl Tx<'_> {
         let want = want.min(vma.end);
         // Fill, then break copy-on-write: each step is taken at most once.
         for _ in 0..3 {
-            match self.st.pmas.find(at) {
-                None => self.fill(at, want, write, vma)?,
+            let around = self.st.pmas.around(at);
+            match around.1 {
+                None if vma.value.is_anon() => {
+                    let (before, after) = (around.0.copied(), around.2.copied());
+                    return self.fill_anon(at, want, vma, before, after);
+                }
+                None => {
+                    let hole_lo = around.0.map_or(0, |e| e.end).max(vma.start);
+                    let hole_hi = around.2.map_or(u64::MAX, |e| e.start).min(vma.end);
+                    self.fill_object(at, want, write, vma, (hole_lo, hole_hi))?;
+                }
                 Some(e) => {
                     let e = *e;
                     match e.value.kind {
@@ -136,36 +131,21 @@ impl Tx<'_> {
         Err(FaultError::Bus)
     }
 
-    /// The hole between pmas that `at` lies in, inside the vma.
-    fn hole(&self, at: u64, vma: &Entry<Vma>) -> (u64, u64) {
-        let (before, _, after) = self.st.pmas.around(at);
-        let lo = before.map_or(0, |e| e.end);
-        let hi = after.map_or(u64::MAX, |e| e.start);
-        (lo.max(vma.start), hi.min(vma.end))
-    }
-
-    fn fill(
+    /// New zeroed memory around `at`, in the hole between two pmas. The further a run of faults
+    /// goes, the more. Returns where it ends.
+    fn fill_anon(
         &mut self,
         at: u64,
         want: u64,
-        write: bool,
         vma: &Entry<Vma>,
-    ) -> Result<(), FaultError> {
-        if vma.value.is_anon() {
-            self.fill_anon(at, want, vma)
-        } else {
-            self.fill_object(at, want, write, vma)
-        }
-    }
-
-    /// New zeroed memory around `at`. The further a run of faults goes, the more.
-    fn fill_anon(&mut self, at: u64, want: u64, vma: &Entry<Vma>) -> Result<(), FaultError> {
+        before: Option<Entry<Pma>>,
+        after: Option<Entry<Pma>>,
+    ) -> Result<u64, FaultError> {
         let t = self.mm.tuning;
-        let (before, _, after) = self.st.pmas.around(at);
         let hole_lo = before.map_or(0, |e| e.end).max(vma.start);
         let hole_hi = after.map_or(u64::MAX, |e| e.start).min(vma.end);
         let max = if vma.len() >= arch::HUGE_PAGE_SIZE { t.window_max_large } else { t.window_max };
-        let run = |e: Option<&Entry<Pma>>| {
+        let run = |e: Option<Entry<Pma>>| {
             e.filter(|e| e.value.kind == Kind::Owned)
                 .map(|e| (e.len() / PAGE_SIZE).min(max).max(t.window) * PAGE_SIZE)
         };
@@ -188,18 +168,20 @@ impl Tx<'_> {
         };
         let value =
             Pma { file: file.start, epoch: self.st.epoch, kind: Kind::Owned, access: Access::ALL };
-        Ok(self.put_pma(Entry { start: lo, end: lo + file.len(), value })?)
+        let end = lo + file.len();
+        self.put_pma(Entry { start: lo, end, value })?;
+        Ok(end)
     }
 
-    /// An object's memory around `at`.
+    /// An object's memory around `at`, in a hole between two pmas.
     fn fill_object(
         &mut self,
         at: u64,
         want: u64,
         write: bool,
         vma: &Entry<Vma>,
+        (hole_lo, hole_hi): (u64, u64),
     ) -> Result<(), FaultError> {
-        let (hole_lo, hole_hi) = self.hole(at, vma);
         let t = self.mm.tuning;
         // An object writes back what a shared mapping may have written.
         let writes_back = write && vma.value.is_shared();
@@ -287,6 +269,39 @@ impl Tx<'_> {
         must: Option<u64>,
         precommit: bool,
     ) -> Result<(), OutOfMemory> {
+        self.install_parts(lo, hi, |_| (lo, hi), vma, must, precommit)
+    }
+
+    /// After a fault on `page`: maps what is backed in the block around it, and of what `page` is
+    /// a part, more. Returns where that ends.
+    fn install_around(&mut self, page: u64, vma: &Entry<Vma>) -> Result<u64, OutOfMemory> {
+        let (from, to) = self.mapped_now;
+        let must = (page < from || to <= page).then_some(page);
+        let block = page & !(NEIGHBOURS - 1);
+        let (lo, hi) = (block.max(vma.start), block.saturating_add(NEIGHBOURS).min(vma.end));
+        let mut reached = hi;
+        let part = |e: &Entry<Pma>| {
+            if page < e.start || e.end <= page {
+                return (lo, hi);
+            }
+            let start = lo.min(e.start.max(page.saturating_sub(AROUND)).max(vma.start));
+            reached = hi.max(e.end.min(page.saturating_add(AROUND)).min(vma.end));
+            (start, reached)
+        };
+        self.install_parts(lo, hi, part, vma, must, false)?;
+        Ok(reached)
+    }
+
+    /// [`Tx::install`], where of each pma that overlaps `lo..hi` the part that `part` says counts.
+    fn install_parts(
+        &mut self,
+        lo: u64,
+        hi: u64,
+        mut part: impl FnMut(&Entry<Pma>) -> (u64, u64),
+        vma: &Entry<Vma>,
+        must: Option<u64>,
+        precommit: bool,
+    ) -> Result<(), OutOfMemory> {
         let st = &*self.st;
         let epoch = st.epoch;
         let perms = vma.value.perms.effective();
@@ -299,7 +314,8 @@ impl Tx<'_> {
                 Kind::Shared => e.value.access,
             };
             let access = perms & allowed;
-            let Some(e) = e.clip(lo, hi) else { continue };
+            let (from, to) = part(e);
+            let Some(e) = e.clip(from, to) else { continue };
             let here = must.is_some_and(|m| e.start <= m && m < e.end);
             let done = st
                 .installed
@@ -321,7 +337,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn map_one(
+    /// Maps a pma that is there.
+    pub(crate) fn map_one(
         &mut self,
         e: &Entry<Pma>,
         access: Access,

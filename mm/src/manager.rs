@@ -10,7 +10,6 @@ use crate::range_map::RangeMap;
 use crate::seam::{AddressSpace, MappingSpace, MemoryFile};
 use crate::state::{Counters, State, Tx, range};
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use arch::AddrRange;
 use smallvec::SmallVec;
 use sync::atomic::{AtomicU32, Ordering};
@@ -135,7 +134,7 @@ impl MemoryManager {
     pub(crate) fn lock(&self) -> Tx<'_> {
         let st = self.state.write();
         self.hot.clear();
-        Tx { mm: self, st, retired: Vec::new(), mapped_now: (0, 0), garbage: SmallVec::new() }
+        Tx { mm: self, st, retired: SmallVec::new(), mapped_now: (0, 0), garbage: SmallVec::new() }
     }
 
     /// One more user; refused when the last one is gone already (or the count is full).
@@ -186,7 +185,9 @@ impl MemoryManager {
         };
         tx.uncharge(committed);
         let held = !memory.is_empty();
-        tx.retired = memory;
+        if held {
+            self.space.retire(&memory);
+        }
         drop(tx);
         if held {
             // Nobody will run here again, so nothing else makes the queue take effect.

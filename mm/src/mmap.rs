@@ -4,7 +4,7 @@ use crate::MemoryManager;
 use crate::config::{Limits, MmapArgs};
 use crate::flags::{MapFlags, MlockallFlags};
 use crate::object::SharedAnon;
-use crate::range_map::Entry;
+use crate::range_map::{Entry, Spot};
 use crate::seam::MappedObject;
 use crate::state::{Tx, page_align};
 use crate::vma::{Vma, VmaFlags};
@@ -76,7 +76,7 @@ impl MemoryManager {
             tx.check_lock_limit(len, args.limits, Errno::EAGAIN)?;
         }
         let populate = tx.wants_pages(&vma, len, args.flags);
-        tx.replace_with(at, len, vma, fixed, args.limits)?;
+        tx.replace_with(at, len, vma, args.limits)?;
         tx.populate_new(at, at + len, populate);
         Ok(Addr(at))
     }
@@ -190,20 +190,16 @@ impl Tx<'_> {
             && (!v.is_data() || c.data.saturating_add(more) <= limits.data)
     }
 
-    /// Puts a new vma in the place of whatever is there; nothing is unless it is `fixed`.
+    /// Puts a new vma in the place of whatever is there.
     fn replace_with(
         &mut self,
         at: u64,
         len: u64,
         mut vma: Vma,
-        fixed: bool,
         limits: &Limits,
     ) -> Result<(), Errno> {
         let end = at + len;
-        let replaced = if fixed { self.st.mapped_bytes(at, end) } else { 0 };
-        if replaced > 0 {
-            self.check_unmap(at, end)?;
-        }
+        let (spot, replaced) = self.check_unmap(at, end, true)?;
         if !self.may_expand(&vma, len, replaced, limits) {
             return Err(Errno::ENOMEM);
         }
@@ -218,7 +214,7 @@ impl Tx<'_> {
             return Err(error);
         }
         if replaced > 0
-            && let Err(error) = self.unmap(at, end)
+            && let Err(error) = self.zap(at, end)
         {
             if let Some(o) = &e.value.object {
                 o.object.remove_mapping(&e.mapping(&self.mm.mapping_space()));
@@ -226,35 +222,46 @@ impl Tx<'_> {
             self.uncharge(charge);
             return Err(error.into());
         }
-        self.insert_vma(e);
+        self.replace_vmas(spot, e);
         Ok(())
     }
 
-    /// What forbids to unmap a range.
-    pub(crate) fn check_unmap(&self, lo: u64, hi: u64) -> Result<(), Errno> {
+    /// Where the vmas of a range lie, with `touching` also those that adjoin it, and how many of
+    /// its bytes they have; or what forbids to unmap them.
+    fn check_unmap(&self, lo: u64, hi: u64, touching: bool) -> Result<(Option<Spot>, u64), Errno> {
+        let vmas = &self.st.vmas;
+        Ok(match vmas.spot(lo, hi, touching) {
+            Some((spot, rest)) => (Some(spot), self.check_each(rest.iter(), lo, hi)?),
+            None => (None, self.check_each(vmas.range(lo, hi), lo, hi)?),
+        })
+    }
+
+    fn check_each<'a>(
+        &self,
+        vmas: impl Iterator<Item = &'a Entry<Vma>>,
+        lo: u64,
+        hi: u64,
+    ) -> Result<u64, Errno> {
         let full = self.st.vmas.len() >= self.mm.max_map_count;
-        let mut sealed = false;
-        match self.st.vmas.ending_after(lo) {
-            Some(e) if e.start < hi => {
-                // One vma, most often: no walk for that.
-                if !full && e.end >= hi {
-                    return if e.value.is_sealed() { Err(Errno::EPERM) } else { Ok(()) };
-                }
-            }
-            _ => return Ok(()),
-        }
-        for e in self.st.vmas.range(lo, hi) {
+        let (mut bytes, mut sealed) = (0, false);
+        for e in vmas.take_while(|e| e.start < hi) {
             if full && e.start < lo && hi < e.end {
                 return Err(Errno::ENOMEM);
             }
+            bytes += e.end.min(hi) - e.start.max(lo);
             sealed |= e.value.is_sealed();
         }
-        if sealed { Err(Errno::EPERM) } else { Ok(()) }
+        if sealed { Err(Errno::EPERM) } else { Ok(bytes) }
     }
 
     pub(crate) fn checked_unmap(&mut self, lo: u64, hi: u64) -> Result<(), Errno> {
-        self.check_unmap(lo, hi)?;
-        Ok(self.unmap(lo, hi)?)
+        let (spot, there) = self.check_unmap(lo, hi, false)?;
+        // Pmas lie under vmas.
+        if there > 0 {
+            self.zap(lo, hi)?;
+            self.remove_vmas(spot, lo, hi);
+        }
+        Ok(())
     }
 
     /// Whether a new mapping is backed at once.

@@ -241,7 +241,8 @@ impl Tx<'_> {
                 v.flags -= VmaFlags::LOCKED | VmaFlags::LOCKONFAULT;
             });
         } else if old_len > 0 {
-            self.remove_vmas(from, from + old_len);
+            let spot = self.st.vmas.spot(from, from + old_len, false).map(|s| s.0);
+            self.remove_vmas(spot, from, from + old_len);
         }
         let Some(new) = self.st.vma(to).cloned() else { return Ok(()) };
         if new.value.is_locked() && new_len > old_len {

@@ -151,14 +151,39 @@ impl Pmas {
         self.map.insert(e, &Refs(&*self.memory))
     }
 
-    /// Removes; the references become the receiver's.
-    pub(crate) fn remove(
+    /// Takes out what lies in `lo..hi`, if anything; the references become the receiver's. On
+    /// error nothing has changed, and without, an insertion into the range cannot fail where
+    /// something was.
+    pub(crate) fn take(
         &mut self,
         lo: u64,
         hi: u64,
         f: impl FnMut(Entry<Pma>),
     ) -> Result<(), OutOfMemory> {
-        self.map.remove(lo, hi, &Refs(&*self.memory), f)
+        let spot = match self.map.spot(lo, hi, true) {
+            Some((_, rest)) if rest.first().is_none_or(|e| e.start >= hi) => return Ok(()),
+            Some((spot, _)) => Some(spot),
+            None if self.map.is_free(lo, hi) => return Ok(()),
+            None => {
+                self.unshare(lo, hi)?;
+                None
+            }
+        };
+        self.map.remove_at(spot, lo, hi, &Refs(&*self.memory), f)
+    }
+
+    /// Puts an entry in the place of what is there, which is taken out. The reference on its
+    /// memory becomes the map's, but stays the caller's on error; nothing has changed then.
+    pub(crate) fn replace(
+        &mut self,
+        e: Entry<Pma>,
+        f: impl FnMut(Entry<Pma>),
+    ) -> Result<(), OutOfMemory> {
+        let spot = self.map.spot(e.start, e.end, true).map(|s| s.0);
+        if spot.is_none() {
+            self.unshare(e.start, e.end)?;
+        }
+        self.map.set_at(spot, e, &Refs(&*self.memory), f)
     }
 
     pub(crate) fn modify(

@@ -33,18 +33,14 @@ impl MemoryManager {
         let len = page_align(len).ok_or(Errno::ENOMEM)?;
         let end = addr.checked_add(len).filter(|e| *e > addr).ok_or(Errno::ENOMEM)?.0;
         let mut tx = self.lock();
-        let first = tx.st.vmas.ending_after(addr.0).ok_or(Errno::ENOMEM)?;
         let mut at = addr.0;
         if grows_down {
-            if first.start >= end {
-                return Err(Errno::ENOMEM);
-            }
+            let first = tx.st.vmas.ending_after(at).filter(|e| e.start < end);
+            let first = first.ok_or(Errno::ENOMEM)?;
             if !first.value.flags.contains(VmaFlags::GROWSDOWN) {
                 return Err(Errno::EINVAL);
             }
             at = first.start;
-        } else if first.start > at {
-            return Err(Errno::ENOMEM);
         }
         while at < end {
             at = tx.protect_one(at, end, prot, limits)?;
@@ -83,7 +79,11 @@ impl Tx<'_> {
         prot: Access,
         limits: &Limits,
     ) -> Result<u64, Errno> {
-        let e = self.st.vma(at).ok_or(Errno::ENOMEM)?;
+        let vmas = &self.st.vmas;
+        let (spot, e) = match vmas.spot(at, end, true) {
+            Some((spot, [e, ..])) if e.start <= at => (Some(spot), e),
+            _ => (None, vmas.find(at).ok_or(Errno::ENOMEM)?),
+        };
         let (v, end) = (&e.value, end.min(e.end));
         if !v.max.contains(prot) {
             return Err(Errno::EACCES);
@@ -104,25 +104,23 @@ impl Tx<'_> {
         }
         let uncharged = VmaFlags::SHARED | VmaFlags::NORESERVE | VmaFlags::ACCOUNTED;
         let charge = prot.contains(Access::WRITE) && !v.flags.intersects(uncharged);
+        let populates = writes && v.is_locked() && !v.is_shared();
         if !self.room_to_split(at, end) {
             return Err(Errno::ENOMEM);
         }
         if charge {
             self.charge(len)?;
         }
-        self.modify_vmas(at, end, |v| {
+        let spot = spot.or_else(|| self.st.vmas.spot(at, end, true).map(|s| s.0));
+        self.modify_vmas_at(spot, at, end, |v| {
             v.perms = prot;
             if charge {
                 v.flags |= VmaFlags::ACCOUNTED;
             }
         });
         self.protect_installed(at, end, old.effective(), prot.effective());
-        if writes
-            && let Some(vma) =
-                self.st.vma(at).filter(|e| e.value.is_locked() && !e.value.is_shared())
-        {
+        if populates && let Some(vma) = self.st.vma(at).cloned() {
             // Locked memory is there before it is written; errors show when it is.
-            let vma = vma.clone();
             let _ = self.populate(at, end, &vma);
         }
         Ok(end)

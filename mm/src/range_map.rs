@@ -18,6 +18,7 @@ mod spot;
 mod tests;
 
 pub(crate) use share::{Free, Owner};
+pub(crate) use spot::Spot;
 
 use smallvec::SmallVec;
 

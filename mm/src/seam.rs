@@ -140,7 +140,7 @@ pub trait AddressSpace: Send + Sync {
     fn unmap(&self, at: AddrRange);
     /// Takes one reference on each range over from the caller and drops it once everything queued
     /// so far has taken effect: memory returns to the file only after it is unmapped.
-    fn retire(&self, ranges: Vec<FileRange>);
+    fn retire(&self, ranges: &[FileRange]);
     /// Makes what is queued take effect even if no context of this space is resumed.
     fn flush(&self);
     /// Ready when all that was queued before the call has taken effect in every running context.

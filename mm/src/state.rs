@@ -2,12 +2,11 @@
 
 use crate::config::{Layout, Limits};
 use crate::pma::{Installed, Kind, Pma, Pmas};
-use crate::range_map::{Entry, Free, RangeMap};
+use crate::range_map::{Entry, Free, RangeMap, Spot};
 use crate::seam::{FileRange, MappedObject, OutOfMemory};
 use crate::vma::{Vma, VmaFlags};
 use crate::{MemoryManager, MlockallFlags};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use arch::{Access, Addr, AddrRange, PAGE_SIZE};
 use smallvec::SmallVec;
 use sync::RwLockWriteGuard;
@@ -49,6 +48,10 @@ impl Counters {
 
     pub(crate) fn add(&mut self, v: &Vma, len: u64) {
         self.each(v, |c| *c += len);
+        self.note_peak();
+    }
+
+    fn note_peak(&mut self) {
         self.peak_total = self.peak_total.max(self.total);
     }
 
@@ -125,17 +128,6 @@ impl State {
         }
         at >= hi
     }
-
-    /// Bytes of `lo..hi` that lie in vmas.
-    pub(crate) fn mapped_bytes(&self, lo: u64, hi: u64) -> u64 {
-        match self.vmas.ending_after(lo) {
-            Some(e) if e.start < hi && e.end < hi => {
-                self.vmas.range(lo, hi).map(|e| e.end.min(hi) - e.start.max(lo)).sum()
-            }
-            Some(e) if e.start < hi => hi - e.start.max(lo),
-            _ => 0,
-        }
-    }
 }
 
 /// Exclusive access to the state. Dropped memory and names are let go of at its end: memory is
@@ -143,7 +135,7 @@ impl State {
 pub(crate) struct Tx<'a> {
     pub(crate) mm: &'a MemoryManager,
     pub(crate) st: RwLockWriteGuard<'a, State>,
-    pub(crate) retired: Vec<FileRange>,
+    pub(crate) retired: SmallVec<[FileRange; 4]>,
     /// What this transaction has mapped already while it broke copy-on-write.
     pub(crate) mapped_now: (u64, u64),
     // After `st`, so that it is dropped when the lock is free.
@@ -153,7 +145,7 @@ pub(crate) struct Tx<'a> {
 impl Drop for Tx<'_> {
     fn drop(&mut self) {
         if !self.retired.is_empty() {
-            self.mm.space.retire(core::mem::take(&mut self.retired));
+            self.mm.space.retire(&self.retired);
         }
     }
 }
@@ -171,31 +163,47 @@ impl Tx<'_> {
         let _ = st.vmas.insert(e, &Free);
     }
 
-    /// Removes the vmas of a range whose pmas are gone, and tells their objects.
-    pub(crate) fn remove_vmas(&mut self, lo: u64, hi: u64) {
-        let st = &mut *self.st;
-        let (counters, garbage, mm) = (&mut st.counters, &mut self.garbage, self.mm);
-        let mut committed = 0;
-        let _ = st.vmas.remove(lo, hi, &Free, |e| {
-            counters.sub(&e.value, e.len());
-            if e.value.flags.contains(VmaFlags::ACCOUNTED) {
-                committed += e.len();
-            }
-            if let Some(o) = &e.value.object {
-                o.object.remove_mapping(&e.mapping(&mm.mapping_space()));
-            }
-            if let Some(o) = e.value.object {
-                garbage.push(o);
-            }
-        });
+    /// Removes the vmas of a range whose pmas are gone, and tells their objects. `spot` is where
+    /// they lie.
+    pub(crate) fn remove_vmas(&mut self, spot: Option<Spot>, lo: u64, hi: u64) {
+        let (vmas, mut removal) = self.removal();
+        let _ = vmas.remove_at(spot, lo, hi, &Free, |e| removal.take(e));
+        let committed = removal.committed;
         self.uncharge(committed);
+    }
+
+    /// Puts a vma, of which its object has heard already, in the place of those of which the pmas
+    /// are gone; they lie where `spot` says.
+    pub(crate) fn replace_vmas(&mut self, spot: Option<Spot>, e: Entry<Vma>) {
+        let (vmas, mut removal) = self.removal();
+        removal.counters.each(&e.value, |c| *c += e.len());
+        let _ = vmas.set_at(spot, e, &Free, |e| removal.take(e));
+        removal.counters.note_peak();
+        let committed = removal.committed;
+        self.uncharge(committed);
+    }
+
+    fn removal(&mut self) -> (&mut RangeMap<Vma>, Removal<'_>) {
+        let State { vmas, counters, .. } = &mut *self.st;
+        (vmas, Removal { mm: self.mm, counters, garbage: &mut self.garbage, committed: 0 })
     }
 
     /// Changes the vmas of a range.
     pub(crate) fn modify_vmas(&mut self, lo: u64, hi: u64, f: impl Fn(&mut Vma)) {
-        let st = &mut *self.st;
-        let counters = &mut st.counters;
-        let _ = st.vmas.modify(lo, hi, &Free, |start, end, v| {
+        let spot = self.st.vmas.spot(lo, hi, true).map(|s| s.0);
+        self.modify_vmas_at(spot, lo, hi, f);
+    }
+
+    /// Changes the vmas of a range; with what adjoins them they lie where `spot` says.
+    pub(crate) fn modify_vmas_at(
+        &mut self,
+        spot: Option<Spot>,
+        lo: u64,
+        hi: u64,
+        f: impl Fn(&mut Vma),
+    ) {
+        let State { vmas, counters, .. } = &mut *self.st;
+        let _ = vmas.modify_at(spot, lo, hi, &Free, |start, end, v| {
             counters.sub(v, end - start);
             f(v);
             counters.add(v, end - start);
@@ -248,14 +256,9 @@ impl Tx<'_> {
         lo: u64,
         hi: u64,
     ) -> Result<SmallVec<[Entry<Pma>; 4]>, OutOfMemory> {
-        let st = &mut *self.st;
-        if st.pmas.is_free(lo, hi) {
-            return Ok(SmallVec::new());
-        }
-        st.pmas.unshare(lo, hi)?;
+        let State { pmas, counters, .. } = &mut *self.st;
         let mut taken = SmallVec::new();
-        let counters = &mut st.counters;
-        st.pmas.remove(lo, hi, |e| {
+        pmas.take(lo, hi, |e| {
             counters.sub_rss(e.value.kind, e.len());
             taken.push(e);
         })?;
@@ -271,28 +274,52 @@ impl Tx<'_> {
 
     /// Unmaps what may be mapped in a range; says whether anything was.
     pub(crate) fn uninstall(&mut self, lo: u64, hi: u64) -> bool {
-        let st = &mut *self.st;
-        if st.installed.is_free(lo, hi) {
-            return false;
-        }
+        let installed = &mut self.st.installed;
+        let spot = match installed.spot(lo, hi, false) {
+            Some((_, rest)) if rest.first().is_none_or(|e| e.start >= hi) => return false,
+            Some((spot, _)) => Some(spot),
+            None if installed.is_free(lo, hi) => return false,
+            None => None,
+        };
+        let _ = installed.remove_at(spot, lo, hi, &Free, |_| ());
         self.mm.space.unmap(range(lo, hi));
-        let _ = st.installed.remove(lo, hi, &Free, |_| ());
         true
     }
 
-    /// Drops the memory of a range. On error nothing has changed.
+    /// Drops the memory of a range. On error it is there as before.
     pub(crate) fn zap(&mut self, lo: u64, hi: u64) -> Result<(), OutOfMemory> {
-        let taken = self.take_pmas(lo, hi)?;
+        // What is unmapped for nothing comes back with a fault.
         let mapped = self.uninstall(lo, hi);
-        self.let_go(&taken, mapped);
-        Ok(())
+        let State { pmas, counters, .. } = &mut *self.st;
+        pmas.take(lo, hi, |e| {
+            counters.sub_rss(e.value.kind, e.len());
+            match e.file_range() {
+                Some(r) if mapped => self.retired.push(r),
+                Some(r) => self.mm.memory.dec_ref(r),
+                None => {}
+            }
+        })
     }
+}
 
-    /// Removes everything from a range. On error nothing has changed.
-    pub(crate) fn unmap(&mut self, lo: u64, hi: u64) -> Result<(), OutOfMemory> {
-        self.zap(lo, hi)?;
-        self.remove_vmas(lo, hi);
-        Ok(())
+/// Takes account of vmas that are taken out.
+struct Removal<'a> {
+    mm: &'a MemoryManager,
+    counters: &'a mut Counters,
+    garbage: &'a mut SmallVec<[Arc<MappedObject>; 2]>,
+    committed: u64,
+}
+
+impl Removal<'_> {
+    fn take(&mut self, e: Entry<Vma>) {
+        self.counters.sub(&e.value, e.len());
+        if e.value.flags.contains(VmaFlags::ACCOUNTED) {
+            self.committed += e.len();
+        }
+        if let Some(o) = &e.value.object {
+            o.object.remove_mapping(&e.mapping(&self.mm.mapping_space()));
+        }
+        self.garbage.extend(e.value.object);
     }
 }
 

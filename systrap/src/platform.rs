@@ -155,7 +155,7 @@ impl AddressSpace for HostedSpace {
         self.0.push_op(op::UNMAP, at, Access::empty(), 0, false);
     }
 
-    fn retire(&self, ranges: Vec<FileRange>) {
+    fn retire(&self, ranges: &[FileRange]) {
         self.0.retire(ranges);
     }
 

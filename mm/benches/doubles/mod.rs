@@ -196,8 +196,8 @@ impl AddressSpace for Nowhere {
 
     fn unmap(&self, _: AddrRange) {}
 
-    fn retire(&self, ranges: Vec<FileRange>) {
-        ranges.into_iter().for_each(|r| MEMORY.dec_ref(r));
+    fn retire(&self, ranges: &[FileRange]) {
+        ranges.iter().for_each(|r| MEMORY.dec_ref(*r));
     }
 
     fn flush(&self) {}

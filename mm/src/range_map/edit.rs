@@ -32,8 +32,8 @@ pub(super) fn insert_split<T, const N: usize>(
 impl<V: Value> RangeMap<V> {
     /// Inserts an entry, and merges nothing.
     fn insert_one(&mut self, e: Entry<V>, owner: &impl Owner<V>) -> Result<(), OutOfMemory> {
-        match self.spot(e.start, e.end, false).map(|s| s.0) {
-            Some(spot) => self.edit(spot, owner, |leaf, i| leaf.insert(i, e)).map(|_| ()),
+        match self.spot(e.start, e.end, false) {
+            Some((spot, _)) => self.edit(spot, owner, |leaf, i| leaf.insert(i, e)).map(|_| ()),
             None if self.root.is_some() => Err(OutOfMemory),
             None => {
                 self.grow(Child::new(Node::Leaf(SmallVec::from_iter([e]))));
@@ -59,7 +59,7 @@ impl<V: Value> RangeMap<V> {
         f: impl FnOnce(&mut Leaf<V>, usize) -> R,
     ) -> Result<Option<R>, OutOfMemory> {
         match self.spot(start, start.saturating_add(1), false) {
-            Some((spot, leaf)) if leaf.get(spot.at).is_some_and(|e| e.start == start) => {
+            Some((spot, rest)) if rest.first().is_some_and(|e| e.start == start) => {
                 self.edit(spot, owner, f)
             }
             _ => Ok(None),

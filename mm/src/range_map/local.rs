@@ -1,6 +1,6 @@
 //! What is done inside one leaf, where there is one; else entry by entry.
 
-use super::{Entry, Leaf, Owner, RangeMap, Value};
+use super::{Entry, Leaf, Owner, RangeMap, Spot, Value};
 use crate::seam::OutOfMemory;
 
 /// Inserts an entry at `i`, which overlaps no other, and merges it with its neighbours.
@@ -77,17 +77,23 @@ fn remove<V: Value>(
 
 /// Puts an entry in the place of what is there, which is handed over.
 fn set<V: Value>(v: &mut Leaf<V>, i: usize, e: Entry<V>, f: &mut impl FnMut(Entry<V>)) {
-    let meets_left = i.checked_sub(1).and_then(|i| v.get(i)).is_some_and(|l| l.meets(&e));
-    let meets_right = v.get(i + 1).is_some_and(|r| e.meets(r));
-    match v.get_mut(i) {
-        // One for one: nothing moves.
-        Some(old) if old.start == e.start && old.end == e.end && !meets_left && !meets_right => {
-            f(core::mem::replace(old, e));
+    let alone = |v: &Leaf<V>| {
+        let left = i.checked_sub(1).and_then(|i| v.get(i));
+        !left.is_some_and(|l| l.meets(&e)) && !v.get(i + 1).is_some_and(|r| e.meets(r))
+    };
+    match v.get(i) {
+        Some(old) if old.start < e.end => {
+            // One for one, most often: nothing moves.
+            if old.start == e.start && old.end == e.end && alone(v) {
+                if let Some(old) = v.get_mut(i) {
+                    f(core::mem::replace(old, e));
+                }
+            } else {
+                let i = remove(v, i, e.start, e.end, f);
+                insert(v, i, e);
+            }
         }
-        _ => {
-            let i = remove(v, i, e.start, e.end, f);
-            insert(v, i, e);
-        }
+        _ => insert(v, i, e),
     }
 }
 
@@ -122,23 +128,38 @@ impl<V: Value> RangeMap<V> {
     /// # Errors
     /// When a shared leaf cannot be copied; the map holds the same as before then.
     pub(crate) fn insert(&mut self, e: Entry<V>, owner: &impl Owner<V>) -> Result<(), OutOfMemory> {
-        match self.spot(e.start, e.end, true).map(|s| s.0) {
-            Some(spot) => self.edit(spot, owner, |leaf, i| insert(leaf, i, e)).map(|_| ()),
+        match self.spot(e.start, e.end, true) {
+            Some((spot, _)) => self.edit(spot, owner, |leaf, i| insert(leaf, i, e)).map(|_| ()),
             None => self.insert_anywhere(e, owner),
         }
     }
 
-    /// Puts an entry in the place of whatever is there, which is handed over, clipped, in order.
+    /// Puts an entry in the place of whatever is there, which is handed over.
     ///
     /// # Errors
-    /// As [`RangeMap::remove`].
+    /// As [`RangeMap::remove_at`].
     pub(crate) fn set(
         &mut self,
         e: Entry<V>,
         owner: &impl Owner<V>,
+        f: impl FnMut(Entry<V>),
+    ) -> Result<(), OutOfMemory> {
+        self.set_at(self.spot(e.start, e.end, true).map(|s| s.0), e, owner, f)
+    }
+
+    /// Puts an entry in the place of whatever is there, which is handed over, clipped, in order.
+    /// `spot` is what [`RangeMap::spot`] says of the range with what adjoins it.
+    ///
+    /// # Errors
+    /// As [`RangeMap::remove_at`].
+    pub(crate) fn set_at(
+        &mut self,
+        spot: Option<Spot>,
+        e: Entry<V>,
+        owner: &impl Owner<V>,
         mut f: impl FnMut(Entry<V>),
     ) -> Result<(), OutOfMemory> {
-        match self.spot(e.start, e.end, true).map(|s| s.0) {
+        match spot {
             Some(spot) => self.edit(spot, owner, |leaf, i| set(leaf, i, e, &mut f)).map(|_| ()),
             None => {
                 self.remove_anywhere(e.start, e.end, owner, f)?;
@@ -147,18 +168,35 @@ impl<V: Value> RangeMap<V> {
         }
     }
 
-    /// Removes what lies in `lo..hi` and hands it over, clipped, in order.
+    /// Removes what lies in `lo..hi` and hands it over.
     ///
     /// # Errors
-    /// When a shared leaf cannot be copied: never after [`RangeMap::unshare`] of the range.
+    /// As [`RangeMap::remove_at`].
     pub(crate) fn remove(
         &mut self,
         lo: u64,
         hi: u64,
         owner: &impl Owner<V>,
+        f: impl FnMut(Entry<V>),
+    ) -> Result<(), OutOfMemory> {
+        self.remove_at(self.spot(lo, hi, false).map(|s| s.0), lo, hi, owner, f)
+    }
+
+    /// Removes what lies in `lo..hi` and hands it over, clipped, in order. `spot` is what
+    /// [`RangeMap::spot`] says of the range, with or without what adjoins it.
+    ///
+    /// # Errors
+    /// When a shared leaf cannot be copied. If there is a spot, nothing was removed then; else
+    /// that does not happen after [`RangeMap::unshare`] of the range.
+    pub(crate) fn remove_at(
+        &mut self,
+        spot: Option<Spot>,
+        lo: u64,
+        hi: u64,
+        owner: &impl Owner<V>,
         mut f: impl FnMut(Entry<V>),
     ) -> Result<(), OutOfMemory> {
-        match self.spot(lo, hi, false).map(|s| s.0) {
+        match spot {
             Some(spot) => self
                 .edit(spot, owner, |leaf, i| {
                     remove(leaf, i, lo, hi, &mut f);
@@ -168,18 +206,34 @@ impl<V: Value> RangeMap<V> {
         }
     }
 
-    /// Changes the values in `lo..hi`, splitting at its ends, and merges what became equal.
+    /// Changes the values in `lo..hi`.
     ///
     /// # Errors
-    /// As [`RangeMap::remove`].
+    /// As [`RangeMap::remove_at`].
     pub(crate) fn modify(
         &mut self,
         lo: u64,
         hi: u64,
         owner: &impl Owner<V>,
+        f: impl FnMut(u64, u64, &mut V),
+    ) -> Result<(), OutOfMemory> {
+        self.modify_at(self.spot(lo, hi, true).map(|s| s.0), lo, hi, owner, f)
+    }
+
+    /// Changes the values in `lo..hi`, splitting at its ends, and merges what became equal. `spot`
+    /// is what [`RangeMap::spot`] says of the range with what adjoins it.
+    ///
+    /// # Errors
+    /// As [`RangeMap::remove_at`].
+    pub(crate) fn modify_at(
+        &mut self,
+        spot: Option<Spot>,
+        lo: u64,
+        hi: u64,
+        owner: &impl Owner<V>,
         mut f: impl FnMut(u64, u64, &mut V),
     ) -> Result<(), OutOfMemory> {
-        match self.spot(lo, hi, true).map(|s| s.0) {
+        match spot {
             Some(spot) => {
                 self.edit(spot, owner, |leaf, i| modify(leaf, i, lo, hi, &mut f)).map(|_| ())
             }

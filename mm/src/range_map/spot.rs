@@ -157,8 +157,9 @@ fn split_leaf<V: Value>(v: &mut Leaf<V>, before: (Option<u64>, Option<u64>)) -> 
 }
 
 impl<V: Value> RangeMap<V> {
-    /// The one leaf that holds `lo..hi`, and what it holds; with `touching`, also what adjoins
-    /// that. `None` when entries of other leaves are too near, or there is no leaf.
+    /// The one leaf that holds all of `lo..hi`, with `touching` also what adjoins that, and its
+    /// entries from the first that ends after `lo` on. `None` when entries of other leaves are too
+    /// near, or there is no leaf.
     #[inline]
     pub(crate) fn spot(&self, lo: u64, hi: u64, touching: bool) -> Option<(Spot, &[Entry<V>])> {
         let mut c = self.root.as_ref()?;
@@ -170,7 +171,7 @@ impl<V: Value> RangeMap<V> {
                     let near = u64::from(touching);
                     let alone = left <= lo.saturating_sub(near) && right >= hi.saturating_add(near);
                     let at = rank(v, |e| e.end <= lo);
-                    return alone.then_some((Spot { path, levels, at }, v));
+                    return alone.then_some((Spot { path, levels, at }, v.get(at..)?));
                 }
                 Node::Inner(v) => {
                     let i = rank(v, |c| c.sum.first <= lo).saturating_sub(1);

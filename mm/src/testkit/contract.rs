@@ -103,7 +103,7 @@ pub fn check_address_space(make: impl Fn() -> (Arc<dyn MemoryFile>, Arc<dyn Addr
     s.unmap(at(4, 100));
     s.flush();
     s.unmap(at(0, 8));
-    s.retire(vec![r]);
+    s.retire(&[r]);
     s.flush();
     let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..1_000_000 {

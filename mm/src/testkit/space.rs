@@ -114,8 +114,8 @@ impl AddressSpace for RecordingSpace {
         self.push(Op::Unmap(at));
     }
 
-    fn retire(&self, ranges: Vec<FileRange>) {
-        self.inner.lock().retired.extend(ranges);
+    fn retire(&self, ranges: &[FileRange]) {
+        self.inner.lock().retired.extend_from_slice(ranges);
     }
 
     fn flush(&self) {

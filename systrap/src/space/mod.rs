@@ -294,7 +294,7 @@ impl Space {
         }
         drop(s);
         wake.into_iter().for_each(Waker::wake);
-        self.release(free);
+        self.release(&free);
     }
 
     /// Asks for the acknowledgement that memory waits for, if any does.
@@ -306,9 +306,9 @@ impl Space {
         }
     }
 
-    fn release(&self, ranges: Vec<FileRange>) {
+    fn release(&self, ranges: &[FileRange]) {
         for r in ranges {
-            self.host.memory.dec_ref(r);
+            self.host.memory.dec_ref(*r);
         }
     }
 
@@ -325,12 +325,14 @@ impl Space {
         s.queue.push(HostOp { kind, prot, addr, len, offset });
     }
 
-    pub(crate) fn retire(&self, ranges: Vec<FileRange>) {
-        let free = {
+    pub(crate) fn retire(&self, ranges: &[FileRange]) {
+        let kept = {
             let mut s = self.state.lock();
-            if self.is_dead() { ranges } else { s.queue.retire(ranges) }
+            !self.is_dead() && s.queue.retire(ranges)
         };
-        self.release(free);
+        if !kept {
+            self.release(ranges);
+        }
     }
 
     /// Makes what is queued take effect.
@@ -388,7 +390,7 @@ impl Space {
             (free, wake)
         };
         wake.into_iter().for_each(Waker::wake);
-        self.release(free);
+        self.release(&free);
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) struct Queue {
     asked: u64,
     /// Operations that are known to be performed.
     acked: u64,
-    retired: VecDeque<(u64, Vec<FileRange>)>,
+    retired: VecDeque<(u64, FileRange)>,
     /// Bytes retired since an acknowledgement was last asked for.
     retired_bytes: u64,
     waiting: Vec<(u64, Waker)>,
@@ -153,7 +153,7 @@ impl Queue {
         while let Some((at, _)) = self.retired.front()
             && *at <= done
         {
-            free.extend(self.retired.pop_front().into_iter().flat_map(|(_, r)| r));
+            free.extend(self.retired.pop_front().map(|(_, r)| r));
         }
         let mut wake = Vec::new();
         self.waiting.retain(|(at, waker)| {
@@ -166,14 +166,15 @@ impl Queue {
         (free, wake)
     }
 
-    /// Keeps `ranges` until everything so far is performed; gives them back if it is already.
-    pub(super) fn retire(&mut self, ranges: Vec<FileRange>) -> Vec<FileRange> {
+    /// Keeps `ranges` until everything so far is performed; `false` if it is already.
+    pub(super) fn retire(&mut self, ranges: &[FileRange]) -> bool {
         if !self.is_behind() {
-            return ranges;
+            return false;
         }
+        let total = self.total();
         self.retired_bytes += ranges.iter().map(|r| r.len()).sum::<u64>();
-        self.retired.push_back((self.total(), ranges));
-        Vec::new()
+        self.retired.extend(ranges.iter().map(|r| (total, *r)));
+        true
     }
 
     /// Wakes `waker` once everything so far is performed; `false` if it is already.
@@ -193,7 +194,7 @@ impl Queue {
     pub(super) fn abandon(&mut self) -> (Vec<FileRange>, Vec<Waker>) {
         self.staged.clear();
         self.asked = self.acked;
-        let free = self.retired.drain(..).flat_map(|(_, r)| r).collect();
+        let free = self.retired.drain(..).map(|(_, r)| r).collect();
         let wake = self.waiting.drain(..).map(|(_, w)| w).collect();
         (free, wake)
     }

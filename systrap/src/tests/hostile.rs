@@ -138,7 +138,7 @@ fn progress_that_guest_code_claims_frees_no_memory() {
         r[RCX] = 0x4000_0000;
         assert_eq!(signal_of(run(&mut c, &s, &mut r).await), SIGSYS);
         s.push_op(op::UNMAP, range(STACK, 4096), Access::empty(), 0, false);
-        s.retire(vec![stack]);
+        s.retire(&[stack]);
         for _ in 0..100 {
             s.poll();
             assert_eq!(memory.ref_count(stack.start), 1);

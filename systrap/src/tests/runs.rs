@@ -194,7 +194,7 @@ fn memory_comes_back_after_the_operation_that_unmapped_it() {
         s.push_op(op::MAP, range(0x70_0000, 4096), Access::RW, page.start, false);
         run(&mut c, &s, &mut r).await;
         s.push_op(op::UNMAP, range(0x70_0000, 4096), Access::empty(), 0, false);
-        s.retire(vec![page]);
+        s.retire(&[page]);
         assert_eq!(memory.used(), used + 4096);
         s.flush();
         poll_fn(|cx| {

@@ -111,7 +111,7 @@ pub async fn check_platform(e: Embedder, code: UserCode) {
     for t in [a, b] {
         t.space.unmap(page(TEXT));
         t.space.unmap(page(DATA));
-        t.space.retire(t.pages);
+        t.space.retire(&t.pages);
         t.space.flush();
         poll_fn(|cx| t.space.poll_flushed(cx)).await;
     }
