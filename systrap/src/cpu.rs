@@ -26,6 +26,9 @@ impl Xsave {
         if hwcap2() & 2 == 0 {
             return Err(io::Error::other("the processor or the host's kernel lacks FSGSBASE"));
         }
+        if __cpuid(0x8000_0001).edx & 1 << 27 == 0 {
+            return Err(io::Error::other("the processor lacks RDTSCP"));
+        }
         // SAFETY: XGETBV is there, as CPUID has just said.
         let features = unsafe { xcr0() } & !XTILEDATA;
         let mut xsave = Xsave { features, size: 576 };

@@ -13,6 +13,7 @@ use rustix::fs::{FallocateFlags, MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::io;
 use std::ptr::{NonNull, null_mut};
+use std::sync::atomic::Ordering::Relaxed;
 use sync::Mutex;
 
 /// Stub processes that one sandbox can have at a time.
@@ -93,10 +94,21 @@ impl Regions {
         self.fd.as_fd()
     }
 
-    pub(crate) fn bell(&self) -> Bell<'_> {
+    fn bell_page(&self) -> &BellPage {
         // SAFETY: the head is mapped until drop; the type is made of atomics.
-        let page: &BellPage = unsafe { self.base.cast().as_ref() };
-        page.bell()
+        unsafe { self.base.cast().as_ref() }
+    }
+
+    pub(crate) fn bell(&self) -> Bell<'_> {
+        self.bell_page().bell()
+    }
+
+    /// Says on which processor the sentry is.
+    pub(crate) fn set_processor(&self, processor: u32) {
+        let word = &self.bell_page().processor;
+        if word.load(Relaxed) != processor {
+            word.store(processor, Relaxed);
+        }
     }
 
     pub(crate) fn command(&self) -> &Command {
@@ -126,9 +138,9 @@ impl Regions {
         };
         let region = RegionIndex(index);
         let control = self.control(region);
-        control.xsave_size.store(self.xsave_size, std::sync::atomic::Ordering::Relaxed);
-        control.features.store(self.features, std::sync::atomic::Ordering::Relaxed);
-        control.slot_size.store(self.slot_size as u32, std::sync::atomic::Ordering::Relaxed);
+        control.xsave_size.store(self.xsave_size, Relaxed);
+        control.features.store(self.features, Relaxed);
+        control.slot_size.store(self.slot_size as u32, Relaxed);
         Ok(region)
     }
 

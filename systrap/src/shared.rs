@@ -121,6 +121,8 @@ pub mod reg {
 pub struct BellPage {
     /// Not zero while the sentry sleeps or is about to: whoever publishes rings the doorbell.
     pub sleeping: AtomicU32,
+    /// The processor that the sentry was last seen on, plus one.
+    pub processor: AtomicU32,
 }
 
 /// A host operation's kind.
@@ -212,6 +214,9 @@ pub struct Thread {
     pub fpu_of: AtomicU32,
     /// The slot, plus one, to load next.
     pub chosen: AtomicU32,
+    /// The processor that it was last seen on, plus one.
+    pub processor: AtomicU32,
+    _pad: u32,
     /// Where the slot is that it carries.
     pub slot_at: AtomicU64,
     /// The guest's stack pointer, while registers are stored.

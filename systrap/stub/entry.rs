@@ -22,7 +22,7 @@ use core::sync::atomic::Ordering::Relaxed;
 const THREAD: u64 = REPORT_BASE + offset_of!(Report, threads) as u64;
 const STACK_TOP: u64 = REPORT_BASE + STACKS_OFFSET + STACK_SIZE;
 /// As `stub.ld` has it: a jump through memory without a register needs a symbol.
-const _: () = assert!(THREAD + offset_of!(Thread, resume_at) as u64 == 0x7fff_3000_08e0);
+const _: () = assert!(THREAD + offset_of!(Thread, resume_at) as u64 == 0x7fff_3000_08e8);
 const SIGSYS: u32 = 31;
 /// `si_code` and `si_arch` of a trapped system call.
 const SYS_SECCOMP: u32 = 1;
@@ -81,7 +81,9 @@ fn next(control: &Control, report: &Report, thread: &Thread) -> &'static Slot {
     thread.fpu_of.store(next.wrapping_add(1), Relaxed);
     slot.fpu_thread.store(1, Relaxed);
     slot.fpu_load.store(0, Relaxed);
-    slot.started.store(sys::tsc(), Relaxed);
+    let (now, here) = sys::tsc_here();
+    thread.processor.store(here, Relaxed);
+    slot.started.store(now, Relaxed);
     slot
 }
 

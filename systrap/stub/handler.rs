@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 pub const CONTROL: *const Control = CONTROL_BASE as *const Control;
 pub const REPORT: *const Report = REPORT_BASE as *const Report;
-const BELL: *const BellPage = BELL_BASE as *const BellPage;
+pub const BELL: *const BellPage = BELL_BASE as *const BellPage;
 
 /// `struct sigcontext` in `struct ucontext` (`arch/x86/include/uapi/asm/sigcontext.h`).
 #[repr(C)]
@@ -124,7 +124,7 @@ fn is_own(ip: u64) -> bool {
 #[inline(always)]
 pub fn choose(control: &Control, report: &Report, thread: &Thread, index: u32) -> u32 {
     loop {
-        let next = wait::next(control, report);
+        let next = wait::next(control, report, thread);
         ops::run(control, report);
         if begin(control, report, thread, index, next) {
             return next;
@@ -272,5 +272,7 @@ fn load(control: &Control, slot: &Slot, thread: &Thread, me: u32, index: u32, uc
             sys::copy(uc.fpstate.add(XSTATE_BV), from.add(XSTATE_BV), n);
         }
     }
-    slot.started.store(sys::tsc(), Relaxed);
+    let (now, here) = sys::tsc_here();
+    thread.processor.store(here, Relaxed);
+    slot.started.store(now, Relaxed);
 }

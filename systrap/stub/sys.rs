@@ -50,6 +50,15 @@ pub fn die() -> ! {
     }
 }
 
+/// The time-stamp counter and the processor that it was read on, plus one.
+#[inline(always)]
+pub fn tsc_here() -> (u64, u32) {
+    let mut aux = 0;
+    // SAFETY: the sentry refuses hosts without RDTSCP; it writes the word that it is given.
+    let tsc = unsafe { core::arch::x86_64::__rdtscp(&raw mut aux) };
+    (tsc, aux.wrapping_add(1))
+}
+
 /// The time-stamp counter.
 #[inline(always)]
 pub fn tsc() -> u64 {

@@ -1,5 +1,6 @@
 //! Waiting for the next ready context.
 
+use crate::handler::BELL;
 use crate::shared::*;
 use crate::sys;
 use core::sync::atomic::Ordering::Relaxed;
@@ -7,9 +8,11 @@ use core::sync::atomic::Ordering::Relaxed;
 /// Looks at the ring between two looks at the clock.
 const LOOKS: u32 = 8;
 
-/// Waits for a ready context, spinning first.
+/// Waits for a ready context, spinning first, unless the sentry needs the processor for its answer.
 #[inline(always)]
-pub fn next(control: &Control, report: &Report) -> u32 {
+pub fn next(control: &Control, report: &Report, thread: &Thread) -> u32 {
+    // SAFETY: the page is mapped in every stub.
+    let bell = unsafe { &*BELL };
     let mut looks = 0;
     let mut start = 0;
     control.ready_ring(report).wait(&sys::HostFutex, || {
@@ -18,12 +21,14 @@ pub fn next(control: &Control, report: &Report) -> u32 {
         if looks % LOOKS != 1 {
             return true;
         }
+        let (now, here) = sys::tsc_here();
         if looks == 1 {
-            start = sys::tsc();
-            return true;
+            start = now;
         }
-        let patient = sys::tsc().wrapping_sub(start) <= u64::from(control.spin.load(Relaxed));
+        let patient = here != bell.processor.load(Relaxed)
+            && now.wrapping_sub(start) < u64::from(control.spin.load(Relaxed));
         if !patient {
+            thread.processor.store(here, Relaxed);
             looks = 0;
         }
         patient

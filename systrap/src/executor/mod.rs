@@ -1,9 +1,11 @@
 //! The loop that everything in the sentry runs on.
 //!
 //! One thread takes traps from the stubs, wakes and polls futures, fires timers and watches host
-//! descriptors. While traps keep coming it polls shared memory; when they stop coming it sleeps on
-//! one epoll descriptor, and nothing ticks.
+//! descriptors. While traps keep coming it polls shared memory; when they stop coming, or the
+//! processor that it polls on is wanted by others ([`contention`]) or by the stubs themselves, it
+//! sleeps on one epoll descriptor, and nothing ticks.
 
+mod contention;
 mod queue;
 mod reactor;
 mod timers;
@@ -16,6 +18,7 @@ pub(crate) use timers::TimerWheel;
 use crate::host::Shared;
 use crate::space::Space;
 use crate::sys;
+use contention::Contention;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -32,11 +35,13 @@ pub(crate) struct Executor {
     generation: u64,
     /// When free memory was last looked at.
     trimmed: u64,
+    contention: Contention,
 }
 
 impl Executor {
     pub(crate) fn new(host: Arc<Shared>) -> Executor {
-        Executor { host, spaces: Vec::new(), generation: 0, trimmed: sys::tsc() }
+        let contention = Contention::new(host.cycles_per_us);
+        Executor { host, spaces: Vec::new(), generation: 0, trimmed: sys::tsc(), contention }
     }
 
     /// Runs until `done` is set by a future.
@@ -48,7 +53,9 @@ impl Executor {
         while !done.load(Relaxed) {
             let mut busy = self.poll_spaces();
             busy |= self.host.run_queue.run(BATCH);
-            let now = sys::tsc();
+            let (now, here) = sys::tsc_here();
+            self.host.regions.set_processor(here);
+            self.host.contended.store(self.contention.look(now, sys::preemptions), Relaxed);
             if now.wrapping_sub(looked) > 50 * us {
                 // Timers and descriptors are not starved by guests that trap all the time.
                 looked = now;
@@ -63,16 +70,22 @@ impl Executor {
             if busy {
                 idle_since = now;
                 made_room = false;
-            } else if !made_room && now.wrapping_sub(idle_since) >= us {
+                continue;
+            }
+            let idle = now.wrapping_sub(idle_since);
+            let mut patient = idle < self.host.spin_budget();
+            if !made_room && idle >= us {
                 // Whoever has trapped lately has got its answer, or waits for something.
                 made_room = true;
                 self.make_room();
-            } else if now.wrapping_sub(idle_since) >= self.host.spin_budget() {
+                patient &= self.spaces.iter().any(|s| s.can_run_beside(here));
+            }
+            if patient {
+                std::hint::spin_loop();
+            } else {
                 self.sleep(done);
                 looked = sys::tsc();
                 idle_since = looked;
-            } else {
-                std::hint::spin_loop();
             }
         }
     }
@@ -125,6 +138,7 @@ impl Executor {
     }
 
     fn sleep(&mut self, done: &AtomicBool) {
+        self.contention.sleeps();
         self.host.deactivate_idle();
         self.host.reclaim();
         self.refresh();

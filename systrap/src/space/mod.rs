@@ -179,6 +179,14 @@ impl Space {
         s.ready_tail = self.ready_ring().push(s.ready_tail, entry, || self.wake_sleeper());
     }
 
+    /// Whether a context of it may trap while somebody else holds processor `here`, as its threads
+    /// say.
+    pub(crate) fn can_run_beside(&self, here: u32) -> bool {
+        let threads = self.report().threads.iter();
+        let mut started = threads.take_while(|t| t.tid.load(Relaxed) != 0);
+        started.any(|t| t.processor.load(Relaxed) != here) && self.is_in_use()
+    }
+
     /// Whether a thread spins until a context is ready.
     pub(crate) fn is_spinning(&self) -> bool {
         self.ready_ring().has_spinner()
