@@ -85,6 +85,7 @@ programs! {
     call
     fcntl
     filter
+    inet
     mq
     names
     open

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use support::Guest;
 use syserr::Errno;
 use vfs::FileOps;
-use vfs::socket::{Domain, Kind, ReceiveFlags, SendInfo, Shut, Socket, Ucred, Who};
+use vfs::socket::{Domain, Kind, PacketOptions, ReceiveFlags, SendInfo, Shut, Socket, Ucred, Who};
 
 struct Both {
     ours: Socket,
@@ -125,6 +125,7 @@ impl World {
             explicit_creds: false,
             files: Vec::new(),
             limit: 0,
+            packet: PacketOptions::default(),
             oob: false,
             who: Some(self.who()),
         };

@@ -7,7 +7,9 @@ use std::sync::{Arc, Weak};
 use support::Guest;
 use sync::waitq::Events;
 use syserr::Errno;
-use vfs::socket::{Domain, Kind, ReceiveFlags, Received, SendInfo, Shut, Socket, Ucred, Who};
+use vfs::socket::{
+    Domain, Kind, PacketOptions, ReceiveFlags, Received, SendInfo, Shut, Socket, Ucred, Who,
+};
 use vfs::{File, FileOps, OpenFlags};
 
 fn who(g: &Guest) -> Who<'_> {
@@ -47,7 +49,9 @@ fn send_to(
     let creds = Ucred { pid: 1, uid: 0, gid: 0 };
     let who = Some(who(g));
     let limit = u64::MAX;
-    let mut info = SendInfo { to, creds, explicit_creds: false, files, limit, oob: false, who };
+    let packet = PacketOptions::default();
+    let mut info =
+        SendInfo { to, creds, explicit_creds: false, files, limit, packet, oob: false, who };
     s.send(&mut BufSrc::new(bytes), &mut info)
 }
 

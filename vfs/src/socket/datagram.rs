@@ -90,7 +90,8 @@ impl Endpoint {
         let creds = shows.then_some(info.creds);
         let from = self.state.lock().name.clone();
         let charge = Some(Charge::new(self, size));
-        let mut message = Message { data, start: 0, from, creds, rights: None, size, charge };
+        let stamp = other.arrival();
+        let mut message = Message { from, creds, charge, stamp, ..Message::new(data, size) };
         let _still = (!info.files.is_empty()).then(|| self.net.inflight.moving.read());
         if !info.files.is_empty() {
             message.rights =

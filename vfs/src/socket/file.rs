@@ -1,7 +1,7 @@
 //! A socket as a file.
 
 use super::endpoint::{Endpoint, Phase, READABLE, Shut, WRITABLE};
-use super::{Domain, Kind, ReceiveFlags, SendInfo, Socket};
+use super::{Domain, Kind, PacketOptions, ReceiveFlags, SendInfo, Socket};
 use crate::{Caller, FileOps, Nanos, Stat, anon, mode};
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, UserMemory, UserMemoryExt};
@@ -155,6 +155,7 @@ impl FileOps for Socket {
             explicit_creds: false,
             files: Vec::new(),
             limit: 0,
+            packet: PacketOptions::default(),
             oob: false,
             who: None,
         };

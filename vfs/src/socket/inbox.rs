@@ -1,8 +1,9 @@
 //! The queue of messages of one socket, and reading from it: as a stream, or one at a time.
 
 use super::addr::Name;
+use super::ancillary::Headers;
 use super::message::{Message, Ucred};
-use crate::File;
+use crate::{File, Nanos};
 use alloc::collections::VecDeque;
 use alloc::collections::vec_deque::Iter;
 use alloc::sync::Arc;
@@ -33,6 +34,9 @@ pub(super) struct Taken {
     pub(super) whole: usize,
     pub(super) from: Option<Name>,
     pub(super) creds: Option<Ucred>,
+    /// When the last message came, and what its headers said.
+    pub(super) stamp: Option<Nanos>,
+    pub(super) headers: Option<Headers>,
     pub(super) files: Vec<Arc<File>>,
     /// What came next may not be read by the same call.
     pub(super) ended: bool,
@@ -86,7 +90,7 @@ impl Inbox {
     }
 
     /// Appends bytes of a stream to the last message, when that is short.
-    pub(super) fn merge(&mut self, bytes: &[u8]) -> bool {
+    pub(super) fn merge(&mut self, bytes: &[u8], stamp: Option<Nanos>) -> bool {
         let Some(last) = self.messages.back_mut() else { return false };
         if last.data.len() + bytes.len() > MERGED_MAX {
             return false;
@@ -95,6 +99,7 @@ impl Inbox {
         charge.grow(bytes.len());
         last.data.extend_from_slice(bytes);
         last.size += bytes.len();
+        last.stamp = stamp.or(last.stamp);
         self.bytes += bytes.len();
         self.size += bytes.len();
         true
@@ -132,6 +137,7 @@ impl Inbox {
         taken.whole = unread.len();
         taken.from = m.from.clone();
         taken.creds = m.creds;
+        (taken.stamp, taken.headers) = (m.stamp, m.headers);
         taken.ended = true;
         taken.bytes = n;
         let ok = matches!(put, Ok(k) if k == n);
@@ -186,6 +192,7 @@ impl Inbox {
             }
             room -= n as u64;
             taken.bytes += n;
+            taken.stamp = m.stamp;
             if how.peek {
                 if let Some(r) = &m.rights {
                     taken.files = r.peek();

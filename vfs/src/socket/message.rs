@@ -1,8 +1,10 @@
 //! What lies in a socket's queue: bytes, and what travels with them.
 
 use super::addr::Name;
+use super::ancillary::Headers;
 use super::endpoint::Endpoint;
 use super::inflight::Rights;
+use crate::Nanos;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
@@ -34,6 +36,10 @@ pub(super) struct Message {
     pub(super) data: Vec<u8>,
     /// Bytes at the front of `data` that were read already.
     pub(super) start: usize,
+    /// When it came, where somebody asked before.
+    pub(super) stamp: Option<Nanos>,
+    /// What its headers said, where somebody asked before.
+    pub(super) headers: Option<Headers>,
     /// The sender's name when it was sent.
     pub(super) from: Option<Name>,
     pub(super) creds: Option<Ucred>,
@@ -44,6 +50,21 @@ pub(super) struct Message {
 }
 
 impl Message {
+    /// Bytes that nobody sent in particular.
+    pub(super) fn new(data: Vec<u8>, size: usize) -> Message {
+        Message {
+            data,
+            start: 0,
+            stamp: None,
+            headers: None,
+            from: None,
+            creds: None,
+            rights: None,
+            size,
+            charge: None,
+        }
+    }
+
     /// What was not read yet.
     pub(super) fn unread(&self) -> &[u8] {
         self.data.get(self.start..).unwrap_or_default()

@@ -8,6 +8,7 @@
 //! queue.
 
 mod addr;
+mod ancillary;
 mod datagram;
 mod endpoint;
 mod file;
@@ -28,6 +29,7 @@ mod transfer;
 mod udp;
 mod unix;
 
+pub use ancillary::{Ancillary, PacketOptions};
 pub use endpoint::Shut;
 pub use message::Ucred;
 pub use net::Net;

@@ -231,6 +231,6 @@ impl Endpoint {
         let size = datagram_size(data.len());
         let from = Some(Name::Netlink { port: 0, groups: 0 });
         let creds = Some(Ucred { pid: 0, uid: 0, gid: 0 });
-        self.deliver(Message { data, start: 0, from, creds, rights: None, size, charge: None });
+        self.deliver(Message { from, creds, ..Message::new(data, size) });
     }
 }

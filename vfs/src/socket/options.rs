@@ -1,21 +1,20 @@
 //! Options of sockets; socket(7), tcp(7), ip(7), ipv6(7).
 
+use super::ancillary::{Asked, HOPS, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_SEGMENT, ip, ipv6};
 use super::endpoint::{Endpoint, Phase};
 use super::message::Ucred;
 use super::{Domain, Kind};
 use crate::{Creds, cap};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicUsize, Ordering::Relaxed,
+};
 use sync::Mutex;
 use syserr::Errno;
 use zerocopy::IntoBytes;
 
-const SOL_IP: i32 = 0;
-const SOL_SOCKET: i32 = 1;
 const SOL_TCP: i32 = 6;
-const SOL_UDP: i32 = 17;
-const SOL_IPV6: i32 = 41;
 const SOL_NETLINK: i32 = 270;
 
 /// Options of the level `SOL_SOCKET`; `asm-generic/socket.h`.
@@ -60,6 +59,8 @@ mod so {
     pub(super) const COOKIE: i32 = 57;
     pub(super) const PEERGROUPS: i32 = 59;
     pub(super) const ZEROCOPY: i32 = 60;
+    pub(super) const TIMESTAMP_NEW: i32 = 63;
+    pub(super) const TIMESTAMPNS_NEW: i32 = 64;
     pub(super) const RCVTIMEO_NEW: i32 = 66;
     pub(super) const SNDTIMEO_NEW: i32 = 67;
 }
@@ -76,6 +77,28 @@ const BUFFER_DEFAULT: usize = 212_992;
 /// Send buffer of a connection over loopback, as automatic tuning leaves it.
 const TCP_CONNECTED: usize = 2_626_560;
 
+/// How messages are stamped with the time they came: the option that asked for it, which is also
+/// the kind of the ancillary message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(super) enum Stamps {
+    /// `SO_TIMESTAMP_OLD`: a `struct timeval`.
+    Micros = so::TIMESTAMP,
+    /// `SO_TIMESTAMPNS_OLD`: a `struct timespec`.
+    Nanos = so::TIMESTAMPNS,
+    /// `SO_TIMESTAMP_NEW`.
+    MicrosNew = so::TIMESTAMP_NEW,
+    /// `SO_TIMESTAMPNS_NEW`.
+    NanosNew = so::TIMESTAMPNS_NEW,
+}
+
+impl Stamps {
+    fn by(name: i32) -> Option<Stamps> {
+        let all = [Stamps::Micros, Stamps::Nanos, Stamps::MicrosNew, Stamps::NanosNew];
+        all.into_iter().find(|s| *s as i32 == name)
+    }
+}
+
 /// Settings of one socket.
 pub(super) struct Options {
     sndbuf: AtomicUsize,
@@ -86,6 +109,10 @@ pub(super) struct Options {
     /// Nanoseconds; 0 for no limit, negative for no time at all.
     receive_timeout: AtomicI64,
     send_timeout: AtomicI64,
+    /// A [`Stamps`], or 0.
+    stamps: AtomicI32,
+    /// The bits of [`Asked`].
+    asked: AtomicU32,
     /// Options that are a number.
     numbers: Mutex<BTreeMap<(i32, i32), i32>>,
 }
@@ -106,6 +133,8 @@ impl Options {
             passcred: AtomicBool::new(false),
             receive_timeout: AtomicI64::new(0),
             send_timeout: AtomicI64::new(0),
+            stamps: AtomicI32::new(0),
+            asked: AtomicU32::new(0),
             numbers: Mutex::default(),
         }
     }
@@ -117,6 +146,7 @@ impl Options {
         self.fixed_sndbuf.store(from.fixed_sndbuf.load(Relaxed), Relaxed);
         self.receive_timeout.store(from.receive_timeout.load(Relaxed), Relaxed);
         self.send_timeout.store(from.send_timeout.load(Relaxed), Relaxed);
+        self.stamps.store(from.stamps.load(Relaxed), Relaxed);
         *self.numbers.lock() = from.numbers.lock().clone();
     }
 
@@ -147,11 +177,32 @@ impl Options {
         if send { &self.send_timeout } else { &self.receive_timeout }.load(Relaxed)
     }
 
-    fn number(&self, level: i32, name: i32) -> Option<i32> {
+    /// How messages are to be stamped.
+    pub(super) fn stamps(&self) -> Option<Stamps> {
+        Stamps::by(self.stamps.load(Relaxed))
+    }
+
+    /// What is to be told of packets' headers.
+    pub(super) fn asked(&self) -> Asked {
+        Asked::from_bits_truncate(self.asked.load(Relaxed))
+    }
+
+    /// Bytes of the datagrams that larger ones are cut into; 0 for none (`UDP_SEGMENT`).
+    pub(super) fn segment(&self) -> u16 {
+        self.number(SOL_UDP, UDP_SEGMENT).and_then(|v| u16::try_from(v).ok()).unwrap_or(0)
+    }
+
+    pub(super) fn number(&self, level: i32, name: i32) -> Option<i32> {
         self.numbers.lock().get(&(level, name)).copied()
     }
 
     fn set_number(&self, level: i32, name: i32, v: i32) {
+        let asked = Asked::by(level, name).bits();
+        if v == 0 {
+            self.asked.fetch_and(!asked, Relaxed);
+        } else {
+            self.asked.fetch_or(asked, Relaxed);
+        }
         self.numbers.lock().insert((level, name), v);
     }
 
@@ -188,8 +239,8 @@ fn known(e: &Endpoint, level: i32, name: i32) -> Option<(i32, bool)> {
     let (switch, number) = (Some((0, true)), |v| Some((v, false)));
     match (level, name) {
         (SOL_SOCKET, so::DEBUG | so::REUSEADDR | so::DONTROUTE | so::BROADCAST) => switch,
-        (SOL_SOCKET, so::KEEPALIVE | so::OOBINLINE | so::NO_CHECK | so::TIMESTAMP) => switch,
-        (SOL_SOCKET, so::TIMESTAMPNS | so::RXQ_OVFL | so::NOFCS) => switch,
+        (SOL_SOCKET, so::KEEPALIVE | so::OOBINLINE | so::NO_CHECK) => switch,
+        (SOL_SOCKET, so::RXQ_OVFL | so::NOFCS) => switch,
         (SOL_SOCKET, so::REUSEPORT | so::ZEROCOPY) => switch,
         (SOL_SOCKET, so::PASSSEC) if unix => switch,
         (SOL_SOCKET, so::PRIORITY | so::MARK | so::BUSY_POLL) => number(0),
@@ -205,20 +256,29 @@ fn known(e: &Endpoint, level: i32, name: i32) -> Option<(i32, bool)> {
         (SOL_TCP, 8) if e.is_tcp() => number(60),
         (SOL_TCP, 9 | 10 | 18 | 23 | 24 | 25 | 30 | 36) if e.is_tcp() => number(0),
         // UDP_CORK, UDP_SEGMENT, UDP_GRO.
-        (SOL_UDP, 1 | 103 | 104) if !unix && e.kind == Kind::Dgram => number(0),
+        (SOL_UDP, 1 | UDP_SEGMENT | 104) if !unix && e.kind == Kind::Dgram => number(0),
         // NETLINK_ADD_MEMBERSHIP, DROP_MEMBERSHIP: of groups in which nothing ever happens.
         (SOL_NETLINK, 1 | 2) if e.domain == Domain::Netlink => number(0),
         // NETLINK_PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, CAP_ACK, EXT_ACK, GET_STRICT_CHK.
         (SOL_NETLINK, 3 | 4 | 5 | 10 | 11 | 12) if e.domain == Domain::Netlink => switch,
-        (SOL_IP, 2) if !unix => number(64),
+        (SOL_IP, ip::TTL) if !unix => number(HOPS),
         (SOL_IP, 10) if !unix => number(1),
         (SOL_IP, 33) if !unix => number(1),
         (SOL_IP, 34 | 49) if !unix => number(1),
-        // IP_TOS, RECVTTL, PKTINFO, RECVTOS, RECVERR, FREEBIND, TRANSPARENT, BIND_ADDRESS_NO_PORT.
-        (SOL_IP, 1 | 6 | 8 | 11 | 12 | 13 | 15 | 19 | 20 | 24 | 50) if !unix => number(0),
-        // IPV6_V6ONLY, RECVERR, RECVPKTINFO, RECVHOPLIMIT, RECVTCLASS, TCLASS, UNICAST_HOPS.
-        (SOL_IPV6, 26 | 25 | 49 | 51 | 66 | 67) if e.domain == Domain::Inet6 => number(0),
-        (SOL_IPV6, 16) if e.domain == Domain::Inet6 => number(64),
+        (SOL_IP, ip::PKTINFO | ip::RECVTTL | ip::RECVTOS | ip::RECVORIGDSTADDR) if !unix => switch,
+        // RECVOPTS, RECVERR, FREEBIND, TRANSPARENT, BIND_ADDRESS_NO_PORT.
+        (SOL_IP, 6 | 11 | 15 | 19 | 24) if !unix => switch,
+        // IP_UNICAST_IF.
+        (SOL_IP, ip::TOS | 50) if !unix => number(0),
+        // IPV6_V6ONLY, RECVERR.
+        (SOL_IPV6, 26 | 25) if e.domain == Domain::Inet6 => switch,
+        (SOL_IPV6, ipv6::RECVPKTINFO | ipv6::RECVHOPLIMIT | ipv6::RECVTCLASS)
+            if e.domain == Domain::Inet6 =>
+        {
+            switch
+        }
+        (SOL_IPV6, ipv6::TCLASS) if e.domain == Domain::Inet6 => number(0),
+        (SOL_IPV6, ipv6::UNICAST_HOPS) if e.domain == Domain::Inet6 => number(HOPS),
         (SOL_IPV6, 18 | 19) if e.domain == Domain::Inet6 => number(1),
         _ => None,
     }
@@ -294,6 +354,14 @@ pub(super) fn get(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno>
         so::SNDTIMEO | so::SNDTIMEO_NEW => timeval(o.timeout(true)),
         so::BINDTODEVICE => Vec::new(),
         so::PEERNAME => e.peer_address()?,
+        // What asked first for nanoseconds in the new layout answers to both of its names.
+        so::TIMESTAMP_NEW => {
+            let new = [Some(Stamps::MicrosNew), Some(Stamps::NanosNew)];
+            int(i32::from(new.contains(&o.stamps())))
+        }
+        so::TIMESTAMP | so::TIMESTAMPNS | so::TIMESTAMPNS_NEW => {
+            int(i32::from(o.stamps() == Stamps::by(name)))
+        }
         so::COOKIE => e.net.cookie(e).to_ne_bytes().to_vec(),
         so::PEERSEC => return Err(Errno::ENOPROTOOPT),
         _ => {
@@ -330,6 +398,7 @@ pub(super) fn set(
         if level == SOL_IPV6 && name == 26 && e.state.lock().name.is_some() {
             return Err(Errno::EINVAL);
         }
+        let v = in_range(level, name, v)?;
         o.set_number(level, name, if switch { i32::from(v != 0) } else { v });
         return Ok(());
     }
@@ -375,6 +444,9 @@ pub(super) fn set(
             let v = if v < 0 { i32::MAX } else { v.max(1) };
             o.set_number(level, name, v);
         }
+        so::TIMESTAMP | so::TIMESTAMPNS | so::TIMESTAMP_NEW | so::TIMESTAMPNS_NEW => {
+            o.stamps.store(if v == 0 { 0 } else { name }, Relaxed);
+        }
         so::PRIORITY if !(0..=6).contains(&v) && !admin => return Err(Errno::EPERM),
         so::MARK if !admin => return Err(Errno::EPERM),
         so::REUSEPORT if v != 0 && e.domain == Domain::Unix => return Err(Errno::EOPNOTSUPP),
@@ -384,6 +456,24 @@ pub(super) fn set(
         }
     }
     Ok(())
+}
+
+/// The value of an option as it is kept; −1 of some means the default.
+fn in_range(level: i32, name: i32, v: i32) -> Result<i32, Errno> {
+    let (least, most, default) = match (level, name) {
+        (SOL_IP, ip::TTL) => (1, 255, HOPS),
+        (SOL_IPV6, ipv6::UNICAST_HOPS) => (0, 255, HOPS),
+        (SOL_IPV6, ipv6::TCLASS) => (0, 255, 0),
+        (SOL_UDP, UDP_SEGMENT) if v == -1 => return Err(Errno::EINVAL),
+        (SOL_UDP, UDP_SEGMENT) => (0, 65_535, 0),
+        (SOL_IP, ip::TOS) => return Ok(v & 0xff),
+        _ => return Ok(v),
+    };
+    match v {
+        -1 => Ok(default),
+        v if (least..=most).contains(&v) => Ok(v),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 /// A buffer size as the kernel keeps it: doubled for its own overhead, and bounded.

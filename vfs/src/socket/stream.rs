@@ -103,7 +103,7 @@ impl Endpoint {
         let creds = shows.then_some(info.creds);
         let from = self.state.lock().name.clone();
         let charge = Some(Charge::new(self, size));
-        let mut message = Message { data, start: 0, from, creds, rights: None, size, charge };
+        let mut message = Message { from, creds, charge, ..Message::new(data, size) };
         let _still = (!info.files.is_empty()).then(|| self.net.inflight.moving.read());
         if !info.files.is_empty() {
             message.rights =
@@ -137,11 +137,11 @@ impl Endpoint {
             self.queue.notify(Events::all());
             return Ok(());
         }
-        if !p.inbox.merge(&data) {
+        let stamp = peer.arrival();
+        if !p.inbox.merge(&data, stamp) {
             let size = data.len();
             let charge = Some(Charge::new(self, size));
-            let (from, creds, rights) = (None, None, None);
-            p.inbox.push(Message { data, start: 0, from, creds, rights, size, charge });
+            p.inbox.push(Message { charge, stamp, ..Message::new(data, size) });
         }
         drop(p);
         peer.queue.notify(READABLE);

@@ -1,6 +1,7 @@
 //! Sending and receiving, whatever the kind of socket.
 
 use super::addr;
+use super::ancillary::{Ancillary, PacketOptions};
 use super::endpoint::{Endpoint, Phase, Shut, tell_waiters};
 use super::inbox::{How, Taken};
 use super::message::Ucred;
@@ -40,6 +41,8 @@ pub struct SendInfo<'a> {
     pub files: Vec<Arc<File>>,
     /// How many descriptions may be in flight before this one may send no more.
     pub limit: u64,
+    /// What a datagram over IP is to be like.
+    pub packet: PacketOptions,
     /// `MSG_OOB`.
     pub oob: bool,
     /// The caller's view of the tree, for names in it; without, only to the connected peer.
@@ -58,6 +61,8 @@ pub struct Received {
     pub from: Vec<u8>,
     /// The sender, if the receiver asked for it with `SO_PASSCRED`.
     pub creds: Option<Ucred>,
+    /// What else the receiver asked to hear.
+    pub ancillary: Vec<Ancillary>,
     /// Descriptions that came along.
     pub files: Vec<Arc<File>>,
     /// `MSG_WAITALL` does not wait for more.
@@ -146,6 +151,7 @@ impl Endpoint {
         let whole = messages && flags.contains(ReceiveFlags::TRUNC);
         let creds = self.options.passcred();
         Received {
+            ancillary: self.ancillary(&taken),
             bytes: if whole { taken.whole } else { taken.bytes },
             truncated: messages && taken.whole > taken.bytes,
             from: taken.from.map(|n| addr::encode(self.domain, Some(&n))).unwrap_or_default(),

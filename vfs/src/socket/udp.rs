@@ -7,12 +7,15 @@ use super::transfer::SendInfo;
 use super::{Domain, Who};
 use alloc::sync::Arc;
 use alloc::vec;
+use alloc::vec::Vec;
 use arch::IoSrc;
 use sync::waitq::Events;
 use syserr::Errno;
 
 /// The most bytes that one datagram carries over IPv4.
 const LONGEST: u64 = 65_507;
+/// The most datagrams that one message is cut into (`UDP_MAX_SEGMENTS`).
+const SEGMENTS_MAX: usize = 128;
 /// The most over IPv6, whose header is not counted.
 const LONGEST_V6: u64 = 65_527;
 
@@ -86,11 +89,24 @@ impl Endpoint {
                 return Err(Errno::EPIPE);
             }
         }
-        let from = match &info.who {
+        let mut from = match &info.who {
             Some(who) => self.source(who, &to)?,
             None => self.bound().ok_or(Errno::EDESTADDRREQ)?,
         };
+        if let Some(ip) = info.packet.source {
+            from.ip = ip;
+            if !from.is_local() && from.is_v4() {
+                return Err(Errno::ENETUNREACH);
+            }
+            if !from.is_local() || from.is_v4() != to.is_v4() {
+                return Err(Errno::EINVAL);
+            }
+        }
         let len = src.remaining() as usize;
+        let segment = usize::from(info.packet.segment.unwrap_or_else(|| self.options.segment()));
+        if segment > 0 && len > segment * SEGMENTS_MAX {
+            return Err(Errno::EINVAL);
+        }
         let mut data = vec![0; len];
         if len > 0 && src.take(&mut data)? < len {
             return Err(Errno::EFAULT);
@@ -103,17 +119,38 @@ impl Endpoint {
             }
             return Ok(len);
         };
-        let size = datagram_size(len);
+        if segment == 0 || len <= segment {
+            self.deliver_to(&other, from, to, data, info);
+        } else {
+            for part in data.chunks(segment) {
+                self.deliver_to(&other, from, to, part.to_vec(), info);
+            }
+        }
+        Ok(len)
+    }
+
+    /// Hands one datagram over; it is lost if there is no room for it.
+    fn deliver_to(
+        &self,
+        other: &Endpoint,
+        from: InetAddr,
+        to: InetAddr,
+        data: Vec<u8>,
+        info: &SendInfo<'_>,
+    ) {
         let room = {
             let o = other.state.lock();
             !o.shut.contains(Shut::RECEIVE) && o.inbox.size() <= other.options.rcvbuf()
         };
         if room {
-            let from = Some(Name::Inet(from));
-            let (creds, rights, charge) = (None, None, None);
-            other.deliver(Message { data, start: 0, from, creds, rights, size, charge });
+            let size = datagram_size(data.len());
+            other.deliver(Message {
+                from: Some(Name::Inet(from)),
+                stamp: other.arrival(),
+                headers: self.headers(other, to, &info.packet),
+                ..Message::new(data, size)
+            });
         }
-        Ok(len)
     }
 
     /// Who gets a datagram: one connected to its sender before one that is not.

@@ -1,11 +1,11 @@
-//! Ancillary data: `SCM_RIGHTS` and `SCM_CREDENTIALS`; unix(7), cmsg(3).
+//! Ancillary data in the memory of programs; cmsg(3).
 
 use crate::{Resource, Task, TaskCx};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
 use syserr::Errno;
-use vfs::socket::{Domain, Ucred};
+use vfs::socket::{Ancillary, Domain, PacketOptions, Received, Socket, Ucred};
 use vfs::{File, cap};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -35,10 +35,12 @@ static_assertions::assert_eq_size!(CmsgHdr, [u8; 16]);
 pub(super) struct Sent {
     pub(super) files: Vec<Arc<File>>,
     pub(super) creds: Option<Ucred>,
+    pub(super) packet: PacketOptions,
 }
 
 /// Reads what a sender attaches.
-pub(super) fn read(cx: &TaskCx, domain: Domain, at: u64, len: u64) -> Result<Sent, Errno> {
+pub(super) fn read(cx: &TaskCx, socket: &Socket, at: u64, len: u64) -> Result<Sent, Errno> {
+    let domain = socket.domain();
     let mut sent = Sent::default();
     if len > CONTROL_MAX {
         return Err(Errno::ENOBUFS);
@@ -58,6 +60,9 @@ pub(super) fn read(cx: &TaskCx, domain: Domain, at: u64, len: u64) -> Result<Sen
                 SCM_CREDENTIALS => sent.creds = Some(credentials(cx, data)?),
                 _ => return Err(Errno::EINVAL),
             }
+        }
+        if matches!(domain, Domain::Inet | Domain::Inet6) && socket.has_messages() {
+            sent.packet.add(domain, h.level, h.kind, data)?;
         }
         rest = rest.get(len.next_multiple_of(8)..).unwrap_or_default();
     }
@@ -107,18 +112,21 @@ impl Room<'_> {
     pub(super) fn put(
         &mut self,
         task: &Arc<Task>,
-        creds: Option<Ucred>,
-        files: Vec<Arc<File>>,
+        got: &mut Received,
         cloexec: bool,
     ) -> Result<(), Errno> {
+        let files = core::mem::take(&mut got.files);
         if self.at == 0 {
-            if creds.is_some() || !files.is_empty() {
+            if got.creds.is_some() || !files.is_empty() || !got.ancillary.is_empty() {
                 self.flags |= MSG_CTRUNC;
             }
             return Ok(());
         }
-        if let Some(id) = creds {
-            self.put_one(SCM_CREDENTIALS, id.as_bytes())?;
+        for Ancillary { level, kind, data } in &got.ancillary {
+            self.put_one(*level, *kind, data)?;
+        }
+        if let Some(id) = got.creds {
+            self.put_one(SOL_SOCKET, SCM_CREDENTIALS, id.as_bytes())?;
         }
         self.put_rights(task, files, cloexec)
     }
@@ -130,7 +138,7 @@ impl Room<'_> {
     }
 
     /// One message, cut to the room there is (`put_cmsg`).
-    fn put_one(&mut self, kind: i32, data: &[u8]) -> Result<(), Errno> {
+    fn put_one(&mut self, level: i32, kind: i32, data: &[u8]) -> Result<(), Errno> {
         if self.left < HEADER as u64 {
             self.flags |= MSG_CTRUNC;
             return Ok(());
@@ -140,7 +148,7 @@ impl Room<'_> {
             self.flags |= MSG_CTRUNC;
             len = self.left as usize;
         }
-        let h = CmsgHdr { len: len as u64, level: SOL_SOCKET, kind };
+        let h = CmsgHdr { len: len as u64, level, kind };
         self.mem.write_obj(Addr(self.at), &h)?;
         let part = data.get(..len - HEADER).unwrap_or_default();
         let to = Addr(self.at).wrapping_add(HEADER as u64);

@@ -100,7 +100,7 @@ impl Receiving {
 
     /// Tells the caller what came with the bytes.
     fn deliver(&mut self, call: &CallCx) -> Result<u64, Errno> {
-        let got = core::mem::take(&mut self.got);
+        let mut got = core::mem::take(&mut self.got);
         let mem = &*call.mm;
         match self.place {
             Place::Plain { at, len_at } => {
@@ -112,7 +112,7 @@ impl Receiving {
                 let cloexec = self.flags & MSG_CMSG_CLOEXEC;
                 let mut room =
                     Room { mem, at: header.control, left: header.control_len, flags: cloexec };
-                room.put(&call.task, got.creds, got.files, cloexec != 0)?;
+                room.put(&call.task, &mut got, cloexec != 0)?;
                 let field = |offset: u64| Addr(at.wrapping_add(offset));
                 if header.name != 0 {
                     address::write(mem, &got.from, header.name, field(NAME_LEN_AT).0)?;

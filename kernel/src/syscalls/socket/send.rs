@@ -14,7 +14,7 @@ use sync::waitq::Events;
 use syserr::Errno;
 use vfs::File;
 use vfs::cap;
-use vfs::socket::{SendInfo, Socket, Ucred};
+use vfs::socket::{PacketOptions, SendInfo, Socket, Ucred};
 
 const MSG_OOB: u32 = 1;
 const MSG_DONTWAIT: u32 = 0x40;
@@ -28,6 +28,7 @@ struct Sending {
     files: Vec<Arc<File>>,
     creds: Ucred,
     explicit_creds: bool,
+    packet: PacketOptions,
     limit: u64,
     flags: u32,
     done: usize,
@@ -39,8 +40,18 @@ impl Sending {
         let privileged = c.has(cap::SYS_RESOURCE) || c.has(cap::SYS_ADMIN);
         let limit = if privileged { u64::MAX } else { cx.task.limit(Resource::Nofile).0 };
         let creds = Ucred { pid: cx.task.tgid(), uid: c.uid, gid: c.gid };
-        let (to, files) = (None, Vec::new());
-        Sending { file, from, to, files, creds, explicit_creds: false, limit, flags, done: 0 }
+        Sending {
+            file,
+            from,
+            to: None,
+            files: Vec::new(),
+            creds,
+            explicit_creds: false,
+            packet: PacketOptions::default(),
+            limit,
+            flags,
+            done: 0,
+        }
     }
 
     /// From a header; sendmsg(2).
@@ -50,10 +61,11 @@ impl Sending {
         if h.name != 0 && h.name_len > 0 {
             s.to = Some(address::read(&**cx.mm(), h.name, h.name_len)?);
         }
-        let sent = control::read(cx, file.socket()?.domain(), h.control, h.control_len)?;
+        let sent = control::read(cx, file.socket()?, h.control, h.control_len)?;
         s.explicit_creds = sent.creds.is_some();
         s.creds = sent.creds.unwrap_or(s.creds);
         s.files = sent.files;
+        s.packet = sent.packet;
         Ok(s)
     }
 
@@ -71,6 +83,7 @@ impl Sending {
                 explicit_creds: self.explicit_creds,
                 files: core::mem::take(&mut self.files),
                 limit: self.limit,
+                packet: self.packet,
                 oob: self.flags & MSG_OOB != 0,
                 who: Some(call.who()),
             };
