@@ -3,7 +3,7 @@
 use crate::MemoryManager;
 use crate::config::Limits;
 use crate::flags::MlockallFlags;
-use crate::range_map::Entry;
+use crate::range_map::{Entry, Value};
 use crate::state::{Tx, page_align, range};
 use crate::vma::{Vma, VmaFlags};
 use arch::{Access, Addr, AddrRange, PAGE_SIZE};
@@ -56,10 +56,13 @@ impl Tx<'_> {
         if locked {
             self.check_lock_limit(len, limits, Errno::EAGAIN)?;
         }
-        let room = self.st.vmas.ending_after(old).is_none_or(|e| {
-            use crate::range_map::Value;
-            new + PAGE_SIZE <= e.start.saturating_sub(e.value.guard())
-        });
+        let vmas = &self.st.vmas;
+        let (spot, next) = match vmas.spot(old, new, true) {
+            Some((spot, [next, ..])) => (Some(spot), Some(next)),
+            Some((spot, [])) => (Some(spot), vmas.ending_after(new)),
+            None => (None, vmas.ending_after(old)),
+        };
+        let room = next.is_none_or(|e| new + PAGE_SIZE <= e.start.saturating_sub(e.value.guard()));
         if !room {
             return Err(Errno::ENOMEM);
         }
@@ -81,7 +84,7 @@ impl Tx<'_> {
             return Err(Errno::ENOMEM);
         }
         self.charge(len)?;
-        self.insert_vma(Entry { start: old, end: new, value });
+        self.replace_vmas(spot, Entry { start: old, end: new, value });
         if locked && let Some(v) = self.st.vma(old).cloned() {
             let _ = self.populate(old, new, &v);
         }

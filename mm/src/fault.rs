@@ -328,8 +328,8 @@ impl Tx<'_> {
             let resident = here && e.len() <= NEIGHBOURS && !st.is_own(&e.value);
             todo.push((e, access, resident));
         }
-        for (e, access, resident) in todo {
-            let mapped = self.map_one(&e, access, vma, precommit || resident);
+        for &(ref e, access, resident) in &todo {
+            let mapped = self.map_one(e, access, vma, precommit || resident);
             if mapped.is_err() && must.is_some_and(|m| e.start <= m && m < e.end) {
                 return mapped;
             }

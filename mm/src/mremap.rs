@@ -4,7 +4,7 @@ use crate::MemoryManager;
 use crate::config::MremapArgs;
 use crate::flags::{MapFlags, MremapFlags};
 use crate::pma::Installed;
-use crate::range_map::{Entry, Free, Value};
+use crate::range_map::{Entry, Free, Spot, Value};
 use crate::state::{Tx, page_align};
 use crate::vma::{Vma, VmaFlags};
 use arch::{Access, Addr, PAGE_SIZE};
@@ -181,12 +181,18 @@ impl Tx<'_> {
         let more = a.new_len - a.old_len;
         let end = a.old.0 + a.old_len;
         let new_end = end.checked_add(more).filter(|&e| e <= self.st.layout.max.0);
-        if end == vma.end
-            && let Some(new_end) = new_end
-            && self.st.vmas.is_free(end, new_end)
-        {
+        let room = new_end.filter(|_| end == vma.end).and_then(|new_end| {
+            let vmas = &self.st.vmas;
+            match vmas.spot(end, new_end, true) {
+                Some((spot, rest)) => {
+                    rest.first().is_none_or(|e| e.start >= new_end).then_some((new_end, Some(spot)))
+                }
+                None => vmas.is_free(end, new_end).then_some((new_end, None)),
+            }
+        });
+        if let Some((new_end, spot)) = room {
             let e = Entry { start: end, end: new_end, value: vma.value.advance(vma.len()) };
-            self.add_like(e)?;
+            self.add_like(spot, e)?;
             if vma.value.is_locked()
                 && let Some(v) = self.st.vma(end).cloned()
             {
@@ -202,8 +208,9 @@ impl Tx<'_> {
         Ok(Addr(to))
     }
 
-    /// Inserts a vma with the properties of one that exists: charges it, tells its object.
-    pub(crate) fn add_like(&mut self, e: Entry<Vma>) -> Result<(), Errno> {
+    /// Inserts a vma with the properties of one that exists where `spot` says: charges it, tells
+    /// its object.
+    pub(crate) fn add_like(&mut self, spot: Option<Spot>, e: Entry<Vma>) -> Result<(), Errno> {
         let charge = if e.value.flags.contains(VmaFlags::ACCOUNTED) { e.len() } else { 0 };
         self.charge(charge)?;
         if let Some(o) = &e.value.object
@@ -212,7 +219,7 @@ impl Tx<'_> {
             self.uncharge(charge);
             return Err(error);
         }
-        self.insert_vma(e);
+        self.replace_vmas(spot, e);
         Ok(())
     }
 
@@ -233,7 +240,8 @@ impl Tx<'_> {
         self.st.pmas.unshare(from, from + old_len)?;
         self.st.pmas.unshare(to, to + new_len)?;
         let value = vma.value.advance(from - vma.start);
-        self.add_like(Entry { start: to, end: to + new_len, value })?;
+        let spot = self.st.vmas.spot(to, to + new_len, true).map(|s| s.0);
+        self.add_like(spot, Entry { start: to, end: to + new_len, value })?;
         self.move_pmas(from, old_len, to);
         if leave {
             // Linux unlocks the whole vma here, not only what moved (`dontunmap_complete`).

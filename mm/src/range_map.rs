@@ -115,6 +115,7 @@ struct Summary {
 
 impl Summary {
     /// What is known of neighbours, in order.
+    #[inline]
     fn of<V: Value, T>(parts: &[T], summary: impl Fn(&T) -> Summary) -> Summary {
         let [first, rest @ ..] = parts else { return Summary::default() };
         let mut sum = summary(first);
@@ -142,6 +143,7 @@ impl Summary {
 }
 
 impl<V: Value> Entry<V> {
+    #[inline]
     fn summary(&self) -> Summary {
         Summary {
             first: self.start,
@@ -170,6 +172,7 @@ impl<V: Value> Child<V> {
     }
 
     /// Says whether it is another one.
+    #[inline]
     fn set_summary(&mut self, sum: Summary) -> bool {
         let differs = sum.differs(&self.sum);
         self.sum = sum;

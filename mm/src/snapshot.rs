@@ -192,7 +192,7 @@ impl MemoryManager {
                 numa: v.numa.map(Arc::new),
             };
             let e = Entry { start: v.range.start.0, end: v.range.end.0, value };
-            self.lock().add_like(e)?;
+            self.lock().add_like(None, e)?;
         }
         let mut tx = self.lock();
         for v in &saved.vmas {

@@ -319,7 +319,9 @@ impl Removal<'_> {
         if let Some(o) = &e.value.object {
             o.object.remove_mapping(&e.mapping(&self.mm.mapping_space()));
         }
-        self.garbage.extend(e.value.object);
+        if let Some(o) = e.value.object {
+            self.garbage.push(o);
+        }
     }
 }
 

@@ -30,6 +30,7 @@ fn set_end<V>(v: &mut [Entry<V>], i: usize, end: u64) {
 
 /// Splits the entry `i` at `at` if that lies inside of it; returns the index of the first that
 /// starts there or later.
+#[inline]
 fn split<V: Value>(v: &mut Leaf<V>, i: usize, at: u64) -> usize {
     let Some(e) = v.get_mut(i).filter(|e| e.start < at) else { return i };
     let upper = e.clip(at, u64::MAX);
@@ -41,6 +42,7 @@ fn split<V: Value>(v: &mut Leaf<V>, i: usize, at: u64) -> usize {
 }
 
 /// The index of the first entry from `i` on that ends after `at`.
+#[inline]
 fn skip_to<V: Value>(v: &[Entry<V>], mut i: usize, at: u64) -> usize {
     while v.get(i).is_some_and(|e| e.end <= at) {
         i += 1;
@@ -57,7 +59,16 @@ fn remove<V: Value>(
     hi: u64,
     f: &mut impl FnMut(Entry<V>),
 ) -> usize {
-    let i = split(v, i, lo);
+    let mut i = i;
+    if let Some(e) = v.get_mut(i).filter(|e| e.start < lo) {
+        let (part, rest) = (e.clip(lo, hi), e.clip(hi, u64::MAX));
+        e.end = lo;
+        i += 1;
+        part.into_iter().for_each(&mut *f);
+        if let Some(rest) = rest {
+            v.insert(i, rest);
+        }
+    }
     let to = skip_to(v, i, hi);
     // One, most often: nothing to iterate over.
     if to == i + 1 {
@@ -66,11 +77,9 @@ fn remove<V: Value>(
         v.drain(i..to).for_each(&mut *f);
     }
     if let Some(e) = v.get_mut(i).filter(|e| e.start < hi) {
-        let (part, rest) = (e.clip(0, hi), e.clip(hi, u64::MAX));
-        if let Some(rest) = rest {
-            *e = rest;
-        }
-        part.into_iter().for_each(f);
+        e.clip(0, hi).into_iter().for_each(f);
+        e.value = e.value.advance(hi - e.start);
+        e.start = hi;
     }
     i
 }

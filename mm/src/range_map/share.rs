@@ -30,7 +30,7 @@ impl<V> Owner<V> for Free {
 ///
 /// Nobody else can begin to share a node while this map is borrowed mutably, so a count of one is
 /// final.
-#[inline]
+#[inline(always)]
 pub(super) fn exclusive<'a, V: Value>(
     arc: &'a mut Arc<Node<V>>,
     owner: &impl Owner<V>,

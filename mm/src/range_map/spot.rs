@@ -25,6 +25,17 @@ pub(crate) struct Spot {
     pub(super) at: usize,
 }
 
+/// What became of a node.
+struct Changed<V: Value> {
+    before: Summary,
+    /// Whether nothing of this matters to the node above.
+    same: bool,
+    /// It has fewer entries or children.
+    shrunk: bool,
+    /// What was split off it.
+    upper: Option<Child<V>>,
+}
+
 /// Which child the lowest bits of a path mean.
 fn index(path: u64) -> usize {
     (path & ((1 << STEP) - 1)) as usize
@@ -32,6 +43,7 @@ fn index(path: u64) -> usize {
 
 impl Summary {
     /// The largest gap in and on both sides of a child with this summary at `i` in `v`.
+    #[inline]
     fn gap_at<V: Value>(&self, v: &[Child<V>], i: usize) -> u64 {
         let below = i.checked_sub(1).and_then(|i| v.get(i)).map_or(u64::MAX, |l| l.sum.end);
         let above = v.get(i + 1).map_or(0, |r| r.sum.low);
@@ -44,21 +56,19 @@ impl<V: Value> Child<V> {
     /// changed: most often without a look at the others.
     fn refresh_at(&mut self, i: usize, before: &Summary) -> bool {
         let Node::Inner(v) = &*self.node else { return false };
-        let (Some(c), true) = (v.get(i), V::SEARCHED) else { return self.refresh() };
-        let (old, new) = (before.gap_at(v, i), c.sum.gap_at(v, i));
-        let unmarked = before.marked > c.sum.marked;
-        let (Some(first), Some(last), false) =
-            (v.first(), v.last(), unmarked || (old == self.sum.gap && new < old))
-        else {
-            return self.refresh();
+        let (Some(c), Some(first), Some(last)) = (v.get(i), v.first(), v.last()) else {
+            return false;
         };
-        self.set_summary(Summary {
-            first: first.sum.first,
-            low: first.sum.low,
-            end: last.sum.end,
-            gap: self.sum.gap.max(new),
-            marked: self.sum.marked | c.sum.marked,
-        })
+        let mut sum = Summary { end: last.sum.end, ..first.sum };
+        if V::SEARCHED {
+            let (old, new) = (before.gap_at(v, i), c.sum.gap_at(v, i));
+            if before.marked > c.sum.marked || (old == self.sum.gap && new < old) {
+                return self.refresh();
+            }
+            sum.gap = self.sum.gap.max(new);
+            sum.marked = self.sum.marked | c.sum.marked;
+        }
+        self.set_summary(sum)
     }
 
     /// The leaf at the end of `path`, with all nodes on the way this map's own.
@@ -78,40 +88,30 @@ impl<V: Value> Child<V> {
         Ok(Some(c))
     }
 
-    /// Brings the nodes on the way to a leaf that was changed in line with it; says whether the
-    /// summary of this one is another now. `before` is the leaf's old summary, `upper` what was
-    /// split off it, and then what was split off this node.
-    fn settle(
-        &mut self,
-        path: u64,
-        levels: u32,
-        before: &Summary,
-        upper: &mut Option<Child<V>>,
-    ) -> bool {
-        if levels == 0 {
-            return true;
-        }
-        let Some(Node::Inner(v)) = Arc::get_mut(&mut self.node) else { return false };
+    /// Brings the inner nodes on the way to a leaf that was changed in line with it.
+    fn settle(&mut self, path: u64, levels: u32, leaf: Changed<V>) -> Changed<V> {
+        let nothing = Changed { before: self.sum, same: true, shrunk: false, upper: None };
+        let Some(Node::Inner(v)) = Arc::get_mut(&mut self.node) else { return nothing };
         let i = index(path);
-        let Some(c) = v.get_mut(i) else { return false };
-        let mut before = *before;
-        if levels > 1 {
-            let sum = c.sum;
-            if !c.settle(path >> STEP, levels - 1, &before, upper) {
-                return false;
-            }
-            before = sum;
+        let Some(c) = v.get_mut(i) else { return nothing };
+        let below = if levels > 1 { c.settle(path >> STEP, levels - 1, leaf) } else { leaf };
+        if below.same {
+            return nothing;
         }
-        if let Some(new) = upper.take() {
-            let more = insert_split(v, FAN, i + 1, new);
-            *upper = more.map(|v| Child::new(Node::Inner(v)));
-        } else if c.is_empty() {
+        let (mut upper, mut shrunk) = (None, false);
+        if let Some(new) = below.upper {
+            upper = insert_split(v, FAN, i + 1, new).map(|v| Child::new(Node::Inner(v)));
+        } else if below.shrunk && c.is_empty() {
             v.remove(i);
-        } else if !c.is_small() || !join_siblings(v, i.min(v.len().saturating_sub(2))) {
-            return self.refresh_at(i, &before);
+            shrunk = true;
+        } else if below.shrunk && c.is_small() && join_siblings(v, i) {
+            shrunk = true;
+        } else {
+            let before = nothing.before;
+            return Changed { same: !self.refresh_at(i, &below.before), before, ..nothing };
         }
-        // What a part was split off must be told even if its summary is the same.
-        self.refresh() | upper.is_some()
+        let differs = self.refresh();
+        Changed { same: !differs && !shrunk && upper.is_none(), shrunk, upper, ..nothing }
     }
 
     fn is_small(&self) -> bool {
@@ -122,8 +122,10 @@ impl<V: Value> Child<V> {
     }
 }
 
-/// Moves the entries of the child after `at` into it when both are small and not shared.
-fn join_siblings<V: Value>(v: &mut SmallVec<[Child<V>; FAN]>, at: usize) -> bool {
+/// Makes one of child `i` and the one after it, or before it if it is the last, when both are small
+/// and not shared.
+fn join_siblings<V: Value>(v: &mut SmallVec<[Child<V>; FAN]>, i: usize) -> bool {
+    let at = i.min(v.len().saturating_sub(2));
     let Some([left, right]) = v.get_mut(at..at + 2).and_then(|s| <&mut [_; 2]>::try_from(s).ok())
     else {
         return false;
@@ -141,12 +143,13 @@ fn join_siblings<V: Value>(v: &mut SmallVec<[Child<V>; FAN]>, at: usize) -> bool
     true
 }
 
-/// Splits a leaf that has grown too long. What grows at one end leaves full leaves behind.
-fn split_leaf<V: Value>(v: &mut Leaf<V>, before: (Option<u64>, Option<u64>)) -> Child<V> {
-    let now = (v.first().map(|e| e.start), v.last().map(|e| e.start));
-    let at = if now.1 > before.1 {
+/// Splits a leaf that has grown too long since its summary was `before`. What grows at one end
+/// leaves full leaves behind.
+#[inline(never)]
+fn split_leaf<V: Value>(v: &mut Leaf<V>, before: &Summary) -> Child<V> {
+    let at = if v.last().is_some_and(|e| e.end > before.end) {
         v.len() - 1
-    } else if now.0 < before.0 {
+    } else if v.first().is_some_and(|e| e.start < before.first) {
         1
     } else {
         v.len() / 2
@@ -202,18 +205,21 @@ impl<V: Value> RangeMap<V> {
         let Some(root) = &mut self.root else { return Ok(None) };
         let Some(c) = root.reach(spot.path, spot.levels, owner)? else { return Ok(None) };
         let Node::Leaf(v) = exclusive(&mut c.node, owner)? else { return Ok(None) };
-        let ends = (v.first().map(|e| e.start), v.last().map(|e| e.start));
-        let len = v.len();
+        let (before, len) = (c.sum, v.len());
         let r = f(v, spot.at);
-        self.len = (self.len + v.len()).saturating_sub(len);
-        let mut upper = if v.len() > LEAF { Some(split_leaf(v, ends)) } else { None };
-        let before = c.sum;
-        if c.refresh() || upper.is_some() {
-            root.settle(spot.path, spot.levels, &before, &mut upper);
-            match upper {
-                Some(upper) => self.grow(upper),
-                None => self.shrink(),
-            }
+        let now = v.len();
+        self.len = (self.len + now).saturating_sub(len);
+        let upper = if now > LEAF { Some(split_leaf(v, &before)) } else { None };
+        let differs = c.refresh();
+        if !differs && upper.is_none() {
+            return Ok(Some(r));
+        }
+        let leaf = Changed { before, same: false, shrunk: now < len, upper };
+        let root = if spot.levels == 0 { leaf } else { root.settle(spot.path, spot.levels, leaf) };
+        if let Some(upper) = root.upper {
+            self.grow(upper);
+        } else if root.shrunk && spot.levels > 0 {
+            self.shrink();
         }
         Ok(Some(r))
     }
