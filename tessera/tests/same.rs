@@ -88,6 +88,7 @@ programs! {
     inet
     mq
     names
+    numa
     open
     pipe
     proc

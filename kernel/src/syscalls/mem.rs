@@ -9,7 +9,7 @@ use mm::{
     NumaPolicy,
 };
 use syserr::Errno;
-use vfs::MountFlags;
+use vfs::{MountFlags, cap};
 
 const PROT_GROWSDOWN: u64 = 0x0100_0000;
 const PROT_GROWSUP: u64 = 0x0200_0000;
@@ -276,10 +276,15 @@ pub fn sys_mbind(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 fn bind(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
-    if a[5] as u32 & !7 != 0 {
+    const MOVE_ALL: u32 = 4;
+    let policy = read_policy(cx, a[2], a[3], a[4])?;
+    let flags = a[5] as u32;
+    if flags & !7 != 0 {
         return Err(Errno::EINVAL);
     }
-    let policy = read_policy(cx, a[2], a[3], a[4])?;
+    if flags & MOVE_ALL != 0 && !cx.task.creds().has(cap::SYS_NICE) {
+        return Err(Errno::EPERM);
+    }
     let policy = (policy.mode != 0).then_some(policy);
     cx.mm().set_numa_policy(Addr(a[0]), a[1], policy)
 }

@@ -160,9 +160,10 @@ impl ThreadGroup {
                 let real = &mut timers.real;
                 real.disarm(kernel);
                 real.generation += 1;
-                real.interval = new.interval;
-                real.deadline = 0;
+                (real.interval, real.deadline) = (0, 0);
+                // Of one that is disarmed no interval is kept, unlike with the others.
                 if new.value > 0 {
+                    real.interval = new.interval;
                     real.deadline = kernel.now(ClockId::Monotonic).saturating_add(new.value);
                     real.arm(kernel, self, real.deadline);
                 }

@@ -200,6 +200,13 @@ int main(int c, char **v) {
     E(setitimer(ITIMER_REAL, &it, &io));
     say("%ld", (long)io.it_interval.tv_usec);
     E(setitimer(ITIMER_REAL, 0, &io));
+    for (int which = ITIMER_REAL; which <= ITIMER_PROF; which++) {
+        it.it_interval = (struct timeval){10, 20};
+        E(setitimer(which, &it, 0));
+        it.it_interval = (struct timeval){0};
+        E(setitimer(which, &it, &io));
+        say("interval of a disarmed timer: %ld", (long)io.it_interval.tv_sec);
+    }
     E(setitimer(9, &it, 0));
     E(getitimer(9, &io));
     E(getitimer(0, BAD));
