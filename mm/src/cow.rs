@@ -86,12 +86,12 @@ impl Tx<'_> {
         vma: &Entry<Vma>,
     ) -> Result<u64, FaultError> {
         let memory = &self.mm.memory;
-        let (at, new) = match memory.allocate(end - from) {
+        let file = |a: u64| e.value.file + (a - e.start);
+        let (at, new) = match memory.allocate_copy(file(from), end - from) {
             Ok(r) => (from, r),
-            Err(OutOfMemory) => (at, memory.allocate(PAGE_SIZE)?),
+            Err(OutOfMemory) => (at, memory.allocate_copy(file(at), PAGE_SIZE)?),
         };
         let end = at + new.len();
-        memory.copy(e.value.file + (at - e.start), new.start, new.len());
         let value =
             Pma { file: new.start, epoch: self.st.epoch, kind: Kind::Owned, access: Access::ALL };
         let new = Entry { start: at, end, value };

@@ -175,8 +175,7 @@ impl Tx<'_> {
     /// Gives the child copies of pages that stay the parent's own.
     fn copy_pages(&mut self, pages: &[Entry<Pma>]) -> Result<(), OutOfMemory> {
         for e in pages {
-            let new = self.mm.memory.allocate(e.len())?;
-            self.mm.memory.copy(e.value.file, new.start, new.len());
+            let new = self.mm.memory.allocate_copy(e.value.file, e.len())?;
             let taken = match self.take_pmas(e.start, e.end) {
                 Ok(t) => t,
                 Err(error) => {

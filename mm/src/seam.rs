@@ -51,6 +51,16 @@ pub trait MemoryFile: Send + Sync {
     /// # Errors
     /// [`OutOfMemory`] at the file's limit; nothing was allocated then.
     fn allocate(&self, len: u64) -> Result<FileRange, OutOfMemory>;
+    /// [`MemoryFile::allocate`] of memory that begins as a copy of the `len` bytes at `from`: it need
+    /// not be cleared before.
+    ///
+    /// # Errors
+    /// As [`MemoryFile::allocate`].
+    fn allocate_copy(&self, from: u64, len: u64) -> Result<FileRange, OutOfMemory> {
+        let r = self.allocate(len)?;
+        self.copy(from, r.start, len);
+        Ok(r)
+    }
     /// One more reference on every page of `r`: all of them or, on error, none.
     ///
     /// # Errors

@@ -52,6 +52,26 @@ impl Memory {
         }
     }
 
+    /// Memory with one reference, of whatever contents.
+    fn take(&self, len: u64) -> Result<FileRange, OutOfMemory> {
+        let n = len / P;
+        let page = {
+            let mut free = self.free.lock().unwrap();
+            match free.runs.get_mut(n as usize).and_then(Vec::pop) {
+                Some(page) => page,
+                None if free.next + n > PAGES => return Err(OutOfMemory),
+                None => {
+                    free.next += n;
+                    free.next - n
+                }
+            }
+        };
+        for p in page..page + n {
+            self.count(p).store(1, Relaxed);
+        }
+        Ok(FileRange { start: page * P, end: (page + n) * P })
+    }
+
     fn count(&self, page: u64) -> &AtomicU32 {
         &self.counts[page as usize]
     }
@@ -77,26 +97,20 @@ impl Memory {
 
 impl MemoryFile for Memory {
     fn allocate(&self, len: u64) -> Result<FileRange, OutOfMemory> {
-        let n = len / P;
-        let page = {
-            let mut free = self.free.lock().unwrap();
-            match free.runs.get_mut(n as usize).and_then(Vec::pop) {
-                Some(page) => page,
-                None if free.next + n > PAGES => return Err(OutOfMemory),
-                None => {
-                    free.next += n;
-                    free.next - n
-                }
-            }
-        };
-        for p in page..page + n {
-            self.count(p).store(1, Relaxed);
+        let r = self.take(len)?;
+        for p in r.start / P..r.end / P {
             if self.dirty[p as usize].swap(false, Relaxed) {
                 // SAFETY: a page that nobody has yet.
                 unsafe { self.at(p * P, P).write_bytes(0, P as usize) };
             }
         }
-        Ok(FileRange { start: page * P, end: (page + n) * P })
+        Ok(r)
+    }
+
+    fn allocate_copy(&self, from: u64, len: u64) -> Result<FileRange, OutOfMemory> {
+        let r = self.take(len)?;
+        self.copy(from, r.start, len);
+        Ok(r)
     }
 
     fn inc_ref(&self, r: FileRange) -> Result<(), OutOfMemory> {

@@ -52,6 +52,16 @@ fn bytes(m: &dyn MemoryFile, r: FileRange) {
     if m.peek(r.start + 3 * P - 7, &mut peeked) {
         assert_eq!(peeked, back, "a peek at live memory is a read");
     }
+    let copied = m.allocate_copy(r.start, 2 * P).expect("a copy");
+    let mut both = vec![[1; P as usize]; 2];
+    for (at, page) in both.iter_mut().enumerate() {
+        m.read(copied.start + at as u64 * P, page);
+        let mut original = [2; P as usize];
+        m.read(r.start + at as u64 * P, &mut original);
+        assert_eq!(*page, original, "a copy has what it is a copy of");
+    }
+    assert!(m.is_sole(copied) && m.is_sole(r), "a copy is memory of its own");
+    m.dec_ref(copied);
     m.zero(r.start + P - 3, 6);
     m.read(r.start + P - 7, &mut back);
     assert_eq!(&back[..4], b"acro");

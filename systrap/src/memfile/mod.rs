@@ -112,6 +112,44 @@ impl MemFile {
         Some(unsafe { AtomicU32::from_ptr(at.cast()) })
     }
 
+    /// Memory with one reference, and whether it has contents that nobody may see.
+    fn take(&self, len: u64) -> Result<(FileRange, bool), OutOfMemory> {
+        let len = len.checked_next_multiple_of(PAGE).ok_or(OutOfMemory)?;
+        let fits = |used: u64| used.checked_add(len).filter(|&u| u <= self.limit);
+        self.used.fetch_update(Relaxed, Relaxed, fits).map_err(|_| {
+            self.short.store(true, Relaxed);
+            OutOfMemory
+        })?;
+        let (taken, excess) = {
+            let mut free = self.free.lock();
+            let taken = free.take(len / PAGE);
+            // With what is kept, clean memory must not come to more than the limit.
+            let all = self.used.load(Relaxed) + free.kept() * PAGE;
+            let excess = if matches!(taken, Some((_, Source::Clean))) && all > self.limit {
+                free.drain((all - self.limit).div_ceil(PAGE))
+            } else {
+                Vec::new()
+            };
+            (taken, excess)
+        };
+        self.give_back(excess);
+        let taken = taken.or_else(|| {
+            // The file is fragmented: keep nothing and try once more.
+            let kept = self.free.lock().drain(u64::MAX);
+            self.give_back(kept);
+            self.free.lock().take(len / PAGE)
+        });
+        let Some((start, source)) = taken else {
+            self.used.fetch_sub(len, Relaxed);
+            return Err(OutOfMemory);
+        };
+        let r = FileRange { start: start * PAGE, end: start * PAGE + len };
+        let dirty = source == Source::Dirty;
+        self.resident.set(start, len / PAGE, dirty && len / PAGE > SMALL as u64);
+        self.counts.set(start, len / PAGE);
+        Ok((r, dirty))
+    }
+
     fn punch(&self, start: u64, pages: u64) {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         if rustix::fs::fallocate(&self.fd, flags, start * PAGE, pages * PAGE).is_err() {
@@ -162,42 +200,20 @@ impl MemFile {
 
 impl MemoryFile for MemFile {
     fn allocate(&self, len: u64) -> Result<FileRange, OutOfMemory> {
-        let len = len.checked_next_multiple_of(PAGE).ok_or(OutOfMemory)?;
-        let fits = |used: u64| used.checked_add(len).filter(|&u| u <= self.limit);
-        self.used.fetch_update(Relaxed, Relaxed, fits).map_err(|_| {
-            self.short.store(true, Relaxed);
-            OutOfMemory
-        })?;
-        let (taken, excess) = {
-            let mut free = self.free.lock();
-            let taken = free.take(len / PAGE);
-            // With what is kept, clean memory must not come to more than the limit.
-            let all = self.used.load(Relaxed) + free.kept() * PAGE;
-            let excess = if matches!(taken, Some((_, Source::Clean))) && all > self.limit {
-                free.drain((all - self.limit).div_ceil(PAGE))
-            } else {
-                Vec::new()
-            };
-            (taken, excess)
-        };
-        self.give_back(excess);
-        let taken = taken.or_else(|| {
-            // The file is fragmented: keep nothing and try once more.
-            let kept = self.free.lock().drain(u64::MAX);
-            self.give_back(kept);
-            self.free.lock().take(len / PAGE)
-        });
-        let Some((start, source)) = taken else {
-            self.used.fetch_sub(len, Relaxed);
-            return Err(OutOfMemory);
-        };
-        let r = FileRange { start: start * PAGE, end: start * PAGE + len };
-        let dirty = source == Source::Dirty;
+        let (r, dirty) = self.take(len)?;
         if dirty {
-            self.zero(r.start, len);
+            self.zero(r.start, r.len());
         }
-        self.resident.set(start, len / PAGE, dirty && len / PAGE > SMALL as u64);
-        self.counts.set(start, len / PAGE);
+        Ok(r)
+    }
+
+    fn allocate_copy(&self, from: u64, len: u64) -> Result<FileRange, OutOfMemory> {
+        let (r, dirty) = self.take(len)?;
+        if dirty && (len != r.len() || self.at(from, len).is_none()) {
+            // What is not copied over must not be seen.
+            self.zero(r.start, r.len());
+        }
+        self.copy(from, r.start, len);
         Ok(r)
     }
 
