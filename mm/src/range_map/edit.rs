@@ -36,7 +36,9 @@ impl<V: Value> RangeMap<V> {
             Some((spot, _)) => self.edit(spot, owner, |leaf, i| leaf.insert(i, e)).map(|_| ()),
             None if self.root.is_some() => Err(OutOfMemory),
             None => {
-                self.grow(Child::new(Node::Leaf(SmallVec::from_iter([e]))));
+                let mut leaf = Leaf::new();
+                leaf.push(e);
+                self.grow(Child::new(Node::Leaf(leaf)));
                 self.len += 1;
                 Ok(())
             }

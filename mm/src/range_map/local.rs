@@ -33,11 +33,9 @@ fn set_end<V>(v: &mut [Entry<V>], i: usize, end: u64) {
 #[inline]
 fn split<V: Value>(v: &mut Leaf<V>, i: usize, at: u64) -> usize {
     let Some(e) = v.get_mut(i).filter(|e| e.start < at) else { return i };
-    let upper = e.clip(at, u64::MAX);
+    let upper = Entry { start: at, end: e.end, value: e.value.advance(at - e.start) };
     e.end = at;
-    if let Some(upper) = upper {
-        v.insert(i + 1, upper);
-    }
+    v.insert(i + 1, upper);
     i + 1
 }
 
@@ -117,7 +115,7 @@ fn modify<V: Value>(
     let from = split(v, i, lo);
     let to = skip_to(v, from, hi);
     let to = split(v, to, hi);
-    for e in v.iter_mut().take(to).skip(from) {
+    for e in v.get_mut(from..to).unwrap_or_default() {
         f(e.start, e.end, &mut e.value);
     }
     // From the top, so that indices below stay.
