@@ -287,9 +287,11 @@ impl Kernel {
         self.tree().procs.values().any(|p| p.sid == sid)
     }
 
-    /// Whether a process group of that session has the ID.
-    pub fn has_process_group(&self, pgid: i32, sid: i32) -> bool {
-        self.tree().members(pgid).any(|p| p.sid == sid)
+    /// Session ID of a process group, or of the process with that ID if it leads none.
+    pub fn session_of_group(&self, pgid: i32) -> Option<i32> {
+        let tree = self.tree();
+        let member = tree.members(pgid).next().or_else(|| tree.procs.get(&pgid));
+        member.map(|p| p.sid)
     }
 
     /// Whether a process group is orphaned: its members cannot be stopped from a terminal.

@@ -98,4 +98,5 @@ programs! {
     trace
     trace_end
     trace_stop
+    tty
 }

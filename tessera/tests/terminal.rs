@@ -4,7 +4,7 @@
 mod support;
 
 use std::process::Command;
-use support::finish;
+use support::{finish, tessera};
 
 /// Starts a shell at a pseudo-terminal, types, and prints what it waited for, and in the end the
 /// shell's status and whether the terminal is as it was.
@@ -68,4 +68,35 @@ fn a_shell_at_a_terminal() {
     let inside = typed(&[tessera, "run", "--", "/bin/bash", "--norc", "--noediting"]);
     assert_eq!(inside, native, "inside (left) differs from native (right)");
     assert!(native.stdout.ends_with("7\nTrue\n") && !native.stdout.contains("not in"));
+}
+
+/// A session leader takes the terminal of another session, which is left without.
+const THIEF: &str = r#"
+import errno, fcntl, os, pty, termios
+master, other = os.openpty()
+slave = os.open(os.ttyname(other), os.O_RDWR)
+print(os.tcgetpgrp(slave) == os.getpgrp(), flush=True)
+def take(steal):
+    try: return fcntl.ioctl(slave, termios.TIOCSCTTY, steal)
+    except OSError as e: return errno.errorcode[e.errno]
+pid = os.fork()
+if pid == 0:
+    os.setsid()
+    print(take(0), take(1), os.tcgetpgrp(slave) == os.getpid(), flush=True)
+    os.setuid(1000)
+    if os.fork() == 0:
+        os.setsid()
+        print(take(1), flush=True)
+        os._exit(0)
+    os.wait()
+    os._exit(0)
+os.wait()
+try: os.tcgetpgrp(slave)
+except OSError as e: print(errno.errorcode[e.errno])
+"#;
+
+#[test]
+fn a_terminal_can_be_taken_away_by_who_may() {
+    let ran = finish(tessera().args(["run", "/usr/bin/python3", "-c", THIEF]), b"");
+    assert_eq!(ran.stdout, "True\nEPERM 0 True\nEPERM\nENOTTY\n", "{ran:?}");
 }

@@ -24,8 +24,8 @@ impl JobControl for Jobs {
         self.kernel().and_then(|k| k.process(tgid)).map_or(0, |p| p.sid())
     }
 
-    fn has_group(&self, pgid: i32, sid: i32) -> bool {
-        self.kernel().is_some_and(|k| k.has_process_group(pgid, sid))
+    fn session_of_group(&self, pgid: i32) -> Option<i32> {
+        self.kernel()?.session_of_group(pgid)
     }
 
     fn signal_group(&self, pgid: i32, signo: u32) {

@@ -10,18 +10,30 @@ use sync::atomic::{AtomicBool, Ordering};
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
 
+/// How long a read of a terminal waits (`VMIN` and `VTIME`; termios(3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Until there is enough.
+    Endless,
+    /// So long, for the first byte.
+    First(Nanos),
+    /// For the first byte until it comes, then for each further one so long.
+    Each(Nanos),
+}
+
 /// An open file description of a terminal.
 pub struct TtyFile {
     pub(super) pair: Arc<Pair>,
     /// `/dev/ptmx`, for the master side.
     pub(super) master: Option<Arc<dyn Inode>>,
     nonblock: AtomicBool,
+    pub(super) readable: bool,
 }
 
 impl TtyFile {
     pub(super) fn master(pair: Arc<Pair>, inode: Arc<dyn Inode>, flags: OpenFlags) -> TtyFile {
         let nonblock = AtomicBool::new(flags.contains(OpenFlags::NONBLOCK));
-        TtyFile { pair, master: Some(inode), nonblock }
+        TtyFile { pair, master: Some(inode), nonblock, readable: flags.readable() }
     }
 
     /// `EIO` while the master has not unlocked it or is gone; `EBUSY` for an exclusive terminal.
@@ -37,7 +49,7 @@ impl TtyFile {
         s.slave_seen = true;
         drop(s);
         let nonblock = AtomicBool::new(flags.contains(OpenFlags::NONBLOCK));
-        Ok(TtyFile { pair, master: None, nonblock })
+        Ok(TtyFile { pair, master: None, nonblock, readable: flags.readable() })
     }
 
     /// Whether this is the side of the terminal emulator.
@@ -72,16 +84,30 @@ impl TtyFile {
         self.pair.lock().line.termios.l(TOSTOP)
     }
 
-    /// How long a read waits for the first byte: `VTIME` with a `VMIN` of 0.
-    pub fn read_timeout(&self) -> Option<Nanos> {
+    /// How a read that finds too little goes on.
+    pub fn patience(&self) -> Patience {
         const TENTH: Nanos = 100_000_000;
         if self.is_master() {
-            return None;
+            return Patience::Endless;
         }
         match self.pair.lock().line.raw_minimum() {
-            (0, time) if time > 0 => Some(Nanos::from(time) * TENTH),
-            _ => None,
+            (_, 0) => Patience::Endless,
+            (0, time) => Patience::First(Nanos::from(time) * TENTH),
+            (_, time) => Patience::Each(Nanos::from(time) * TENTH),
         }
+    }
+
+    /// Bytes that have been typed and not read.
+    pub fn typed(&self) -> usize {
+        self.pair.lock().line.readable()
+    }
+
+    /// Reads what has been typed, be it fewer bytes than a read is to wait for.
+    ///
+    /// # Errors
+    /// As a read without waiting.
+    pub fn read_typed(&self, dst: &mut dyn IoDst) -> Result<usize, Errno> {
+        self.pair.read_slave(dst, true)
     }
 }
 

@@ -37,6 +37,7 @@ const TCSETSW2: u32 = 0x402c_542c;
 const TCSETSF2: u32 = 0x402c_542d;
 const TIOCGPTN: u32 = 0x8004_5430;
 const TIOCSPTLCK: u32 = 0x4004_5431;
+const TIOCSIG: u32 = 0x4004_5436;
 const TIOCGPKT: u32 = 0x8004_5438;
 const TIOCGPTLCK: u32 = 0x8004_5439;
 const TIOCGEXCL: u32 = 0x8004_5440;
@@ -100,12 +101,11 @@ impl TtyFile {
                 let new = read_termios(mem, at, old, len)?;
                 let mut s = self.pair.lock();
                 if matches!(cmd, TCSETSF | TCSETSF2) {
-                    s.line.flush_input();
+                    s.flush(true, false);
                 }
-                s.line.set_termios(new);
+                s.set_termios(new);
                 drop(s);
-                self.pair.slave_queue.notify(Events::IN | Events::OUT);
-                self.pair.master_queue.notify(Events::IN | Events::OUT);
+                self.notify_both();
             }
             TIOCGWINSZ => {
                 let size = s.size;
@@ -116,7 +116,7 @@ impl TtyFile {
                 drop(s);
                 return self.resize(mem, at);
             }
-            TIOCGPTN | TIOCSPTLCK | TIOCGPTLCK | TIOCPKT | TIOCGPKT => {
+            TIOCGPTN | TIOCSPTLCK | TIOCGPTLCK | TIOCPKT | TIOCGPKT | TIOCSIG => {
                 drop(s);
                 return self.control_master(mem, cmd, at);
             }
@@ -129,34 +129,39 @@ impl TtyFile {
                 drop(s);
                 mem.write_obj(at, &(n as i32))?;
             }
+            // What is written is with the other side at once, and no device is busy sending it.
             TIOCOUTQ => {
-                let n = if self.is_master() { 0 } else { s.line.output.len() };
                 drop(s);
-                mem.write_obj(at, &(n as i32))?;
+                mem.write_obj(at, &0i32)?;
             }
             TCFLSH => {
-                match at.0 {
-                    0 => s.line.flush_input(),
-                    1 => s.line.output.clear(),
-                    2 => {
-                        s.line.flush_input();
+                let (input, output) = match at.0 {
+                    0 => (true, false),
+                    1 => (false, true),
+                    2 => (true, true),
+                    _ => return Err(Errno::EINVAL),
+                };
+                if self.is_master() {
+                    // What it has written is typed already.
+                    if input {
                         s.line.output.clear();
                     }
-                    _ => return Err(Errno::EINVAL),
+                } else {
+                    s.flush(input, output);
                 }
                 drop(s);
-                self.pair.slave_queue.notify(Events::OUT);
+                self.notify_both();
             }
             TCXONC => {
                 match at.0 {
-                    0 => s.line.stopped = true,
-                    1 => s.line.stopped = false,
+                    on @ (0 | 1) if self.is_master() => s.master_held = on == 0,
+                    on @ (0 | 1) => s.hold(on == 0),
+                    on @ (2 | 3) if !self.is_master() => s.line.send_flow_control(on == 2),
                     2 | 3 => {}
                     _ => return Err(Errno::EINVAL),
                 }
                 drop(s);
-                self.pair.slave_queue.notify(Events::OUT);
-                self.pair.master_queue.notify(Events::IN);
+                self.notify_both();
             }
             TIOCEXCL => s.exclusive = true,
             TIOCNXCL => s.exclusive = false,
@@ -184,6 +189,13 @@ impl TtyFile {
         Ok(0)
     }
 
+    /// Has both sides look again.
+    fn notify_both(&self) {
+        let events = Events::IN | Events::PRI | Events::OUT;
+        self.pair.slave_queue.notify(events);
+        self.pair.master_queue.notify(events);
+    }
+
     fn resize(&self, mem: &dyn UserMemory, at: Addr) -> Result<u64, Errno> {
         self.set_size(mem.read_obj(at)?);
         Ok(0)
@@ -208,6 +220,11 @@ impl TtyFile {
         }
         let read = || -> Result<i32, Errno> { mem.read_obj(at) };
         match cmd {
+            TIOCSIG => {
+                let signo = u32::try_from(at.0).ok().filter(|n| (1..=64).contains(n));
+                let group = self.pair.foreground();
+                self.pair.signal(group, signo.ok_or(Errno::EINVAL)?);
+            }
             TIOCGPTN => mem.write_obj(at, &self.pair.number)?,
             TIOCSPTLCK => {
                 let on = read()? != 0;
@@ -242,13 +259,13 @@ impl TtyFile {
         let own = session == sid && session != 0;
         match cmd {
             TIOCSCTTY => {
-                if self.is_master() {
-                    return Err(Errno::EINVAL);
-                }
                 if own && caller.tgid() == sid {
                     return Ok(0);
                 }
-                if caller.tgid() != sid || !ptys.adopt(&self.pair, sid, caller.pgid()) {
+                let admin = caller.creds().has(cap::SYS_ADMIN);
+                let may = caller.tgid() == sid && (self.readable || admin);
+                let steals = admin && at.0 == 1;
+                if !may || !ptys.adopt(&self.pair, sid, caller.pgid(), steals) {
                     return Err(Errno::EPERM);
                 }
             }
@@ -268,7 +285,7 @@ impl TtyFile {
                 if pgid < 0 {
                     return Err(Errno::EINVAL);
                 }
-                if !ptys.job.has_group(pgid, sid) {
+                if ptys.job.session_of_group(pgid).ok_or(Errno::ESRCH)? != sid {
                     return Err(Errno::EPERM);
                 }
                 self.pair.lock().foreground = pgid;

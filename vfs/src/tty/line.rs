@@ -316,6 +316,14 @@ impl Line {
         }
     }
 
+    /// Sends the character that has the other side stop, or go on.
+    pub(super) fn send_flow_control(&mut self, stop: bool) {
+        let c = self.termios.char(if stop { VSTOP } else { VSTART });
+        if c != 0 && self.output.len() < OUTPUT_MAX {
+            self.output.push_back(c);
+        }
+    }
+
     /// One byte of output, as the output modes want it.
     pub(super) fn emit(&mut self, c: u8) {
         // Echo that nobody reads must not grow without bound; programs are held off before.

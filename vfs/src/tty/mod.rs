@@ -14,7 +14,7 @@ mod termios;
 mod tests;
 
 pub use devpts::devpts;
-pub use file::TtyFile;
+pub use file::{Patience, TtyFile};
 pub use termios::{Termios, WinSize};
 
 use crate::dev::PTS_MAJOR;
@@ -30,8 +30,9 @@ use syserr::Errno;
 pub trait JobControl: Send + Sync {
     /// Session ID of a process; 0 when it is gone.
     fn session_of(&self, tgid: i32) -> i32;
-    /// Whether a session has such a process group.
-    fn has_group(&self, pgid: i32, sid: i32) -> bool;
+    /// Session ID of a process group, or of the process with that ID if it leads none; `None` when
+    /// there is neither.
+    fn session_of_group(&self, pgid: i32) -> Option<i32>;
     /// Sends a signal to a process group.
     fn signal_group(&self, pgid: i32, signo: u32);
 }
@@ -83,8 +84,8 @@ impl Ptys {
         let file = TtyFile::slave(pair.clone(), flags)?;
         let sid = self.job.session_of(tgid);
         let leads = sid == tgid && sid != 0;
-        if leads && !flags.contains(OpenFlags::NOCTTY) {
-            self.adopt(&pair, sid, tgid);
+        if leads && flags.readable() && !flags.contains(OpenFlags::NOCTTY) {
+            self.adopt(&pair, sid, tgid, false);
         }
         Ok(Arc::new(file))
     }
@@ -102,18 +103,18 @@ impl Ptys {
     /// Makes a terminal the controlling one of session `sid`, with `pgid` in front; false when it
     /// is another's already.
     pub fn give(&self, terminal: &TtyFile, sid: i32, pgid: i32) -> bool {
-        self.adopt(&terminal.pair, sid, pgid)
+        self.adopt(&terminal.pair, sid, pgid, false)
     }
 
-    /// Makes `pair` the controlling terminal of a session that has none, if it is nobody's.
-    fn adopt(&self, pair: &Arc<Pair>, sid: i32, pgid: i32) -> bool {
+    /// Makes `pair` the controlling terminal of a session that has none, if it is nobody's, or
+    /// `steals` it.
+    fn adopt(&self, pair: &Arc<Pair>, sid: i32, pgid: i32, steals: bool) -> bool {
         let mut sessions = self.sessions.lock();
         if sessions.get(&sid).is_some_and(|p| p.strong_count() > 0) {
             return false;
         }
-        if !pair.take_session(sid, pgid) {
-            return false;
-        }
+        let Some(robbed) = pair.take_session(sid, pgid, steals) else { return false };
+        sessions.remove(&robbed);
         sessions.insert(sid, Arc::downgrade(pair));
         true
     }

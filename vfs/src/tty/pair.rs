@@ -1,6 +1,7 @@
 //! The state that both sides of a pseudo-terminal share.
 
 use super::line::{Effects, INPUT_MAX, Line, OUTPUT_MAX};
+use super::termios::{EXTPROC, Termios};
 use super::{Ptys, WinSize};
 use crate::dev::PTS_MAJOR;
 use crate::env::makedev;
@@ -11,8 +12,16 @@ use sync::waitq::{Events, Queue};
 use sync::{Mutex, MutexGuard};
 use syserr::Errno;
 
-/// `TIOCPKT_FLUSHREAD`.
-const PACKET_FLUSH: u8 = 1;
+/// What a packet tells the master (`TIOCPKT_*`; ioctl_tty(2)).
+mod packet {
+    pub(super) const FLUSH_READ: u8 = 1;
+    pub(super) const FLUSH_WRITE: u8 = 2;
+    pub(super) const STOP: u8 = 4;
+    pub(super) const START: u8 = 8;
+    pub(super) const NO_STOP: u8 = 16;
+    pub(super) const DO_STOP: u8 = 32;
+    pub(super) const IOCTL: u8 = 64;
+}
 
 /// A pseudo-terminal.
 pub(super) struct Pair {
@@ -36,6 +45,59 @@ pub(super) struct State {
     pub(super) slaves: usize,
     pub(super) slave_seen: bool,
     pub(super) master_gone: bool,
+    /// The master's own output is held (`TCOOFF`).
+    pub(super) master_held: bool,
+}
+
+impl State {
+    /// Has the next packet tell of `news`, and no longer of what that outdates.
+    pub(super) fn tell(&mut self, news: u8, outdated: u8) {
+        if let Some(p) = &mut self.packet {
+            *p = *p & !outdated | news;
+        }
+    }
+
+    /// Drops what was typed and not read, or written and not shown.
+    pub(super) fn flush(&mut self, input: bool, output: bool) {
+        if input {
+            self.line.flush_input();
+            self.tell(packet::FLUSH_READ, 0);
+        }
+        if output {
+            self.line.output.clear();
+            self.tell(packet::FLUSH_WRITE, 0);
+        }
+    }
+
+    /// Holds what the programs write, or lets it go.
+    pub(super) fn hold(&mut self, on: bool) {
+        if core::mem::replace(&mut self.line.stopped, on) != on {
+            self.tell_held(on);
+        }
+    }
+
+    fn tell_held(&mut self, on: bool) {
+        let (news, outdated) =
+            if on { (packet::STOP, packet::START) } else { (packet::START, packet::STOP) };
+        self.tell(news, outdated);
+    }
+
+    pub(super) fn set_termios(&mut self, new: Termios) {
+        let (old, new) = (self.line.termios, new.of_pty());
+        match (old.has_usual_flow_control(), new.has_usual_flow_control()) {
+            (false, true) => self.tell(packet::DO_STOP, packet::NO_STOP),
+            (true, false) => self.tell(packet::NO_STOP, packet::DO_STOP),
+            _ => {}
+        }
+        if old.l(EXTPROC) || new.l(EXTPROC) {
+            self.tell(packet::IOCTL, 0);
+        }
+        let was_held = self.line.stopped;
+        self.line.set_termios(new);
+        if self.line.stopped != was_held {
+            self.tell_held(self.line.stopped);
+        }
+    }
 }
 
 impl Pair {
@@ -51,6 +113,7 @@ impl Pair {
             slaves: 0,
             slave_seen: false,
             master_gone: false,
+            master_held: false,
         };
         Arc::new(Pair {
             number,
@@ -78,13 +141,15 @@ impl Pair {
         self.lock().foreground
     }
 
-    pub(super) fn take_session(&self, sid: i32, pgid: i32) -> bool {
+    /// Makes a session its own and returns whose it was, 0 for nobody's; `None` when it is somebody's
+    /// and not to be taken away, or hung up.
+    pub(super) fn take_session(&self, sid: i32, pgid: i32, steals: bool) -> Option<i32> {
         let mut s = self.lock();
-        if s.session != 0 || s.master_gone {
-            return false;
+        if s.session != 0 && !steals || s.master_gone {
+            return None;
         }
-        (s.session, s.foreground) = (sid, pgid);
-        true
+        s.foreground = pgid;
+        Some(core::mem::replace(&mut s.session, sid))
     }
 
     pub(super) fn leave_session(&self) {
@@ -195,10 +260,11 @@ impl Pair {
         let mut effects = Effects::default();
         let mut done = 0;
         let mut s = self.lock();
+        let was_held = s.line.stopped;
         let mut buf = [0; 256];
         while src.remaining() > 0 {
             // A full line in canonical mode still takes bytes, to find its end.
-            if !s.line.accepts() {
+            if !s.line.accepts() || s.master_held {
                 break;
             }
             let n = match src.take(&mut buf) {
@@ -214,10 +280,12 @@ impl Pair {
                 break;
             }
         }
-        if effects.flushed
-            && let Some(p) = &mut s.packet
-        {
-            *p |= PACKET_FLUSH;
+        if effects.flushed {
+            s.tell(packet::FLUSH_READ | packet::FLUSH_WRITE, 0);
+        }
+        let held = s.line.stopped;
+        if held != was_held {
+            s.tell_held(held);
         }
         let group = s.foreground;
         let blocked = done == 0 && src.remaining() > 0;
@@ -260,7 +328,7 @@ impl Pair {
         let status = s.packet.is_some_and(|p| p != 0);
         e.set(Events::IN | Events::RDNORM, output || status);
         e.set(Events::PRI, status);
-        e.set(Events::OUT | Events::WRNORM, s.line.accepts());
+        e.set(Events::OUT | Events::WRNORM, s.line.accepts() && !s.master_held);
         e.set(Events::HUP, s.slave_seen && s.slaves == 0);
         e
     }

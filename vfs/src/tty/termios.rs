@@ -11,7 +11,7 @@ flags! {
     IMAXBEL = 0o20000; IUTF8 = 0o40000;
     OPOST = 1; ONLCR = 4; OCRNL = 0o10; ONOCR = 0o20; ONLRET = 0o40; TABDLY = 0o14000;
     ISIG = 1; ICANON = 2; ECHO = 0o10; ECHOE = 0o20; ECHOK = 0o40; ECHONL = 0o100;
-    NOFLSH = 0o200; ECHOCTL = 0o1000; ECHOKE = 0o4000; IEXTEN = 0o100000;
+    NOFLSH = 0o200; ECHOCTL = 0o1000; ECHOKE = 0o4000; IEXTEN = 0o100000; EXTPROC = 0o200000;
 }
 
 /// `TOSTOP` in the local modes.
@@ -85,6 +85,20 @@ impl Termios {
     /// The special character at `index`; 0 when there is none.
     pub(super) fn char(&self, index: usize) -> u8 {
         self.cc.get(index).copied().unwrap_or(0)
+    }
+
+    /// Whether ^S and ^Q hold and release output, by these characters.
+    pub(super) fn has_usual_flow_control(&self) -> bool {
+        self.i(IXON) && self.char(VSTOP) == 0x13 && self.char(VSTART) == 0x11
+    }
+
+    /// With the size of characters that a pseudo-terminal has, whatever was asked for.
+    pub(super) fn of_pty(mut self) -> Termios {
+        const CSIZE: u32 = 0o60;
+        const PARENB: u32 = 0o400;
+        const CREAD: u32 = 0o200;
+        self.cflag = self.cflag & !PARENB | CSIZE | CREAD;
+        self
     }
 
     /// Whether `c` is the special character at `index`.

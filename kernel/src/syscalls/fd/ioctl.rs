@@ -1,7 +1,7 @@
 //! ioctl(2): the commands that every file has; the rest is the file's own.
 
 use crate::syscalls::fs::sigio::set_async;
-use crate::syscalls::fs::terminal::may_control;
+use crate::syscalls::fs::terminal::{may_control, open_peer};
 use crate::syscalls::fs::{file, flat};
 use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
@@ -17,10 +17,12 @@ const FIONCLEX: u32 = 0x5450;
 const FIOCLEX: u32 = 0x5451;
 const FIOASYNC: u32 = 0x5452;
 const FIOQSIZE: u32 = 0x5460;
+const TIOCGPTPEER: u32 = 0x5441;
 
 /// ioctl(2).
 pub(crate) fn sys_ioctl(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat(file(cx, a[0]).map(|f| match may_control(cx, &f, a[1] as u32) {
+        Ok(()) if a[1] as u32 == TIOCGPTPEER => flat(open_peer(cx, &f, a[2])),
         Ok(()) => ioctl(cx, &f, a).into(),
         Err(outcome) => outcome,
     }))

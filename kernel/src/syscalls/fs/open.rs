@@ -27,10 +27,20 @@ struct RawHow {
 static_assertions::assert_eq_size!(RawHow, [u8; 24]);
 
 /// Opens and gives a descriptor, or waits for the other side of a FIFO.
-fn open(cx: &TaskCx, dirfd: u64, at: u64, mut how: OpenHow) -> Result<Outcome, Errno> {
-    let (path, walk) = (path(cx, at)?, Walk::new(cx));
+fn open(cx: &TaskCx, dirfd: u64, at: u64, how: OpenHow) -> Result<Outcome, Errno> {
+    open_path(cx, dirfd, &path(cx, at)?, how)
+}
+
+/// The same with a path of the kernel's own.
+pub(super) fn open_path(
+    cx: &TaskCx,
+    dirfd: u64,
+    path: &[u8],
+    mut how: OpenHow,
+) -> Result<Outcome, Errno> {
+    let walk = Walk::new(cx);
     how.flags |= OpenFlags::LARGEFILE;
-    let file = vfs(cx).open(&walk.cx(), dirfd as i32, &path, how)?;
+    let file = vfs(cx).open(&walk.cx(), dirfd as i32, path, how)?;
     super::terminal::opened(&file, how.flags);
     let cloexec = how.flags.contains(OpenFlags::CLOEXEC);
     let waits = file.downcast::<PipeEnd>().is_some_and(|p| !p.is_open());
@@ -53,7 +63,7 @@ async fn wait_for_partner(task: Arc<Task>, file: Arc<File>, cloexec: bool) -> Ou
 }
 
 /// Flags and mode of open(2): unknown flags are ignored, and so is a mode that is not needed.
-fn classic(cx: &TaskCx, flags: u64, mode: u64) -> OpenHow {
+pub(super) fn classic(cx: &TaskCx, flags: u64, mode: u64) -> OpenHow {
     let flags = translate(cx.image.arch.arch(), flags as u32);
     let mut flags = OpenFlags::from_bits_truncate(flags);
     if flags.contains(OpenFlags::PATH) {

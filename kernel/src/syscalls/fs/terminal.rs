@@ -1,10 +1,16 @@
-//! Job control of terminals, where it ends in signals (`__tty_check_change`).
+//! What system calls do differently with terminals: job control, where it ends in signals
+//! (`__tty_check_change`), reads that wait for `VMIN` and `VTIME`, and the other side of a pair.
 
+use super::walk::CWD;
+use crate::block::{BlockError, Blocked, block_on_file};
 use crate::signal::{SIGTTIN, SIGTTOU};
-use crate::{ClockId, Outcome, TaskCx};
+use crate::{ClockId, Outcome, Task, TaskCx};
+use alloc::format;
+use alloc::sync::Arc;
+use sync::waitq::Events;
 use syserr::{Errno, Restart};
-use vfs::tty::TtyFile;
-use vfs::{File, OpenFlags};
+use vfs::tty::{Patience, TtyFile};
+use vfs::{File, Nanos, OpenFlags};
 
 /// Stops a process in the background of its terminal, or tells why it cannot be.
 fn check(cx: &TaskCx, tty: &TtyFile, signo: u32) -> Result<(), Outcome> {
@@ -46,10 +52,50 @@ pub(crate) fn may_control(cx: &TaskCx, file: &File, cmd: u32) -> Result<(), Outc
     }
 }
 
-/// When a read of a terminal ends without a byte (`VTIME`).
-pub(super) fn read_deadline(cx: &TaskCx, file: &File) -> Option<i64> {
-    let span = file.downcast::<TtyFile>()?.read_timeout()?;
-    Some(cx.kernel().now(ClockId::Monotonic).saturating_add(span))
+/// How long a read of a file waits, as far as terminals go.
+pub(super) fn patience(file: &File) -> Patience {
+    file.downcast::<TtyFile>().map_or(Patience::Endless, TtyFile::patience)
+}
+
+/// Reads a terminal until there is enough, or until nothing came for `span` after the last byte.
+pub(super) async fn read_paced(
+    task: Arc<Task>,
+    file: Arc<File>,
+    span: Nanos,
+    mut read: impl FnMut(&TtyFile, bool) -> Result<usize, Errno>,
+) -> Outcome {
+    let Some(tty) = file.downcast::<TtyFile>() else { return Errno::ENOTTY.into() };
+    loop {
+        let typed = tty.typed();
+        let now = task.kernel().now(ClockId::Monotonic);
+        let until = (typed > 0).then(|| now.saturating_add(span));
+        // The clock starts anew with each byte.
+        let more = || match read(tty, false) {
+            Err(Errno::EAGAIN) if tty.typed() != typed => Ok(None),
+            r => r.map(Some),
+        };
+        match block_on_file(&task, &file, Events::IN | Events::RDNORM, until, more).await {
+            Ok(None) => {}
+            Ok(Some(n)) => return Ok(n as u64).into(),
+            Err(BlockError::Wait(Blocked::TimedOut)) => {
+                return read(tty, true).map(|n| n as u64).into();
+            }
+            Err(BlockError::Wait(Blocked::Interrupted)) if tty.typed() > 0 => {
+                return read(tty, true).map(|n| n as u64).into();
+            }
+            Err(e) => return e.into_outcome(),
+        }
+    }
+}
+
+/// `TIOCGPTPEER`: opens a terminal's other side (ioctl_tty(2)).
+pub(crate) fn open_peer(cx: &TaskCx, file: &File, flags: u64) -> Result<Outcome, Errno> {
+    let tty = file.downcast::<TtyFile>().ok_or(Errno::ENOTTY)?;
+    if !tty.is_master() {
+        return Err(Errno::EIO);
+    }
+    let path = format!("/dev/pts/{}", tty.number());
+    super::open::open_path(cx, CWD, path.as_bytes(), super::open::classic(cx, flags, 0))
 }
 
 /// Tells the operations of a file that was just opened its status flags.

@@ -1,6 +1,7 @@
 //! Reading and writing: tried at once, and continued as a future only when it would block.
 
 use super::buffers::Ranges;
+use super::terminal::read_paced;
 use crate::block::{BlockError, Blocked, block_on_file};
 use crate::{ClockId, Outcome, Resource, Task, TaskCx};
 use alloc::boxed::Box;
@@ -8,7 +9,8 @@ use alloc::sync::Arc;
 use arch::{IoSrc, UserIo, UserMemory};
 use sync::waitq::Events;
 use syserr::{Errno, Restart};
-use vfs::File;
+use vfs::tty::{Patience, TtyFile};
+use vfs::{File, FileOps};
 
 /// Where a transfer takes place.
 #[derive(Clone, Copy)]
@@ -42,9 +44,19 @@ pub(super) fn read(cx: &TaskCx, file: Arc<File>, to: Ranges, at: At, nonblock: b
     if first != Err(Errno::EAGAIN) || nonblock || file.nonblocking() {
         return first.map(|n| n as u64).into();
     }
-    let quiet = super::terminal::read_deadline(cx, &file);
     let timeout = deadline(cx, file.ops().timeouts().0);
     let (task, mm) = (cx.task.clone(), cx.mm().clone());
+    let quiet = match super::terminal::patience(&file) {
+        Patience::Endless => None,
+        Patience::First(span) => deadline(cx, Some(span)),
+        Patience::Each(span) => {
+            let again = move |tty: &TtyFile, all: bool| {
+                let mut io = UserIo::from_ranges(&*mm, to.iter().copied());
+                if all { tty.read_typed(&mut io) } else { tty.read_at(&mut io, 0) }
+            };
+            return Outcome::Block(Box::pin(read_paced(task, file, span, again)));
+        }
+    };
     Outcome::Block(Box::pin(async move {
         let again = || read_once(&file, &*mm, &to, at);
         let until = quiet.or(timeout);
