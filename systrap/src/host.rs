@@ -61,8 +61,6 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<HostClock>,
     /// Contexts that are ready or in user code.
     pub(crate) running: AtomicU32,
-    /// Nobody should poll: others want the processors.
-    pub(crate) contended: AtomicBool,
     /// Cycles that user code runs between two traps, on average.
     expected: AtomicU64,
     /// Cycles between two traps of anybody's, on average, and when the last one was.
@@ -78,9 +76,6 @@ impl Shared {
     /// Cycles that an idle stub thread spins. In a crowd it takes a processor from somebody, at worst
     /// from this side: then it waits no longer than an answer takes that is being made already.
     pub(crate) fn stub_spin(&self) -> u32 {
-        if self.contended.load(Relaxed) {
-            return 0;
-        }
         let crowd = self.running.load(Relaxed) as usize > self.cpus;
         (self.cycles_per_us * if crowd { 3 } else { 30 }) as u32
     }
@@ -99,7 +94,7 @@ impl Shared {
 
     /// Cycles that are worth spinning for the next trap.
     pub(crate) fn spin_budget(&self) -> u64 {
-        if self.running.load(Relaxed) == 0 || self.contended.load(Relaxed) {
+        if self.running.load(Relaxed) == 0 {
             return 0;
         }
         // In a crowd, each runs long until its trap, most of that time without a processor.
@@ -230,7 +225,6 @@ impl Host {
             cpus: config.cpus.clamp(1, crate::shared::MAX_THREADS),
             spare: config.spare_stubs,
             running: AtomicU32::new(0),
-            contended: AtomicBool::new(false),
             expected: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             trapped: AtomicU64::new(0),

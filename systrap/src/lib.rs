@@ -6,9 +6,8 @@
 //! way from one trap to the next context needs no host system call on either side: the stub's
 //! signal handler stores registers, sets a bit and takes the next ready context from a ring, while
 //! the sentry, on another processor, polls that bit. Both sides spin only as long as guests are
-//! known to run between traps, and then sleep without a tick; and only where both have a processor:
-//! each says on which it is, so neither keeps the other from answering, and once the host has made
-//! the sentry wait for its turn, both sleep at once for a while. What a trap costs is the host's
+//! known to run between traps, and then sleep without a tick; and only while both have a processor:
+//! each says on which it is, and does not keep the other from it. What a trap costs is the host's
 //! signal, about two microseconds, and little else. A system call that a program makes often does
 //! without the signal: it is rewritten into a jump to the stub, which costs about one.
 //!

@@ -39,16 +39,6 @@ pub(crate) fn futex_wait(word: *const AtomicU32, value: u32, timeout_ns: u64) {
     unsafe { call(nr::__NR_futex, a) };
 }
 
-/// How often this thread has had to leave its processor to another.
-pub(crate) fn preemptions() -> u64 {
-    const RUSAGE_THREAD: u64 = 1;
-    // `struct rusage`: two times and fourteen numbers, this the last (`include/uapi/linux/resource.h`).
-    let mut usage = [0u64; 18];
-    // SAFETY: the call fills the array.
-    unsafe { call(nr::__NR_getrusage, [RUSAGE_THREAD, usage.as_mut_ptr() as u64, 0, 0, 0, 0]) };
-    usage[17]
-}
-
 /// Sends a signal to one host thread, if it belongs to that process.
 pub(crate) fn tgkill(pid: i32, tid: u32, signo: u32) -> i64 {
     let a = [pid as u64, u64::from(tid), u64::from(signo), 0, 0, 0];

@@ -1,11 +1,9 @@
 //! The loop that everything in the sentry runs on.
 //!
 //! One thread takes traps from the stubs, wakes and polls futures, fires timers and watches host
-//! descriptors. While traps keep coming it polls shared memory; when they stop coming, or the
-//! processor that it polls on is wanted by others ([`contention`]) or by the stubs themselves, it
-//! sleeps on one epoll descriptor, and nothing ticks.
+//! descriptors. While traps keep coming it polls shared memory; when they stop coming, or the stubs
+//! need the processor that it polls on, it sleeps on one epoll descriptor, and nothing ticks.
 
-mod contention;
 mod queue;
 mod reactor;
 mod timers;
@@ -18,7 +16,6 @@ pub(crate) use timers::TimerWheel;
 use crate::host::Shared;
 use crate::space::Space;
 use crate::sys;
-use contention::Contention;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -35,13 +32,11 @@ pub(crate) struct Executor {
     generation: u64,
     /// When free memory was last looked at.
     trimmed: u64,
-    contention: Contention,
 }
 
 impl Executor {
     pub(crate) fn new(host: Arc<Shared>) -> Executor {
-        let contention = Contention::new(host.cycles_per_us);
-        Executor { host, spaces: Vec::new(), generation: 0, trimmed: sys::tsc(), contention }
+        Executor { host, spaces: Vec::new(), generation: 0, trimmed: sys::tsc() }
     }
 
     /// Runs until `done` is set by a future.
@@ -55,7 +50,6 @@ impl Executor {
             busy |= self.host.run_queue.run(BATCH);
             let (now, here) = sys::tsc_here();
             self.host.regions.set_processor(here);
-            self.host.contended.store(self.contention.look(now, sys::preemptions), Relaxed);
             if now.wrapping_sub(looked) > 50 * us {
                 // Timers and descriptors are not starved by guests that trap all the time.
                 looked = now;
@@ -138,7 +132,6 @@ impl Executor {
     }
 
     fn sleep(&mut self, done: &AtomicBool) {
-        self.contention.sleeps();
         self.host.deactivate_idle();
         self.host.reclaim();
         self.refresh();
