@@ -82,6 +82,7 @@ macro_rules! programs {
 programs! {
     aio
     attr
+    bases
     call
     fcntl
     filter

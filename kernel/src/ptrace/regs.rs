@@ -3,6 +3,7 @@
 use super::request::{GETFPREGS, GETREGS, GETREGSET, PEEKUSR, SETFPREGS, SETREGS, SETREGSET};
 use super::state::TraceStop;
 use crate::Task;
+use crate::syscalls::misc::base;
 use crate::task::TaskCx;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -90,22 +91,7 @@ fn put(task: &Task, set: RegSet, bytes: &[u8]) -> Result<(), Errno> {
 
 /// `PTRACE_ARCH_PRCTL`: arch_prctl(2) in the name of the task.
 pub(super) fn arch_prctl(cx: &TaskCx, task: &Task, addr: u64, code: u64) -> Result<u64, Errno> {
-    const SET_GS: u64 = 0x1001;
-    const SET_FS: u64 = 0x1002;
-    const GET_FS: u64 = 0x1003;
-    const GET_GS: u64 = 0x1004;
-    let value = task
-        .with_stop(|s| {
-            let regs = s.regs.as_x86_64_mut().ok_or(Errno::EIO)?;
-            match code {
-                GET_FS => Ok(Some(regs.regs.fs_base)),
-                GET_GS => Ok(Some(regs.regs.gs_base)),
-                SET_GS => regs.set_gs_base(addr).then_some(None).ok_or(Errno::EPERM),
-                SET_FS => s.regs.set_tls(addr).then_some(None).ok_or(Errno::EPERM),
-                _ => Err(Errno::EINVAL),
-            }
-        })
-        .ok_or(Errno::ESRCH)??;
+    let value = task.with_stop(|s| base(&mut s.regs, code, addr)).ok_or(Errno::ESRCH)??;
     if let Some(v) = value {
         cx.mm().write_obj(Addr(addr), &v)?;
     }

@@ -1,12 +1,15 @@
 //! What belongs nowhere else.
 
+mod arch_prctl;
 mod prctl;
 mod random;
 mod seccomp;
 mod system;
 
 pub use super::mem::sys_membarrier;
-pub use prctl::{sys_arch_prctl, sys_personality, sys_prctl};
+pub(crate) use arch_prctl::base;
+pub use arch_prctl::sys_arch_prctl;
+pub use prctl::{sys_personality, sys_prctl};
 pub use random::sys_getrandom;
 pub use seccomp::sys_seccomp;
 pub use system::{

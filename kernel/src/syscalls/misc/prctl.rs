@@ -1,10 +1,9 @@
-//! prctl(2), arch_prctl(2), personality(2).
+//! prctl(2), personality(2).
 
 use crate::signal::SIGNAL_COUNT;
-use crate::syscalls::abi::write_if;
 use crate::task::DEFAULT_TIMER_SLACK;
 use crate::{Args, Comm, Outcome, TaskCx};
-use arch::{Addr, Arch, UserMemory, UserMemoryExt};
+use arch::{Addr, UserMemory, UserMemoryExt};
 use syserr::Errno;
 use vfs::cap;
 
@@ -169,23 +168,6 @@ fn ambient(cx: &TaskCx, what: u64, which: u64) -> Result<u64, Errno> {
     }
     cx.task.set_creds(new);
     Ok(0)
-}
-
-/// arch_prctl(2): the FS base. The GS base belongs to the platform.
-pub fn sys_arch_prctl(cx: &mut TaskCx, a: &Args) -> Outcome {
-    const SET_FS: u64 = 0x1002;
-    const GET_FS: u64 = 0x1003;
-    const GET_CPUID: u64 = 0x1011;
-    if cx.image.arch.arch() != Arch::X86_64 {
-        return Errno::ENOSYS.into();
-    }
-    match a[0] {
-        SET_FS if cx.image.arch.set_tls(a[1]) => Outcome::Done(Ok(0)),
-        SET_FS => Errno::EPERM.into(),
-        GET_FS => write_if(&**cx.mm(), a[1], &cx.image.arch.tls()).map(|()| 0).into(),
-        GET_CPUID => Outcome::Done(Ok(1)),
-        _ => Errno::EINVAL.into(),
-    }
 }
 
 /// personality(2).
