@@ -73,6 +73,7 @@ impl Kernel {
                 secure: false,
             },
             limits,
+            mdwe: mm::Mdwe::empty(),
             personality: args.personality,
             inaccessible: false,
             os: args.os,

@@ -29,6 +29,7 @@ fn load(world: &World, bytes: Vec<u8>) -> Result<LoadedTask, LoadImageError> {
         envp: vec![b"B=c"],
         credentials: loader::Credentials::default(),
         limits: mm::Limits::DEFAULT,
+        mdwe: mm::Mdwe::empty(),
         personality: 0,
         inaccessible: false,
         os: arch::Os::Linux,

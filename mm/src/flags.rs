@@ -1,5 +1,33 @@
 //! Flags of the memory system calls, with Linux's numbers.
 
+use arch::Access;
+
+bitflags::bitflags! {
+    /// What `PR_SET_MDWE` of prctl(2) has denied for good (`include/uapi/linux/prctl.h`).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+    pub struct Mdwe: u32 {
+        /// `PR_MDWE_REFUSE_EXEC_GAIN`: no memory that is writable and executable, none that becomes
+        /// executable.
+        const REFUSE_EXEC_GAIN = 1;
+        /// `PR_MDWE_NO_INHERIT`: for this address space only.
+        const NO_INHERIT = 2;
+    }
+}
+
+impl Mdwe {
+    /// What a child, or the next program, has of it.
+    #[must_use]
+    pub fn inherited(self) -> Mdwe {
+        if self.contains(Mdwe::NO_INHERIT) { Mdwe::empty() } else { self }
+    }
+
+    /// Whether memory with permissions `old` may not have `new` (`map_deny_write_exec`).
+    pub(crate) fn denies(self, old: Access, new: Access) -> bool {
+        let gains = new.contains(Access::WRITE) || !old.contains(Access::EXEC);
+        self.contains(Mdwe::REFUSE_EXEC_GAIN) && new.contains(Access::EXEC) && gains
+    }
+}
+
 bitflags::bitflags! {
     /// Flags of mmap(2), `include/uapi/asm-generic/mman*.h` (the same on x86-64 and arm64, but for
     /// `32BIT`, which only x86-64 has).

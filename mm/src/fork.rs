@@ -42,6 +42,7 @@ impl MemoryManager {
             epoch: st.epoch,
             cow_hint: (0, 0),
             lock_future: MlockallFlags::empty(),
+            mdwe: st.mdwe.inherited(),
             ever_pinned: false,
         };
         space.inherit(&*self.space);

@@ -2,7 +2,7 @@
 
 use crate::Overcommit;
 use crate::config::{Layout, Limits, MmConfig, Tuning};
-use crate::flags::MlockallFlags;
+use crate::flags::{Mdwe, MlockallFlags};
 use crate::hot::Hot;
 use crate::meta::Meta;
 use crate::pma::Pmas;
@@ -54,6 +54,7 @@ impl MemoryManager {
             epoch: 0,
             cow_hint: (0, 0),
             lock_future: MlockallFlags::empty(),
+            mdwe: Mdwe::empty(),
             ever_pinned: false,
         };
         MemoryManager::with_state(config, state, Meta::default())

@@ -1,11 +1,12 @@
 //! What `/proc/PID` shows of an address space beside its mappings.
 
-use crate::MemoryManager;
 use crate::seam::MappingIdentity;
+use crate::{Mdwe, MemoryManager};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, AddrRange};
 use sync::atomic::Ordering;
+use syserr::Errno;
 
 /// Ranges and names that exec sets and prctl(2) `PR_SET_MM` may change.
 #[derive(Clone, Default)]
@@ -45,6 +46,27 @@ impl MemoryManager {
             old
         };
         drop(old);
+    }
+
+    /// What `PR_SET_MDWE` has denied.
+    pub fn mdwe(&self) -> Mdwe {
+        self.read().mdwe
+    }
+
+    /// Denies it from now on: mappings that are there stay as they are.
+    ///
+    /// # Errors
+    /// `EINVAL` for [`Mdwe::NO_INHERIT`] alone, `EPERM` for less or other than was denied before.
+    pub fn set_mdwe(&self, mdwe: Mdwe) -> Result<(), Errno> {
+        if mdwe == Mdwe::NO_INHERIT {
+            return Err(Errno::EINVAL);
+        }
+        let mut tx = self.lock();
+        if !tx.st.mdwe.is_empty() && tx.st.mdwe != mdwe {
+            return Err(Errno::EPERM);
+        }
+        tx.st.mdwe = mdwe;
+        Ok(())
     }
 
     /// Records registrations for membarrier(2) commands, as a mask of command bits.

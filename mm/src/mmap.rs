@@ -39,9 +39,9 @@ impl MemoryManager {
     /// As mmap(2): `EINVAL` for a zero length, an unaligned offset or fixed address, or not
     /// exactly one kind of sharing; `ENOMEM` for what does not fit or exceeds a limit; `EEXIST`
     /// with `FIXED_NOREPLACE`; `EPERM` below the lowest address or for locked memory without the
-    /// right to lock; `EAGAIN` over `RLIMIT_MEMLOCK`; `EACCES` when `prot` exceeds `max_prot`;
-    /// `EOVERFLOW` for an offset past the largest file; `EOPNOTSUPP` for flags that
-    /// `SHARED_VALIDATE` does not know; what the object answers.
+    /// right to lock; `EAGAIN` over `RLIMIT_MEMLOCK`; `EACCES` when `prot` exceeds `max_prot` or
+    /// [`crate::Mdwe`] refuses it; `EOVERFLOW` for an offset past the largest file; `EOPNOTSUPP`
+    /// for flags that `SHARED_VALIDATE` does not know; what the object answers.
     pub fn mmap(&self, args: MmapArgs<'_>) -> Result<Addr, Errno> {
         if !args.offset.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
@@ -140,6 +140,9 @@ impl Tx<'_> {
         }
         if grows && (shared || args.object.is_some()) {
             return Err(Errno::EINVAL);
+        }
+        if self.st.mdwe.denies(args.prot, args.prot) {
+            return Err(Errno::EACCES);
         }
         let mut flags = VmaFlags::empty();
         flags.set(VmaFlags::SHARED, shared);

@@ -15,7 +15,8 @@ impl MemoryManager {
     ///
     /// # Errors
     /// `EINVAL` for an unaligned address, or `grows_down` on what does not; `ENOMEM` for a hole or
-    /// over a limit; `EACCES` beyond the mapping's maximum; `EPERM` for sealed memory.
+    /// over a limit; `EACCES` beyond the mapping's maximum or for what [`crate::Mdwe`] refuses;
+    /// `EPERM` for sealed memory.
     pub fn mprotect(
         &self,
         addr: Addr,
@@ -85,7 +86,7 @@ impl Tx<'_> {
             _ => (None, vmas.find(at).ok_or(Errno::ENOMEM)?),
         };
         let (v, end) = (&e.value, end.min(e.end));
-        if !v.max.contains(prot) {
+        if !v.max.contains(prot) || self.st.mdwe.denies(v.perms, prot) {
             return Err(Errno::EACCES);
         }
         if v.is_sealed() {

@@ -5,7 +5,7 @@
 //! embedder saves its memory file as it likes, and says on the way back where the pages are now.
 
 use crate::config::{Layout, Limits, MmConfig, NumaPolicy};
-use crate::flags::MlockallFlags;
+use crate::flags::{Mdwe, MlockallFlags};
 use crate::pma::{Kind, Pma};
 use crate::range_map::{Entry, Free};
 use crate::seam::{FileRange, MappedObject, OutOfMemory};
@@ -63,6 +63,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// What mlockall(2) said of future mappings.
     pub lock_future: MlockallFlags,
+    /// What `PR_SET_MDWE` of prctl(2) has denied.
+    pub mdwe: Mdwe,
     /// Registrations for membarrier(2).
     pub membarrier: u32,
     /// The most memory there was, in bytes.
@@ -129,6 +131,7 @@ impl MemoryManager {
             layout: st.layout,
             limits: st.limits,
             lock_future: st.lock_future,
+            mdwe: st.mdwe,
             membarrier: self.membarrier_registrations(),
             peak_rss: st.counters.peak_rss,
             peak_size: st.counters.peak_total,
@@ -218,6 +221,7 @@ impl MemoryManager {
         }
         tx.st.brk = saved.brk;
         tx.st.lock_future = saved.lock_future;
+        tx.st.mdwe = saved.mdwe;
         let c = &mut tx.st.counters;
         c.peak_rss = c.peak_rss.max(saved.peak_rss);
         c.peak_total = c.peak_total.max(saved.peak_size);

@@ -5,7 +5,7 @@ use crate::pma::{Installed, Kind, Pma, Pmas};
 use crate::range_map::{Entry, Free, RangeMap, Spot};
 use crate::seam::{FileRange, MappedObject, OutOfMemory};
 use crate::vma::{Vma, VmaFlags};
-use crate::{MemoryManager, MlockallFlags};
+use crate::{Mdwe, MemoryManager, MlockallFlags};
 use alloc::sync::Arc;
 use arch::{Access, Addr, AddrRange, PAGE_SIZE};
 use smallvec::SmallVec;
@@ -96,6 +96,7 @@ pub(crate) struct State {
     /// Where the last copy-on-write break ended, and how many pages it copied.
     pub(crate) cow_hint: (u64, u64),
     pub(crate) lock_future: MlockallFlags,
+    pub(crate) mdwe: Mdwe,
     pub(crate) ever_pinned: bool,
 }
 

@@ -33,6 +33,8 @@ pub struct LoadArgs<'a> {
     pub credentials: loader::Credentials,
     /// The limits that memory calls of the program obey.
     pub limits: mm::Limits,
+    /// What the program before has denied itself, and this inherits.
+    pub mdwe: mm::Mdwe,
     /// personality(2) bits: `ADDR_NO_RANDOMIZE` counts.
     pub personality: u32,
     /// The file was opened through a descriptor that execve(2) closes.
@@ -329,6 +331,7 @@ impl Kernel {
         let platform = &self.embedder().platform;
         let random = &*self.embedder().random;
         let vdso = self.vdso().map_or(0, |v| v.image_len().saturating_add(arch::PAGE_SIZE));
+        let mdwe = args.mdwe;
         let layouts = choose(&**platform, random, args.limits.stack, args.personality, vdso);
         let layouts = layouts.map_err(LoadImageError::Layout)?;
         mm.set_layout(layouts.mm);
@@ -369,6 +372,7 @@ impl Kernel {
         context.set_ip(loaded.entry.0);
         context.set_sp(loaded.sp.0);
         describe(mm, &loaded);
+        mm.set_mdwe(mdwe).map_err(LoadImageError::Layout)?;
         let name = Comm::new(&loaded.comm);
         let image = TaskImage::new(name, context, mm.clone(), self.futex().fork(), table);
         Ok(LoadedTask { image, secure: loaded.secure })

@@ -103,6 +103,9 @@ static inline void ms(int n) {
     }
 }
 
+// How a program ends whose host does not know what it checks.
+#define UNKNOWN 77
+
 // Begins in the folder of the first argument, as the user of the second; an alarm ends what hangs.
 static inline void begin(char **argv) {
     // Whoever started this may ignore signals, even those that the C library keeps for itself.

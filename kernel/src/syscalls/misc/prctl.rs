@@ -95,6 +95,12 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
             };
             mm.set_vma_anon_name(Addr(a[2]), a[3], name.as_deref())?;
         }
+        // PR_SET_MDWE, PR_GET_MDWE
+        65 if a[2] | a[3] | a[4] == 0 => {
+            let bits = u32::try_from(arg).ok().and_then(mm::Mdwe::from_bits);
+            mm.set_mdwe(bits.ok_or(Errno::EINVAL)?)?;
+        }
+        66 if arg | a[2] | a[3] | a[4] == 0 => return Ok(mm.mdwe().bits().into()),
         // PR_SET_PTRACER: nobody traces.
         0x5961_6d61 => {}
         _ => return Err(Errno::EINVAL),

@@ -92,6 +92,7 @@ fn load(
                 secure,
             },
             limits,
+            mdwe: cx.mm().mdwe().inherited(),
             personality: task.policy.lock().personality,
             inaccessible: closes,
             os: cx.image.syscall_table().os(),
