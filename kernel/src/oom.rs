@@ -9,7 +9,10 @@ use mm::{FaultError, MemoryManager};
 /// How long a task waits for memory before it tries again, in nanoseconds.
 const PAUSE: i64 = 2_000_000;
 /// How often it tries before it is ended itself.
-const TRIES: usize = 250;
+const TRIES: usize = 1000;
+/// How often it tries before others are ended although memory is on its way back: a busy host takes
+/// its time over a large process.
+const PATIENCE: usize = 500;
 
 /// Tries a fault that found no memory again, after the largest process was ended and while its
 /// memory comes back.
@@ -22,10 +25,11 @@ pub(crate) async fn retry(
     addr: Addr,
     access: Access,
 ) -> Result<(), FaultError> {
-    // Memory of processes that have ended may be on its way back already: that is waited for
-    // first, so that nobody is ended for it.
     for i in 0..TRIES {
-        if i > 1 && task.kernel().end_largest().is_none_or(|g| Arc::ptr_eq(&g, task.group_ref())) {
+        // Memory of processes that have ended may be on its way back already: that is waited for
+        // first, so that nobody is ended for it.
+        let waits = i < 2 || i < PATIENCE && mm.memory().is_returning();
+        if !waits && task.kernel().end_largest().is_none_or(|g| Arc::ptr_eq(&g, task.group_ref())) {
             return Err(FaultError::NoMemory);
         }
         let until = task.kernel().now(ClockId::Monotonic) + PAUSE;

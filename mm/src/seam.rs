@@ -61,6 +61,11 @@ pub trait MemoryFile: Send + Sync {
         self.copy(from, r.start, len);
         Ok(r)
     }
+    /// Whether memory that nobody uses any more is still on its way back, so that an allocation that
+    /// has failed may succeed soon.
+    fn is_returning(&self) -> bool {
+        false
+    }
     /// One more reference on every page of `r`: all of them or, on error, none.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ pub struct MemFile {
     used: AtomicU64,
     /// An allocation has failed.
     short: AtomicBool,
+    /// Bytes that are given back once no stub maps them any more.
+    retired: AtomicU64,
     counts: Counts,
     resident: Resident,
     free: Mutex<Free>,
@@ -76,8 +78,9 @@ impl MemFile {
         let counts = Counts::new(window / PAGE)?;
         let resident = Resident::new(window / PAGE)?;
         let free = Mutex::new(Free::new(window / PAGE));
-        let (used, short) = (AtomicU64::new(0), AtomicBool::new(false));
-        Ok(MemFile { fd, base, window, limit, used, short, counts, resident, free })
+        let (used, retired) = (AtomicU64::new(0), AtomicU64::new(0));
+        let short = AtomicBool::new(false);
+        Ok(MemFile { fd, base, window, limit, used, short, retired, counts, resident, free })
     }
 
     /// Memory that is the sentry's own and stays: it counts neither as used nor against the limit.
@@ -90,6 +93,17 @@ impl MemFile {
     /// Whether an allocation has failed since this was last asked.
     pub(crate) fn was_short(&self) -> bool {
         self.short.load(Relaxed) && self.short.swap(false, Relaxed)
+    }
+
+    /// Memory is going to be given back by [`MemFile::unretire`], once no stub maps it any more.
+    pub(crate) fn retire(&self, ranges: &[FileRange]) {
+        self.retired.fetch_add(ranges.iter().map(|r| r.len()).sum(), Relaxed);
+    }
+
+    /// Gives back what was retired.
+    pub(crate) fn unretire(&self, ranges: &[FileRange]) {
+        ranges.iter().for_each(|r| self.dec_ref(*r));
+        self.retired.fetch_sub(ranges.iter().map(|r| r.len()).sum(), Relaxed);
     }
 
     /// The descriptor, for stubs to map.
@@ -205,6 +219,10 @@ impl MemoryFile for MemFile {
             self.zero(r.start, r.len());
         }
         Ok(r)
+    }
+
+    fn is_returning(&self) -> bool {
+        self.retired.load(Relaxed) != 0
     }
 
     fn allocate_copy(&self, from: u64, len: u64) -> Result<FileRange, OutOfMemory> {

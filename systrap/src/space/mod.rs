@@ -302,7 +302,7 @@ impl Space {
         }
         drop(s);
         wake.into_iter().for_each(Waker::wake);
-        self.release(&free);
+        self.host.memory.unretire(&free);
     }
 
     /// Asks for the acknowledgement that memory waits for, if any does.
@@ -311,12 +311,6 @@ impl Space {
         if !self.is_dead() && s.queue.is_holding() {
             self.publish(&mut s, true);
             self.wake_mapper();
-        }
-    }
-
-    fn release(&self, ranges: &[FileRange]) {
-        for r in ranges {
-            self.host.memory.dec_ref(*r);
         }
     }
 
@@ -334,12 +328,12 @@ impl Space {
     }
 
     pub(crate) fn retire(&self, ranges: &[FileRange]) {
-        let kept = {
-            let mut s = self.state.lock();
-            !self.is_dead() && s.queue.retire(ranges)
-        };
-        if !kept {
-            self.release(ranges);
+        let mut s = self.state.lock();
+        if !self.is_dead() && s.queue.retire(ranges) {
+            self.host.memory.retire(ranges);
+        } else {
+            drop(s);
+            ranges.iter().for_each(|r| self.host.memory.dec_ref(*r));
         }
     }
 
@@ -398,7 +392,7 @@ impl Space {
             (free, wake)
         };
         wake.into_iter().for_each(Waker::wake);
-        self.release(&free);
+        self.host.memory.unretire(&free);
     }
 }
 

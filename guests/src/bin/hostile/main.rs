@@ -6,7 +6,7 @@
 mod trace;
 
 use std::arch::asm;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Top of the range in which a sandbox might keep something of its own.
 const TOP: usize = 0x7fff_ffff_f000;
@@ -106,8 +106,15 @@ fn scribble_page(page: usize) {
     }
 }
 
-/// Steps over the two-byte store that faulted.
+/// Steps over the two-byte store that faulted. A program that has destroyed its own registers would
+/// step through nothing for ever.
 extern "C" fn skip(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    const MOST: u32 = 100_000;
+    static STEPS: AtomicU32 = AtomicU32::new(0);
+    if STEPS.fetch_add(1, Ordering::Relaxed) > MOST {
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(3) };
+    }
     let context = context.cast::<libc::ucontext_t>();
     // SAFETY: the kernel passes a valid context to the handler.
     unsafe { (*context).uc_mcontext.gregs[libc::REG_RIP as usize] += 2 };
