@@ -196,6 +196,7 @@ fn memory_comes_back_after_the_operation_that_unmapped_it() {
         s.push_op(op::UNMAP, range(0x70_0000, 4096), Access::empty(), 0, false);
         s.retire(&[page]);
         assert_eq!(memory.used(), used + 4096);
+        assert!(memory.is_returning(), "out of memory, one would wait for it");
         s.flush();
         poll_fn(|cx| {
             if s.wait_flushed(cx.waker()) {
@@ -206,6 +207,7 @@ fn memory_comes_back_after_the_operation_that_unmapped_it() {
         })
         .await;
         assert_eq!(memory.used(), used);
+        assert!(!memory.is_returning(), "it is there");
         // More operations than the ring holds.
         let page = memory.allocate(4096).unwrap();
         for i in 0..3000 {
