@@ -3,7 +3,7 @@
 use super::request::{GETFPREGS, GETREGS, GETREGSET, PEEKUSR, SETFPREGS, SETREGS, SETREGSET};
 use super::state::TraceStop;
 use crate::Task;
-use crate::syscalls::misc::base;
+use crate::syscalls::misc::segment_base;
 use crate::task::TaskCx;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -91,7 +91,7 @@ fn put(task: &Task, set: RegSet, bytes: &[u8]) -> Result<(), Errno> {
 
 /// `PTRACE_ARCH_PRCTL`: arch_prctl(2) in the name of the task.
 pub(super) fn arch_prctl(cx: &TaskCx, task: &Task, addr: u64, code: u64) -> Result<u64, Errno> {
-    let value = task.with_stop(|s| base(&mut s.regs, code, addr)).ok_or(Errno::ESRCH)??;
+    let value = task.with_stop(|s| segment_base(&mut s.regs, code, addr)).ok_or(Errno::ESRCH)??;
     if let Some(v) = value {
         cx.mm().write_obj(Addr(addr), &v)?;
     }

@@ -88,7 +88,8 @@ pub(super) async fn read_paced(
     }
 }
 
-/// `TIOCGPTPEER`: opens a terminal's other side (ioctl_tty(2)).
+/// `TIOCGPTPEER`: opens a terminal's other side (ioctl_tty(2)), as `/dev/pts/N` below the caller's
+/// root, where Linux needs no name.
 pub(crate) fn open_peer(cx: &TaskCx, file: &File, flags: u64) -> Result<Outcome, Errno> {
     let tty = file.downcast::<TtyFile>().ok_or(Errno::ENOTTY)?;
     if !tty.is_master() {

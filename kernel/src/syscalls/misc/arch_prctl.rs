@@ -37,7 +37,7 @@ fn arch_prctl(cx: &mut TaskCx, code: u64, value: u64) -> Result<u64, Errno> {
         }
         // There is no component that has to be asked for.
         REQ_XCOMP_PERM if value < COMPONENTS => return Err(Errno::EOPNOTSUPP),
-        _ => base(&mut cx.image.arch, code, value)?,
+        _ => segment_base(&mut cx.image.arch, code, value)?,
     };
     if let Some(answer) = answer {
         cx.mm().write_obj(Addr(value), &answer)?;
@@ -49,7 +49,11 @@ fn arch_prctl(cx: &mut TaskCx, code: u64, value: u64) -> Result<u64, Errno> {
 ///
 /// # Errors
 /// `EPERM` for what is no user address, `EINVAL` for other codes, `EIO` on other architectures.
-pub(crate) fn base(context: &mut Context, code: u64, value: u64) -> Result<Option<u64>, Errno> {
+pub(crate) fn segment_base(
+    context: &mut Context,
+    code: u64,
+    value: u64,
+) -> Result<Option<u64>, Errno> {
     let x86 = context.as_x86_64_mut().ok_or(Errno::EIO)?;
     let set = match code {
         GET_FS => return Ok(Some(x86.regs.fs_base)),

@@ -7,7 +7,7 @@ mod seccomp;
 mod system;
 
 pub use super::mem::sys_membarrier;
-pub(crate) use arch_prctl::base;
+pub(crate) use arch_prctl::segment_base;
 pub use arch_prctl::sys_arch_prctl;
 pub use prctl::{sys_personality, sys_prctl};
 pub use random::sys_getrandom;
