@@ -5,6 +5,10 @@
 //! marked), so that searches for room and for marked entries skip what cannot help. Guards, room
 //! that must stay free below an entry, count as occupied.
 //!
+//! The gap is a bound that a change only raises: what filled the largest gap need not look for the
+//! next. A search that descends in vain lowers the bounds on its way, so that each change is paid
+//! for once.
+//!
 //! The `Arc`s are `triomphe`'s, without weak counts: to find that a node is not shared takes a load,
 //! not an exchange, at each step of a descent.
 
@@ -14,20 +18,25 @@ mod local;
 mod search;
 mod share;
 mod spot;
+mod summary;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use share::{Free, Owner};
 pub(crate) use spot::Spot;
 
+use core::sync::atomic::AtomicU64;
 use smallvec::SmallVec;
-
+use summary::Summary;
 use triomphe::Arc;
 
 /// Entries per leaf. Small, because a leaf is what copy-on-write of the tree copies.
 const LEAF: usize = 16;
 /// Children per inner node.
 const FAN: usize = 16;
+/// What the smaller part of a node has when one that grows at an end is split. Not one: or to add and
+/// remove at that place would make and drop a node each time.
+const SPARE: usize = 3;
 
 /// A leaf; there is room for an entry to be cut out of another one before it is split.
 type Leaf<V> = SmallVec<[Entry<V>; LEAF + 2]>;
@@ -92,91 +101,24 @@ enum Node<V: Value> {
 }
 
 /// A node with what its parent knows of it. None is empty, but for a leaf that is the root.
-#[derive(Clone)]
 struct Child<V: Value> {
     node: Arc<Node<V>>,
     sum: Summary,
+    /// See [`Child::gap`].
+    gap: AtomicU64,
 }
 
-/// What a parent knows of a child.
-#[derive(Clone, Copy, Default)]
-struct Summary {
-    /// Start of the first entry.
-    first: u64,
-    /// End of the last entry.
-    end: u64,
-    /// Where the guard of the first entry begins.
-    low: u64,
-    /// Largest gap between two entries, less the guard of the upper one.
-    gap: u64,
-    /// Not zero when anything below is marked. A whole word, so that children move as words.
-    marked: u64,
-}
-
-impl Summary {
-    /// What is known of neighbours, in order.
-    #[inline]
-    fn of<V: Value, T>(parts: &[T], summary: impl Fn(&T) -> Summary) -> Summary {
-        let [first, rest @ ..] = parts else { return Summary::default() };
-        let mut sum = summary(first);
-        if !V::SEARCHED {
-            sum.end = rest.last().map_or(sum.end, |last| summary(last).end);
-            return sum;
-        }
-        for part in rest {
-            let part = summary(part);
-            sum.gap = sum.gap.max(part.low.saturating_sub(sum.end)).max(part.gap);
-            sum.marked |= part.marked;
-            sum.end = part.end;
-        }
-        sum
-    }
-
-    fn differs(&self, other: &Summary) -> bool {
-        (self.first ^ other.first)
-            | (self.low ^ other.low)
-            | (self.end ^ other.end)
-            | (self.gap ^ other.gap)
-            | (self.marked ^ other.marked)
-            != 0
-    }
-}
-
-impl<V: Value> Entry<V> {
-    #[inline]
-    fn summary(&self) -> Summary {
-        Summary {
-            first: self.start,
-            low: self.start.saturating_sub(self.value.guard()),
-            end: self.end,
-            gap: 0,
-            marked: u64::from(self.value.marked()),
-        }
+impl<V: Value> Clone for Child<V> {
+    fn clone(&self) -> Child<V> {
+        Child { node: self.node.clone(), sum: self.sum, gap: AtomicU64::new(self.gap()) }
     }
 }
 
 impl<V: Value> Child<V> {
     fn new(node: Node<V>) -> Child<V> {
-        let mut c = Child { node: Arc::new(node), sum: Summary::default() };
+        let mut c = Child { node: Arc::new(node), sum: Summary::default(), gap: AtomicU64::new(0) };
         c.refresh();
         c
-    }
-
-    /// Computes the summary anew after the node has changed; says whether it is another one.
-    fn refresh(&mut self) -> bool {
-        let sum = match &*self.node {
-            Node::Leaf(v) => Summary::of::<V, _>(v, Entry::summary),
-            Node::Inner(v) => Summary::of::<V, _>(v, |c| c.sum),
-        };
-        self.set_summary(sum)
-    }
-
-    /// Says whether it is another one.
-    #[inline]
-    fn set_summary(&mut self, sum: Summary) -> bool {
-        let differs = sum.differs(&self.sum);
-        self.sum = sum;
-        differs
     }
 
     fn is_empty(&self) -> bool {

@@ -1,13 +1,13 @@
 //! Changes that reach over several leaves, entry by entry.
 
-use super::{Child, Entry, Leaf, Node, Owner, RangeMap, Value};
+use super::{Child, Entry, Leaf, Node, Owner, RangeMap, SPARE, Value};
 use crate::seam::OutOfMemory;
 use smallvec::SmallVec;
 
 type Halves<T, const N: usize> = Option<SmallVec<[T; N]>>;
 
-/// Inserts into a full or not full vector; returns the upper part if it had to be split.
-/// An append leaves the lower part full: growth in one direction fills nodes.
+/// Inserts into a full or not full vector; returns the upper part if it had to be split. What grows
+/// at one end leaves nodes behind that are full but for [`SPARE`].
 pub(super) fn insert_split<T, const N: usize>(
     v: &mut SmallVec<[T; N]>,
     most: usize,
@@ -18,13 +18,19 @@ pub(super) fn insert_split<T, const N: usize>(
         v.insert(at, item);
         return None;
     }
-    let mut upper = SmallVec::new();
-    if at == v.len() {
-        upper.push(item);
+    let cut = if at == v.len() {
+        v.len() - SPARE
+    } else if at <= 1 {
+        SPARE
     } else {
-        let half = v.len() / 2;
-        upper.extend(v.drain(half..));
-        if at <= half { v.insert(at, item) } else { upper.insert(at - half, item) }
+        v.len() / 2
+    };
+    let mut upper = SmallVec::new();
+    upper.extend(v.drain(cut..));
+    if at <= cut {
+        v.insert(at, item)
+    } else {
+        upper.insert(at - cut, item)
     }
     Some(upper)
 }
@@ -33,7 +39,9 @@ impl<V: Value> RangeMap<V> {
     /// Inserts an entry, and merges nothing.
     fn insert_one(&mut self, e: Entry<V>, owner: &impl Owner<V>) -> Result<(), OutOfMemory> {
         match self.spot(e.start, e.end, false) {
-            Some((spot, _)) => self.edit(spot, owner, |leaf, i| leaf.insert(i, e)).map(|_| ()),
+            Some((spot, _)) => {
+                self.edit(spot, e.end, owner, |leaf, i| leaf.insert(i, e)).map(|_| ())
+            }
             None if self.root.is_some() => Err(OutOfMemory),
             None => {
                 let mut leaf = Leaf::new();
@@ -62,7 +70,7 @@ impl<V: Value> RangeMap<V> {
     ) -> Result<Option<R>, OutOfMemory> {
         match self.spot(start, start.saturating_add(1), false) {
             Some((spot, rest)) if rest.first().is_some_and(|e| e.start == start) => {
-                self.edit(spot, owner, f)
+                self.edit(spot, start.saturating_add(1), owner, f)
             }
             _ => Ok(None),
         }

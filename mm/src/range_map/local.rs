@@ -136,7 +136,9 @@ impl<V: Value> RangeMap<V> {
     /// When a shared leaf cannot be copied; the map holds the same as before then.
     pub(crate) fn insert(&mut self, e: Entry<V>, owner: &impl Owner<V>) -> Result<(), OutOfMemory> {
         match self.spot(e.start, e.end, true) {
-            Some((spot, _)) => self.edit(spot, owner, |leaf, i| insert(leaf, i, e)).map(|_| ()),
+            Some((spot, _)) => {
+                self.edit(spot, e.end, owner, |leaf, i| insert(leaf, i, e)).map(|_| ())
+            }
             None => self.insert_anywhere(e, owner),
         }
     }
@@ -167,7 +169,9 @@ impl<V: Value> RangeMap<V> {
         mut f: impl FnMut(Entry<V>),
     ) -> Result<(), OutOfMemory> {
         match spot {
-            Some(spot) => self.edit(spot, owner, |leaf, i| set(leaf, i, e, &mut f)).map(|_| ()),
+            Some(spot) => {
+                self.edit(spot, e.end, owner, |leaf, i| set(leaf, i, e, &mut f)).map(|_| ())
+            }
             None => {
                 self.remove_anywhere(e.start, e.end, owner, f)?;
                 self.insert_anywhere(e, owner)
@@ -205,7 +209,7 @@ impl<V: Value> RangeMap<V> {
     ) -> Result<(), OutOfMemory> {
         match spot {
             Some(spot) => self
-                .edit(spot, owner, |leaf, i| {
+                .edit(spot, hi, owner, |leaf, i| {
                     remove(leaf, i, lo, hi, &mut f);
                 })
                 .map(|_| ()),
@@ -242,7 +246,7 @@ impl<V: Value> RangeMap<V> {
     ) -> Result<(), OutOfMemory> {
         match spot {
             Some(spot) => {
-                self.edit(spot, owner, |leaf, i| modify(leaf, i, lo, hi, &mut f)).map(|_| ())
+                self.edit(spot, hi, owner, |leaf, i| modify(leaf, i, lo, hi, &mut f)).map(|_| ())
             }
             None => self.modify_anywhere(lo, hi, owner, f),
         }

@@ -11,7 +11,7 @@ impl<V: Value> Child<V> {
         if self.sum.low >= from.saturating_add(need) {
             return true;
         }
-        if self.sum.gap >= need {
+        if self.gap() >= need {
             match &*self.node {
                 Node::Inner(v) => {
                     if v.iter().any(|c| c.gap_above(from, need)) {
@@ -20,13 +20,14 @@ impl<V: Value> Child<V> {
                 }
                 Node::Leaf(v) => {
                     for e in v {
-                        if e.start.saturating_sub(e.value.guard()) >= from.saturating_add(need) {
+                        if e.low() >= from.saturating_add(need) {
                             return true;
                         }
                         *from = (*from).max(e.end);
                     }
                 }
             }
+            self.lower_gap();
         }
         *from = (*from).max(self.sum.end);
         false
@@ -39,7 +40,7 @@ impl<V: Value> Child<V> {
             if self.sum.end.saturating_add(need) <= *to {
                 return true;
             }
-            if self.sum.gap >= need {
+            if self.gap() >= need {
                 match &*self.node {
                     Node::Inner(v) => {
                         if v.iter().rev().any(|c| c.gap_below(to, hi, need)) {
@@ -51,10 +52,11 @@ impl<V: Value> Child<V> {
                             if e.start < *to && e.end.saturating_add(need) <= *to {
                                 return true;
                             }
-                            *to = e.start.saturating_sub(e.value.guard()).min(hi);
+                            *to = e.low().min(hi);
                         }
                     }
                 }
+                self.lower_gap();
             }
         }
         *to = self.sum.low.min(hi);

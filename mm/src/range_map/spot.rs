@@ -5,13 +5,14 @@
 
 use super::edit::insert_split;
 use super::share::exclusive;
-use super::{Child, Entry, FAN, LEAF, Leaf, Node, Owner, RangeMap, Summary, Value, rank};
+use super::{Child, Entry, FAN, LEAF, Leaf, Node, Owner, RangeMap, SPARE, Summary, Value, rank};
 use crate::seam::OutOfMemory;
 use smallvec::SmallVec;
 use triomphe::Arc;
 
 /// Bits of a [`Spot`]'s path that say which child to go to: room for 16 levels, which no map gets
-/// to. Half a node at least is filled anew for each that is split, so that takes `8^16` insertions.
+/// to. [`SPARE`] places at least are filled anew for each node that is split, so that takes `3^16`
+/// insertions at chosen places.
 const STEP: u32 = 4;
 const _: () = assert!(FAN <= 1 << STEP);
 
@@ -27,9 +28,10 @@ pub(crate) struct Spot {
 
 /// What became of a node.
 struct Changed<V: Value> {
-    before: Summary,
     /// Whether nothing of this matters to the node above.
     same: bool,
+    /// There was a mark below it, and now is none.
+    unmarked: bool,
     /// It has fewer entries or children.
     shrunk: bool,
     /// What was split off it.
@@ -41,36 +43,7 @@ fn index(path: u64) -> usize {
     (path & ((1 << STEP) - 1)) as usize
 }
 
-impl Summary {
-    /// The largest gap in and on both sides of a child with this summary at `i` in `v`.
-    #[inline]
-    fn gap_at<V: Value>(&self, v: &[Child<V>], i: usize) -> u64 {
-        let below = i.checked_sub(1).and_then(|i| v.get(i)).map_or(u64::MAX, |l| l.sum.end);
-        let above = v.get(i + 1).map_or(0, |r| r.sum.low);
-        self.gap.max(self.low.saturating_sub(below)).max(above.saturating_sub(self.end))
-    }
-}
-
 impl<V: Value> Child<V> {
-    /// [`Child::refresh`] of an inner node after nothing but the summary of its child `i` has
-    /// changed: most often without a look at the others.
-    fn refresh_at(&mut self, i: usize, before: &Summary) -> bool {
-        let Node::Inner(v) = &*self.node else { return false };
-        let (Some(c), Some(first), Some(last)) = (v.get(i), v.first(), v.last()) else {
-            return false;
-        };
-        let mut sum = Summary { end: last.sum.end, ..first.sum };
-        if V::SEARCHED {
-            let (old, new) = (before.gap_at(v, i), c.sum.gap_at(v, i));
-            if before.marked > c.sum.marked || (old == self.sum.gap && new < old) {
-                return self.refresh();
-            }
-            sum.gap = self.sum.gap.max(new);
-            sum.marked = self.sum.marked | c.sum.marked;
-        }
-        self.set_summary(sum)
-    }
-
     /// The leaf at the end of `path`, with all nodes on the way this map's own.
     fn reach(
         &mut self,
@@ -88,9 +61,26 @@ impl<V: Value> Child<V> {
         Ok(Some(c))
     }
 
-    /// Brings the inner nodes on the way to a leaf that was changed in line with it.
+    /// Brings what is known on the way to a leaf in line with it, after its entries have changed
+    /// but no node has come or gone. Says whether that matters to the node above.
+    fn tell(&mut self, path: u64, levels: u32, mut unmarked: bool) -> bool {
+        let Some(Node::Inner(v)) = Arc::get_mut(&mut self.node) else { return false };
+        let i = index(path);
+        if levels > 1 {
+            let Some(c) = v.get_mut(i) else { return false };
+            let before = c.sum.marked;
+            if !c.tell(path >> STEP, levels - 1, unmarked) {
+                return false;
+            }
+            unmarked = before > c.sum.marked;
+        }
+        self.refresh_at(i, unmarked)
+    }
+
+    /// [`Child::tell`] after a leaf was split, or may be too small to stay.
     fn settle(&mut self, path: u64, levels: u32, leaf: Changed<V>) -> Changed<V> {
-        let nothing = Changed { before: self.sum, same: true, shrunk: false, upper: None };
+        let nothing = Changed { same: true, unmarked: false, shrunk: false, upper: None };
+        let before = self.sum.marked;
         let Some(Node::Inner(v)) = Arc::get_mut(&mut self.node) else { return nothing };
         let i = index(path);
         let Some(c) = v.get_mut(i) else { return nothing };
@@ -99,19 +89,21 @@ impl<V: Value> Child<V> {
             return nothing;
         }
         let (mut upper, mut shrunk) = (None, false);
-        if let Some(new) = below.upper {
+        let differs = if let Some(new) = below.upper {
             upper = insert_split(v, FAN, i + 1, new).map(|v| Child::new(Node::Inner(v)));
+            self.refresh()
         } else if below.shrunk && c.is_empty() {
             v.remove(i);
             shrunk = true;
+            self.refresh()
         } else if below.shrunk && c.is_small() && join_siblings(v, i) {
             shrunk = true;
+            self.refresh()
         } else {
-            let before = nothing.before;
-            return Changed { same: !self.refresh_at(i, &below.before), before, ..nothing };
-        }
-        let differs = self.refresh();
-        Changed { same: !differs && !shrunk && upper.is_none(), shrunk, upper, ..nothing }
+            self.refresh_at(i, below.unmarked)
+        };
+        let same = !differs && !shrunk && upper.is_none();
+        Changed { same, unmarked: before > self.sum.marked, shrunk, upper }
     }
 
     fn is_small(&self) -> bool {
@@ -144,13 +136,13 @@ fn join_siblings<V: Value>(v: &mut SmallVec<[Child<V>; FAN]>, i: usize) -> bool 
 }
 
 /// Splits a leaf that has grown too long since its summary was `before`. What grows at one end
-/// leaves full leaves behind.
+/// leaves leaves behind that are full but for [`SPARE`].
 #[inline(never)]
 fn split_leaf<V: Value>(v: &mut Leaf<V>, before: &Summary) -> Child<V> {
     let at = if v.last().is_some_and(|e| e.end > before.end) {
-        v.len() - 1
+        v.len() - SPARE
     } else if v.first().is_some_and(|e| e.start < before.first) {
-        1
+        SPARE
     } else {
         v.len() / 2
     };
@@ -163,7 +155,7 @@ impl<V: Value> RangeMap<V> {
     /// The one leaf that holds all of `lo..hi`, with `touching` also what adjoins that, and its
     /// entries from the first that ends after `lo` on. `None` when entries of other leaves are too
     /// near, or there is no leaf.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn spot(&self, lo: u64, hi: u64, touching: bool) -> Option<(Spot, &[Entry<V>])> {
         let mut c = self.root.as_ref()?;
         let (mut left, mut right) = (0, u64::MAX);
@@ -192,13 +184,15 @@ impl<V: Value> RangeMap<V> {
         }
     }
 
-    /// Runs `f` on the leaf that a spot is in, with the entry that it names.
+    /// Runs `f` on the leaf that a spot is in, with the entry that it names; `f` changes what lies
+    /// below `hi`.
     ///
     /// # Errors
     /// When a shared leaf cannot be copied; then `f` was not called.
     pub(super) fn edit<R>(
         &mut self,
         spot: Spot,
+        hi: u64,
         owner: &impl Owner<V>,
         f: impl FnOnce(&mut Leaf<V>, usize) -> R,
     ) -> Result<Option<R>, OutOfMemory> {
@@ -210,11 +204,16 @@ impl<V: Value> RangeMap<V> {
         let now = v.len();
         self.len = (self.len + now).saturating_sub(len);
         let upper = if now > LEAF { Some(split_leaf(v, &before)) } else { None };
-        let differs = c.refresh();
-        if !differs && upper.is_none() {
+        let differs = if upper.is_some() { c.refresh() } else { c.refresh_around(spot.at, hi) };
+        let unmarked = before.marked > c.sum.marked;
+        let shrunk = now < len;
+        if upper.is_none() && (spot.levels == 0 || !(shrunk && c.is_small())) {
+            if differs && spot.levels > 0 {
+                root.tell(spot.path, spot.levels, unmarked);
+            }
             return Ok(Some(r));
         }
-        let leaf = Changed { before, same: false, shrunk: now < len, upper };
+        let leaf = Changed { same: false, unmarked, shrunk, upper };
         let root = if spot.levels == 0 { leaf } else { root.settle(spot.path, spot.levels, leaf) };
         if let Some(upper) = root.upper {
             self.grow(upper);
