@@ -2,11 +2,13 @@
 //! under gVisor, measured interleaved in one run because machines are noisy.
 
 mod crates;
+mod hogs;
 mod idle;
 mod table;
 
 use crate::sandbox::Sandbox;
 use crate::shell::{cargo, run as run_command, target};
+use hogs::Hogs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use table::{Table, Unit};
@@ -26,6 +28,9 @@ pub(crate) struct Options {
     /// Operations of the crates, in nanoseconds, in place of guest work.
     #[arg(long, conflicts_with = "peer")]
     crates: bool,
+    /// Threads that spin on the host meanwhile, as other work does.
+    #[arg(long, default_value_t = 0, conflicts_with = "crates")]
+    hogs: usize,
 }
 
 /// A row that the guest program measures by itself: name and repetitions.
@@ -74,6 +79,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let guest = target().join("release/bench");
     let sandboxes = Sandbox::all(options.peer.as_deref());
     let wanted = |name: &str| options.only.as_deref().is_none_or(|o| name.contains(o));
+    let _hogs = Hogs::start(options.hogs);
     let mut table = Table::new(sandboxes.iter().map(Sandbox::name).collect());
     for round in 0..options.rounds {
         eprintln!("round {} of {}", round + 1, options.rounds);
