@@ -96,7 +96,7 @@ pub use flags::*;
 pub use manager::MemoryManager;
 pub use meta::Meta;
 pub use misc::ANON_VMA_NAME_MAX;
-pub use object::{MappingSet, MemoryObject, SavedObject, SharedAnon};
+pub use object::{Allowance, MappingSet, MemoryObject, SavedObject, SharedAnon};
 pub use pin::Pinned;
 pub use snapshot::{Restore, SavedMemory, SavedVma, Snapshot};
 pub use special::{SpecialMapArgs, SpecialObject};

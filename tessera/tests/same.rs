@@ -95,6 +95,7 @@ programs! {
     filter
     inet
     mdwe
+    mount
     mq
     names
     numa

@@ -464,4 +464,33 @@ pub trait FileSystemType: Send + Sync {
     /// # Errors
     /// `EINVAL` for options that it does not know.
     fn make(&self, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno>;
+    /// Gives a file system of this type other options; remounting. Without this it has none that can
+    /// change.
+    ///
+    /// # Errors
+    /// `EINVAL` for options that it does not know, or that do not go with what is there.
+    fn reconfigure(&self, sb: &SuperBlock, options: &[u8]) -> Result<(), Errno> {
+        let _ = (sb, options);
+        Ok(())
+    }
+}
+
+/// A type of which there is one file system, which every mount(2) shows again: proc, sysfs.
+pub struct SharedType(Arc<SuperBlock>);
+
+impl SharedType {
+    /// The type of `sb`.
+    pub fn new(sb: Arc<SuperBlock>) -> Arc<SharedType> {
+        Arc::new(SharedType(sb))
+    }
+}
+
+impl FileSystemType for SharedType {
+    fn name(&self) -> &'static str {
+        self.0.kind
+    }
+
+    fn make(&self, _: &[u8], _: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
+        Ok(self.0.clone())
+    }
 }

@@ -78,10 +78,10 @@ pub use fd::{DirSink, FdTable, File, FileOwner, NR_OPEN, OwnerKind};
 pub use flags::{OpenFlags, mode};
 pub use host::{HostFs, HostInode, HostNode, HostOptions};
 pub use inode::{
-    Create, FileSystemType, Inode, InodeState, Link, Lower, Perm, RenameFlags, SetAttr,
+    Create, FileSystemType, Inode, InodeState, Link, Lower, Perm, RenameFlags, SetAttr, SharedType,
     SpecialFiles, StatFs, SuperBlock, Validity, XattrSet,
 };
-pub use memfs::{MemOptions, TmpfsType, overlay, tmpfs};
+pub use memfs::{MemOptions, RamfsType, TmpfsType, overlay, tmpfs};
 pub use ops::{OpenHow, SetTime};
 pub use seam::{Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
 pub use sysfs::sysfs;

@@ -138,6 +138,10 @@ pub trait FileOps: Send + Sync + Any {
     fn append(&self, src: &mut dyn IoSrc) -> Result<(usize, u64), Errno> {
         self.write_at(src, 0).map(|n| (n, 0))
     }
+    /// Hears that contents were read or mapped, or names listed, by somebody who does not keep that
+    /// from showing in the time of access (`touch_atime`); with `relatime` that time moves only when
+    /// it tells something new.
+    fn accessed(&self, relatime: bool) {}
     /// Whether the file has positions; pipes, sockets and terminals do not (`ESPIPE`).
     fn seekable(&self) -> bool {
         false

@@ -80,7 +80,9 @@ pub(super) fn mountinfo(kernel: &Kernel, task: &Task) -> Vec<u8> {
         let sb = m.super_block();
         let parent = m.point().map_or(0, |p| p.mount().id());
         let (major, minor) = split_dev(sb.dev);
-        out.extend_from_slice(format!("{} {parent} {major}:{minor} / ", m.id()).as_bytes());
+        out.extend_from_slice(format!("{} {parent} {major}:{minor} ", m.id()).as_bytes());
+        escape(&m.root_path(), &mut out);
+        out.push(b' ');
         escape(at, &mut out);
         out.extend_from_slice(format!(" {} - {} ", options(m.flags()), sb.kind).as_bytes());
         escape(if sb.source.is_empty() { b"none" } else { &sb.source }, &mut out);

@@ -210,9 +210,8 @@ fn meminfo(k: &Kernel) -> Vec<u8> {
 }
 
 fn filesystems(k: &Kernel) -> Vec<u8> {
-    let mut names: Vec<&str> = alloc::vec!["proc", "devpts", "pipefs", "sockfs", "overlay"];
+    let mut names: Vec<&str> = alloc::vec!["pipefs", "sockfs", "overlay"];
     names.extend(k.vfs().types());
-    names.dedup();
     let mut out = String::new();
     for n in names {
         out += &format!("nodev\t{n}\n");

@@ -1,6 +1,6 @@
 //! An object that is made of memory-file pages.
 
-use super::{MappingSet, SavedObject};
+use super::{Allowance, MappingSet, SavedObject};
 use crate::range_map::{Entry, Free, RangeMap, Value};
 use crate::seam::{
     FileRange, Mappable, MemoryFile, ObjectMapping, OutOfMemory, TranslateError, Translation,
@@ -35,6 +35,8 @@ struct Inner {
     pages: RangeMap<Extent>,
     size: u64,
     resident: u64,
+    /// What is resident is taken from here.
+    allowance: Option<Arc<Allowance>>,
 }
 
 #[derive(Clone, Copy)]
@@ -72,9 +74,9 @@ impl Inner {
         }
         let hole = self.pages.ending_after(at).map_or(u64::MAX, |e| e.start);
         let end = most.max(need).min(hole).max(at + PAGE_SIZE);
-        let file = match memory.allocate(end - at) {
+        let file = match self.allocate(memory, end - at) {
             Ok(f) => f,
-            Err(OutOfMemory) => memory.allocate(PAGE_SIZE)?,
+            Err(OutOfMemory) => self.allocate(memory, PAGE_SIZE)?,
         };
         let e = Entry { start: at, end: at + file.len(), value: Extent { file: file.start } };
         self.resident += e.len();
@@ -82,13 +84,28 @@ impl Inner {
         Ok(e)
     }
 
+    fn allocate(&self, memory: &dyn MemoryFile, len: u64) -> Result<FileRange, OutOfMemory> {
+        let Some(allowance) = &self.allowance else { return memory.allocate(len) };
+        allowance.take(len)?;
+        memory.allocate(len).inspect_err(|_| allowance.give(len))
+    }
+
+    /// Whether it is the allowance that has no page left.
+    fn is_spent(&self) -> bool {
+        self.allowance.as_ref().is_some_and(|a| a.limit().saturating_sub(a.used()) < PAGE_SIZE)
+    }
+
     fn remove(&mut self, lo: u64, hi: u64) -> Vec<FileRange> {
         let mut out = Vec::new();
-        let resident = &mut self.resident;
+        let mut gone = 0;
         let _ = self.pages.remove(lo, hi, &Free, |e| {
-            *resident -= e.len();
+            gone += e.len();
             out.push(e.file());
         });
+        self.resident -= gone;
+        if let Some(a) = &self.allowance {
+            a.give(gone);
+        }
         out
     }
 
@@ -102,7 +119,26 @@ impl Inner {
 impl MemoryObject {
     /// An object of `size` bytes, all holes.
     pub fn new(memory: Arc<dyn MemoryFile>, size: u64) -> MemoryObject {
-        let inner = Inner { pages: RangeMap::default(), size: size.min(MAX_SIZE), resident: 0 };
+        MemoryObject::build(memory, size, None)
+    }
+
+    /// An object of `size` bytes, all holes, whose memory counts in `allowance`. Where that has no
+    /// more, writing is `ENOSPC` and a mapping raises `SIGBUS`.
+    pub fn within(
+        memory: Arc<dyn MemoryFile>,
+        size: u64,
+        allowance: Arc<Allowance>,
+    ) -> MemoryObject {
+        MemoryObject::build(memory, size, Some(allowance))
+    }
+
+    fn build(
+        memory: Arc<dyn MemoryFile>,
+        size: u64,
+        allowance: Option<Arc<Allowance>>,
+    ) -> MemoryObject {
+        let pages = RangeMap::default();
+        let inner = Inner { pages, size: size.min(MAX_SIZE), resident: 0, allowance };
         MemoryObject { memory, inner: Mutex::new(inner), mappings: MappingSet::new() }
     }
 
@@ -330,9 +366,11 @@ impl Mappable for MemoryObject {
             return Err(TranslateError::Bus);
         }
         let most = optional.end.min(at.saturating_add(WINDOW)).min(size);
-        let e = inner
-            .ensure(&*self.memory, at, required.end.min(size), most)
-            .map_err(|_| TranslateError::NoMemory)?;
+        let e = match inner.ensure(&*self.memory, at, required.end.min(size), most) {
+            Ok(e) => e,
+            Err(OutOfMemory) if inner.is_spent() => return Err(TranslateError::Bus),
+            Err(OutOfMemory) => return Err(TranslateError::NoMemory),
+        };
         let part = inner.pages.find(at).copied().unwrap_or(e);
         let (lo, hi) = (optional.start.min(at), optional.end.max(required.end).min(size));
         let part = part.clip(lo, hi).ok_or(TranslateError::Bus)?;

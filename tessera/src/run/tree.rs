@@ -14,7 +14,7 @@ use vfs::proc::procfs;
 use vfs::tty::{Ptys, devpts};
 use vfs::{
     Creds, Env, FdTable, FsContext, HostFs, HostOptions, MemOptions, MountFlags, Nanos, PathCx,
-    SuperBlock, TimeSource, TmpfsType, Vfs, overlay, sysfs, tmpfs,
+    RamfsType, SharedType, SuperBlock, TimeSource, TmpfsType, Vfs, overlay, sysfs, tmpfs,
 };
 
 /// The clock of the platform, for time stamps.
@@ -42,11 +42,12 @@ pub(super) fn build(
     let lower = HostFs::new(&env, lower, HostOptions::READ_ONLY).map_err(show)?;
     let lower = lower.super_block(options.root.as_os_str().as_bytes());
     let top = overlay(&env, &lower, MemOptions::default()).map_err(show)?;
-    let vfs = Vfs::new(env.clone(), top, MountFlags::empty());
+    let vfs = Vfs::new(env.clone(), top, MountFlags::RELATIME);
     let ptys = Ptys::new(jobs.clone());
     let random = embedder.random.clone();
     vfs.set_special_files(Devices::new(Arc::new(move |b| random.fill(b)), ptys.clone()));
     vfs.register_type(TmpfsType::new(env.clone()));
+    vfs.register_type(RamfsType::new(env.clone()));
     let mounter = Mounter { vfs: &vfs, creds: Creds::root() };
     let mem = |mode, name: &[u8]| {
         tmpfs(&env, MemOptions { mode, ..MemOptions::default() }, name).map_err(show)
@@ -54,7 +55,9 @@ pub(super) fn build(
     let dev = mem(0o755, b"udev")?;
     populate(&dev.root).map_err(show)?;
     mounter.mount(b"/dev", dev)?;
-    mounter.mount(b"/dev/pts", devpts(ptys.clone()))?;
+    let pts = devpts(ptys.clone());
+    vfs.register_type(SharedType::new(pts.clone()));
+    mounter.mount(b"/dev/pts", pts)?;
     mounter.mount(b"/dev/shm", mem(0o1777, b"tmpfs")?)?;
     for dir in &options.rw {
         mounter.mount_rw(&env, dir)?;
@@ -70,9 +73,14 @@ pub(super) fn mount_proc(
 ) -> Result<(), Failure> {
     kernel.set_terminals(ptys.clone());
     let mounter = Mounter { vfs, creds: Creds::root() };
-    mounter.mount(b"/proc", procfs(KernelProc::new(kernel, Some(ptys))))?;
+    let proc = procfs(KernelProc::new(kernel, Some(ptys)));
     let sys = sysfs(vfs.env(), kernel.embedder().platform.cpus());
-    mounter.mount(b"/sys", sys.map_err(|e| Failure::own(format!("mounting /sys: {e}")))?)
+    let sys = sys.map_err(|e| Failure::own(format!("mounting /sys: {e}")))?;
+    for (at, sb) in [(b"/proc".as_slice(), proc), (b"/sys", sys)] {
+        vfs.register_type(SharedType::new(sb.clone()));
+        mounter.mount(at, sb)?;
+    }
+    Ok(())
 }
 
 /// Mounts things before there is a process.
@@ -101,7 +109,7 @@ impl Mounter<'_> {
         }
         let path =
             self.vfs.resolve(&cx, vfs::AT_FDCWD, at, vfs::LookupFlags::empty()).map_err(fail)?;
-        self.vfs.mount_at(&path, what, MountFlags::empty()).map_err(fail)?;
+        self.vfs.mount_at(&path, what, MountFlags::RELATIME).map_err(fail)?;
         Ok(())
     }
 

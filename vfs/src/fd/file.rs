@@ -57,7 +57,7 @@ pub struct File {
     path: Path,
     owner: Mutex<FileOwner>,
     own_locks: InodeState,
-    /// Counted in [`InodeState::start_writing`].
+    /// Counted in [`InodeState::start_writing`] and [`Mount::start_writing`](crate::Mount).
     counted: bool,
     locked: AtomicBool,
     /// The open made the file.
@@ -74,7 +74,8 @@ impl File {
         File::build(ops, flags, path, false)
     }
 
-    /// As [`File::new`], for one who may write and was counted by [`InodeState::start_writing`].
+    /// As [`File::new`], for one who may write and was counted by [`InodeState::start_writing`] and the
+    /// mount.
     pub(crate) fn new_writing(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path) -> Arc<File> {
         File::build(ops, flags, path, true)
     }
@@ -275,7 +276,9 @@ impl File {
     /// `EBADF`, `ENODEV`.
     pub fn mapped(self: &Arc<Self>) -> Result<mm::MappedObject, Errno> {
         self.check_not_path()?;
-        Ok(mm::MappedObject { object: self.ops.mappable()?, identity: self.clone() })
+        let object = self.ops.mappable()?;
+        self.note_access();
+        Ok(mm::MappedObject { object, identity: self.clone() })
     }
 
     /// The locks on the file: the inode's, or the description's own when the inode keeps none.
@@ -324,6 +327,7 @@ impl Drop for File {
             && let Some(state) = inode.state()
         {
             state.stop_writing();
+            self.path.mount().stop_writing();
         }
     }
 }

@@ -6,7 +6,7 @@ use syserr::Errno;
 
 use super::File;
 use crate::notify::Mask;
-use crate::{DirEntry, OpenFlags, Whence, mode};
+use crate::{DirEntry, MountFlags, OpenFlags, Whence, mode};
 
 /// A source cut short at a size limit.
 struct Limited<'a> {
@@ -77,6 +77,18 @@ impl File {
         self.read_next(dst).inspect(|n| self.moved(*n, Mask::ACCESS))
     }
 
+    /// Notes the time of access, unless the description or the mount keeps it (`atime_needs_update`).
+    pub(super) fn note_access(&self) {
+        let mount = self.path().mount().flags();
+        let kept = MountFlags::NOATIME.bits()
+            | if self.kind() == mode::IFDIR { MountFlags::NODIRATIME.bits() } else { 0 };
+        let keeps = self.flags().contains(OpenFlags::NOATIME)
+            || mount.intersects(MountFlags::from_bits_retain(kept | MountFlags::RDONLY.bits()));
+        if !keeps {
+            self.ops().accessed(mount.contains(MountFlags::RELATIME));
+        }
+    }
+
     /// Tells watches that bytes were read or written.
     fn moved(&self, n: usize, mask: Mask) {
         if n > 0 {
@@ -99,6 +111,8 @@ impl File {
         verify_area(*pos, dst.remaining())?;
         let n = self.ops().read_at(dst, *pos)?;
         *pos += n as u64;
+        drop(pos);
+        self.note_access();
         Ok(n)
     }
 
@@ -114,7 +128,10 @@ impl File {
         }
         self.check_readable()?;
         verify_area(offset, dst.remaining())?;
-        self.ops().read_at(dst, offset).inspect(|n| self.moved(*n, Mask::ACCESS))
+        let n = self.ops().read_at(dst, offset)?;
+        self.note_access();
+        self.moved(n, Mask::ACCESS);
+        Ok(n)
     }
 
     /// Writes at the description's position, or with `O_APPEND` at the end, and advances the
@@ -293,6 +310,7 @@ impl File {
         sink.finish()?;
         *pos = at;
         drop(pos);
+        self.note_access();
         self.happened(Mask::ACCESS);
         Ok(())
     }

@@ -3,9 +3,10 @@
 use alloc::sync::Arc;
 use alloc::vec;
 use arch::{BufDst, BufSrc};
-use mm::{MemoryFile, MemoryObject};
+use mm::MemoryObject;
 use syserr::Errno;
 
+use super::MemFs;
 use crate::FileOps;
 
 /// How much is copied at a time, in bytes.
@@ -19,8 +20,8 @@ pub(super) enum Content {
 }
 
 impl Content {
-    pub(super) fn empty(memory: &Arc<dyn MemoryFile>) -> Content {
-        Content::Own(Arc::new(MemoryObject::new(memory.clone(), 0)))
+    pub(super) fn empty(fs: &MemFs) -> Content {
+        Content::Own(Arc::new(fs.empty_object()))
     }
 
     pub(super) fn is_own(&self) -> bool {
@@ -28,8 +29,8 @@ impl Content {
     }
 
     /// A copy of `from`; stretches of zeroes become holes.
-    pub(super) fn copy(from: &dyn FileOps, memory: &Arc<dyn MemoryFile>) -> Result<Content, Errno> {
-        let object = MemoryObject::new(memory.clone(), 0);
+    pub(super) fn copy(from: &dyn FileOps, fs: &MemFs) -> Result<Content, Errno> {
+        let object = fs.empty_object();
         let mut buf = vec![0; CHUNK];
         let mut at = 0;
         loop {

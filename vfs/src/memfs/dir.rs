@@ -162,6 +162,7 @@ impl Node {
         }
         self.names_changed(0)?;
         let now = self.fs.env.now();
+        target.take_name()?;
         target.update(|a| {
             a.nlink += 1;
             a.ctime = now;
@@ -169,8 +170,26 @@ impl Node {
         let entered = self.enter(name, &target.arc()?);
         if entered.is_err() {
             target.links(-1)?;
+            target.give_name()?;
         }
         entered
+    }
+
+    /// Every name of a file but the first counts as an inode, as in tmpfs (`shmem_link`): names are
+    /// the kernel's own memory too.
+    fn take_name(&self) -> Result<(), Errno> {
+        if self.counts_names() && self.attr()?.nlink > 0 { self.fs.take_inode() } else { Ok(()) }
+    }
+
+    fn give_name(&self) -> Result<(), Errno> {
+        if self.counts_names() && self.attr()?.nlink > 0 {
+            self.fs.give_inode();
+        }
+        Ok(())
+    }
+
+    fn counts_names(&self) -> bool {
+        self.lower.is_none() && self.kind != mode::IFDIR
     }
 
     fn is_empty(&self) -> Result<bool, Errno> {
@@ -208,7 +227,7 @@ impl Node {
         if left == 0 {
             self.let_go();
         }
-        Ok(())
+        self.give_name()
     }
 
     pub(super) fn drop_name(&self, name: &[u8], child: &Node) -> Result<(), Errno> {

@@ -52,9 +52,7 @@ impl FileOps for Node {
         if let Some(lower) = self.lower_ops() {
             return lower.read_at(dst, offset);
         }
-        let n = self.own()?.read_at(offset, dst)?;
-        self.accessed();
-        Ok(n)
+        self.own()?.read_at(offset, dst)
     }
 
     fn write_at(&self, src: &mut dyn IoSrc, offset: u64) -> Result<usize, Errno> {
@@ -102,9 +100,7 @@ impl FileOps for Node {
     }
 
     fn read_dir(&self, from: u64, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
-        self.list(from, emit)?;
-        self.accessed();
-        Ok(())
+        self.list(from, emit)
     }
 
     fn mappable(&self) -> Result<Arc<dyn mm::Mappable>, Errno> {
@@ -112,7 +108,6 @@ impl FileOps for Node {
             return lower.mappable();
         }
         let object = self.own().map_err(|_| Errno::ENODEV)?;
-        self.accessed();
         Ok(Arc::new(FilePages { node: self.arc()?, object }))
     }
 
@@ -134,8 +129,9 @@ impl FileOps for Node {
                 if how == 0 && self.sealed(SEAL_GROW) && end > object.size() {
                     return Err(Errno::EPERM);
                 }
-                let free = self.fs.statfs().bfree.saturating_mul(4096);
-                if len > free {
+                // What can't be had is not begun.
+                let free = self.fs.statfs().bfree.saturating_add(object.resident_pages());
+                if len.div_ceil(4096) > free {
                     return Err(Errno::ENOSPC);
                 }
                 object.allocate(offset..end).map_err(|_| Errno::ENOSPC)?;
@@ -152,6 +148,10 @@ impl FileOps for Node {
             _ => return Err(Errno::EOPNOTSUPP),
         }
         self.touch()
+    }
+
+    fn accessed(&self, relatime: bool) {
+        self.note_access(relatime);
     }
 
     fn sync(&self, _: bool) -> Result<(), Errno> {

@@ -74,10 +74,10 @@ impl Node {
         }
         let lower = self.lower.as_ref().ok_or(Errno::EIO)?;
         let new = if empty {
-            Content::empty(self.fs.env.memory())
+            Content::empty(&self.fs)
         } else {
             let ops = lower.inode.clone().lower_file()?;
-            Content::copy(&*ops, self.fs.env.memory())?
+            Content::copy(&*ops, &self.fs)?
         };
         self.update(|_| {})?;
         let old = core::mem::replace(&mut *content.write(), new);

@@ -14,9 +14,11 @@ mod lower;
 mod memfd;
 mod node;
 mod open;
+mod types;
 mod xattr;
 
-pub use fs::{MemOptions, TmpfsType, overlay, tmpfs};
+pub use fs::{MemOptions, overlay, tmpfs};
+pub use types::{RamfsType, TmpfsType};
 
 pub(crate) use fs::MemFs;
 pub(crate) use node::Node;

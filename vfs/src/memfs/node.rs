@@ -74,7 +74,7 @@ impl Node {
             btime: now,
         };
         let data = match kind {
-            mode::IFREG => Data::File(RwLock::new(Content::empty(fs.env.memory()))),
+            mode::IFREG => Data::File(RwLock::new(Content::empty(fs))),
             mode::IFDIR => Data::Dir(Dir::default()),
             mode::IFLNK => Data::Link(what.target.into()),
             _ => Data::Special,
@@ -168,14 +168,15 @@ impl Node {
         })
     }
 
-    /// Notes that contents were read or mapped, of nodes that are kept here anyway.
-    pub(super) fn accessed(&self) {
+    /// Notes that contents were read or mapped, of nodes that are kept here anyway: with `relatime`
+    /// only if that tells something new (`relatime_need_update`).
+    pub(super) fn note_access(&self, relatime: bool) {
         const DAY: Nanos = 86_400_000_000_000;
         let mut guard = self.attr.lock();
         let Some(a) = guard.as_mut() else { return };
         let now = self.fs.env.now();
         let stale = a.atime <= a.mtime || a.atime <= a.ctime || now - a.atime >= DAY;
-        if stale || !self.fs.relatime {
+        if stale || !relatime {
             a.atime = now;
         }
     }

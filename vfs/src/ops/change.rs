@@ -89,12 +89,7 @@ impl Vfs {
         wanted: u32,
         rdev: u64,
     ) -> Result<Path, Errno> {
-        let kind = match wanted & mode::IFMT {
-            0 => mode::IFREG,
-            mode::IFDIR => return Err(Errno::EPERM),
-            k @ (mode::IFREG | mode::IFCHR | mode::IFBLK | mode::IFIFO | mode::IFSOCK) => k,
-            _ => return Err(Errno::EINVAL),
-        };
+        let kind = Vfs::node_kind(wanted)?;
         let (dir, name) = self.new_name(cx, dirfd, path, false)?;
         let device = matches!(kind, mode::IFCHR | mode::IFBLK);
         // A character device 0:0 is a whiteout, which anyone may make.
@@ -104,6 +99,19 @@ impl Vfs {
         let rdev = if device { rdev } else { 0 };
         let dentry = self.make(cx, &dir, &name, kind | wanted & 0o7777, rdev, &[])?;
         Ok(Path { mount: dir.mount, dentry })
+    }
+
+    /// The `S_IFMT` type of what mknod(2) makes with a mode (`may_mknod`).
+    ///
+    /// # Errors
+    /// `EPERM` for a directory, `EINVAL` for what is no type or a link.
+    pub fn node_kind(wanted: u32) -> Result<u32, Errno> {
+        match wanted & mode::IFMT {
+            0 => Ok(mode::IFREG),
+            mode::IFDIR => Err(Errno::EPERM),
+            k @ (mode::IFREG | mode::IFCHR | mode::IFBLK | mode::IFIFO | mode::IFSOCK) => Ok(k),
+            _ => Err(Errno::EINVAL),
+        }
     }
 
     /// Makes a symbolic link; symlinkat(2).

@@ -21,6 +21,25 @@ pub struct OpenHow {
     pub resolve: LookupFlags,
 }
 
+impl OpenHow {
+    /// Whether the flags go together, which open(2) looks at before it reads the path
+    /// (`build_open_flags`).
+    ///
+    /// # Errors
+    /// `EINVAL`.
+    pub fn check(&self) -> Result<(), Errno> {
+        let has = |f| self.flags.contains(f);
+        let good = if has(OpenFlags::PATH) {
+            true
+        } else if has(OpenFlags::TMPFILE) {
+            has(OpenFlags::DIRECTORY) && !has(OpenFlags::CREAT) && self.flags.writable()
+        } else {
+            !has(OpenFlags::CREAT | OpenFlags::DIRECTORY)
+        };
+        if good { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+}
+
 const RESOLVE: LookupFlags = LookupFlags::NO_XDEV
     .union(LookupFlags::NO_MAGICLINKS)
     .union(LookupFlags::NO_SYMLINKS)
@@ -51,19 +70,11 @@ impl Vfs {
         path: &[u8],
         how: OpenHow,
     ) -> Result<Arc<File>, Errno> {
+        how.check()?;
         let mut flags = how.flags;
         let tmpfile = flags.contains(OpenFlags::TMPFILE);
         if flags.contains(OpenFlags::PATH) {
             flags &= PATH_FLAGS;
-        } else if tmpfile {
-            if !flags.contains(OpenFlags::DIRECTORY)
-                || flags.contains(OpenFlags::CREAT)
-                || !flags.writable()
-            {
-                return Err(Errno::EINVAL);
-            }
-        } else if flags.contains(OpenFlags::CREAT | OpenFlags::DIRECTORY) {
-            return Err(Errno::EINVAL);
         }
         let mut lookup = how.resolve & RESOLVE;
         // O_EXCL does not follow either: with O_CREAT a link is in the way, whatever it leads to.
@@ -171,7 +182,8 @@ impl Vfs {
         let truncate = flags.contains(OpenFlags::TRUNC) && regular;
         let counted = match inode.state() {
             Some(state) if regular && (flags.writable() || truncate) => {
-                state.start_writing()?;
+                path.mount().start_writing()?;
+                state.start_writing().inspect_err(|_| path.mount().stop_writing())?;
                 true
             }
             _ => false,
@@ -181,6 +193,7 @@ impl Vfs {
             Err(e) => {
                 if counted && let Some(state) = inode.state() {
                     state.stop_writing();
+                    path.mount().stop_writing();
                 }
                 return Err(e);
             }

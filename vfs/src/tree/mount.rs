@@ -3,7 +3,8 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU32};
 use sync::RwLock;
 use syserr::Errno;
 
@@ -39,6 +40,10 @@ pub struct Mount {
     sb: Arc<SuperBlock>,
     flags: AtomicU32,
     point: RwLock<Option<Path>>,
+    /// Descriptions that may write to files; none appears while it is read-only.
+    writers: AtomicU32,
+    /// Marked by `MNT_EXPIRE`, and not used since.
+    expiring: AtomicBool,
     /// The watches of the kernel; none for objects without a name, which cannot be watched.
     watches: Option<Arc<Watches>>,
 }
@@ -52,7 +57,16 @@ impl Mount {
         watches: Option<Arc<Watches>>,
     ) -> Arc<Mount> {
         let flags = AtomicU32::new(flags.bits());
-        Arc::new(Mount { id, root, sb, flags, point: RwLock::new(None), watches })
+        Arc::new(Mount {
+            id,
+            root,
+            sb,
+            flags,
+            point: RwLock::new(None),
+            writers: AtomicU32::new(0),
+            expiring: AtomicBool::new(false),
+            watches,
+        })
     }
 
     /// Mount ID, as in `/proc/self/mountinfo`.
@@ -75,8 +89,57 @@ impl Mount {
         MountFlags::from_bits_retain(self.flags.load(Relaxed))
     }
 
-    pub(crate) fn set_flags(&self, flags: MountFlags) {
-        self.flags.store(flags.bits(), Relaxed);
+    /// `EBUSY` where it is to become read-only and somebody writes.
+    pub(crate) fn set_flags(&self, flags: MountFlags) -> Result<(), Errno> {
+        let old = self.flags.swap(flags.bits(), SeqCst);
+        // A writer counts itself and looks at the flags after that.
+        if flags.contains(MountFlags::RDONLY) && self.writers.load(SeqCst) > 0 {
+            self.flags.store(old, SeqCst);
+            return Err(Errno::EBUSY);
+        }
+        Ok(())
+    }
+
+    /// Counts a description that may write; `EROFS` where nobody may.
+    pub(crate) fn start_writing(&self) -> Result<(), Errno> {
+        self.writers.fetch_add(1, SeqCst);
+        if self.flags.load(SeqCst) & MountFlags::RDONLY.bits() == 0 {
+            return Ok(());
+        }
+        self.stop_writing();
+        Err(Errno::EROFS)
+    }
+
+    pub(crate) fn stop_writing(&self) {
+        self.writers.fetch_sub(1, SeqCst);
+    }
+
+    /// Marks it to go when it is asked for the next time and was not used; says whether it was
+    /// marked.
+    pub(crate) fn expire(&self) -> bool {
+        self.expiring.swap(true, Relaxed)
+    }
+
+    pub(crate) fn used(&self) {
+        if self.expiring.load(Relaxed) {
+            self.expiring.store(false, Relaxed);
+        }
+    }
+
+    /// Where in its file system the directory lies that shows at the mount point; "/" for its root.
+    pub fn root_path(&self) -> Vec<u8> {
+        let mut names: Vec<Arc<[u8]>> = Vec::new();
+        let mut at = self.root.clone();
+        while let (Some(parent), name) = at.place() {
+            names.push(name);
+            at = parent;
+        }
+        let mut out = Vec::new();
+        for name in names.iter().rev() {
+            out.push(b'/');
+            out.extend_from_slice(name);
+        }
+        if out.is_empty() { b"/".to_vec() } else { out }
     }
 
     /// Where it is mounted: the parent mount and the covered name. `None` for the top, and for a
@@ -153,6 +216,31 @@ impl MountTable {
         t.all.insert(m.id, m.clone());
         *m.point.write() = Some(at);
         Ok(())
+    }
+
+    /// Puts `m`, which is mounted somewhere, over `to`, which nothing covers yet.
+    pub(crate) fn relocate(&self, m: &Arc<Mount>, to: Path) -> Result<(), Errno> {
+        let mut t = self.tables.write();
+        if t.by_point.contains_key(&key(&to)) {
+            return Err(Errno::EBUSY);
+        }
+        let mut point = m.point.write();
+        let from = point.take().ok_or(Errno::EINVAL)?;
+        t.by_point.remove(&key(&from));
+        from.dentry.remove_mount();
+        to.dentry.add_mount();
+        t.by_point.insert(key(&to), m.clone());
+        *point = Some(to);
+        drop(point);
+        drop(t);
+        drop(from);
+        Ok(())
+    }
+
+    /// The root of a file system that shows somewhere in whole.
+    pub(crate) fn shown_root(&self, sb: &Arc<SuperBlock>) -> Option<Arc<Dentry>> {
+        let whole = |m: &&Arc<Mount>| Arc::ptr_eq(&m.sb, sb) && m.root.place().0.is_none();
+        self.tables.read().all.values().find(whole).map(|m| m.root.clone())
     }
 
     /// What covers `at`.

@@ -364,6 +364,19 @@ impl Vfs {
         path: &[u8],
         flags: LookupFlags,
     ) -> Result<Path, Errno> {
+        let found = self.resolve_unused(cx, dirfd, path, flags)?;
+        found.mount.used();
+        Ok(found)
+    }
+
+    /// The same, without the mount counting as used.
+    pub(crate) fn resolve_unused(
+        &self,
+        cx: &PathCx<'_>,
+        dirfd: i32,
+        path: &[u8],
+        flags: LookupFlags,
+    ) -> Result<Path, Errno> {
         Walker::new(self, cx, dirfd, path, flags)?.finish()
     }
 

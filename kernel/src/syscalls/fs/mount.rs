@@ -2,10 +2,11 @@
 
 use super::walk::{Walk, path, vfs};
 use crate::{Args, Outcome, TaskCx};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
-use vfs::cap;
+use vfs::{AT_FDCWD, LookupFlags, cap};
 
 /// Options of mount(2): at most a page, cut at the first NUL, and short when memory ends.
 fn options(cx: &TaskCx, at: u64) -> Result<Vec<u8>, Errno> {
@@ -23,8 +24,8 @@ fn options(cx: &TaskCx, at: u64) -> Result<Vec<u8>, Errno> {
     Ok(page)
 }
 
-fn optional(cx: &TaskCx, at: u64) -> Result<Vec<u8>, Errno> {
-    if at == 0 { Ok(Vec::new()) } else { path(cx, at) }
+fn optional(cx: &TaskCx, at: u64) -> Result<Option<Vec<u8>>, Errno> {
+    if at == 0 { Ok(None) } else { path(cx, at).map(Some) }
 }
 
 /// mount(2).
@@ -34,7 +35,8 @@ pub(crate) fn sys_mount(cx: &mut TaskCx, a: &Args) -> Outcome {
         let options = options(cx, a[4])?;
         let target = path(cx, a[1])?;
         let walk = Walk::new(cx);
-        vfs(cx).mount(&walk.cx(), &source, &target, &fs_type, a[3], &options).map(|()| 0)
+        let (source, fs_type) = (source.as_deref(), fs_type.as_deref());
+        vfs(cx).mount(&walk.cx(), source, &target, fs_type, a[3], &options).map(|()| 0)
     })();
     r.into()
 }
@@ -46,9 +48,23 @@ pub(crate) fn sys_umount2(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 /// pivot_root(2): the top of the tree stays where it is.
-pub(crate) fn sys_pivot_root(cx: &mut TaskCx, _: &Args) -> Outcome {
-    let may = cx.task.creds().has(cap::SYS_ADMIN);
-    Errno::into(if may { Errno::EINVAL } else { Errno::EPERM })
+pub(crate) fn sys_pivot_root(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let r = (|| {
+        if !cx.task.creds().has(cap::SYS_ADMIN) {
+            return Err(Errno::EPERM);
+        }
+        let walk = Walk::new(cx);
+        let top = walk.cx().fs.root();
+        for at in [a[0], a[1]] {
+            let p = path(cx, at)?;
+            let place = vfs(cx).resolve(&walk.cx(), AT_FDCWD, &p, LookupFlags::DIRECTORY)?;
+            if Arc::ptr_eq(place.mount(), top.mount()) {
+                return Err(Errno::EBUSY);
+            }
+        }
+        Err(Errno::EINVAL)
+    })();
+    r.into()
 }
 
 /// name_to_handle_at(2): no file system here has handles.

@@ -115,6 +115,7 @@ pub(crate) fn sys_symlinkat(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 fn mknod(cx: &TaskCx, dirfd: u64, at: u64, mode: u64, dev: u64) -> Result<(), Errno> {
+    vfs::Vfs::node_kind(mode as u16 as u32)?;
     let p = path(cx, at)?;
     // The register holds the 32-bit encoding, which is the low half of the 64-bit one.
     let dev = u64::from(dev as u32);

@@ -28,6 +28,7 @@ static_assertions::assert_eq_size!(RawHow, [u8; 24]);
 
 /// Opens and gives a descriptor, or waits for the other side of a FIFO.
 fn open(cx: &TaskCx, dirfd: u64, at: u64, how: OpenHow) -> Result<Outcome, Errno> {
+    how.check()?;
     open_path(cx, dirfd, &path(cx, at)?, how)
 }
 

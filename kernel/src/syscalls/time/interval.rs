@@ -58,7 +58,7 @@ fn set(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
 
 /// alarm(2).
 pub fn sys_alarm(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let value = i64::from(a[0] as u32).min(i64::from(i32::MAX)) * SECOND;
+    let value = i64::from(a[0] as u32) * SECOND;
     let group = cx.task.group_ref();
     let new = IntervalTimer { value, interval: 0 };
     let old = group.set_interval_timer(cx.kernel(), Which::Real, new, group.cpu_times());
