@@ -100,13 +100,16 @@ programs! {
     names
     numa
     open
+    option
     pipe
     proc
     rw
     sig
+    tcp
     timer
     trace
     trace_end
     trace_stop
     tty
+    udp
 }

@@ -59,6 +59,8 @@ pub mod cap {
     pub const SETUID: u32 = 7;
     /// Set capabilities.
     pub const SETPCAP: u32 = 8;
+    /// `CAP_NET_RAW`.
+    pub const NET_RAW: u32 = 13;
     /// `CAP_NET_ADMIN`.
     pub const NET_ADMIN: u32 = 12;
     /// Lock memory.

@@ -50,8 +50,17 @@ fn send_to(
     let who = Some(who(g));
     let limit = u64::MAX;
     let packet = PacketOptions::default();
-    let mut info =
-        SendInfo { to, creds, explicit_creds: false, files, limit, packet, oob: false, who };
+    let mut info = SendInfo {
+        to,
+        creds,
+        explicit_creds: false,
+        files,
+        limit,
+        packet,
+        oob: false,
+        more: false,
+        who,
+    };
     s.send(&mut BufSrc::new(bytes), &mut info)
 }
 
@@ -90,7 +99,7 @@ fn connected(g: &Guest) -> (Socket, Socket) {
 }
 
 fn error_of(s: &Socket) -> i32 {
-    i32::from_ne_bytes(s.option(1, 4).unwrap().try_into().unwrap())
+    i32::from_ne_bytes(s.option(1, 4, 4).unwrap().try_into().unwrap())
 }
 
 #[test]

@@ -121,6 +121,16 @@ impl InetAddr {
         }
     }
 
+    /// Whether it is that of everybody on the interface.
+    pub(super) fn is_broadcast(&self) -> bool {
+        self.ip.to_ipv4_mapped() == Some(Ipv4Addr::new(127, 255, 255, 255))
+    }
+
+    /// Whether a socket can have it although no interface has.
+    pub(super) fn is_group(&self) -> bool {
+        self.ip.to_ipv4_mapped().is_some_and(|v4| v4.is_multicast() || v4.is_broadcast())
+    }
+
     /// The unspecified address of a domain.
     pub(super) fn any(domain: Domain) -> InetAddr {
         let ip = match domain {

@@ -4,6 +4,9 @@
 use super::addr::{self, InetAddr, Name};
 use super::endpoint::Endpoint;
 use super::inbox::Taken;
+use super::option_names::{
+    SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_SEGMENT, ip, ipv6, tcp,
+};
 use super::options::Stamps;
 use super::{Domain, Kind};
 use crate::Nanos;
@@ -12,35 +15,6 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use syserr::Errno;
 use zerocopy::IntoBytes;
 
-pub(super) const SOL_IP: i32 = 0;
-pub(super) const SOL_SOCKET: i32 = 1;
-pub(super) const SOL_UDP: i32 = 17;
-pub(super) const SOL_IPV6: i32 = 41;
-
-/// Options and messages of the level `SOL_IP`; `linux/in.h`.
-pub(super) mod ip {
-    pub(in super::super) const TOS: i32 = 1;
-    pub(in super::super) const TTL: i32 = 2;
-    pub(in super::super) const PKTINFO: i32 = 8;
-    pub(in super::super) const RECVTTL: i32 = 12;
-    pub(in super::super) const RECVTOS: i32 = 13;
-    pub(in super::super) const RECVORIGDSTADDR: i32 = 20;
-}
-
-/// Options and messages of the level `SOL_IPV6`; `linux/in6.h`.
-pub(super) mod ipv6 {
-    pub(in super::super) const UNICAST_HOPS: i32 = 16;
-    pub(in super::super) const RECVPKTINFO: i32 = 49;
-    pub(in super::super) const PKTINFO: i32 = 50;
-    pub(in super::super) const RECVHOPLIMIT: i32 = 51;
-    pub(in super::super) const HOPLIMIT: i32 = 52;
-    pub(in super::super) const DONTFRAG: i32 = 62;
-    pub(in super::super) const RECVTCLASS: i32 = 66;
-    pub(in super::super) const TCLASS: i32 = 67;
-}
-
-/// `UDP_SEGMENT`.
-pub(super) const UDP_SEGMENT: i32 = 103;
 /// Hops that a packet may take, unless its sender says otherwise (`net.ipv4.ip_default_ttl`).
 pub(super) const HOPS: i32 = 64;
 /// Index of the one interface.
@@ -60,6 +34,7 @@ bitflags::bitflags! {
         const PKTINFO6 = 16;
         const HOPLIMIT6 = 32;
         const TCLASS6 = 64;
+        const ORIGDSTADDR6 = 128;
     }
 }
 
@@ -74,6 +49,7 @@ impl Asked {
             (SOL_IPV6, ipv6::RECVPKTINFO) => Asked::PKTINFO6,
             (SOL_IPV6, ipv6::RECVHOPLIMIT) => Asked::HOPLIMIT6,
             (SOL_IPV6, ipv6::RECVTCLASS) => Asked::TCLASS6,
+            (SOL_IPV6, ipv6::RECVORIGDSTADDR) => Asked::ORIGDSTADDR6,
             _ => Asked::empty(),
         }
     }
@@ -207,11 +183,16 @@ impl Endpoint {
             Domain::Unix => self.kind == Kind::Stream,
             domain => domain == Domain::Netlink,
         };
+        // A segment is stamped once it has been read to its end.
+        let silent = silent || self.is_tcp() && taken.stamp.is_none();
         if let Some(s) = stamps.filter(|_| !silent) {
             let at = taken.stamp.unwrap_or_else(|| self.net.env().now());
             let (sec, ns) = (at.div_euclid(1_000_000_000), at.rem_euclid(1_000_000_000));
             let part = if s.is_fine() { ns } else { ns / 1000 };
             put(SOL_SOCKET, s as i32, [sec, part].as_bytes());
+        }
+        if self.is_tcp() && self.options.number(SOL_TCP, tcp::INQ) == Some(1) {
+            put(SOL_TCP, tcp::INQ, &(taken.left as i32).to_ne_bytes());
         }
         let (Some(h), asked) = (taken.headers, self.options.asked()) else { return out };
         let v4 = h.to.ip.to_ipv4_mapped();
@@ -225,6 +206,10 @@ impl Endpoint {
             }
             if asked.contains(Asked::TCLASS6) {
                 put(SOL_IPV6, ipv6::TCLASS, &h.class.to_ne_bytes());
+            }
+            if asked.contains(Asked::ORIGDSTADDR6) {
+                let to = addr::encode(Domain::Inet6, Some(&Name::Inet(h.to)));
+                put(SOL_IPV6, ipv6::RECVORIGDSTADDR, &to);
             }
             return out;
         };

@@ -1,11 +1,13 @@
 //! The part of a socket that its peers and queues refer to, which outlives its description.
 
 use super::addr::Name;
+use super::errors::Errors;
 use super::inbox::Inbox;
 use super::message::{Message, Ucred};
 use super::options::Options;
+use super::udp::Corked;
 use super::{Domain, Kind, Net};
-use crate::{File, Path};
+use crate::{File, Nanos, Path};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -27,6 +29,15 @@ bitflags::bitflags! {
         const RECEIVE = 1;
         /// Nothing more is sent.
         const SEND = 2;
+    }
+}
+
+bitflags::bitflags! {
+    /// Parts of an address that bind(2) named (`SOCK_BINDADDR_LOCK`, `SOCK_BINDPORT_LOCK`).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(super) struct Chosen: u8 {
+        const ADDRESS = 1;
+        const PORT = 2;
     }
 }
 
@@ -61,6 +72,14 @@ pub(super) struct State {
     pub(super) dead: bool,
     /// Reported once, by the next call or `SO_ERROR`.
     pub(super) error: Option<Errno>,
+    /// Errors with what they are about.
+    pub(super) errors: Errors,
+    /// When the last datagram came, 0 for not measured (`SIOCGSTAMP`).
+    pub(super) stamp: Option<Nanos>,
+    /// What bind(2) chose, and a socket that is disconnected keeps.
+    pub(super) chosen: Chosen,
+    /// What is to be one datagram with what follows.
+    pub(super) corked: Option<Corked>,
     pub(super) name: Option<Name>,
     /// The place a name in the tree was bound at.
     pub(super) bound: Option<Path>,
@@ -116,6 +135,11 @@ impl Endpoint {
         self.domain != Domain::Unix && self.kind == Kind::Stream
     }
 
+    /// Whether its addresses are of the internet.
+    pub(super) fn is_inet(&self) -> bool {
+        matches!(self.domain, Domain::Inet | Domain::Inet6)
+    }
+
     /// Whether poll(2) calls it writable.
     pub(super) fn has_room(&self) -> bool {
         let (sent, limit) = (self.sent.load(Relaxed), self.options.sndbuf());
@@ -136,6 +160,25 @@ impl Endpoint {
         if self.has_room() && !self.queue.is_empty() {
             self.queue.notify(WRITABLE);
         }
+    }
+
+    /// Has a reset reported by the next call, as this one has something better to return.
+    pub(super) fn keep_error(&self, e: Errno) {
+        if self.is_tcp() && e == Errno::ECONNRESET {
+            self.state.lock().error = Some(e);
+        }
+    }
+
+    /// When the last datagram came, in seconds and nanoseconds; `SIOCGSTAMP`.
+    pub(super) fn last_stamp(&self) -> Result<(i64, i64), Errno> {
+        let mut s = self.state.lock();
+        let at = match s.stamp.ok_or(Errno::ENOENT)? {
+            // Nobody measured it: now is the best that can be said, from now on.
+            0 => self.net.env().now(),
+            at => at,
+        };
+        s.stamp = Some(at);
+        Ok((at.div_euclid(1_000_000_000), at.rem_euclid(1_000_000_000)))
     }
 
     /// Takes the error that waits to be reported.

@@ -17,13 +17,24 @@ const SIOCGIFFLAGS: u32 = 0x8913;
 const SIOCSIFFLAGS: u32 = 0x8914;
 const SIOCGIFADDR: u32 = 0x8915;
 const SIOCSIFADDR: u32 = 0x8916;
+const SIOCGIFDSTADDR: u32 = 0x8917;
+const SIOCGIFBRDADDR: u32 = 0x8919;
 const SIOCGIFNETMASK: u32 = 0x891b;
 const SIOCSIFNETMASK: u32 = 0x891c;
+const SIOCGIFMETRIC: u32 = 0x891d;
 const SIOCGIFMTU: u32 = 0x8921;
 const SIOCSIFMTU: u32 = 0x8922;
 const SIOCGIFHWADDR: u32 = 0x8927;
 const SIOCGIFINDEX: u32 = 0x8933;
+const SIOCGIFTXQLEN: u32 = 0x8942;
+const SIOCETHTOOL: u32 = 0x8946;
+const SIOCGIFMAP: u32 = 0x8970;
 const SIOCGIFNAME: u32 = 0x8910;
+const SIOCGSTAMP: u32 = 0x8906;
+const SIOCGSTAMPNS: u32 = 0x8907;
+/// The same with 64-bit times, which is what they have here anyway.
+const SIOCGSTAMP_NEW: u32 = 0x8010_8906;
+const SIOCGSTAMPNS_NEW: u32 = 0x8010_8907;
 const FIONREAD: u32 = 0x541b;
 const SIOCOUTQ: u32 = 0x5411;
 
@@ -89,7 +100,10 @@ fn interface(mem: &dyn UserMemory, cmd: u32, arg: Addr) -> Result<u64, Errno> {
         // It is up, and stays so.
         SIOCSIFFLAGS if req.value.first().is_some_and(|b| b & 1 != 0) => return Ok(0),
         SIOCSIFFLAGS | SIOCSIFADDR | SIOCSIFNETMASK | SIOCSIFMTU => return Err(Errno::EPERM),
-        SIOCGIFADDR => IfReq::lo(&ADDRESS),
+        SIOCGIFADDR | SIOCGIFDSTADDR => IfReq::lo(&ADDRESS),
+        SIOCGIFBRDADDR => IfReq::lo(&[2, 0]),
+        SIOCGIFMETRIC | SIOCGIFMAP => IfReq::lo(&[]),
+        SIOCGIFTXQLEN => IfReq::lo(&1000i32.to_ne_bytes()),
         SIOCGIFNETMASK => IfReq::lo(&NETMASK),
         SIOCGIFMTU => IfReq::lo(&65_536i32.to_ne_bytes()),
         SIOCGIFHWADDR => IfReq::lo(&HARDWARE),
@@ -108,7 +122,7 @@ impl Endpoint {
             e.set(READABLE, !s.pending.is_empty());
             return e;
         }
-        e.set(Events::ERR, s.error.is_some());
+        e.set(Events::ERR, s.error.is_some() || !s.errors.is_empty());
         let closed = connections && s.phase == Phase::Closed;
         e.set(Events::HUP, s.shut == Shut::all() || closed);
         if s.shut.contains(Shut::RECEIVE) {
@@ -157,6 +171,7 @@ impl FileOps for Socket {
             limit: 0,
             packet: PacketOptions::default(),
             oob: false,
+            more: false,
             who: None,
         };
         self.send(src, &mut info)
@@ -217,9 +232,27 @@ impl FileOps for Socket {
                 let s = e.state.lock();
                 if e.kind == Kind::Dgram { s.inbox.first() } else { s.inbox.bytes() }
             }
+            // What the peer has room for has arrived.
+            SIOCOUTQ if e.is_tcp() => {
+                let peer = e.state.lock().peer.clone();
+                let arrived = peer.map_or(0, |p| p.options.rcvbuf());
+                e.sent.load(Relaxed).saturating_sub(arrived)
+            }
             SIOCOUTQ => e.sent.load(Relaxed),
+            SIOCGSTAMP | SIOCGSTAMPNS | SIOCGSTAMP_NEW | SIOCGSTAMPNS_NEW if e.is_inet() => {
+                let (sec, ns) = e.last_stamp()?;
+                let fine = matches!(cmd, SIOCGSTAMPNS | SIOCGSTAMPNS_NEW);
+                let part = if fine { ns } else { ns / 1000 };
+                mem.write_obj(arg, &[sec, part])?;
+                return Ok(0);
+            }
             SIOCATMARK if e.kind == Kind::Stream => 0,
-            SIOCGIFNAME..=SIOCGIFINDEX => return interface(mem, cmd, arg),
+            // The addresses of IPv4 are asked for through its sockets.
+            SIOCGIFADDR..=SIOCSIFNETMASK if e.domain != Domain::Inet => return Err(Errno::ENOTTY),
+            SIOCETHTOOL => return Err(Errno::EOPNOTSUPP),
+            SIOCGIFNAME..=SIOCGIFINDEX | SIOCGIFTXQLEN | SIOCGIFMAP => {
+                return interface(mem, cmd, arg);
+            }
             _ => return Err(Errno::ENOTTY),
         };
         mem.write_obj(arg, &(number.min(i32::MAX as usize) as i32))?;

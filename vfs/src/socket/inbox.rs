@@ -30,6 +30,8 @@ pub(super) struct How {
 pub(super) struct Taken {
     /// Bytes delivered.
     pub(super) bytes: usize,
+    /// Bytes of a stream that are left to read; its end counts for one when nothing else is.
+    pub(super) left: usize,
     /// Bytes that the message had; more than `bytes` when it was cut.
     pub(super) whole: usize,
     pub(super) from: Option<Name>,
@@ -192,7 +194,9 @@ impl Inbox {
             }
             room -= n as u64;
             taken.bytes += n;
-            taken.stamp = m.stamp;
+            if n == m.unread().len() {
+                taken.stamp = m.stamp;
+            }
             if how.peek {
                 if let Some(r) = &m.rights {
                     taken.files = r.peek();

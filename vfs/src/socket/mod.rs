@@ -11,6 +11,7 @@ mod addr;
 mod ancillary;
 mod datagram;
 mod endpoint;
+mod errors;
 mod file;
 mod inbox;
 mod inflight;
@@ -18,6 +19,8 @@ mod message;
 mod names;
 mod net;
 mod netlink;
+mod option_names;
+mod option_table;
 mod options;
 mod ports;
 mod release;
@@ -25,6 +28,7 @@ mod rtnetlink;
 mod stream;
 mod table;
 mod tcp;
+mod tcp_info;
 mod transfer;
 mod udp;
 mod unix;
@@ -73,15 +77,17 @@ const AF_MAX: i32 = 46;
 const SOCK_RAW: i32 = 3;
 const SOCK_PACKET: i32 = 10;
 const SOCK_MAX: i32 = 11;
+const IPPROTO_ICMP: i32 = 1;
 const IPPROTO_TCP: i32 = 6;
 const IPPROTO_UDP: i32 = 17;
+const IPPROTO_ICMPV6: i32 = 58;
 const IPPROTO_MAX: i32 = 263;
 const NETLINK_ROUTE: i32 = 0;
 
 /// Domain and type for the arguments of socket(2), `SOCK_NONBLOCK` and `SOCK_CLOEXEC` removed.
 ///
 /// # Errors
-/// `EAFNOSUPPORT`, `EINVAL`, `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`.
+/// `EAFNOSUPPORT`, `EINVAL`, `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`, `EACCES` for ping sockets.
 pub fn choose(domain: i32, kind: i32, protocol: i32) -> Result<(Domain, Kind), Errno> {
     if !(0..AF_MAX).contains(&domain) {
         return Err(Errno::EAFNOSUPPORT);
@@ -118,7 +124,10 @@ pub fn choose(domain: i32, kind: i32, protocol: i32) -> Result<(Domain, Kind), E
     if !(0..IPPROTO_MAX).contains(&protocol) {
         return Err(Errno::EINVAL);
     }
+    let ping = if domain == Domain::Inet { IPPROTO_ICMP } else { IPPROTO_ICMPV6 };
     match (kind, protocol) {
+        // Nobody is in `net.ipv4.ping_group_range`.
+        (2, p) if p == ping => Err(Errno::EACCES),
         (1, 0 | IPPROTO_TCP) => Ok((domain, Kind::Stream)),
         (2, 0 | IPPROTO_UDP) => Ok((domain, Kind::Dgram)),
         (1 | 2 | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT),
@@ -228,12 +237,12 @@ impl Socket {
         self.endpoint.kind
     }
 
-    /// The value of an option; getsockopt(2).
+    /// The value of an option for a caller with so much `room`, which cuts it; getsockopt(2).
     ///
     /// # Errors
     /// `ENOPROTOOPT`, `EOPNOTSUPP`, `ENOTCONN`, `ENODATA`.
-    pub fn option(&self, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
-        options::get(&self.endpoint, level, name)
+    pub fn option(&self, level: i32, name: i32, room: usize) -> Result<Vec<u8>, Errno> {
+        options::get(&self.endpoint, level, name, room)
     }
 
     /// Changes an option; setsockopt(2).
@@ -248,6 +257,11 @@ impl Socket {
         value: &[u8],
     ) -> Result<(), Errno> {
         options::set(&self.endpoint, creds, level, name, value)
+    }
+
+    /// Has an error that a call met after it had done a part reported by the next call.
+    pub fn keep_error(&self, e: Errno) {
+        self.endpoint.keep_error(e);
     }
 
     /// Whether messages keep their boundaries.

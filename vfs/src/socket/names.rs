@@ -2,6 +2,7 @@
 
 use super::addr::{self, Name};
 use super::endpoint::{Endpoint, Phase, Shut, tell_waiters};
+use super::tcp_info::TcpState;
 use super::{Domain, Kind, Socket, Who};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -169,6 +170,8 @@ impl Endpoint {
             return Ok(addr::encode(self.domain, Some(&name.unwrap_or(kernel))));
         }
         match name {
+            Some(Name::Inet(a)) if a.port == 0 => Err(Errno::ENOTCONN),
+            Some(_) if self.is_tcp() && self.tcp_state() == TcpState::Close => Err(Errno::ENOTCONN),
             Some(n) if phase == Phase::Connected => Ok(addr::encode(self.domain, Some(&n))),
             _ => Err(Errno::ENOTCONN),
         }

@@ -1,8 +1,13 @@
 //! Options of sockets; socket(7), tcp(7), ip(7), ipv6(7).
 
-use super::ancillary::{Asked, HOPS, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_SEGMENT, ip, ipv6};
+use super::ancillary::Asked;
 use super::endpoint::{Endpoint, Phase};
 use super::message::Ucred;
+use super::option_names::{
+    SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6,
+    so, tcp,
+};
+use super::option_table as table;
 use super::{Domain, Kind};
 use crate::{Creds, cap};
 use alloc::collections::BTreeMap;
@@ -13,57 +18,6 @@ use core::sync::atomic::{
 use sync::Mutex;
 use syserr::Errno;
 use zerocopy::IntoBytes;
-
-const SOL_TCP: i32 = 6;
-const SOL_NETLINK: i32 = 270;
-
-/// Options of the level `SOL_SOCKET`; `asm-generic/socket.h`.
-mod so {
-    pub(super) const DEBUG: i32 = 1;
-    pub(super) const REUSEADDR: i32 = 2;
-    pub(super) const TYPE: i32 = 3;
-    pub(super) const ERROR: i32 = 4;
-    pub(super) const DONTROUTE: i32 = 5;
-    pub(super) const BROADCAST: i32 = 6;
-    pub(super) const SNDBUF: i32 = 7;
-    pub(super) const RCVBUF: i32 = 8;
-    pub(super) const KEEPALIVE: i32 = 9;
-    pub(super) const OOBINLINE: i32 = 10;
-    pub(super) const NO_CHECK: i32 = 11;
-    pub(super) const PRIORITY: i32 = 12;
-    pub(super) const LINGER: i32 = 13;
-    pub(super) const REUSEPORT: i32 = 15;
-    pub(super) const PASSCRED: i32 = 16;
-    pub(super) const PEERCRED: i32 = 17;
-    pub(super) const RCVLOWAT: i32 = 18;
-    pub(super) const SNDLOWAT: i32 = 19;
-    pub(super) const RCVTIMEO: i32 = 20;
-    pub(super) const SNDTIMEO: i32 = 21;
-    pub(super) const BINDTODEVICE: i32 = 25;
-    pub(super) const PEERNAME: i32 = 28;
-    pub(super) const TIMESTAMP: i32 = 29;
-    pub(super) const ACCEPTCONN: i32 = 30;
-    pub(super) const PEERSEC: i32 = 31;
-    pub(super) const SNDBUFFORCE: i32 = 32;
-    pub(super) const RCVBUFFORCE: i32 = 33;
-    pub(super) const PASSSEC: i32 = 34;
-    pub(super) const TIMESTAMPNS: i32 = 35;
-    pub(super) const MARK: i32 = 36;
-    pub(super) const PROTOCOL: i32 = 38;
-    pub(super) const DOMAIN: i32 = 39;
-    pub(super) const RXQ_OVFL: i32 = 40;
-    pub(super) const PEEK_OFF: i32 = 42;
-    pub(super) const NOFCS: i32 = 43;
-    pub(super) const BUSY_POLL: i32 = 46;
-    pub(super) const INCOMING_CPU: i32 = 49;
-    pub(super) const COOKIE: i32 = 57;
-    pub(super) const PEERGROUPS: i32 = 59;
-    pub(super) const ZEROCOPY: i32 = 60;
-    pub(super) const TIMESTAMP_NEW: i32 = 63;
-    pub(super) const TIMESTAMPNS_NEW: i32 = 64;
-    pub(super) const RCVTIMEO_NEW: i32 = 66;
-    pub(super) const SNDTIMEO_NEW: i32 = 67;
-}
 
 /// Default and, without privilege, largest buffer as an application sets it: `rmem_max` and
 /// `wmem_max`.
@@ -76,6 +30,18 @@ const RCVBUF_MIN: usize = 2304;
 const BUFFER_DEFAULT: usize = 212_992;
 /// Send buffer of a connection over loopback, as automatic tuning leaves it.
 const TCP_CONNECTED: usize = 2_626_560;
+
+/// The most that `SO_RCVLOWAT` makes a connection wait for: half of what it may hold
+/// (`tcp_rmem`).
+const TCP_LOW_MAX: i32 = 16 << 20;
+/// Algorithms of congestion control, which are all the same where nothing is ever lost.
+const CONGESTION: [&[u8]; 2] = [b"cubic", b"reno"];
+/// `TCP_CA_NAME_MAX`.
+const CONGESTION_NAME: usize = 16;
+/// `IFNAMSIZ`.
+const NAME_MAX: usize = 16;
+/// The longest packet of the loopback interface.
+pub(super) const MTU: i32 = 65_536;
 
 /// How messages are stamped with the time they came: the option that asked for it, which is also
 /// the kind of the ancillary message.
@@ -106,6 +72,8 @@ pub(super) struct Options {
     /// The application chose the send buffer (`SOCK_SNDBUF_LOCK`).
     fixed_sndbuf: AtomicBool,
     passcred: AtomicBool,
+    /// `SO_LINGER` is on; its time is a number.
+    lingers: AtomicBool,
     /// Nanoseconds; 0 for no limit, negative for no time at all.
     receive_timeout: AtomicI64,
     send_timeout: AtomicI64,
@@ -131,6 +99,7 @@ impl Options {
             rcvbuf: AtomicUsize::new(rcvbuf),
             fixed_sndbuf: AtomicBool::new(false),
             passcred: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
             receive_timeout: AtomicI64::new(0),
             send_timeout: AtomicI64::new(0),
             stamps: AtomicI32::new(0),
@@ -147,6 +116,7 @@ impl Options {
         self.receive_timeout.store(from.receive_timeout.load(Relaxed), Relaxed);
         self.send_timeout.store(from.send_timeout.load(Relaxed), Relaxed);
         self.stamps.store(from.stamps.load(Relaxed), Relaxed);
+        self.lingers.store(from.lingers.load(Relaxed), Relaxed);
         *self.numbers.lock() = from.numbers.lock().clone();
     }
 
@@ -214,17 +184,25 @@ impl Options {
         self.flag(so::REUSEADDR)
     }
 
+    pub(super) fn broadcast(&self) -> bool {
+        self.flag(so::BROADCAST)
+    }
+
+    pub(super) fn udp_cork(&self) -> bool {
+        self.number(SOL_UDP, UDP_CORK).is_some_and(|v| v != 0)
+    }
+
     pub(super) fn reuse_port(&self) -> bool {
         self.flag(so::REUSEPORT)
     }
 
     /// `SO_LINGER` with no time: close(2) resets the connection.
     pub(super) fn resets_on_close(&self) -> bool {
-        self.number(SOL_SOCKET, so::LINGER) == Some(0)
+        self.lingers.load(Relaxed) && self.number(SOL_SOCKET, so::LINGER) == Some(0)
     }
 
     pub(super) fn v6only(&self) -> bool {
-        self.number(SOL_IPV6, 26).is_some_and(|v| v != 0)
+        self.number(SOL_IPV6, ipv6::V6ONLY).is_some_and(|v| v != 0)
     }
 
     /// The least that a read waits for.
@@ -233,64 +211,16 @@ impl Options {
     }
 }
 
-/// The default of an option that is a number and has no effect here, and whether it is a switch.
-fn known(e: &Endpoint, level: i32, name: i32) -> Option<(i32, bool)> {
-    let unix = !matches!(e.domain, Domain::Inet | Domain::Inet6);
-    let (switch, number) = (Some((0, true)), |v| Some((v, false)));
-    match (level, name) {
-        (SOL_SOCKET, so::DEBUG | so::REUSEADDR | so::DONTROUTE | so::BROADCAST) => switch,
-        (SOL_SOCKET, so::KEEPALIVE | so::OOBINLINE | so::NO_CHECK) => switch,
-        (SOL_SOCKET, so::RXQ_OVFL | so::NOFCS) => switch,
-        (SOL_SOCKET, so::REUSEPORT | so::ZEROCOPY) => switch,
-        (SOL_SOCKET, so::PASSSEC) if unix => switch,
-        (SOL_SOCKET, so::PRIORITY | so::MARK | so::BUSY_POLL) => number(0),
-        (SOL_SOCKET, so::INCOMING_CPU | so::PEEK_OFF) => number(-1),
-        (SOL_SOCKET, so::RCVLOWAT) => number(1),
-        // TCP_NODELAY, CORK, DEFER_ACCEPT, QUICKACK, THIN_*, REPAIR, SAVE_SYN.
-        (SOL_TCP, 1 | 3 | 12 | 16 | 17 | 19 | 27) if e.is_tcp() => switch,
-        (SOL_TCP, 2) if e.is_tcp() => number(65_483),
-        (SOL_TCP, 4) if e.is_tcp() => number(7200),
-        (SOL_TCP, 5) if e.is_tcp() => number(75),
-        (SOL_TCP, 6) if e.is_tcp() => number(9),
-        (SOL_TCP, 7) if e.is_tcp() => number(6),
-        (SOL_TCP, 8) if e.is_tcp() => number(60),
-        (SOL_TCP, 9 | 10 | 18 | 23 | 24 | 25 | 30 | 36) if e.is_tcp() => number(0),
-        // UDP_CORK, UDP_SEGMENT, UDP_GRO.
-        (SOL_UDP, 1 | UDP_SEGMENT | 104) if !unix && e.kind == Kind::Dgram => number(0),
-        // NETLINK_ADD_MEMBERSHIP, DROP_MEMBERSHIP: of groups in which nothing ever happens.
-        (SOL_NETLINK, 1 | 2) if e.domain == Domain::Netlink => number(0),
-        // NETLINK_PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, CAP_ACK, EXT_ACK, GET_STRICT_CHK.
-        (SOL_NETLINK, 3 | 4 | 5 | 10 | 11 | 12) if e.domain == Domain::Netlink => switch,
-        (SOL_IP, ip::TTL) if !unix => number(HOPS),
-        (SOL_IP, 10) if !unix => number(1),
-        (SOL_IP, 33) if !unix => number(1),
-        (SOL_IP, 34 | 49) if !unix => number(1),
-        (SOL_IP, ip::PKTINFO | ip::RECVTTL | ip::RECVTOS | ip::RECVORIGDSTADDR) if !unix => switch,
-        // RECVOPTS, RECVERR, FREEBIND, TRANSPARENT, BIND_ADDRESS_NO_PORT.
-        (SOL_IP, 6 | 11 | 15 | 19 | 24) if !unix => switch,
-        // IP_UNICAST_IF.
-        (SOL_IP, ip::TOS | 50) if !unix => number(0),
-        // IPV6_V6ONLY, RECVERR.
-        (SOL_IPV6, 26 | 25) if e.domain == Domain::Inet6 => switch,
-        (SOL_IPV6, ipv6::RECVPKTINFO | ipv6::RECVHOPLIMIT | ipv6::RECVTCLASS)
-            if e.domain == Domain::Inet6 =>
-        {
-            switch
-        }
-        (SOL_IPV6, ipv6::TCLASS) if e.domain == Domain::Inet6 => number(0),
-        (SOL_IPV6, ipv6::UNICAST_HOPS) if e.domain == Domain::Inet6 => number(HOPS),
-        (SOL_IPV6, 18 | 19) if e.domain == Domain::Inet6 => number(1),
-        _ => None,
-    }
-}
-
-fn missing(e: &Endpoint, level: i32) -> Errno {
-    match level {
-        _ if e.domain == Domain::Unix && level != SOL_SOCKET => Errno::EOPNOTSUPP,
-        SOL_SOCKET | SOL_TCP | SOL_UDP | SOL_IP | SOL_IPV6 => Errno::ENOPROTOOPT,
-        _ if e.is_tcp() => Errno::ENOPROTOOPT,
-        _ => Errno::EOPNOTSUPP,
-    }
+/// What an option that there is not means.
+fn missing(e: &Endpoint, level: i32, setting: bool) -> Errno {
+    let own = match e.domain {
+        Domain::Unix => level == SOL_SOCKET,
+        Domain::Netlink => matches!(level, SOL_SOCKET | SOL_NETLINK),
+        Domain::Inet => matches!(level, SOL_SOCKET | SOL_IP) || level == e.protocol(),
+        Domain::Inet6 => true,
+    };
+    let inet = e.domain == Domain::Inet;
+    if own || inet && setting { Errno::ENOPROTOOPT } else { Errno::EOPNOTSUPP }
 }
 
 fn timeval(ns: i64) -> Vec<u8> {
@@ -317,11 +247,34 @@ fn parse_timeout(bytes: &[u8]) -> Result<i64, Errno> {
     }
 }
 
-/// getsockopt(2): the value in full; the caller cuts it to the room there is.
-pub(super) fn get(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
+/// The value of an option of another level than `SOL_SOCKET`.
+fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
+    match (level, name) {
+        (SOL_TCP, tcp::INFO) if e.is_tcp() => return Ok(e.tcp_info()),
+        (SOL_TCP, tcp::CONGESTION) if e.is_tcp() => {
+            let chosen = e.options.number(level, name).unwrap_or(0) as usize;
+            let mut name = CONGESTION.get(chosen).copied().unwrap_or_default().to_vec();
+            name.resize(CONGESTION_NAME, 0);
+            return Ok(name);
+        }
+        // There is no protocol above.
+        (SOL_TCP, tcp::ULP) if e.is_tcp() => return Ok(Vec::new()),
+        (SOL_TCP, tcp::MAXSEG) if e.is_tcp() => return Ok(int(e.segment_size())),
+        (SOL_IP, ip::MTU) | (SOL_IPV6, ipv6::MTU) if table::find(e, level, name).is_some() => {
+            let s = e.state.lock();
+            let connected = s.phase == Phase::Connected && s.peer_name.is_some();
+            return if connected { Ok(int(MTU)) } else { Err(Errno::ENOTCONN) };
+        }
+        _ => {}
+    }
+    let row = table::find(e, level, name).ok_or(missing(e, level, false))?;
+    Ok(int(e.options.number(level, name).unwrap_or(row.first)))
+}
+
+/// getsockopt(2): the value in full; the caller cuts it to the `room` there is.
+pub(super) fn get(e: &Endpoint, level: i32, name: i32, room: usize) -> Result<Vec<u8>, Errno> {
     if level != SOL_SOCKET {
-        let (default, _) = known(e, level, name).ok_or(missing(e, level))?;
-        return Ok(int(e.options.number(level, name).unwrap_or(default)));
+        return get_other(e, level, name);
     }
     let o = &e.options;
     let unix = e.domain == Domain::Unix;
@@ -347,12 +300,16 @@ pub(super) fn get(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno>
             peer.groups.iter().flat_map(|g| g.to_ne_bytes()).collect()
         }
         so::LINGER => {
-            let v = o.number(level, name);
-            [i32::from(v.is_some()), v.unwrap_or(0)].as_bytes().to_vec()
+            let time = o.number(level, name).unwrap_or(0);
+            [i32::from(o.lingers.load(Relaxed)), time].as_bytes().to_vec()
         }
         so::RCVTIMEO | so::RCVTIMEO_NEW => timeval(o.timeout(false)),
         so::SNDTIMEO | so::SNDTIMEO_NEW => timeval(o.timeout(true)),
-        so::BINDTODEVICE => Vec::new(),
+        so::BINDTODEVICE => match o.number(level, so::BINDTOIFINDEX) {
+            None | Some(0) => Vec::new(),
+            Some(_) if room < NAME_MAX => return Err(Errno::EINVAL),
+            Some(_) => b"lo\0".to_vec(),
+        },
         so::PEERNAME => e.peer_address()?,
         // What asked first for nanoseconds in the new layout answers to both of its names.
         so::TIMESTAMP_NEW => {
@@ -365,10 +322,62 @@ pub(super) fn get(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno>
         so::COOKIE => e.net.cookie(e).to_ne_bytes().to_vec(),
         so::PEERSEC => return Err(Errno::ENOPROTOOPT),
         _ => {
-            let (default, _) = known(e, level, name).ok_or(Errno::ENOPROTOOPT)?;
-            int(o.number(level, name).unwrap_or(default))
+            let row = table::find(e, level, name).ok_or(Errno::ENOPROTOOPT)?;
+            int(o.number(level, name).unwrap_or(row.first))
         }
     })
+}
+
+fn number(value: &[u8]) -> Result<i32, Errno> {
+    value.first_chunk::<4>().map(|b| i32::from_ne_bytes(*b)).ok_or(Errno::EINVAL)
+}
+
+/// Changes an option of another level than `SOL_SOCKET`.
+fn set_other(
+    e: &Endpoint,
+    creds: &Creds,
+    level: i32,
+    name: i32,
+    value: &[u8],
+) -> Result<(), Errno> {
+    match (level, name) {
+        (SOL_TCP, tcp::CONGESTION) if e.is_tcp() => {
+            if value.is_empty() {
+                return Err(Errno::EINVAL);
+            }
+            let text = value.get(..CONGESTION_NAME - 1).unwrap_or(value);
+            let text = text.split(|b| *b == 0).next().unwrap_or_default();
+            let chosen = CONGESTION.iter().position(|n| *n == text).ok_or(Errno::ENOENT)?;
+            e.options.set_number(level, name, chosen as i32);
+            return Ok(());
+        }
+        (SOL_TCP, tcp::ULP) if e.is_tcp() => return Err(Errno::ENOENT),
+        _ => {}
+    }
+    let row = table::find(e, level, name).ok_or(missing(e, level, true))?;
+    let v = match (level, value) {
+        // Options of the level IP may be given as one byte.
+        (SOL_IP, [b]) => i32::from(*b),
+        _ => number(value)?,
+    };
+    match (level, name) {
+        (SOL_IP, ip::TRANSPARENT) | (SOL_IPV6, ipv6::TRANSPARENT)
+            if v != 0 && !creds.has(cap::NET_RAW) && !creds.has(cap::NET_ADMIN) =>
+        {
+            return Err(Errno::EPERM);
+        }
+        (SOL_IPV6, ipv6::V6ONLY) if e.state.lock().name.is_some() => return Err(Errno::EINVAL),
+        (SOL_TCP, tcp::WINDOW_CLAMP) if v == 0 && e.state.lock().phase != Phase::Closed => {
+            return Err(Errno::EINVAL);
+        }
+        _ => {}
+    }
+    let v = row.accept(v)?;
+    e.options.set_number(level, name, v);
+    if (level, name) == (SOL_UDP, UDP_CORK) && v == 0 {
+        e.uncork();
+    }
+    Ok(())
 }
 
 /// setsockopt(2).
@@ -380,36 +389,20 @@ pub(super) fn set(
     value: &[u8],
 ) -> Result<(), Errno> {
     let o = &e.options;
-    if level != SOL_SOCKET && e.domain == Domain::Unix {
-        return Err(Errno::EOPNOTSUPP);
-    }
-    let one = || value.first_chunk::<4>().map(|b| i32::from_ne_bytes(*b)).ok_or(Errno::EINVAL);
     if level != SOL_SOCKET {
-        // Texts and structures that only choose between equals here: TCP_CONGESTION, membership.
-        if level == SOL_TCP && name == 13 && e.is_tcp() {
-            return Ok(());
-        }
-        let (_, switch) = known(e, level, name).ok_or(missing(e, level))?;
-        // Options of the level IP may be given as one byte.
-        let v = match (level, value) {
-            (SOL_IP, [b]) => i32::from(*b),
-            _ => one()?,
-        };
-        if level == SOL_IPV6 && name == 26 && e.state.lock().name.is_some() {
-            return Err(Errno::EINVAL);
-        }
-        let v = in_range(level, name, v)?;
-        o.set_number(level, name, if switch { i32::from(v != 0) } else { v });
-        return Ok(());
+        return set_other(e, creds, level, name, value);
     }
     if name == so::BINDTODEVICE {
-        return if value.is_empty() || value.starts_with(b"lo\0") || value.first() == Some(&0) {
-            Ok(())
-        } else {
-            Err(Errno::ENODEV)
+        let name = value.split(|b| *b == 0).next().unwrap_or_default();
+        let index = match name {
+            b"" => 0,
+            b"lo" => 1,
+            _ => return Err(Errno::ENODEV),
         };
+        o.set_number(level, so::BINDTOIFINDEX, index);
+        return Ok(());
     }
-    let v = one()?;
+    let v = number(value)?;
     let admin = creds.has(cap::NET_ADMIN);
     match name {
         so::TYPE | so::DOMAIN | so::PROTOCOL | so::ERROR | so::ACCEPTCONN | so::SNDLOWAT => {
@@ -430,50 +423,33 @@ pub(super) fn set(
         so::PASSCRED => return Err(Errno::EOPNOTSUPP),
         so::LINGER => {
             let time = value.get(4..8).and_then(|b| b.first_chunk::<4>()).ok_or(Errno::EINVAL)?;
-            let time = i32::from_ne_bytes(*time);
-            let mut numbers = o.numbers.lock();
-            if v == 0 {
-                numbers.remove(&(level, name));
-            } else {
-                numbers.insert((level, name), time);
+            o.lingers.store(v != 0, Relaxed);
+            if v != 0 {
+                o.set_number(level, name, i32::from_ne_bytes(*time));
             }
         }
         so::RCVTIMEO | so::RCVTIMEO_NEW => o.receive_timeout.store(parse_timeout(value)?, Relaxed),
         so::SNDTIMEO | so::SNDTIMEO_NEW => o.send_timeout.store(parse_timeout(value)?, Relaxed),
         so::RCVLOWAT => {
-            let v = if v < 0 { i32::MAX } else { v.max(1) };
+            let most = if e.is_tcp() { TCP_LOW_MAX } else { i32::MAX };
+            let v = if v < 0 { most } else { v.clamp(1, most) };
             o.set_number(level, name, v);
         }
         so::TIMESTAMP | so::TIMESTAMPNS | so::TIMESTAMP_NEW | so::TIMESTAMPNS_NEW => {
             o.stamps.store(if v == 0 { 0 } else { name }, Relaxed);
         }
+        so::DETACH_FILTER => return Err(Errno::ENOENT),
+        so::PASSSEC if e.domain != Domain::Unix => return Err(Errno::EOPNOTSUPP),
+        so::DEBUG if v != 0 && !admin => return Err(Errno::EACCES),
         so::PRIORITY if !(0..=6).contains(&v) && !admin => return Err(Errno::EPERM),
         so::MARK if !admin => return Err(Errno::EPERM),
         so::REUSEPORT if v != 0 && e.domain == Domain::Unix => return Err(Errno::EOPNOTSUPP),
         _ => {
-            let (_, switch) = known(e, level, name).ok_or(Errno::ENOPROTOOPT)?;
-            o.set_number(level, name, if switch { i32::from(v != 0) } else { v });
+            let row = table::find(e, level, name).ok_or(Errno::ENOPROTOOPT)?;
+            o.set_number(level, name, row.accept(v)?);
         }
     }
     Ok(())
-}
-
-/// The value of an option as it is kept; −1 of some means the default.
-fn in_range(level: i32, name: i32, v: i32) -> Result<i32, Errno> {
-    let (least, most, default) = match (level, name) {
-        (SOL_IP, ip::TTL) => (1, 255, HOPS),
-        (SOL_IPV6, ipv6::UNICAST_HOPS) => (0, 255, HOPS),
-        (SOL_IPV6, ipv6::TCLASS) => (0, 255, 0),
-        (SOL_UDP, UDP_SEGMENT) if v == -1 => return Err(Errno::EINVAL),
-        (SOL_UDP, UDP_SEGMENT) => (0, 65_535, 0),
-        (SOL_IP, ip::TOS) => return Ok(v & 0xff),
-        _ => return Ok(v),
-    };
-    match v {
-        -1 => Ok(default),
-        v if (least..=most).contains(&v) => Ok(v),
-        _ => Err(Errno::EINVAL),
-    }
 }
 
 /// A buffer size as the kernel keeps it: doubled for its own overhead, and bounded.

@@ -1,5 +1,6 @@
 //! Who has which port of one protocol.
 
+use super::Domain;
 use super::addr::InetAddr;
 use super::endpoint::Endpoint;
 use super::table::Bound;
@@ -19,6 +20,28 @@ struct Binding {
     /// A connection that was accepted at the port, which no packet finds by port alone.
     connection: bool,
     uid: u32,
+}
+
+/// Somebody whom a packet may be for.
+pub(super) struct Found {
+    /// How badly it fits.
+    rank: (bool, bool),
+    pub(super) who: Arc<Endpoint>,
+}
+
+/// Whom a packet from `from` is for: the first, or one of those with `SO_REUSEPORT` beside it,
+/// always the same for the same sender.
+pub(super) fn choose(mut found: Vec<Found>, from: &InetAddr) -> Option<Arc<Endpoint>> {
+    let first = found.first()?;
+    if first.who.options.reuse_port() {
+        let rank = first.rank;
+        found.retain(|f| f.rank == rank && f.who.options.reuse_port());
+        // Ports are often consecutive; the golden ratio spreads them evenly.
+        let hash = u32::from(from.port).wrapping_mul(0x9e37_79b1);
+        let at = (u64::from(hash) * found.len() as u64) >> 32;
+        return Some(found.swap_remove(at as usize).who);
+    }
+    found.into_iter().next().map(|f| f.who)
 }
 
 #[derive(Default)]
@@ -141,18 +164,21 @@ impl Ports {
         all.filter_map(|b| Some((b.who.upgrade()?, b.at, b.uid, b.connection))).collect()
     }
 
-    /// Everybody whom a packet to `to` may be for: those bound to that very address first.
-    pub(super) fn find(&self, to: &InetAddr) -> Vec<Arc<Endpoint>> {
+    /// Everybody whom a packet to `to` may be for: those bound to that very address first, then
+    /// those of its own family, and of equals whoever came last.
+    pub(super) fn find(&self, to: &InetAddr) -> Vec<Found> {
         let t = self.0.lock();
-        let mut found: Vec<(bool, Arc<Endpoint>)> = Vec::new();
+        let mut found: Vec<Found> = Vec::new();
         for b in t.ports.get(&to.port).into_iter().flatten().filter(|b| !b.connection) {
             if overlap((&b.at, b.v6only), (to, true))
-                && let Some(e) = b.who.upgrade()
+                && let Some(who) = b.who.upgrade()
             {
-                found.push((b.at.ip != to.ip, e));
+                let foreign = to.is_v4() && who.domain == Domain::Inet6;
+                found.push(Found { rank: (b.at.ip != to.ip, foreign), who });
             }
         }
-        found.sort_by_key(|(wild, _)| *wild);
-        found.into_iter().map(|(_, e)| e).collect()
+        found.reverse();
+        found.sort_by_key(|f| f.rank);
+        found
     }
 }

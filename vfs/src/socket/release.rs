@@ -2,6 +2,7 @@
 
 use super::addr::Name;
 use super::endpoint::{Endpoint, Phase, Shut, tell_waiters};
+use super::errors::Errors;
 use super::{Domain, Kind, Socket};
 use alloc::sync::Arc;
 use sync::waitq::Events;
@@ -27,6 +28,8 @@ impl Endpoint {
         let messages = s.inbox.take_all();
         let (name, bound) = (s.name.clone(), s.bound.take());
         let waiters = s.take_waiters();
+        s.corked = None;
+        s.errors = Errors::default();
         drop(s);
         drop(bound);
         match name {

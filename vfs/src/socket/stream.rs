@@ -27,7 +27,10 @@ impl Endpoint {
         while src.remaining() > 0 {
             match self.send_piece(&peer, src, info) {
                 Ok(n) => done += n,
-                Err(_) if done > 0 => break,
+                Err(e) if done > 0 => {
+                    self.keep_error(e);
+                    break;
+                }
                 Err(e) => return Err(e),
             }
         }

@@ -2,6 +2,7 @@
 
 use super::addr::{InetAddr, Name};
 use super::endpoint::{Endpoint, Phase};
+use super::tcp_info::TcpState;
 use super::{Domain, Kind, Net};
 use crate::proc::NetTable;
 use alloc::format;
@@ -13,12 +14,6 @@ use core::sync::atomic::Ordering::Relaxed;
 const TCP_WIDTH: usize = 149;
 /// Length of a line of `udp` without its end.
 const UDP_WIDTH: usize = 127;
-
-/// `TCP_ESTABLISHED`, `TCP_SYN_SENT`, `TCP_CLOSE`, `TCP_LISTEN`.
-const ESTABLISHED: u8 = 1;
-const SYN_SENT: u8 = 2;
-const CLOSE: u8 = 7;
-const LISTEN: u8 = 10;
 
 /// An address as words in the order in which this machine reads them.
 fn address(domain: Domain, a: &InetAddr) -> String {
@@ -33,16 +28,16 @@ fn address(domain: Domain, a: &InetAddr) -> String {
 }
 
 fn row(n: usize, e: &Endpoint, at: &InetAddr, uid: u32, connection: bool) -> Option<String> {
-    let s = e.state.lock();
     let tcp = e.kind == Kind::Stream;
+    let state = e.tcp_state();
+    let s = e.state.lock();
+    // Nothing finds a TCP socket that only has a name.
+    if s.dead || tcp && s.phase == Phase::Closed {
+        return None;
+    }
     let state = match s.phase {
-        _ if s.dead => return None,
-        Phase::Listening => LISTEN,
-        Phase::Connected => ESTABLISHED,
-        Phase::Connecting => SYN_SENT,
-        // Nothing finds a TCP socket that only has a name.
-        Phase::Closed if tcp => return None,
-        Phase::Closed => CLOSE,
+        Phase::Connected if !tcp => TcpState::Established,
+        _ => state,
     };
     let none = InetAddr::any(e.domain);
     let (own, peer) = match (&s.name, &s.peer_name) {
@@ -50,12 +45,13 @@ fn row(n: usize, e: &Endpoint, at: &InetAddr, uid: u32, connection: bool) -> Opt
         (Some(Name::Inet(own)), _) => (own, &none),
         _ => (at, &none),
     };
-    let waiting = if state == LISTEN { s.pending.len() } else { s.inbox.bytes() };
+    let waiting = if state == TcpState::Listen { s.pending.len() } else { s.inbox.bytes() };
     let (own, peer) = (address(e.domain, own), address(e.domain, peer));
     let ino = e.ino.load(Relaxed);
     let uid = if connection { 0 } else { uid };
     let common = format!(
-        "{own} {peer} {state:02X} 00000000:{waiting:08X} 00:00000000 00000000 {uid:5}        0 {ino}"
+        "{own} {peer} {:02X} 00000000:{waiting:08X} 00:00000000 00000000 {uid:5}        0 {ino}",
+        state as u8
     );
     let (line, width) = if tcp {
         (format!("{n:4}: {common} 1 0000000000000000 100 0 0 10 0"), TCP_WIDTH)

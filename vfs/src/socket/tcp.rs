@@ -6,8 +6,9 @@
 //! the states, half-closed connections, resets, and a connect(2) that is in progress.
 
 use super::addr::{self, AF_UNSPEC, InetAddr, Name};
-use super::endpoint::{Endpoint, Phase, READABLE, Shut, WRITABLE};
-use super::{Domain, Who};
+use super::endpoint::{Chosen, Endpoint, Phase, READABLE, Shut, WRITABLE};
+use super::tcp_info::TcpState;
+use super::{Domain, Who, ports};
 use alloc::sync::Arc;
 use sync::waitq::Events;
 use syserr::Errno;
@@ -29,7 +30,7 @@ impl Endpoint {
         if self.domain == Domain::Inet6 && at.is_v4() && self.options.v6only() {
             return Err(Errno::EINVAL);
         }
-        if !at.is_any() && !at.is_local() {
+        if !at.is_any() && !at.is_local() && !at.is_group() {
             return Err(Errno::EADDRNOTAVAIL);
         }
         if (1..UNPRIVILEGED).contains(&at.port) && !who.creds().has(CAP_BIND) {
@@ -40,7 +41,12 @@ impl Endpoint {
             return Err(Errno::EINVAL);
         }
         drop(s);
-        self.take_port(who, at)
+        let mut chosen = Chosen::empty();
+        chosen.set(Chosen::ADDRESS, at.ip != InetAddr::any(self.domain).ip);
+        chosen.set(Chosen::PORT, at.port != 0);
+        self.take_port(who, at)?;
+        self.state.lock().chosen = chosen;
+        Ok(())
     }
 
     /// Binds to `at`, of which port 0 means any.
@@ -119,8 +125,9 @@ impl Endpoint {
         }
         let chosen = self.bound().is_none();
         let from = self.source(who, &to)?;
-        let found = self.net.tcp.find(&to);
-        let listener = found.into_iter().find(|e| super::net::listens(e));
+        let mut found = self.net.tcp.find(&to);
+        found.retain(|f| super::net::listens(&f.who));
+        let listener = ports::choose(found, &from);
         {
             let mut s = self.state.lock();
             s.name = Some(Name::Inet(from));
@@ -132,6 +139,16 @@ impl Endpoint {
         }
         let admitted = match listener {
             Some(l) => l.try_admit(self),
+            // Both ends open at once, which TCP allows even where they are the same.
+            None if from == to => {
+                let mut s = self.state.lock();
+                (s.phase, s.unreported) = (Phase::Connected, true);
+                s.peer = Some(self.clone());
+                drop(s);
+                self.options.connected();
+                self.queue.notify(WRITABLE);
+                Ok(true)
+            }
             None => Err(Errno::ECONNREFUSED),
         };
         if admitted.is_err() {
@@ -244,13 +261,21 @@ impl Endpoint {
 
     /// shutdown(2) of an AF_INET socket.
     pub(super) fn shutdown_inet(self: &Arc<Self>, how: Shut) -> Result<(), Errno> {
+        if self.is_tcp() && self.tcp_state() == TcpState::Close {
+            // Also once both ends have sent theirs.
+            self.state.lock().shut |= how;
+            self.queue.notify(Events::all());
+            return Err(Errno::ENOTCONN);
+        }
         let mut s = self.state.lock();
         let phase = s.phase;
         match phase {
             Phase::Closed => s.shut |= how,
             Phase::Listening if !how.contains(Shut::RECEIVE) => s.shut |= how,
-            Phase::Listening | Phase::Connecting => {
+            Phase::Listening => s.phase = Phase::Closed,
+            Phase::Connecting => {
                 s.phase = Phase::Closed;
+                s.error = Some(Errno::ECONNRESET);
                 s.unreported = false;
             }
             Phase::Connected => s.shut |= how,

@@ -45,6 +45,8 @@ pub struct SendInfo<'a> {
     pub packet: PacketOptions,
     /// `MSG_OOB`.
     pub oob: bool,
+    /// `MSG_MORE`: the datagram goes on.
+    pub more: bool,
     /// The caller's view of the tree, for names in it; without, only to the connected peer.
     pub who: Option<Who<'a>>,
 }
@@ -57,6 +59,8 @@ pub struct Received {
     pub bytes: usize,
     /// The message was longer than the room for it.
     pub truncated: bool,
+    /// It is from the queue of errors (`MSG_ERRQUEUE`).
+    pub error: bool,
     /// The sender's address; empty when it has none, or on a connection.
     pub from: Vec<u8>,
     /// The sender, if the receiver asked for it with `SO_PASSCRED`.
@@ -91,6 +95,9 @@ impl Socket {
     /// Those of recvmsg(2); `EAGAIN` when it would block.
     pub fn receive(&self, dst: &mut dyn IoDst, flags: ReceiveFlags) -> Result<Received, Errno> {
         let e = &self.endpoint;
+        if flags.contains(ReceiveFlags::ERRQUEUE) && e.domain != Domain::Unix {
+            return e.receive_error(dst);
+        }
         e.check_receive(flags)?;
         let how = How {
             peek: flags.contains(ReceiveFlags::PEEK),
@@ -110,7 +117,10 @@ impl Socket {
             }
             let quiet = e.kind == Kind::Dgram && flags.contains(ReceiveFlags::DONTWAIT);
             if s.shut.contains(Shut::RECEIVE) && !quiet {
-                return Ok(Received { ended: true, ..Received::default() });
+                drop(s);
+                let end = Taken { left: 1, ..Taken::default() };
+                let ancillary = if e.is_tcp() { e.ancillary(&end) } else { Vec::new() };
+                return Ok(Received { ancillary, ended: true, ..Received::default() });
             }
             let closed = e.is_tcp() && s.phase == Phase::Closed;
             return Err(if closed { Errno::ENOTCONN } else { Errno::EAGAIN });
@@ -120,6 +130,11 @@ impl Socket {
         } else {
             s.inbox.read_message(dst, how, &mut taken)
         };
+        taken.left = s.inbox.bytes()
+            + usize::from(s.inbox.is_empty() && e.is_tcp() && s.shut.contains(Shut::RECEIVE));
+        if e.options.stamps().is_none() && e.kind == Kind::Dgram {
+            s.stamp = Some(0);
+        }
         let waiters = if e.has_connections() { Vec::new() } else { s.take_waiters() };
         drop(s);
         tell_waiters(waiters);
@@ -131,9 +146,6 @@ impl Socket {
 
 impl Endpoint {
     fn check_receive(&self, flags: ReceiveFlags) -> Result<(), Errno> {
-        if flags.contains(ReceiveFlags::ERRQUEUE) && self.domain != Domain::Unix {
-            return Err(Errno::EAGAIN);
-        }
         let phase = self.state.lock().phase;
         match (self.domain, self.kind) {
             (Domain::Unix, Kind::Stream) if flags.contains(ReceiveFlags::OOB) => Err(Errno::EINVAL),
@@ -153,6 +165,7 @@ impl Endpoint {
         Received {
             ancillary: self.ancillary(&taken),
             bytes: if whole { taken.whole } else { taken.bytes },
+            error: false,
             truncated: messages && taken.whole > taken.bytes,
             from: taken.from.map(|n| addr::encode(self.domain, Some(&n))).unwrap_or_default(),
             creds: creds.then(|| taken.creds.unwrap_or(Ucred::UNKNOWN)),

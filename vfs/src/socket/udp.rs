@@ -1,15 +1,15 @@
 //! UDP; udp(7).
 
 use super::addr::{self, AF_UNSPEC, InetAddr, Name};
-use super::endpoint::{Endpoint, Phase, Shut};
+use super::ancillary::Headers;
+use super::endpoint::{Chosen, Endpoint, Phase, Shut};
 use super::message::{Message, datagram_size};
 use super::transfer::SendInfo;
-use super::{Domain, Who};
+use super::{Domain, PacketOptions, Who, ports};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use arch::IoSrc;
-use sync::waitq::Events;
 use syserr::Errno;
 
 /// The most bytes that one datagram carries over IPv4.
@@ -19,6 +19,16 @@ const SEGMENTS_MAX: usize = 128;
 /// The most over IPv6, whose header is not counted.
 const LONGEST_V6: u64 = 65_527;
 
+/// A datagram that is on its way, or kept back until it is whole.
+pub(super) struct Corked {
+    to: InetAddr,
+    from: InetAddr,
+    packet: PacketOptions,
+    /// It went to the connected peer.
+    connected: bool,
+    data: Vec<u8>,
+}
+
 impl Endpoint {
     /// connect(2): chooses whom to talk to, or with `AF_UNSPEC` nobody.
     pub(super) fn connect_udp(
@@ -27,16 +37,12 @@ impl Endpoint {
         address: &[u8],
     ) -> Result<(), Errno> {
         if addr::family(address).ok_or(Errno::EINVAL)? == AF_UNSPEC {
-            let mut s = self.state.lock();
-            s.phase = Phase::Closed;
-            s.peer_name = None;
+            self.disconnect_udp();
             return Ok(());
         }
         let to = addr::parse_inet(self.domain, address, self.domain == Domain::Inet6)?;
         let to = to.destination();
-        if !to.is_local() {
-            return Err(Errno::ENETUNREACH);
-        }
+        self.may_reach(&to)?;
         let from = self.source(who, &to)?;
         let mut s = self.state.lock();
         s.name = Some(Name::Inet(from));
@@ -45,52 +51,61 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Sends one datagram.
-    pub(super) fn send_udp(
-        self: &Arc<Self>,
-        src: &mut dyn IoSrc,
-        info: &mut SendInfo<'_>,
-    ) -> Result<usize, Errno> {
-        if src.remaining() > LONGEST_V6 {
-            return Err(Errno::EMSGSIZE);
+    /// connect(2) to nowhere: what bind(2) did not choose is given back (`__udp_disconnect`).
+    fn disconnect_udp(&self) {
+        let mut s = self.state.lock();
+        s.phase = Phase::Closed;
+        s.peer_name = None;
+        let Some(Name::Inet(mut own)) = s.name else { return };
+        if !s.chosen.contains(Chosen::ADDRESS) {
+            own.ip = InetAddr::any(self.domain).ip;
         }
-        if info.oob {
-            return Err(Errno::EOPNOTSUPP);
+        let keeps = s.chosen.contains(Chosen::PORT);
+        s.name = keeps.then_some(Name::Inet(own));
+        drop(s);
+        if !keeps {
+            self.net.udp.release(self, own.port);
         }
-        let connected = {
-            let s = self.state.lock();
-            match s.peer_name {
-                Some(Name::Inet(a)) => Some(a),
-                _ => None,
-            }
-        };
-        let to = match info.to {
-            Some(bytes) => {
-                let to = addr::parse_inet(self.domain, bytes, true)?;
-                if to.port == 0 {
-                    return Err(Errno::EINVAL);
-                }
-                to.destination()
-            }
-            None => connected.ok_or(Errno::EDESTADDRREQ)?,
-        };
-        if to.is_v4() && src.remaining() > LONGEST {
-            return Err(Errno::EMSGSIZE);
-        }
+    }
+
+    /// Whether packets to an address go anywhere.
+    fn may_reach(&self, to: &InetAddr) -> Result<(), Errno> {
         if !to.is_local() {
             return Err(Errno::ENETUNREACH);
         }
-        {
-            let mut s = self.state.lock();
-            if let Some(e) = s.error.take() {
-                return Err(e);
-            }
-            if s.shut.contains(Shut::SEND) {
-                return Err(Errno::EPIPE);
-            }
+        if to.is_broadcast() && !self.options.broadcast() {
+            return Err(Errno::EACCES);
         }
+        Ok(())
+    }
+
+    /// Where a message goes.
+    fn send_to(&self, info: &SendInfo<'_>) -> Result<InetAddr, Errno> {
+        let s = self.state.lock();
+        if let Some(c) = &s.corked {
+            return Ok(c.to);
+        }
+        let six = self.domain == Domain::Inet6;
+        // An IPv6 socket takes an address of no family for none.
+        let named = info.to.filter(|a| !(six && addr::family(a) == Some(AF_UNSPEC)));
+        let Some(bytes) = named else {
+            return match s.peer_name {
+                Some(Name::Inet(a)) => Ok(a),
+                _ => Err(Errno::EDESTADDRREQ),
+            };
+        };
+        drop(s);
+        let to = match addr::parse_inet(self.domain, bytes, true) {
+            Err(Errno::EAFNOSUPPORT) if six => Err(Errno::EINVAL),
+            to => to,
+        }?;
+        if to.port == 0 { Err(Errno::EINVAL) } else { Ok(to.destination()) }
+    }
+
+    /// Where a datagram to `to` comes from.
+    fn send_from(self: &Arc<Self>, to: &InetAddr, info: &SendInfo<'_>) -> Result<InetAddr, Errno> {
         let mut from = match &info.who {
-            Some(who) => self.source(who, &to)?,
+            Some(who) => self.source(who, to)?,
             None => self.bound().ok_or(Errno::EDESTADDRREQ)?,
         };
         if let Some(ip) = info.packet.source {
@@ -102,6 +117,39 @@ impl Endpoint {
                 return Err(Errno::EINVAL);
             }
         }
+        Ok(from)
+    }
+
+    /// Sends one datagram, or a part of one.
+    pub(super) fn send_udp(
+        self: &Arc<Self>,
+        src: &mut dyn IoSrc,
+        info: &mut SendInfo<'_>,
+    ) -> Result<usize, Errno> {
+        if src.remaining() > LONGEST_V6 {
+            return Err(Errno::EMSGSIZE);
+        }
+        let to = self.send_to(info)?;
+        if info.oob && to.is_v4() {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let longest = if to.is_v4() { LONGEST } else { LONGEST_V6 };
+        let begun = self.state.lock().corked.as_ref().map_or(0, |c| c.data.len());
+        if src.remaining() + begun as u64 > longest {
+            self.state.lock().corked = None;
+            return Err(Errno::EMSGSIZE);
+        }
+        self.may_reach(&to)?;
+        {
+            let mut s = self.state.lock();
+            if let Some(e) = s.error.take() {
+                return Err(e);
+            }
+            if s.shut.contains(Shut::SEND) {
+                return Err(Errno::EPIPE);
+            }
+        }
+        let from = self.send_from(&to, info)?;
         let len = src.remaining() as usize;
         let segment = usize::from(info.packet.segment.unwrap_or_else(|| self.options.segment()));
         if segment > 0 && len > segment * SEGMENTS_MAX {
@@ -111,43 +159,62 @@ impl Endpoint {
         if len > 0 && src.take(&mut data)? < len {
             return Err(Errno::EFAULT);
         }
-        let Some(other) = self.udp_receiver(&to, &from) else {
-            // The message that nobody is there comes back, to whom it can be attributed.
-            if info.to.is_none() {
-                self.state.lock().error = Some(Errno::ECONNREFUSED);
-                self.queue.notify(Events::ERR);
+        let more = info.more || self.options.udp_cork();
+        let mut s = self.state.lock();
+        let whole = match s.corked.take() {
+            Some(mut c) if c.data.len() + len <= longest as usize => {
+                c.data.append(&mut data);
+                c
             }
-            return Ok(len);
+            begun => {
+                s.corked = begun;
+                let connected = info.to.is_none();
+                Corked { to, from, packet: info.packet, connected, data }
+            }
         };
-        if segment == 0 || len <= segment {
-            self.deliver_to(&other, from, to, data, info);
-        } else {
-            for part in data.chunks(segment) {
-                self.deliver_to(&other, from, to, part.to_vec(), info);
-            }
+        if more && s.corked.is_none() {
+            s.corked = Some(whole);
+            return Ok(len);
         }
+        drop(s);
+        self.transmit(whole, segment);
         Ok(len)
     }
 
-    /// Hands one datagram over; it is lost if there is no room for it.
-    fn deliver_to(
-        &self,
-        other: &Endpoint,
-        from: InetAddr,
-        to: InetAddr,
-        data: Vec<u8>,
-        info: &SendInfo<'_>,
-    ) {
+    /// Sends what was kept back; `UDP_CORK` off.
+    pub(super) fn uncork(&self) {
+        let whole = self.state.lock().corked.take();
+        if let Some(whole) = whole {
+            self.transmit(whole, 0);
+        }
+    }
+
+    /// Sends datagrams of at most `segment` bytes, or one.
+    fn transmit(&self, d: Corked, segment: usize) {
+        let Some(other) = self.udp_receiver(&d.to, &d.from) else {
+            return self.nobody_there(d.to, &d.data, d.connected);
+        };
+        let headers = || self.headers(&other, d.to, &d.packet);
+        if segment == 0 || d.data.len() <= segment {
+            return other.deliver_from(d.from, headers(), d.data);
+        }
+        for part in d.data.chunks(segment) {
+            other.deliver_from(d.from, headers(), part.to_vec());
+        }
+    }
+
+    /// Takes one datagram; it is lost if there is no room for it.
+    fn deliver_from(&self, from: InetAddr, headers: Option<Headers>, data: Vec<u8>) {
         let room = {
-            let o = other.state.lock();
-            !o.shut.contains(Shut::RECEIVE) && o.inbox.size() <= other.options.rcvbuf()
+            let s = self.state.lock();
+            !s.shut.contains(Shut::RECEIVE) && s.inbox.size() <= self.options.rcvbuf()
         };
         if room {
             let size = datagram_size(data.len());
-            other.deliver(Message {
+            self.deliver(Message {
                 from: Some(Name::Inet(from)),
-                stamp: other.arrival(),
-                headers: self.headers(other, to, &info.packet),
+                stamp: self.arrival(),
+                headers,
                 ..Message::new(data, size)
             });
         }
@@ -155,15 +222,15 @@ impl Endpoint {
 
     /// Who gets a datagram: one connected to its sender before one that is not.
     fn udp_receiver(&self, to: &InetAddr, from: &InetAddr) -> Option<Arc<Endpoint>> {
-        let mut open = None;
-        for e in self.net.udp.find(to) {
-            let peer = e.state.lock().peer_name.clone();
+        let mut open = Vec::new();
+        for found in self.net.udp.find(to) {
+            let peer = found.who.state.lock().peer_name.clone();
             match peer {
-                Some(Name::Inet(p)) if p == *from => return Some(e),
+                Some(Name::Inet(p)) if p == *from => return Some(found.who),
                 Some(_) => {}
-                None => open = open.or(Some(e)),
+                None => open.push(found),
             }
         }
-        open
+        ports::choose(open, from)
     }
 }

@@ -1,5 +1,6 @@
 //! ioctl(2): the commands that every file has; the rest is the file's own.
 
+use crate::syscalls::fs::fcntl::{owner, set_owner};
 use crate::syscalls::fs::sigio::set_async;
 use crate::syscalls::fs::terminal::{may_control, open_peer};
 use crate::syscalls::fs::{file, flat};
@@ -18,6 +19,10 @@ const FIOCLEX: u32 = 0x5451;
 const FIOASYNC: u32 = 0x5452;
 const FIOQSIZE: u32 = 0x5460;
 const TIOCGPTPEER: u32 = 0x5441;
+const FIOSETOWN: u32 = 0x8901;
+const SIOCSPGRP: u32 = 0x8902;
+const FIOGETOWN: u32 = 0x8903;
+const SIOCGPGRP: u32 = 0x8904;
 
 /// ioctl(2).
 pub(crate) fn sys_ioctl(cx: &mut TaskCx, a: &Args) -> Outcome {
@@ -48,6 +53,13 @@ fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
                 return Err(Errno::ENOTTY);
             }
             set_async(cx, f, fd, on != 0);
+            Ok(0)
+        }
+        FIOSETOWN | SIOCSPGRP if f.kind() == mode::IFSOCK => {
+            set_owner(cx, f, cx.mm().read_obj(arg)?)
+        }
+        FIOGETOWN | SIOCGPGRP if f.kind() == mode::IFSOCK => {
+            cx.mm().write_obj(arg, &owner(f))?;
             Ok(0)
         }
         FIOQSIZE => match f.kind() {

@@ -93,11 +93,7 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
             return locks::set(cx, &file, fd, true, cmd == F_OFD_SETLKW, Addr(arg));
         }
         F_SETOWN => set_owner(cx, &file, arg as i32)?,
-        F_GETOWN => {
-            let o = file.owner();
-            let id = if o.kind == OwnerKind::Group { -o.id } else { o.id };
-            id as i64 as u64
-        }
+        F_GETOWN => i64::from(owner(&file)) as u64,
         F_SETOWN_EX => set_owner_ex(cx, &file, Addr(arg))?,
         F_GETOWN_EX => {
             let FileOwner { kind, id, .. } = file.owner();
@@ -174,7 +170,13 @@ fn set_flags(cx: &TaskCx, file: &Arc<File>, fd: i32, arg: u32) -> Result<u64, Er
     Ok(0)
 }
 
-fn set_owner(cx: &TaskCx, file: &File, arg: i32) -> Result<u64, Errno> {
+/// Who gets the signals of a file: a process, or a group by its negative number.
+pub(crate) fn owner(file: &File) -> i32 {
+    let o = file.owner();
+    if o.kind == OwnerKind::Group { -o.id } else { o.id }
+}
+
+pub(crate) fn set_owner(cx: &TaskCx, file: &File, arg: i32) -> Result<u64, Errno> {
     let (kind, id) = if arg < 0 {
         (OwnerKind::Group, arg.checked_neg().ok_or(Errno::EINVAL)?)
     } else {

@@ -5,7 +5,7 @@ pub(crate) mod buffers;
 mod copy;
 pub(crate) mod descriptors;
 mod dir;
-mod fcntl;
+pub(crate) mod fcntl;
 mod locks;
 mod mount;
 mod names;

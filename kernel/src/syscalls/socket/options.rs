@@ -15,7 +15,7 @@ pub(crate) fn sys_getsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
         let mem = &**cx.mm();
         let room: i32 = mem.read_obj(Addr(a[4]))?;
         let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
-        let value = f.socket()?.option(a[1] as i32, a[2] as i32)?;
+        let value = f.socket()?.option(a[1] as i32, a[2] as i32, room)?;
         /// `SOL_SOCKET` and `SO_PEERGROUPS`, `SO_PEERNAME`: those are never cut.
         const WHOLE: [(i32, i32); 2] = [(1, 59), (1, 28)];
         if WHOLE.contains(&(a[1] as i32, a[2] as i32)) && room < value.len() {

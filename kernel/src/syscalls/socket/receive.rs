@@ -15,11 +15,12 @@ use alloc::vec::Vec;
 use arch::{Addr, IoDst, UserIo, UserMemoryExt};
 use sync::waitq::Events;
 use syserr::Errno;
-use vfs::socket::{ReceiveFlags, Received};
+use vfs::socket::{Domain, ReceiveFlags, Received};
 
 const MSG_TRUNC: u32 = 0x20;
 const MSG_DONTWAIT: u32 = 0x40;
 const MSG_WAITALL: u32 = 0x100;
+const MSG_ERRQUEUE: u32 = 0x2000;
 const MSG_WAITFORONE: u32 = 0x10000;
 const MSG_CMSG_CLOEXEC: u32 = 0x4000_0000;
 
@@ -54,7 +55,10 @@ impl Receiving {
     }
 
     fn nonblocking(&self) -> bool {
-        self.flags & MSG_DONTWAIT != 0 || self.file.0.nonblocking()
+        // Nobody waits for errors, except where the flag is not known.
+        let errors = self.flags & MSG_ERRQUEUE != 0
+            && self.file.socket().is_ok_and(|s| s.domain() != Domain::Unix);
+        self.flags & MSG_DONTWAIT != 0 || errors || self.file.0.nonblocking()
     }
 
     /// Receives what is there; `EAGAIN` when there is to be more.
@@ -70,7 +74,10 @@ impl Receiving {
         let r = match socket.receive(&mut io, flags) {
             Ok(r) => r,
             Err(Errno::EAGAIN) => return Err(Errno::EAGAIN),
-            Err(_) if had => return Ok(()),
+            Err(e) if had => {
+                socket.keep_error(e);
+                return Ok(());
+            }
             Err(e) => return Err(e),
         };
         let more = self.flags & MSG_WAITALL != 0
@@ -118,7 +125,8 @@ impl Receiving {
                     address::write(mem, &got.from, header.name, field(NAME_LEN_AT).0)?;
                 }
                 let cut = if got.truncated { MSG_TRUNC } else { 0 };
-                mem.write_obj(field(FLAGS_AT), &(room.flags | cut))?;
+                let error = if got.error { MSG_ERRQUEUE } else { 0 };
+                mem.write_obj(field(FLAGS_AT), &(room.flags | cut | error))?;
                 let used = room.at.wrapping_sub(header.control);
                 mem.write_obj(field(CONTROL_LEN_AT), &used)?;
             }

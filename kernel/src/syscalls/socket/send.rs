@@ -18,6 +18,7 @@ use vfs::socket::{PacketOptions, SendInfo, Socket, Ucred};
 
 const MSG_OOB: u32 = 1;
 const MSG_DONTWAIT: u32 = 0x40;
+const MSG_MORE: u32 = 0x8000;
 const MSG_NOSIGNAL: u32 = 0x4000;
 
 /// One message on its way.
@@ -85,6 +86,7 @@ impl Sending {
                 limit: self.limit,
                 packet: self.packet,
                 oob: self.flags & MSG_OOB != 0,
+                more: self.flags & MSG_MORE != 0,
                 who: Some(call.who()),
             };
             let r = socket.send(&mut io, &mut info);
@@ -98,7 +100,10 @@ impl Sending {
                 }
                 Err(Errno::EAGAIN) => return Err(Errno::EAGAIN),
                 Err(e) if self.done == 0 => return Err(e),
-                Err(_) => return Ok(self.done),
+                Err(e) => {
+                    socket.keep_error(e);
+                    return Ok(self.done);
+                }
             }
         }
     }
