@@ -332,6 +332,12 @@ fn decode(trap: RawTrap, r: &mut Registers) -> Trap {
             let info = FaultInfo { trapno: 13, ..FaultInfo::default() };
             Trap::Exception { signo: SIGSEGV, code: SI_KERNEL, addr: Addr(0), info }
         }
+        // One that no exception is behind, such as of a jump into the middle of the vsyscall page:
+        // what the frame says of one is left from an earlier.
+        SIGSEGV if trapno == PAGE_FAULT && code == SI_KERNEL => {
+            let info = FaultInfo::default();
+            Trap::Exception { signo, code, addr: Addr(0), info }
+        }
         SIGSEGV if trapno == PAGE_FAULT => {
             Trap::Fault { addr: Addr(cr2), access: access_of_error_code(err), info }
         }

@@ -97,6 +97,7 @@ programs! {
     mdwe
     mount
     mq
+    nameless
     names
     numa
     open

@@ -55,7 +55,7 @@ impl FileOps for EventFd {
     }
 
     fn write_at(&self, src: &mut dyn IoSrc, _: u64) -> Result<usize, Errno> {
-        if src.remaining() < 8 {
+        if src.remaining() != 8 {
             return Err(Errno::EINVAL);
         }
         let mut bytes = [0; 8];

@@ -53,6 +53,19 @@ pub struct SetAttr {
     pub mtime: Option<Nanos>,
 }
 
+impl SetAttr {
+    /// Applies the changes to what stat(2) says.
+    pub fn apply(&self, stat: &mut Stat) {
+        if let Some(m) = self.mode {
+            stat.mode = stat.mode & mode::IFMT | m & 0o7777;
+        }
+        stat.uid = self.uid.unwrap_or(stat.uid);
+        stat.gid = self.gid.unwrap_or(stat.gid);
+        stat.atime = self.atime.unwrap_or(stat.atime);
+        stat.mtime = self.mtime.unwrap_or(stat.mtime);
+    }
+}
+
 /// Where a symbolic link leads.
 pub enum Link {
     /// To a path, relative to the link's directory or absolute.

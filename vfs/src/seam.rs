@@ -7,7 +7,7 @@ use core::any::Any;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
 
-use crate::OpenFlags;
+use crate::{OpenFlags, SetAttr};
 
 /// A point in time or a span, in nanoseconds; what it counts from depends on the clock.
 pub type Nanos = i64;
@@ -178,6 +178,14 @@ pub trait FileOps: Send + Sync + Any {
     /// # Errors
     /// `EIO`.
     fn stat(&self) -> Result<Stat, Errno>;
+
+    /// Changes attributes of an object that is in no file system; fchmod(2), fchown(2).
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for one that has them in common with all of its kind.
+    fn set_attr(&self, _set: &SetAttr) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
     /// Entries of a directory from position `from` on; `emit` returns false when it has no room
     /// (the entry is then given again by the next call).
     ///

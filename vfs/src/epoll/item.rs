@@ -114,22 +114,21 @@ impl Item {
         }
     }
 
-    /// Puts the watch on the ready list and tells who waits, unless it is there already.
+    /// Puts the watch on the ready list, unless it is there already, and tells who waits: a poll
+    /// that watches this one's edges hears of each.
     pub(super) fn requeue(&self, front: bool) {
         let (Some(ready), Some(this)) = (self.ready.upgrade(), self.this.upgrade()) else { return };
         let mut s = self.state.lock();
-        if s.listed || s.removed {
+        if s.removed {
             return;
         }
-        s.listed = true;
-        drop(s);
-        let mut list = ready.list.lock();
-        if front {
-            list.push_front(this)
+        if !core::mem::replace(&mut s.listed, true) {
+            drop(s);
+            let mut list = ready.list.lock();
+            if front { list.push_front(this) } else { list.push_back(this) }
         } else {
-            list.push_back(this)
+            drop(s);
         }
-        drop(list);
         ready.queue.notify(Events::IN | Events::RDNORM);
     }
 }

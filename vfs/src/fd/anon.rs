@@ -9,7 +9,8 @@ use syserr::Errno;
 
 use crate::tree::{Dentry, Mount, MountFlags};
 use crate::{
-    FileOps, Inode, InodeState, OpenFlags, Path, PathCx, Stat, StatFs, SuperBlock, Validity, mode,
+    FileOps, Inode, InodeState, OpenFlags, Path, PathCx, SetAttr, Stat, StatFs, SuperBlock,
+    Validity, mode,
 };
 
 /// Magic numbers of `include/uapi/linux/magic.h`.
@@ -32,6 +33,10 @@ impl Inode for AnonInode {
 
     fn kind(&self) -> u32 {
         self.kind
+    }
+
+    fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        self.ops.set_attr(set)
     }
 
     fn state(&self) -> Option<&InodeState> {

@@ -1,7 +1,7 @@
 //! One open end of a pipe.
 
 use super::{Pipe, ring::SLOT};
-use crate::{Caller, FileOps, OpenFlags, Stat};
+use crate::{Caller, FileOps, OpenFlags, SetAttr, Stat};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, UserMemoryExt};
@@ -149,7 +149,12 @@ impl FileOps for PipeEnd {
     }
 
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(self.pipe.stat)
+        Ok(*self.pipe.stat.lock())
+    }
+
+    fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        set.apply(&mut self.pipe.stat.lock());
+        Ok(())
     }
 
     fn reopen(&self, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {

@@ -30,7 +30,7 @@ pub struct Pipe {
     writing: Queue,
     /// Told of both: ends of a FIFO that do both.
     mixed: Queue,
-    stat: Stat,
+    stat: Mutex<Stat>,
 }
 
 struct State {
@@ -56,7 +56,7 @@ impl Pipe {
             reading: Queue::new(),
             writing: Queue::new(),
             mixed: Queue::new(),
-            stat,
+            stat: Mutex::new(stat),
         })
     }
 
@@ -217,6 +217,6 @@ impl Pipe {
 
 impl core::fmt::Debug for Pipe {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Pipe").field("ino", &self.stat.ino).finish_non_exhaustive()
+        f.debug_struct("Pipe").field("ino", &self.stat.lock().ino).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::endpoint::{Endpoint, Phase, READABLE, Shut, WRITABLE};
 use super::{Domain, Kind, PacketOptions, ReceiveFlags, SendInfo, Socket};
-use crate::{Caller, FileOps, Nanos, Stat, anon, mode};
+use crate::{Caller, FileOps, Nanos, SetAttr, Stat};
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, UserMemory, UserMemoryExt};
 use core::any::Any;
@@ -206,19 +206,14 @@ impl FileOps for Socket {
     }
 
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(Stat {
-            dev: anon::SOCKET_DEV,
-            ino: self.ino,
-            mode: mode::IFSOCK | 0o777,
-            nlink: 1,
-            uid: self.owner.0,
-            gid: self.owner.1,
-            blksize: 4096,
-            atime: self.made,
-            mtime: self.made,
-            ctime: self.made,
-            ..Stat::default()
-        })
+        Ok(*self.stat.lock())
+    }
+
+    fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        let mut stat = self.stat.lock();
+        set.apply(&mut stat);
+        stat.ctime = self.endpoint.net.env().now();
+        Ok(())
     }
 
     fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {

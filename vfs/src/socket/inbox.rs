@@ -19,6 +19,8 @@ const MERGED_MAX: usize = 65_536;
 pub(super) struct How {
     /// Leave everything where it is (`MSG_PEEK`).
     pub(super) peek: bool,
+    /// Bytes to pass over before that (`SO_PEEK_OFF`).
+    pub(super) skip: usize,
     /// Do not read across senders with different credentials (`SO_PASSCRED`).
     pub(super) creds: bool,
     /// Pass over the bytes instead of delivering them (`MSG_TRUNC` of tcp(7)).
@@ -129,8 +131,15 @@ impl Inbox {
         how: How,
         taken: &mut Taken,
     ) -> Result<(), Errno> {
-        let Some(m) = self.messages.front_mut() else { return Err(Errno::EAGAIN) };
-        let unread = m.unread();
+        let mut skip = how.skip;
+        let at = self.messages.iter().position(|m| {
+            let len = m.unread().len();
+            let passed = skip > 0 && skip >= len;
+            skip -= if passed { len } else { 0 };
+            !passed
+        });
+        let Some(m) = at.and_then(|i| self.messages.get_mut(i)) else { return Err(Errno::EAGAIN) };
+        let unread = m.unread().get(skip..).unwrap_or_default();
         let n = (unread.len() as u64).min(dst.remaining()) as usize;
         let put = match unread.get(..n) {
             Some([]) | None => Ok(0),
@@ -170,6 +179,14 @@ impl Inbox {
         let mut room = dst.remaining();
         let mut i = 0;
         let mut first = true;
+        let mut skip = how.skip;
+        while let Some(m) = self.messages.get(i).filter(|m| skip > 0 && skip >= m.unread().len()) {
+            skip -= m.unread().len();
+            i += 1;
+        }
+        if i == self.messages.len() {
+            return Err(Errno::EAGAIN);
+        }
         // A piece that is used up goes, so the next one is at the same place.
         while let Some(m) = self.messages.get_mut(i) {
             if !first {
@@ -181,8 +198,9 @@ impl Inbox {
                     break;
                 }
             }
-            let n = (m.unread().len() as u64).min(room) as usize;
-            let part = m.unread().get(..n).unwrap_or_default();
+            let unread = m.unread().get(core::mem::take(&mut skip)..).unwrap_or_default();
+            let n = (unread.len() as u64).min(room) as usize;
+            let part = unread.get(..n).unwrap_or_default();
             if core::mem::take(&mut first) {
                 taken.creds = m.creds;
                 taken.from = m.from.clone();

@@ -39,11 +39,12 @@ pub use message::Ucred;
 pub use net::Net;
 pub use transfer::{ReceiveFlags, Received, SendInfo};
 
-use crate::{Creds, Nanos, PathCx, Vfs};
+use crate::{Creds, PathCx, Stat, Vfs, anon, mode};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 use endpoint::{Endpoint, Phase};
+use sync::Mutex;
 use syserr::Errno;
 
 /// Address families that there are, with their numbers.
@@ -161,9 +162,7 @@ impl Who<'_> {
 /// One socket: the file operations of its description, and the calls that only sockets have.
 pub struct Socket {
     endpoint: Arc<Endpoint>,
-    ino: u64,
-    owner: (u32, u32),
-    made: Nanos,
+    stat: Mutex<Stat>,
     /// Whom messages come from that are sent by write(2).
     writer: Ucred,
 }
@@ -191,10 +190,22 @@ impl Socket {
         let c = who.creds();
         let ino = endpoint.net.env().new_inode_number();
         endpoint.ino.store(ino, Relaxed);
-        Socket {
+        let now = endpoint.net.env().now();
+        let stat = Stat {
+            dev: anon::SOCKET_DEV,
             ino,
-            made: endpoint.net.env().now(),
-            owner: (c.fsuid, c.fsgid),
+            mode: mode::IFSOCK | 0o777,
+            nlink: 1,
+            uid: c.fsuid,
+            gid: c.fsgid,
+            blksize: 4096,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            ..Stat::default()
+        };
+        Socket {
+            stat: Mutex::new(stat),
             writer: Ucred { pid: who.path.tgid, uid: c.uid, gid: c.gid },
             endpoint,
         }

@@ -101,7 +101,6 @@ static ROWS: &[Row] = &[
     row(SOL_SOCKET, so::MARK, On::Any, 0, Any),
     row(SOL_SOCKET, so::BUSY_POLL, On::Any, 0, COUNT),
     row(SOL_SOCKET, so::INCOMING_CPU, On::Any, -1, Any),
-    row(SOL_SOCKET, so::PEEK_OFF, On::Any, -1, Any),
     row(SOL_SOCKET, so::RCVLOWAT, On::Any, 1, Any),
     // Whoever sets it waits for the kernel to say that it is done with the pages.
     row(SOL_SOCKET, so::ZEROCOPY, On::Any, 0, Nothing(Errno::EOPNOTSUPP)),

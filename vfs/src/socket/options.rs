@@ -77,6 +77,8 @@ pub(super) struct Options {
     /// Nanoseconds; 0 for no limit, negative for no time at all.
     receive_timeout: AtomicI64,
     send_timeout: AtomicI64,
+    /// `SO_PEEK_OFF`.
+    peek_offset: AtomicI32,
     /// A [`Stamps`], or 0.
     stamps: AtomicI32,
     /// The bits of [`Asked`].
@@ -102,6 +104,7 @@ impl Options {
             lingers: AtomicBool::new(false),
             receive_timeout: AtomicI64::new(0),
             send_timeout: AtomicI64::new(0),
+            peek_offset: AtomicI32::new(-1),
             stamps: AtomicI32::new(0),
             asked: AtomicU32::new(0),
             numbers: Mutex::default(),
@@ -203,6 +206,15 @@ impl Options {
 
     pub(super) fn v6only(&self) -> bool {
         self.number(SOL_IPV6, ipv6::V6ONLY).is_some_and(|v| v != 0)
+    }
+
+    /// Where `MSG_PEEK` begins to read; negative for where everything does.
+    pub(super) fn peek_offset(&self) -> i32 {
+        self.peek_offset.load(Relaxed)
+    }
+
+    pub(super) fn set_peek_offset(&self, at: usize) {
+        self.peek_offset.store(i32::try_from(at).unwrap_or(i32::MAX), Relaxed);
     }
 
     /// The least that a read waits for.
@@ -319,6 +331,7 @@ pub(super) fn get(e: &Endpoint, level: i32, name: i32, room: usize) -> Result<Ve
         so::TIMESTAMP | so::TIMESTAMPNS | so::TIMESTAMPNS_NEW => {
             int(i32::from(o.stamps() == Stamps::by(name)))
         }
+        so::PEEK_OFF => int(o.peek_offset()),
         so::COOKIE => e.net.cookie(e).to_ne_bytes().to_vec(),
         so::PEERSEC => return Err(Errno::ENOPROTOOPT),
         _ => {
@@ -438,6 +451,8 @@ pub(super) fn set(
         so::TIMESTAMP | so::TIMESTAMPNS | so::TIMESTAMP_NEW | so::TIMESTAMPNS_NEW => {
             o.stamps.store(if v == 0 { 0 } else { name }, Relaxed);
         }
+        so::PEEK_OFF if e.domain == Domain::Netlink => return Err(Errno::EOPNOTSUPP),
+        so::PEEK_OFF => o.peek_offset.store(v, Relaxed),
         so::DETACH_FILTER => return Err(Errno::ENOENT),
         so::PASSSEC if e.domain != Domain::Unix => return Err(Errno::EOPNOTSUPP),
         so::DEBUG if v != 0 && !admin => return Err(Errno::EACCES),

@@ -99,8 +99,11 @@ impl Socket {
             return e.receive_error(dst);
         }
         e.check_receive(flags)?;
+        let peek = flags.contains(ReceiveFlags::PEEK);
+        let offset = usize::try_from(e.options.peek_offset()).ok();
         let how = How {
-            peek: flags.contains(ReceiveFlags::PEEK),
+            peek,
+            skip: offset.filter(|_| peek).unwrap_or(0),
             creds: e.options.passcred(),
             discard: e.is_tcp() && flags.contains(ReceiveFlags::TRUNC),
         };
@@ -140,6 +143,12 @@ impl Socket {
         tell_waiters(waiters);
         e.net.inflight.bury(core::mem::take(&mut taken.used));
         done?;
+        if let Some(at) = offset {
+            // What was read moves the rest to the front.
+            let gone = if e.kind == Kind::Stream { taken.bytes } else { taken.whole };
+            let at = if peek { at + taken.bytes } else { at.saturating_sub(gone) };
+            e.options.set_peek_offset(at);
+        }
         Ok(e.received(taken, flags))
     }
 }
