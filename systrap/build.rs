@@ -87,10 +87,16 @@ fn extract(bytes: &[u8]) -> Result<(Vec<u8>, String), String> {
     let symbols = format!(
         "/// Where the template starts, as offset in the image.\n\
          pub(crate) const ENTRY_OFFSET: u64 = {:#x};\n\
-         /// Where rewritten calls go, as offset in the image.\n\
-         pub(crate) const CALL_OFFSET: u64 = {:#x};\n",
+         /// Where rewritten calls of the first host thread go, as offset in the image.\n\
+         pub(crate) const CALLS_OFFSET: u64 = {:#x};\n\
+         /// From there to where those of the next thread go.\n\
+         pub(crate) const CALLS_STRIDE: u64 = {:#x};\n\
+         /// Where those of a thread without such a place go, as offset in the image.\n\
+         pub(crate) const PLAIN_OFFSET: u64 = {:#x};\n",
         offset("stub_entry")?,
-        offset("stub_call")?
+        offset("stub_call_0")?,
+        offset("stub_call_1")? - offset("stub_call_0")?,
+        offset("stub_call_plain")?
     );
     Ok((image, symbols))
 }

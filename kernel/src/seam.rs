@@ -82,9 +82,9 @@ pub trait Context: Send {
     fn hot_call(&mut self) -> Option<Addr> {
         None
     }
-    /// What to put in the place of `code`, the bytes up to `end` in `space`. Only while nobody runs
-    /// there. With that in place, and whether or not a thread was about to execute the second
-    /// half of `code`, the call traps as before.
+    /// What to put in the place of `code`, the bytes up to `end` in `space`, at once as far as those
+    /// can tell who run there. With that in place, and whether or not a thread was about to execute
+    /// the second half of `code`, the call traps as before.
     fn rewrite_call(
         &mut self,
         space: &Arc<dyn AddressSpace>,

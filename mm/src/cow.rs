@@ -3,7 +3,7 @@
 use crate::config::FaultError;
 use crate::pma::{Kind, Pma};
 use crate::range_map::Entry;
-use crate::seam::OutOfMemory;
+use crate::seam::{FileRange, OutOfMemory};
 use crate::state::{State, Tx};
 use crate::vma::Vma;
 use arch::{Access, PAGE_SIZE};
@@ -43,7 +43,7 @@ impl Tx<'_> {
             return Ok(end);
         }
         let end = self.copied_end(&e, at, window);
-        self.copy(&e, from, at, end, vma)
+        self.copy(&e, from, at, end, vma, |_| ())
     }
 
     /// Claims memory that only this address space refers to.
@@ -76,14 +76,16 @@ impl Tx<'_> {
         end
     }
 
-    /// Copies `from..end`, or without enough memory only the page at `at`.
-    fn copy(
+    /// Copies `from..end`, or without enough memory only the page at `at`. `change` gets the copy
+    /// before anybody else sees it.
+    pub(crate) fn copy(
         &mut self,
         e: &Entry<Pma>,
         from: u64,
         at: u64,
         end: u64,
         vma: &Entry<Vma>,
+        change: impl FnOnce(FileRange),
     ) -> Result<u64, FaultError> {
         let memory = &self.mm.memory;
         let file = |a: u64| e.value.file + (a - e.start);
@@ -91,6 +93,7 @@ impl Tx<'_> {
             Ok(r) => (from, r),
             Err(OutOfMemory) => (at, memory.allocate_copy(file(at), PAGE_SIZE)?),
         };
+        change(new);
         let end = at + new.len();
         let value =
             Pma { file: new.start, epoch: self.st.epoch, kind: Kind::Owned, access: Access::ALL };

@@ -88,6 +88,7 @@ mod special;
 mod state;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod text;
 mod views;
 mod vma;
 

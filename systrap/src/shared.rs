@@ -12,8 +12,9 @@
 //!
 //! A guest's system call is a signal like other traps, or, if the sentry has rewritten it, a jump
 //! to a [`Thunk`] and from there into the stub, which stores the same registers in the same slot:
-//! whoever loads them does not ask how they came there. Only the first host thread takes calls that
-//! way; before a second one is started, the sentry makes all jumps lead to a call again.
+//! whoever loads them does not ask how they came there. All registers are the guest's at that
+//! moment, so what tells the host threads apart is a segment register that means nothing in 64-bit
+//! code, see [`THREAD_SELECTORS`].
 //!
 //! Host operations are the mapper's: the first thread of a stub process, which never runs guest
 //! code and keeps in its registers what the seccomp filter asks for. [`op::ACK`] is how the sentry
@@ -27,6 +28,8 @@ pub const GUEST_END: u64 = 0x7fff_0000_0000;
 /// Where the addresses lie that rewritten calls jump to. The upper half of its 32 bits is what the
 /// last two bytes of such a jump hold: `06`, which is no instruction.
 pub const SITES_BASE: u64 = 0x6_0000;
+/// Where [`Control::entries`] lies, low enough for a jump through it by index alone.
+pub const ENTRIES_BASE: u64 = SITES_BASE + 4096;
 /// First address that guests may have.
 pub const GUEST_START: u64 = 0x7_0000;
 /// Where the stub's code lies in every stub process.
@@ -72,6 +75,14 @@ pub const MAX_THREADS: usize = 32;
 pub const MAX_OPS: usize = 1024;
 /// System calls of a program that can be rewritten: a page of addresses.
 pub const MAX_SITES: usize = 512;
+/// What the first host threads of a stub have in `es`: 64-bit code ignores the segment, and the
+/// kernel keeps the selector. These are its data and code segments and that of the processor's
+/// number, at privilege levels that nothing else asks for. A thread that has another selector there,
+/// because there are more threads, or the guest has put it there, makes its calls plainly.
+pub const THREAD_SELECTORS: [u16; 12] =
+    [0x28, 0x29, 0x2a, 0x30, 0x31, 0x32, 0x20, 0x21, 0x22, 0x78, 0x79, 0x7a];
+/// Selectors that a stub's thread can have are below: there are no local segments.
+pub const MAX_SELECTOR: usize = 128;
 /// Instructions of the seccomp program.
 pub const MAX_FILTER: usize = 224;
 /// Signal stack of one host thread, in bytes.
@@ -195,13 +206,20 @@ pub struct Control {
     pub ops: [Op; MAX_OPS],
     /// Where rewritten calls go; mapped at [`SITES_BASE`].
     pub sites: [AtomicU64; MAX_SITES],
+    /// Where thunks go, by the selector in `es`; mapped at [`ENTRIES_BASE`].
+    pub entries: [AtomicU64; 512],
     /// The code there; mapped at [`THUNKS_BASE`].
     pub thunks: [Thunk; MAX_SITES],
 }
 
+/// Where in a [`Thunk`] the plain call is, to which a thread without a way of its own goes on.
+pub const THUNK_PLAIN: u64 = 24;
+/// Where in a [`Thunk`] the address is at which the program goes on.
+pub const THUNK_END: u64 = 40;
+
 /// The code of one rewritten call.
-#[repr(C, align(32))]
-pub struct Thunk(pub [AtomicU64; 4]);
+#[repr(C, align(64))]
+pub struct Thunk(pub [AtomicU64; 8]);
 
 /// One host thread of a stub.
 #[repr(C, align(64))]
@@ -223,6 +241,8 @@ pub struct Thread {
     pub stack: AtomicU64,
     /// Where the guest goes on, while registers are loaded.
     pub resume_at: AtomicU64,
+    /// The register that is loaded last, while registers are loaded.
+    pub r11: AtomicU64,
 }
 
 /// What one stub tells the sentry. Hints, all of it.
@@ -284,7 +304,10 @@ pub struct Slot {
     pub trapped: AtomicU64,
     /// Host thread, plus one, whose registers last held the FPU state.
     pub fpu_thread: AtomicU32,
-    _pad: [u32; 7],
+    _pad0: u32,
+    /// Where the stub's own code goes on at the end of loading registers.
+    pub tail: AtomicU64,
+    _pad1: [u32; 4],
 }
 
 /// Offset of the FPU image in a slot.
@@ -298,10 +321,12 @@ pub const SLOTS_OFFSET: u64 = STACKS_OFFSET + MAX_THREADS as u64 * STACK_SIZE;
 
 const _: () = assert!(size_of::<Slot>() == XSAVE_OFFSET && XSAVE_OFFSET.is_multiple_of(64));
 const _: () =
-    assert!(size_of::<Control>() == 4096 + MAX_SLOTS * 4 + MAX_OPS * 32 + MAX_SITES * (8 + 32));
+    assert!(size_of::<Control>() == 8192 + MAX_SLOTS * 4 + MAX_OPS * 32 + MAX_SITES * (8 + 64));
 const _: () = assert!(core::mem::offset_of!(Control, sites).is_multiple_of(4096));
 const _: () = assert!(core::mem::offset_of!(Control, thunks).is_multiple_of(4096));
 const _: () = assert!(MAX_SITES * 8 == 4096 && (SITES_BASE >> 16) == 6);
+const _: () = assert!(ENTRIES_BASE + 4096 <= GUEST_START && MAX_SELECTOR <= 512);
+const _: () = assert!(THREAD_SELECTORS.len() <= MAX_THREADS && size_of::<Thread>() == 64);
 const _: () = assert!(core::mem::offset_of!(Control, ready) == 4096);
 const _: () = assert!(core::mem::offset_of!(Control, filter) == 192);
 const _: () = assert!(core::mem::offset_of!(Report, summary) == 128);

@@ -5,7 +5,8 @@
 
 use crate::regions::{RegionIndex, Regions};
 use crate::shared::{
-    ACK_FD, BOOT_STACK_SIZE, DOORBELL_FD, IMAGE_FD, MAX_FILTER, MEMORY_FD, REGIONS_FD, TEXT_MAX, op,
+    ACK_FD, BOOT_STACK_SIZE, DOORBELL_FD, IMAGE_FD, MAX_FILTER, MAX_SELECTOR, MEMORY_FD,
+    REGIONS_FD, TEXT_BASE, TEXT_MAX, THREAD_SELECTORS, op,
 };
 use crate::{bpf, sys};
 use linux_raw_sys::general as nr;
@@ -198,6 +199,13 @@ impl Zygote {
         control.filter_len.store(filter.len().min(MAX_FILTER) as u32, Relaxed);
         for (to, word) in control.cookie.iter().zip(cookie) {
             to.store(word, Relaxed);
+        }
+        for entry in &control.entries[..MAX_SELECTOR] {
+            entry.store(TEXT_BASE + PLAIN_OFFSET, Relaxed);
+        }
+        for (selector, thread) in THREAD_SELECTORS.into_iter().zip(0..) {
+            let way = TEXT_BASE + CALLS_OFFSET + CALLS_STRIDE * thread;
+            control.entries[usize::from(selector)].store(way, Relaxed);
         }
         // The mapper's first operation: a thread to carry contexts.
         control.ops[0].kind.store(op::THREAD, Relaxed);

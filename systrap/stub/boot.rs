@@ -179,7 +179,7 @@ unsafe fn child(parent: u64, region: u64, report_size: u64) -> ! {
         let thunks = size_of::<[Thunk; MAX_SITES]>();
         let thunks =
             part(THUNKS_BASE, thunks, PROT_READ | PROT_EXEC, offset_of!(Control, thunks));
-        let sites = part(SITES_BASE, 4096, PROT_READ, offset_of!(Control, sites));
+        let sites = part(SITES_BASE, 2 * 4096, PROT_READ, offset_of!(Control, sites));
         if [control, report, thunks].iter().any(|a| call(sys::MMAP, *a) < 0) {
             sys::die();
         }
@@ -213,7 +213,18 @@ pub unsafe extern "C" fn thread_start(index: u32) -> ! {
         thread.current.store(0, Relaxed);
         thread.tid.store(call(sys::GETTID, [0; 6]) as u32, Relaxed);
         call(sys::SIGALTSTACK, [&raw const stack as u64, 0, 0, 0, 0, 0]);
+        if let Some(selector) = THREAD_SELECTORS.get(index as usize) {
+            be_known_by(*selector);
+        }
         call(ENTER_NR, [0; 6]);
     }
     sys::die()
+}
+
+/// Puts a selector into `es`, unless this processor has no such segment.
+fn be_known_by(selector: u16) {
+    // SAFETY: 64-bit code ignores the segment; a selector that `verr` accepts can be loaded.
+    unsafe {
+        asm!("verr {0:x}", "jnz 2f", "mov es, {0:e}", "2:", in(reg) selector, options(nostack));
+    }
 }

@@ -5,14 +5,13 @@ use crate::CallCode;
 use arch::{Addr, PAGE_SIZE, Permissions, UserMemory};
 
 /// Rewrites the call that ends at `end`, in this process's own copy of the page. Only program text
-/// that the program itself cannot write is touched, and only while no other thread could be
-/// executing it. A program that is traced is left as it is.
+/// that the program itself cannot write is touched. A program that is traced is left as it is.
 pub(super) fn rewrite(cx: &mut TaskCx, end: Addr) {
     let Some(mm) = cx.image.memory_manager() else { return };
     let mut code = CallCode::default();
     let start = Addr(end.0.wrapping_sub(code.len() as u64));
     let one_page = start.0 / PAGE_SIZE == (end.0 - 1) / PAGE_SIZE;
-    if cx.task.is_traced() || mm.users() != 1 || !one_page || !mm.is_program_text(start) {
+    if cx.task.is_traced() || !one_page || !mm.is_program_text(start) {
         return;
     }
     if mm.copy_in(start, &mut code, Permissions::Obey).is_err() {
@@ -20,6 +19,6 @@ pub(super) fn rewrite(cx: &mut TaskCx, end: Addr) {
     }
     if let Some(new) = cx.context.rewrite_call(mm.address_space(), end, &code) {
         // Without memory for the copy, the call stays as it is.
-        let _ = mm.copy_out(start, &new, Permissions::Ignore);
+        let _ = mm.replace_text(start, &code, &new);
     }
 }

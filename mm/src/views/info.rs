@@ -123,17 +123,6 @@ impl MemoryManager {
         Some(VmaInfo::new(e, &st, &meta, None))
     }
 
-    /// Whether the code of a program lies at `addr`: a private mapping of a file that can be
-    /// executed and not written.
-    pub fn is_program_text(&self, addr: Addr) -> bool {
-        let st = self.read();
-        st.vma(addr.0).is_some_and(|e| {
-            let v = &e.value;
-            let code = v.perms.contains(Access::EXEC) && !v.perms.contains(Access::WRITE);
-            code && !v.is_anon() && !v.is_shared()
-        })
-    }
-
     /// How many vmas there are.
     pub fn map_count(&self) -> usize {
         self.read().vmas.len()

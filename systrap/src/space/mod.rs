@@ -101,7 +101,7 @@ impl Space {
         self.host.regions.control(self.region)
     }
 
-    fn report(&self) -> &Report {
+    pub(crate) fn report(&self) -> &Report {
         self.host.regions.report(self.region)
     }
 

@@ -123,7 +123,6 @@ impl Space {
 
     /// Has the mapper start another host thread.
     fn start_thread(&self, s: &mut State) {
-        self.make_sites_plain();
         s.queue.push_thread(u64::from(s.threads));
         s.threads += 1;
         self.publish(s, false);

@@ -6,12 +6,13 @@
 //! `syscall` was meets the upper half of the table's address, `06 00`, which is no instruction: that
 //! trap is taken for the call, and so calls are restarted two bytes before their end as ever.
 //!
-//! Only the stub's first host thread knows the way in. A thunk therefore holds a second piece of
-//! code, a plain call, and all addresses in the table lead there before a second thread starts.
+//! Which way leads into the stub depends on the host thread, and not all have one. A thunk therefore
+//! jumps through a table by what tells them apart, and holds a second piece of code, a plain call.
 
 use super::Space;
-use crate::shared::{MAX_SITES, SITES_BASE, TEXT_BASE, THUNKS_BASE, Thunk};
-use crate::zygote::CALL_OFFSET;
+use crate::shared::{
+    ENTRIES_BASE, MAX_SITES, SITES_BASE, THUNK_END, THUNK_PLAIN, THUNKS_BASE, Thunk,
+};
 use kernel::CallCode;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -21,17 +22,20 @@ const DISPLACED: usize = 5;
 const MOV_EAX: u8 = 0xb8;
 /// `mov r9, [rsp + 8]`: the last instruction before the call in syscall(3).
 const MOV_R9: [u8; DISPLACED] = [0x4c, 0x8b, 0x4c, 0x24, 0x08];
-const MOV_RCX: [u8; 2] = [0x48, 0xb9];
-const JMP: u8 = 0xe9;
+/// `lea rcx, [rip + disp32]`.
+const LEA_RCX: [u8; 3] = [0x48, 0x8d, 0x0d];
+/// `mov r11d, es`.
+const MOV_R11_ES: [u8; 3] = [0x41, 0x8c, 0xc3];
+/// `jmp [r11 * 8 + disp32]`.
+const JMP_ENTRY: [u8; 4] = [0x42, 0xff, 0x24, 0xdd];
 /// `jmp [disp32]`.
 const JMP_TABLE: [u8; 3] = [0xff, 0x24, 0x25];
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
 const UD2: [u8; 2] = [0x0f, 0x0b];
 const THUNK: u64 = size_of::<Thunk>() as u64;
-/// Where the plain call starts in a thunk, and where it ends.
-const PLAIN: u64 = 20;
-const PLAIN_END: u64 = PLAIN + size_of::<CallCode>() as u64;
-const _: () = assert!(PLAIN_END + UD2.len() as u64 <= THUNK);
+/// Where the plain call ends in a thunk.
+const PLAIN_END: u64 = THUNK_PLAIN + size_of::<CallCode>() as u64;
+const _: () = assert!(PLAIN_END + UD2.len() as u64 <= THUNK_END && THUNK_END + 8 <= THUNK);
 
 /// A call that was rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +50,6 @@ pub(crate) struct Site {
 #[derive(Default)]
 pub(super) struct Sites {
     list: Vec<Site>,
-    /// All addresses lead to plain calls.
-    plain: bool,
 }
 
 /// What has to be displaced, if `code` is a call that can be rewritten.
@@ -57,20 +59,27 @@ fn displaced(code: &CallCode) -> Option<[u8; DISPLACED]> {
     (known && call == SYSCALL).then_some(*first)
 }
 
-/// The code of the thunk at `at`.
-fn thunk(at: u64, site: Site) -> [u8; THUNK as usize] {
+/// The code of a thunk.
+fn thunk(site: Site) -> [u8; THUNK as usize] {
     let mut code = [0xcc; THUNK as usize];
-    let mut put = code.iter_mut();
-    let mut emit = |bytes: &[u8]| bytes.iter().zip(&mut put).for_each(|(b, to)| *to = *b);
-    let to = (TEXT_BASE + CALL_OFFSET).wrapping_sub(at + PLAIN) as u32;
+    let mut at = 0;
+    let mut emit = |bytes: &[u8]| {
+        code[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
     emit(&site.displaced);
-    emit(&MOV_RCX);
-    emit(&site.end.to_le_bytes());
-    emit(&[JMP]);
-    emit(&to.to_le_bytes());
-    emit(&site.displaced);
-    emit(&SYSCALL);
-    emit(&UD2);
+    emit(&LEA_RCX);
+    emit(&(THUNK_PLAIN as u32 - (DISPLACED + LEA_RCX.len() + 4) as u32).to_le_bytes());
+    emit(&MOV_R11_ES);
+    emit(&JMP_ENTRY);
+    emit(&(ENTRIES_BASE as u32).to_le_bytes());
+    let mut put = |at: u64, bytes: &[u8]| {
+        code[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+    };
+    put(THUNK_PLAIN, &site.displaced);
+    put(THUNK_PLAIN + DISPLACED as u64, &SYSCALL);
+    put(PLAIN_END, &UD2);
+    put(THUNK_END, &site.end.to_le_bytes());
     code
 }
 
@@ -78,7 +87,7 @@ fn thunk(at: u64, site: Site) -> [u8; THUNK as usize] {
 /// for stepping.
 pub(crate) fn plain_way(ip: u64) -> Option<u64> {
     let at = ip.checked_sub(THUNKS_BASE)?;
-    (at < MAX_SITES as u64 * THUNK && at % THUNK == 0).then(|| ip + PLAIN)
+    (at < MAX_SITES as u64 * THUNK && at % THUNK == 0).then(|| ip + THUNK_PLAIN)
 }
 
 impl Space {
@@ -91,10 +100,10 @@ impl Space {
         let mut s = self.sites.lock();
         let index = match s.list.iter().position(|known| *known == site) {
             Some(index) => index,
-            None if s.list.len() == MAX_SITES || s.plain => return None,
+            None if s.list.len() == MAX_SITES => return None,
             None => {
                 s.list.push(site);
-                self.write_site(s.list.len() - 1, site, s.plain);
+                self.write_site(s.list.len() - 1, site);
                 s.list.len() - 1
             }
         };
@@ -106,37 +115,21 @@ impl Space {
         Some(new)
     }
 
-    fn write_site(&self, index: usize, site: Site, plain: bool) {
+    fn write_site(&self, index: usize, site: Site) {
         let control = self.control();
-        let at = THUNKS_BASE + index as u64 * THUNK;
-        let code = thunk(at, site);
-        for (to, word) in control.thunks[index].0.iter().zip(code.as_chunks::<8>().0) {
+        for (to, word) in control.thunks[index].0.iter().zip(thunk(site).as_chunks::<8>().0) {
             to.store(u64::from_le_bytes(*word), Relaxed);
         }
-        let to = if plain { at + PLAIN } else { at };
-        control.sites[index].store(to, Release);
+        control.sites[index].store(THUNKS_BASE + index as u64 * THUNK, Release);
     }
 
     /// The sites of the address space that this one is a copy of.
     pub(crate) fn inherit_sites(&self, parent: &Space) {
         let list = parent.sites.lock().list.clone();
         for (index, site) in list.iter().enumerate() {
-            self.write_site(index, *site, false);
+            self.write_site(index, *site);
         }
         self.sites.lock().list = list;
-    }
-
-    /// Has all sites make plain calls from now on.
-    pub(crate) fn make_sites_plain(&self) {
-        let mut s = self.sites.lock();
-        if s.plain {
-            return;
-        }
-        s.plain = true;
-        for index in 0..s.list.len() {
-            let at = THUNKS_BASE + index as u64 * THUNK;
-            self.control().sites[index].store(at + PLAIN, Release);
-        }
     }
 
     /// Where a call ends that was made plainly and has trapped at `ip`.

@@ -1,9 +1,9 @@
 //! System calls that are rewritten into jumps.
 
 use super::*;
-use crate::shared::{REPORT_BASE, TEXT_BASE, THUNKS_BASE};
+use crate::shared::{REPORT_BASE, TEXT_BASE, THUNK_PLAIN, THUNKS_BASE, Thunk};
 use crate::space::plain_way;
-use crate::zygote::CALL_OFFSET;
+use crate::zygote::CALLS_OFFSET;
 use kernel::CallCode;
 
 const SIGILL: u32 = 4;
@@ -80,17 +80,64 @@ fn vector_registers_belong_to_the_context() {
 }
 
 #[test]
-fn a_site_can_be_made_plain_again() {
+fn a_thread_that_is_not_known_makes_plain_calls() {
     let host = host();
-    let s = rewritten(&host, TWO, &[7]);
-    s.make_sites_plain();
+    // mov es, ecx; mov eax, 39; syscall
+    let s = rewritten(&host, b"\x8e\xc1\xb8\x27\0\0\0\x0f\x05", &[9]);
     host.run(async move {
+        for selector in [0, 0x2b] {
+            let mut c = RawContext::default();
+            let mut r = regs();
+            r[RCX] = selector;
+            assert_eq!(signal_of(run(&mut c, &s, &mut r).await), SIGSYS);
+            assert_eq!((r[ORIG_RAX], s.end_of_plain(r[RIP])), (39, Some(CODE + 9)));
+            assert_eq!(s.end_of_plain(CODE + 9), None);
+        }
+    });
+}
+
+#[test]
+fn each_host_thread_has_its_own_way_in() {
+    // 1: movq xmm0, rdi; mov eax, 24; syscall; movq rbx, xmm0; mov ecx, 200000
+    // 2: dec ecx; jnz 2b; jmp 1b
+    let code = b"\x66\x48\x0f\x6e\xc7\xb8\x18\0\0\0\x0f\x05\x66\x48\x0f\x7e\xc3\
+        \xb9\x40\x0d\x03\0\xff\xc9\x75\xfc\xeb\xe4";
+    let host = host();
+    let s = rewritten(&host, code, &[12]);
+    let left = Arc::new(std::sync::atomic::AtomicU32::new(4));
+    for i in 0..4u64 {
+        let (s, left) = (s.clone(), left.clone());
+        let turn = async move {
+            let mut c = RawContext::default();
+            let mut r = regs();
+            (r[RBP], r[GS_BASE]) = (i, 0x1000 * i);
+            let mut sent = None;
+            for round in 0..500u64 {
+                assert_eq!(signal_of(run(&mut c, &s, &mut r).await), SIGSYS);
+                // Not plainly: the thread was known.
+                assert_eq!((r[RIP], r[RCX], r[R11]), (CODE + 12, CODE + 12, r[EFLAGS]));
+                assert_eq!((r[RBP], r[GS_BASE]), (i, 0x1000 * i));
+                assert!(sent.is_none_or(|sent| r[RBX] == sent), "{sent:x?} {:x}", r[RBX]);
+                // What xmm0 has now was loaded from rdi before the call.
+                sent = Some(r[RDI]);
+                r[RDI] = i << 32 | round;
+            }
+            left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        };
+        host.shared().run_queue.spawn(Box::pin(turn));
+    }
+    let space = s.clone();
+    host.run(async move {
+        // A context of its own keeps the run going, with a call a turn.
         let mut c = RawContext::default();
         let mut r = regs();
-        assert_eq!(signal_of(run(&mut c, &s, &mut r).await), SIGSYS);
-        assert_eq!((r[ORIG_RAX], s.end_of_plain(r[RIP])), (39, Some(CODE + 7)));
-        assert_eq!(s.end_of_plain(CODE + 7), None);
+        while left.load(std::sync::atomic::Ordering::Relaxed) > 0 {
+            run(&mut c, &s, &mut r).await;
+        }
     });
+    let threads = space.report().threads.iter();
+    let threads = threads.filter(|t| t.tid.load(std::sync::atomic::Ordering::Relaxed) != 0).count();
+    assert!(threads > 1, "{threads} host threads");
 }
 
 #[test]
@@ -117,8 +164,9 @@ fn a_copy_has_the_sites_of_its_original() {
     let old = TWO.last_chunk().unwrap();
     assert_eq!(child.rewrite(CODE + 17, old), s.rewrite(CODE + 17, old));
     assert_eq!(child.rewrite(CODE + 17, b"\x90\x90\x90\x90\x90\x0f\x05"), None);
-    assert_eq!(plain_way(THUNKS_BASE + 32), Some(THUNKS_BASE + 52));
-    assert_eq!(plain_way(THUNKS_BASE + 33), None);
+    let thunk = THUNKS_BASE + size_of::<Thunk>() as u64;
+    assert_eq!(plain_way(thunk), Some(thunk + THUNK_PLAIN));
+    assert_eq!(plain_way(thunk + 1), None);
 }
 
 #[test]
@@ -183,10 +231,10 @@ fn jumps_into_the_way_in_harm_nobody_else() {
     let good = rewritten(&host, TWO, &[7, 17]);
     let image = crate::zygote::image();
     // Up to the jump out, which is the only one through memory.
-    let jump = image.windows(2).skip(CALL_OFFSET as usize).position(|w| w == b"\xff\x25").unwrap();
+    let jump = image.windows(2).skip(CALLS_OFFSET as usize).position(|w| w == b"\xff\x25").unwrap();
     host.run(async move {
-        let entry = (0..=jump as u64).map(|at| TEXT_BASE + CALL_OFFSET + at);
-        let thunk = (0..32).map(|at| THUNKS_BASE + at);
+        let entry = (0..=jump as u64).map(|at| TEXT_BASE + CALLS_OFFSET + at);
+        let thunk = (0..size_of::<Thunk>() as u64).map(|at| THUNKS_BASE + at);
         for (n, at) in entry.chain(thunk).enumerate() {
             let bad = space_of(&good.host, code).0;
             bad.rewrite(CODE + 9, code.last_chunk().unwrap()).unwrap();
