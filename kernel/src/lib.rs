@@ -81,8 +81,8 @@ pub use limits::{Limit, LimitSet, Resource};
 pub use ptrace::TraceEvent;
 pub use restart::RestartBlock;
 pub use seam::{
-    BoxFuture, CallCode, Clock, ClockId, Context, Embedder, FaultInfo, Interrupt, Platform, Random,
-    Spawn, TimerId, Timers, Trap,
+    BoxFuture, Clock, ClockId, Context, Embedder, FaultInfo, Interrupt, Platform, Random, Spawn,
+    TimerId, Timers, Trap,
 };
 pub use status::ExitStatus;
 pub use table::{

@@ -82,22 +82,21 @@ pub trait Context: Send {
     fn hot_call(&mut self) -> Option<Addr> {
         None
     }
-    /// What to put in the place of `code`, the bytes up to `end` in `space`, at once as far as those
-    /// can tell who run there. With that in place, and whether or not a thread was about to execute
-    /// the second half of `code`, the call traps as before.
+    /// Rewrites the call that ends at `end` in `space` and at `at` in `code`, the program's text
+    /// around it; says whether that can be done. The change takes effect at once, as far as those
+    /// can tell who run there. With it in place the call traps as before, also for a thread that was
+    /// about to execute it.
     fn rewrite_call(
         &mut self,
         space: &Arc<dyn AddressSpace>,
         end: Addr,
-        code: &CallCode,
-    ) -> Option<CallCode> {
-        let _ = (space, end, code);
-        None
+        code: &mut [u8],
+        at: usize,
+    ) -> bool {
+        let _ = (space, end, code, at);
+        false
     }
 }
-
-/// The end of a system call's code: its instruction, and as much before it as makes room for a jump.
-pub type CallCode = [u8; 7];
 
 /// Interrupts one [`Context`].
 pub trait Interrupt: Send + Sync {

@@ -49,7 +49,9 @@ fn main() -> std::io::Result<()> {
         regs.set_ip(CODE);
         measure("trap", &mut *context, &space, &mut regs).await;
         let end = context.hot_call().expect("a call that is made all the time");
-        let jump_in = context.rewrite_call(&space, end, call).expect("a call as libraries have it");
+        let mut jump_in = *call;
+        let rewritten = context.rewrite_call(&space, end, &mut jump_in, call.len());
+        assert!(rewritten, "a call as libraries have it");
         let copy = memory.allocate(4096).expect("64 MiB hold two pages");
         memory.write(copy.start, &[&jump_in[..], jump].concat());
         space.map(at, copy.start, Access::READ | Access::EXEC, false).expect("a page");

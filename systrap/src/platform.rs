@@ -11,8 +11,8 @@ use arch::fpu::{Component, FpuLayout};
 use arch::x86_64::{Registers, access_of_error_code};
 use arch::{Access, Addr, AddrRange, Arch};
 use kernel::{
-    BoxFuture, CallCode, Context, Embedder, FaultInfo, Interrupt, Platform, Random, Spawn, TimerId,
-    Timers, Trap,
+    BoxFuture, Context, Embedder, FaultInfo, Interrupt, Platform, Random, Spawn, TimerId, Timers,
+    Trap,
 };
 use mm::{AddressSpace, FileRange, MemoryFile, OutOfMemory};
 use std::any::Any;
@@ -239,10 +239,11 @@ impl Context for HostedContext {
         &mut self,
         space: &Arc<dyn AddressSpace>,
         end: Addr,
-        code: &CallCode,
-    ) -> Option<CallCode> {
-        let space = space.as_any().downcast_ref::<HostedSpace>()?;
-        space.0.rewrite(end.0, code)
+        code: &mut [u8],
+        at: usize,
+    ) -> bool {
+        let space = space.as_any().downcast_ref::<HostedSpace>();
+        space.is_some_and(|space| space.0.rewrite(end.0, code, at))
     }
 
     fn pull_fpu(&mut self, regs: &mut arch::Context) {

@@ -5,6 +5,7 @@
 //! together with the process's own number.
 
 mod ops;
+mod room;
 mod sched;
 mod sites;
 

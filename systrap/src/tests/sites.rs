@@ -4,7 +4,6 @@ use super::*;
 use crate::shared::{REPORT_BASE, TEXT_BASE, THUNK_PLAIN, THUNKS_BASE, Thunk};
 use crate::space::plain_way;
 use crate::zygote::CALLS_OFFSET;
-use kernel::CallCode;
 
 const SIGILL: u32 = 4;
 
@@ -13,9 +12,7 @@ fn rewritten(host: &Host, code: &[u8], ends: &[usize]) -> Arc<Space> {
     let s = space(host, code);
     let mut new = code.to_vec();
     for &end in ends {
-        let old: CallCode = *new[..end].last_chunk().unwrap();
-        let code = s.rewrite(CODE + end as u64, &old).expect("a call that can be rewritten");
-        new[end - old.len()..end].copy_from_slice(&code);
+        assert!(s.rewrite(CODE + end as u64, &mut new, end), "a call that can be rewritten");
     }
     let memory = &host.shared().memory;
     let text = memory.allocate(4096).unwrap();
@@ -141,6 +138,28 @@ fn each_host_thread_has_its_own_way_in() {
 }
 
 #[test]
+fn a_call_that_has_no_room_of_its_own_is_rewritten_by_way_of_padding() {
+    let host = host();
+    // xor eax, eax; syscall; cmp rax, -4096; jb 1f; ud2; 1: 6 x nop; ret; then padding
+    let code = b"\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x72\x02\x0f\x0b\x90\x90\x90\x90\x90\x90\xc3\
+        \x66\x66\x2e\x0f\x1f\x84\0\0\0\0\0";
+    let s = rewritten(&host, code, &[4]);
+    host.run(async move {
+        let mut c = RawContext::default();
+        let mut r = regs();
+        assert_eq!(signal_of(run(&mut c, &s, &mut r).await), SIGSYS);
+        assert_eq!((r[RAX], r[ORIG_RAX], r[RIP], r[RCX]), (0, 0, CODE + 4, CODE + 4));
+        // Restarted, with the number where it belongs.
+        (r[RIP], r[RAX]) = (CODE + 2, 7);
+        assert_eq!(signal_of(run(&mut c, &s, &mut r).await), SIGSYS);
+        assert_eq!((r[ORIG_RAX], r[RIP]), (7, CODE + 4));
+        r[RAX] = -1i64 as u64;
+        assert_eq!(signal_of(run(&mut c, &s, &mut r).await), SIGILL);
+        assert_eq!(r[RIP], CODE + 12);
+    });
+}
+
+#[test]
 fn the_middle_of_a_rewritten_call_is_no_instruction() {
     let host = host();
     let s = rewritten(&host, TWO, &[7]);
@@ -161,9 +180,10 @@ fn a_copy_has_the_sites_of_its_original() {
     let s = rewritten(&host, TWO, &[7, 17]);
     let child = rewritten(&host, TWO, &[]);
     child.inherit_sites(&s);
-    let old = TWO.last_chunk().unwrap();
-    assert_eq!(child.rewrite(CODE + 17, old), s.rewrite(CODE + 17, old));
-    assert_eq!(child.rewrite(CODE + 17, b"\x90\x90\x90\x90\x90\x0f\x05"), None);
+    let (mut ours, mut theirs) = (TWO.to_vec(), TWO.to_vec());
+    assert!(s.rewrite(CODE + 17, &mut ours, 17) && child.rewrite(CODE + 17, &mut theirs, 17));
+    assert_eq!(ours, theirs);
+    assert!(!child.rewrite(CODE + 17, &mut b"\x90\x90\x90\x90\x90\x0f\x05".to_vec(), 7));
     let thunk = THUNKS_BASE + size_of::<Thunk>() as u64;
     assert_eq!(plain_way(thunk), Some(thunk + THUNK_PLAIN));
     assert_eq!(plain_way(thunk + 1), None);
@@ -237,7 +257,7 @@ fn jumps_into_the_way_in_harm_nobody_else() {
         let thunk = (0..size_of::<Thunk>() as u64).map(|at| THUNKS_BASE + at);
         for (n, at) in entry.chain(thunk).enumerate() {
             let bad = space_of(&good.host, code).0;
-            bad.rewrite(CODE + 9, code.last_chunk().unwrap()).unwrap();
+            assert!(bad.rewrite(CODE + 9, &mut code.to_vec(), 9));
             let mut c = RawContext::default();
             let mut r = regs();
             r[RBX] = at;
