@@ -30,6 +30,27 @@ print(os.waitpid(os.fork() or os._exit(0 if jumps() and f() != 0 else 1), 0)[1])
     assert_eq!(ran.stdout, "False\nTrue True\n0\n", "{ran:?}");
 }
 
+/// So they are in a process of several threads, and read(2), which has no room of its own for the
+/// jump.
+#[test]
+fn hot_calls_of_threads_are_rewritten() {
+    let python = "import ctypes, os, threading
+libc = ctypes.CDLL(None)
+def text(f): return ctypes.string_at(ctypes.cast(f, ctypes.c_void_p).value, 96)
+def calls():
+    zero = os.open('/dev/zero', os.O_RDONLY)
+    buffer = ctypes.create_string_buffer(8)
+    wrong = sum(libc.read(zero, buffer, 8) != 8 or libc.getppid() != os.getppid() for _ in range(1000))
+    print(wrong, b'\\xff\\x24\\x25' in text(libc.getppid), b'\\x31\\xc0\\xeb' in text(libc.read))
+threads = [threading.Thread(target=calls) for _ in range(3)]
+for t in threads: t.start(); t.join()
+threads = [threading.Thread(target=calls) for _ in range(3)]
+for t in threads: t.start()
+for t in threads: t.join()";
+    let ran = finish(tessera().args(["run", "--", "/usr/bin/python3", "-c", python]), b"");
+    assert_eq!(ran.stdout, "0 True True\n".repeat(6), "{ran:?}");
+}
+
 same_as_native! {
     true_: ["/bin/true"];
     false_: ["/bin/false"];

@@ -141,7 +141,8 @@ fn each_host_thread_has_its_own_way_in() {
 fn a_call_that_has_no_room_of_its_own_is_rewritten_by_way_of_padding() {
     let host = host();
     // xor eax, eax; syscall; cmp rax, -4096; jb 1f; ud2; 1: 6 x nop; ret; then padding
-    let code = b"\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x72\x02\x0f\x0b\x90\x90\x90\x90\x90\x90\xc3\
+    let code =
+        b"\x31\xc0\x0f\x05\x48\x3d\0\xf0\xff\xff\x72\x02\x0f\x0b\x90\x90\x90\x90\x90\x90\xc3\
         \x66\x66\x2e\x0f\x1f\x84\0\0\0\0\0";
     let s = rewritten(&host, code, &[4]);
     host.run(async move {
