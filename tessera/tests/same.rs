@@ -99,6 +99,7 @@ programs! {
     mq
     nameless
     names
+    net
     numa
     open
     option

@@ -7,6 +7,7 @@ mod file;
 mod links;
 mod node;
 mod source;
+mod sysctl_net;
 mod table;
 
 pub use source::{NetTable, Piece, ProcSource, SystemFile, TaskFile};

@@ -3,7 +3,7 @@
 use super::source::{ProcSource, SystemFile, TaskFile};
 use super::table::{Fixed, NET, NetFile, PerTask, TASK};
 use super::{DEV, MAGIC, dirs, file, links};
-use crate::{FileOps, Inode, Link, OpenFlags, PathCx, Stat, StatFs, mode};
+use crate::{Create, FileOps, Inode, Link, OpenFlags, PathCx, Stat, StatFs, mode};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -182,6 +182,11 @@ impl Inode for Node {
 
     fn lookup(&self, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dyn Inode>, Errno> {
         dirs::lookup(self, name, cx)
+    }
+
+    // A name that there is not cannot even be looked up in order to make it.
+    fn create(&self, _: &[u8], _: &Create<'_>) -> Result<Arc<dyn Inode>, Errno> {
+        Err(Errno::ENOENT)
     }
 
     fn follow(&self, cx: &PathCx<'_>) -> Result<Link, Errno> {

@@ -114,6 +114,7 @@ pub enum NetTable {
     Tcp6,
     Udp,
     Udp6,
+    Unix,
 }
 
 /// Processes and figures of one kernel. A task that is gone gives `ESRCH` and `None`.

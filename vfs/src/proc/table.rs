@@ -20,7 +20,7 @@ const fn rw(s: S) -> Fixed {
     File(0o644, s)
 }
 
-const fn text(s: &'static str) -> Fixed {
+pub(super) const fn text(s: &'static str) -> Fixed {
     File(0o644, S::Fixed(s))
 }
 
@@ -59,8 +59,27 @@ pub(super) static ROOT: &[(&str, Fixed)] = &[
     ("vmstat", ro(S::Vmstat)),
 ];
 
-static SYS: &[(&str, Fixed)] =
-    &[("fs", Dir(SYS_FS)), ("kernel", Dir(SYS_KERNEL)), ("vm", Dir(SYS_VM))];
+static SYS: &[(&str, Fixed)] = &[
+    ("fs", Dir(SYS_FS)),
+    ("kernel", Dir(SYS_KERNEL)),
+    ("net", Dir(super::sysctl_net::SYS_NET)),
+    ("user", Dir(SYS_USER)),
+    ("vm", Dir(SYS_VM)),
+];
+
+/// There is one namespace of each kind.
+static SYS_USER: &[(&str, Fixed)] = &[
+    ("max_cgroup_namespaces", text("0\n")),
+    ("max_inotify_instances", text("1024\n")),
+    ("max_inotify_watches", text("65536\n")),
+    ("max_ipc_namespaces", text("0\n")),
+    ("max_mnt_namespaces", text("0\n")),
+    ("max_net_namespaces", text("0\n")),
+    ("max_pid_namespaces", text("0\n")),
+    ("max_time_namespaces", text("0\n")),
+    ("max_user_namespaces", text("0\n")),
+    ("max_uts_namespaces", text("0\n")),
+];
 
 static SYS_FS: &[(&str, Fixed)] = &[
     ("aio-max-nr", rw(S::AioMaxNr)),
@@ -86,8 +105,14 @@ static SYS_FS: &[(&str, Fixed)] = &[
             ("queues_max", rw(S::MqueueQueuesMax)),
         ]),
     ),
+    ("leases-enable", text("0\n")),
     ("nr_open", text("1048576\n")),
+    ("overflowgid", text("65534\n")),
+    ("overflowuid", text("65534\n")),
     ("pipe-max-size", text("1048576\n")),
+    ("protected_fifos", text("0\n")),
+    ("protected_hardlinks", text("1\n")),
+    ("protected_regular", text("0\n")),
     ("protected_symlinks", text("0\n")),
     ("suid_dumpable", text("0\n")),
 ];
@@ -95,6 +120,7 @@ static SYS_FS: &[(&str, Fixed)] = &[
 static SYS_KERNEL: &[(&str, Fixed)] = &[
     ("cap_last_cap", ro(S::CapLastCap)),
     ("core_pattern", text("core\n")),
+    ("core_uses_pid", text("0\n")),
     ("domainname", rw(S::Domainname)),
     ("hostname", rw(S::Hostname)),
     ("io_uring_disabled", text("2\n")),
@@ -298,6 +324,9 @@ pub(super) const NET: &[(&str, NetFile)] = &[
     ),
     (
         "unix",
-        NetFile { head: "Num       RefCount Protocol Flags    Type St Inode Path\n", rows: None },
+        NetFile {
+            head: "Num       RefCount Protocol Flags    Type St Inode Path\n",
+            rows: Some(NetTable::Unix),
+        },
     ),
 ];

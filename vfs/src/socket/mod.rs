@@ -24,6 +24,7 @@ mod option_table;
 mod options;
 mod ports;
 mod release;
+mod routes;
 mod rtnetlink;
 mod stream;
 mod table;
@@ -190,6 +191,9 @@ impl Socket {
         let c = who.creds();
         let ino = endpoint.net.env().new_inode_number();
         endpoint.ino.store(ino, Relaxed);
+        if endpoint.domain == Domain::Unix {
+            endpoint.net.unix.lock().insert(ino, Arc::downgrade(&endpoint));
+        }
         let now = endpoint.net.env().now();
         let stat = Stat {
             dev: anon::SOCKET_DEV,

@@ -23,6 +23,8 @@ pub struct Net {
     pub(super) tcp: Ports,
     pub(super) udp: Ports,
     pub(super) inflight: InFlight,
+    /// AF_UNIX sockets that are open, by their inode number.
+    pub(super) unix: Mutex<BTreeMap<u64, Weak<Endpoint>>>,
     /// Netlink sockets by their port.
     pub(super) netlink: Mutex<BTreeMap<u32, Weak<Endpoint>>>,
     next_name: AtomicU32,
@@ -37,6 +39,7 @@ impl Net {
             tcp: Ports::default(),
             udp: Ports::default(),
             inflight: InFlight::default(),
+            unix: Mutex::default(),
             netlink: Mutex::default(),
             next_name: AtomicU32::new(0),
         })

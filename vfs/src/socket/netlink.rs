@@ -30,6 +30,8 @@ const REQUEST: u16 = 1;
 const MULTI: u16 = 2;
 /// `NLM_F_ACK`.
 const ACK: u16 = 4;
+/// `NLM_F_CAPPED`: of the request only the header is shown.
+const CAPPED: u16 = 0x100;
 /// `NLM_F_DUMP`.
 pub(super) const DUMP: u16 = 0x300;
 
@@ -67,7 +69,8 @@ fn error(request: &[u8], header: &Header, port: u32, errno: i32) -> Vec<u8> {
     let mut body = (-errno).to_ne_bytes().to_vec();
     let shown = if errno == 0 { size_of::<Header>() } else { header.len as usize };
     body.extend_from_slice(request.get(..shown).unwrap_or(request));
-    message(ERROR, 0, header, port, &body)
+    body.resize(body.len().next_multiple_of(4), 0);
+    message(ERROR, if errno == 0 { CAPPED } else { 0 }, header, port, &body)
 }
 
 /// Port and groups of a `struct sockaddr_nl`.
@@ -92,7 +95,7 @@ impl Endpoint {
         let (port, groups) = parse(address)?;
         let old = self.state.lock().name.clone();
         let port = match old {
-            Some(Name::Netlink { port: own, .. }) if port != 0 && port != own => {
+            Some(Name::Netlink { port: own, .. }) if port != own => {
                 return Err(Errno::EINVAL);
             }
             Some(Name::Netlink { port, .. }) => port,
@@ -155,6 +158,9 @@ impl Endpoint {
         if src.remaining() > LONGEST {
             return Err(Errno::EMSGSIZE);
         }
+        if src.remaining() == 0 {
+            return Err(Errno::ENODATA);
+        }
         let connected = match &self.state.lock().peer_name {
             Some(Name::Netlink { port, groups }) => (*port, *groups),
             _ => (0, 0),
@@ -189,8 +195,11 @@ impl Endpoint {
             if size < size_of::<Header>() || size > rest.len() {
                 break;
             }
+            let request = rest.get(..size).unwrap_or_default();
             if header.flags & REQUEST != 0 && header.kind >= TYPE_MIN {
-                self.answer_request(rest.get(..size).unwrap_or_default(), &header, port, admin);
+                self.answer_request(request, &header, port, admin);
+            } else if header.flags & ACK != 0 {
+                self.give(error(request, &header, port, 0));
             }
             rest = rest.get(size.next_multiple_of(4)..).unwrap_or_default();
         }

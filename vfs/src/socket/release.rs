@@ -5,12 +5,17 @@ use super::endpoint::{Endpoint, Phase, Shut, tell_waiters};
 use super::errors::Errors;
 use super::{Domain, Kind, Socket};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
 use sync::waitq::Events;
 use syserr::Errno;
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.endpoint.release(false);
+        let e = &self.endpoint;
+        if e.domain == Domain::Unix {
+            e.net.unix.lock().remove(&e.ino.load(Relaxed));
+        }
+        e.release(false);
         self.endpoint.net.inflight.collect();
     }
 }

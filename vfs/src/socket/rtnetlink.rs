@@ -1,6 +1,7 @@
 //! What the kernel says about its network: one loopback interface; rtnetlink(7).
 
 use super::netlink::{Answer, DUMP, Header};
+use super::routes;
 use alloc::vec::Vec;
 use syserr::Errno;
 
@@ -13,13 +14,13 @@ const TYPE_MAX: u16 = 120;
 /// The two low bits of `GET`.
 const GET: u16 = 2;
 
-const AF_UNSPEC: u8 = 0;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
+pub(super) const AF_UNSPEC: u8 = 0;
+pub(super) const AF_INET: u8 = 2;
+pub(super) const AF_INET6: u8 = 10;
 const AF_PACKET: u8 = 17;
 
 /// The index of the interface.
-const INDEX: i32 = 1;
+pub(super) const INDEX: i32 = 1;
 /// Its name.
 const NAME: &[u8] = b"lo\0";
 const MTU: u32 = 65_536;
@@ -28,12 +29,12 @@ const LOOPBACK: u16 = 772;
 /// `IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP`.
 const FLAGS: u32 = 0x1_0049;
 /// `RT_SCOPE_HOST`.
-const SCOPE_HOST: u8 = 254;
+pub(super) const SCOPE_HOST: u8 = 254;
 /// `IFA_F_PERMANENT`.
 const PERMANENT: u8 = 0x80;
 
 /// `struct rtattr` and its value, filled up to four bytes.
-fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub(super) fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
     out.extend_from_slice(&(4 + value.len() as u16).to_ne_bytes());
     out.extend_from_slice(&kind.to_ne_bytes());
     out.extend_from_slice(value);
@@ -41,7 +42,7 @@ fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
 }
 
 /// The value of an attribute in `bytes`.
-fn find(mut bytes: &[u8], kind: u16) -> Option<&[u8]> {
+pub(super) fn find(mut bytes: &[u8], kind: u16) -> Option<&[u8]> {
     loop {
         let len = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
         let found = u16::from_ne_bytes(*bytes.get(2..4)?.first_chunk()?);
@@ -138,8 +139,10 @@ pub(super) fn answer(header: &Header, body: &[u8], admin: bool) -> Result<Answer
         NEWLINK if names_it(body)? => Ok(Answer::One(NEWLINK, link())),
         NEWLINK => Err(Errno::ENODEV),
         NEWADDR if list => Ok(Answer::List(NEWADDR, addresses(family))),
-        // What leads out of the machine, and who is near: nothing, nobody.
-        NEWROUTE | NEWNEIGH if list => Ok(Answer::List(thing, Vec::new())),
+        NEWROUTE if list => Ok(Answer::List(NEWROUTE, routes::list(family))),
+        NEWROUTE => Ok(Answer::One(NEWROUTE, routes::one(body)?)),
+        // Nobody is near.
+        NEWNEIGH if list => Ok(Answer::List(NEWNEIGH, Vec::new())),
         _ => Err(Errno::EOPNOTSUPP),
     }
 }

@@ -7,7 +7,8 @@ use super::{Domain, Kind, Net};
 use crate::proc::NetTable;
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Length of a line of `tcp` without its end (`TMPSZ` in net/ipv4/tcp_ipv4.c).
@@ -62,6 +63,32 @@ fn row(n: usize, e: &Endpoint, at: &InetAddr, uid: u32, connection: bool) -> Opt
     Some(format!("{line:<width$}\n"))
 }
 
+/// One AF_UNIX socket; `unix_seq_show` of net/unix/af_unix.c.
+fn unix_row(e: &Arc<Endpoint>) -> String {
+    /// `__SO_ACCEPTCON`.
+    const ACCEPTS: u32 = 1 << 16;
+    /// `SS_UNCONNECTED` and `SS_CONNECTED`.
+    const STATES: (u8, u8) = (1, 3);
+    let (phase, name) = {
+        let s = e.state.lock();
+        (s.phase, s.name.clone())
+    };
+    let flags = if phase == Phase::Listening { ACCEPTS } else { 0 };
+    let state = if phase == Phase::Connected { STATES.1 } else { STATES.0 };
+    let (kind, ino) = (e.kind as i32, e.ino.load(Relaxed));
+    let mut line =
+        format!("{:016X}: {:08X} 00000000 {flags:08X} {kind:04X} {state:02X} {ino:5}", 0, 2);
+    if let Some(Name::Unix(path)) = name {
+        // An abstract name shows its NULs as `@`, a path ends at its own.
+        let path = path.strip_suffix(b"\0").filter(|p| p.first() != Some(&0)).unwrap_or(&path);
+        let shown: Vec<u8> = path.iter().map(|b| if *b == 0 { b'@' } else { *b }).collect();
+        line.push(' ');
+        line += &String::from_utf8_lossy(&shown);
+    }
+    line.push('\n');
+    line
+}
+
 impl Net {
     /// The lines of a table, without its head.
     pub fn table(&self, table: NetTable) -> String {
@@ -70,6 +97,10 @@ impl Net {
             NetTable::Tcp6 => (&self.tcp, Domain::Inet6),
             NetTable::Udp => (&self.udp, Domain::Inet),
             NetTable::Udp6 => (&self.udp, Domain::Inet6),
+            NetTable::Unix => {
+                let open: Vec<_> = self.unix.lock().values().filter_map(Weak::upgrade).collect();
+                return open.iter().map(unix_row).collect();
+            }
         };
         let mut out = String::new();
         let mut n = 0;
