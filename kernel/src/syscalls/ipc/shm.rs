@@ -14,6 +14,7 @@ use mm::{
 };
 use sync::Mutex;
 use syserr::Errno;
+use vfs::cap;
 
 /// Largest segment (`SHMMAX`).
 pub(super) const SHMMAX: u64 = u64::MAX - (1 << 24);
@@ -23,12 +24,15 @@ pub(super) const SHMMNI: usize = 4096;
 pub(super) const SHM_DEST: u32 = 0o1000;
 /// `SHM_LOCKED`.
 pub(super) const SHM_LOCKED: u32 = 0o2000;
+/// `SHM_HUGETLB` of shmget(2), and what shmat(2) takes.
+const SHM_HUGETLB: u32 = 0o4000;
 const SHM_RDONLY: u32 = 0o10000;
 const SHM_RND: u32 = 0o20000;
 const SHM_REMAP: u32 = 0o40000;
 const SHM_EXEC: u32 = 0o100_000;
 
 /// A piece of a segment in an address space.
+#[derive(Clone, Copy)]
 struct Piece {
     /// Address of the [`MemoryManager`].
     space: usize,
@@ -150,26 +154,12 @@ impl Mappable for Segment {
 
     fn remove_mapping(&self, mapping: &ObjectMapping) {
         self.memory.remove_mapping(mapping);
-        let (space, gone) = (space_of(mapping), mapping.range);
-        let mut pieces = self.pieces.lock();
-        let mut rest = Vec::new();
-        pieces.retain(|p| {
-            let outside = p.range.end <= gone.start || gone.end <= p.range.start;
-            if p.space != space || outside {
-                return true;
-            }
-            if p.range.start < gone.start {
-                let range = AddrRange { start: p.range.start, end: gone.start };
-                rest.push(Piece { space, range, offset: p.offset });
-            }
-            if gone.end < p.range.end {
-                let range = AddrRange { start: gone.end, end: p.range.end };
-                let offset = p.offset + (gone.end.0 - p.range.start.0);
-                rest.push(Piece { space, range, offset });
-            }
-            false
-        });
-        pieces.append(&mut rest);
+        let gone = Piece {
+            space: space_of(mapping),
+            range: mapping.range,
+            offset: mapping.offset,
+        };
+        cut(&mut self.pieces.lock(), &gone);
     }
 
     fn sync(&self, range: Range<u64>) -> Result<(), Errno> {
@@ -178,6 +168,26 @@ impl Mappable for Segment {
 
     fn punch_hole(&self, range: Range<u64>) -> Result<(), Errno> {
         self.memory.punch_hole(range)
+    }
+}
+
+/// Takes a range out of the pieces, once: where the segment was attached again in its own place,
+/// the new mapping is there before the old one goes.
+fn cut(pieces: &mut Vec<Piece>, gone: &Piece) {
+    let mut at = gone.range.start;
+    while at < gone.range.end {
+        let holds =
+            |p: &Piece| p.base() == gone.base() && p.range.start <= at && at < p.range.end;
+        let Some(i) = pieces.iter().position(holds) else { return };
+        let p = pieces.remove(i);
+        let end = p.range.end.min(gone.range.end);
+        for (start, end) in [(p.range.start, at), (end, p.range.end)] {
+            if start < end {
+                let offset = p.offset + (start.0 - p.range.start.0);
+                pieces.push(Piece { range: AddrRange { start, end }, offset, ..p });
+            }
+        }
+        at = end;
     }
 }
 
@@ -197,6 +207,11 @@ pub(crate) fn sys_shmget(cx: &mut TaskCx, a: &Args) -> Outcome {
     sweep(cx);
     let fits = |s: &Segment| if s.size < size { Err(Errno::EINVAL) } else { Ok(()) };
     let make = |perm: Perm, id| {
+        if flags & SHM_HUGETLB != 0 {
+            // As with no huge page set aside (`hugetlb_file_setup`).
+            let may = cx.task.creds().has(cap::IPC_LOCK);
+            return Err(if may { Errno::ENOMEM } else { Errno::EPERM });
+        }
         if size == 0 || size > SHMMAX {
             return Err(Errno::EINVAL);
         }

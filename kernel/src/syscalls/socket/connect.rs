@@ -21,6 +21,7 @@ pub(crate) fn sys_connect(cx: &mut TaskCx, a: &Args) -> Outcome {
 fn connect(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
     let f = SocketFile::get(cx, a[0])?;
     let to = address::read(&**cx.mm(), a[1], a[2] as i32)?;
+    f.socket()?;
     let call = CallCx::new(cx);
     let wait = !f.0.nonblocking();
     match f.socket()?.connect(&call.who(), &to, wait) {
