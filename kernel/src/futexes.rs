@@ -1,5 +1,6 @@
 //! Futexes over the memory of tasks.
 
+use crate::task::{SCHED_FIFO, SCHED_RR};
 use crate::{Kernel, Task, TaskImage};
 use alloc::sync::{Arc, Weak};
 use arch::{Access, Addr, UserMemory};
@@ -61,7 +62,8 @@ impl Task {
     pub(crate) fn pi_task(&self) -> PiTask {
         let tid = self.tid() as u32;
         let p = self.policy.lock();
-        let urgency = if p.scheduler == 1 || p.scheduler == 2 { p.priority as i32 } else { 0 };
+        let urgency =
+            if matches!(p.scheduler, SCHED_FIFO | SCHED_RR) { p.priority as i32 } else { 0 };
         PiTask { id: TaskId(u64::from(tid)), tid, priority: Priority(urgency) }
     }
 }

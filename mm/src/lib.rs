@@ -82,6 +82,7 @@ mod place;
 mod pma;
 mod protect;
 mod range_map;
+mod remap;
 mod seam;
 mod snapshot;
 mod special;

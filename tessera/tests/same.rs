@@ -94,6 +94,7 @@ programs! {
     fcntl
     filter
     inet
+    ipc
     mdwe
     mount
     mq
@@ -105,7 +106,9 @@ programs! {
     option
     pipe
     proc
+    remap
     rw
+    sched
     sig
     tcp
     timer
@@ -113,5 +116,6 @@ programs! {
     trace_end
     trace_stop
     tty
+    xattrat
     udp
 }

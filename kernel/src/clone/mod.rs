@@ -9,7 +9,7 @@ pub(crate) use gate::VforkGate;
 use crate::exit::kill_unstarted;
 use crate::group::Stop;
 use crate::ptrace::{Event, clone_event, inherit};
-use crate::task::{Policy, Resources, TaskCx, TaskParts};
+use crate::task::{Policy, Resources, SCHED_DEADLINE, TaskCx, TaskParts};
 use crate::{Attention, Kernel, Outcome, Resource, Task, TaskImage, ThreadGroup};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -85,7 +85,7 @@ fn prepare(cx: &mut TaskCx, args: &CloneArgs, traced: bool) -> Result<(TaskCx, b
     let flags = args.flags;
     let kernel = cx.kernel().clone();
     let parent = cx.task.clone();
-    check_room(&kernel, &parent, flags)?;
+    check_room(&kernel, &parent)?;
     cx.context.pull_fpu(&mut cx.image.arch);
     let share = flags.contains(CloneFlags::VM);
     let platform = &kernel.embedder().platform;
@@ -103,14 +103,18 @@ fn prepare(cx: &mut TaskCx, args: &CloneArgs, traced: bool) -> Result<(TaskCx, b
     Ok((child, share || alone))
 }
 
-fn check_room(kernel: &Kernel, parent: &Task, flags: CloneFlags) -> Result<(), Errno> {
+fn check_room(kernel: &Kernel, parent: &Task) -> Result<(), Errno> {
     let creds = parent.creds();
     let privileged = creds.uid == 0 || creds.has(cap::SYS_RESOURCE) || creds.has(cap::SYS_ADMIN);
     let tree = kernel.tree();
     if !privileged && tree.tasks_of(creds.uid) >= parent.limit(Resource::Nproc).0 {
         return Err(Errno::EAGAIN);
     }
-    let _ = flags;
+    // What has a deadline has no room for another of its kind (`sched_fork`).
+    let p = parent.policy.lock();
+    if p.scheduler == SCHED_DEADLINE && !p.reset_on_fork {
+        return Err(Errno::EAGAIN);
+    }
     Ok(())
 }
 

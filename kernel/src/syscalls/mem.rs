@@ -125,6 +125,16 @@ pub fn sys_mremap(cx: &mut TaskCx, a: &Args) -> Outcome {
     cx.mm().mremap(args).map(|at| at.0).into()
 }
 
+/// remap_file_pages(2).
+pub fn sys_remap_file_pages(cx: &mut TaskCx, a: &Args) -> Outcome {
+    if a[2] != 0 {
+        return Errno::EINVAL.into();
+    }
+    let limits = cx.task.memory_limits();
+    let now = a[4] as u32 & MapFlags::NONBLOCK.bits() == 0;
+    cx.mm().remap_file_pages(Addr(a[0]), a[1], a[3], now, &limits).map(|()| 0).into()
+}
+
 /// brk(2): the new end of the heap, or the old one on failure.
 pub fn sys_brk(cx: &mut TaskCx, a: &Args) -> Outcome {
     let limits = cx.task.memory_limits();

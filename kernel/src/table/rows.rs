@@ -236,7 +236,7 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     213 epoll_create(Int) => poll::sys_epoll_create;
     214 epoll_ctl_old() none "";
     215 epoll_wait_old() none "";
-    216 remap_file_pages(Ptr Size Hex Size Hex) none "";
+    216 remap_file_pages(Ptr Size Hex Size Hex) => mem::sys_remap_file_pages;
     217 getdents64(Fd Dirents Size) => fs::sys_getdents64;
     218 set_tid_address(Ptr) => process::sys_set_tid_address;
     219 restart_syscall() => signal::sys_restart_syscall;
@@ -395,10 +395,10 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     460 lsm_set_self_attr() none "";
     461 lsm_list_modules() none "";
     462 mseal(Ptr Size Hex) => mem::sys_mseal;
-    463 setxattrat() none "";
-    464 getxattrat() none "";
-    465 listxattrat() none "";
-    466 removexattrat() none "";
+    463 setxattrat(Fd Path Hex Path Ptr Size) => fs::sys_setxattrat;
+    464 getxattrat(Fd Path Hex Path Ptr Size) => fs::sys_getxattrat;
+    465 listxattrat(Fd Path Hex Ptr Size) => fs::sys_listxattrat;
+    466 removexattrat(Fd Path Hex Path) => fs::sys_removexattrat;
     467 open_tree_attr() none "";
     468 file_getattr() none "";
     469 file_setattr() none "";

@@ -18,7 +18,10 @@ pub use attention::Attention;
 pub use aux_map::AuxMap;
 pub use caller::TaskCaller;
 pub use cx::TaskCx;
-pub use policy::{DEFAULT_TIMER_SLACK, Policy};
+pub use policy::{
+    DEFAULT_TIMER_SLACK, Deadline, Policy, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL,
+    SCHED_RR,
+};
 pub use resources::Resources;
 pub(crate) use run::run;
 pub use tracer::SyscallTracer;

@@ -106,10 +106,14 @@ static SYS_FS: &[(&str, Fixed)] = &[
         ]),
     ),
     ("leases-enable", text("0\n")),
+    ("mount-max", text("100000\n")),
     ("nr_open", text("1048576\n")),
     ("overflowgid", text("65534\n")),
     ("overflowuid", text("65534\n")),
     ("pipe-max-size", text("1048576\n")),
+    // No limit for a user, only for a pipe.
+    ("pipe-user-pages-hard", text("0\n")),
+    ("pipe-user-pages-soft", text("0\n")),
     ("protected_fifos", text("0\n")),
     ("protected_hardlinks", text("1\n")),
     ("protected_regular", text("0\n")),
@@ -121,6 +125,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
     ("cap_last_cap", ro(S::CapLastCap)),
     ("core_pattern", text("core\n")),
     ("core_uses_pid", text("0\n")),
+    ("dmesg_restrict", text("0\n")),
     ("domainname", rw(S::Domainname)),
     ("hostname", rw(S::Hostname)),
     ("io_uring_disabled", text("2\n")),
@@ -146,6 +151,8 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
         ]),
     ),
     ("randomize_va_space", text("2\n")),
+    // What sched_rr_get_interval(2) says.
+    ("sched_rr_timeslice_ms", text("100\n")),
     ("sched_autogroup_enabled", ro(S::SchedAutogroup)),
     (
         "seccomp",
@@ -154,7 +161,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
             File(0o444, S::Fixed("kill_process kill_thread trap errno trace log allow\n")),
         )]),
     ),
-    ("sem", text("32000\t1024000000\t500\t32000\n")),
+    ("sem", text("32000\t1048576\t500\t32000\n")),
     ("shmall", text("18446744073692774399\n")),
     ("shmmax", text("18446744073692774399\n")),
     ("shmmni", text("4096\n")),
@@ -164,7 +171,10 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
 ];
 
 static SYS_VM: &[(&str, Fixed)] = &[
+    // Nothing is kept that could be dropped at once.
+    ("drop_caches", text("0\n")),
     ("max_map_count", text("65530\n")),
+    ("min_free_kbytes", text("0\n")),
     ("mmap_min_addr", ro(S::MmapMinAddr)),
     ("nr_hugepages", text("0\n")),
     ("overcommit_kbytes", text("0\n")),

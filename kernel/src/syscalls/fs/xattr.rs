@@ -1,6 +1,8 @@
 //! Extended attributes; xattr(7).
 
-use super::walk::{CWD, Found, Walk, resolve, vfs};
+use super::walk::resolve;
+use super::walk::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CWD, Found, Walk, lookup, path, vfs};
+use crate::syscalls::misc::check_zeros;
 use crate::{Args, Outcome, TaskCx};
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
@@ -112,3 +114,62 @@ family!(set: sys_setxattr sys_lsetxattr sys_fsetxattr);
 family!(get: sys_getxattr sys_lgetxattr sys_fgetxattr);
 family!(list: sys_listxattr sys_llistxattr sys_flistxattr);
 family!(remove: sys_removexattr sys_lremovexattr sys_fremovexattr);
+
+/// A place by directory, path and `AT_*` flags; without a path it is what the descriptor has open.
+fn by_place(cx: &TaskCx, a: &Args) -> Result<Found, Errno> {
+    let flags = lookup(a[2], AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    if flags.contains(LookupFlags::EMPTY_PATH)
+        && a[0] as i32 >= 0
+        && (a[1] == 0 || path(cx, a[1])?.is_empty())
+    {
+        return by_fd(cx, a);
+    }
+    resolve(cx, a[0], a[1], flags)
+}
+
+/// Value, its size and flags of `struct xattr_args` at `a[4]`, of `a[5]` bytes.
+fn read_args(cx: &TaskCx, a: &Args) -> Result<(u64, u64, u64), Errno> {
+    const KNOWN: u64 = 16;
+    if a[5] < KNOWN {
+        return Err(Errno::EINVAL);
+    }
+    if a[5] > arch::PAGE_SIZE {
+        return Err(Errno::E2BIG);
+    }
+    let [value, rest]: [u64; 2] = cx.mm().read_obj(Addr(a[4]))?;
+    check_zeros(cx, a[4], KNOWN, a[5])?;
+    Ok((value, rest & 0xffff_ffff, rest >> 32))
+}
+
+/// setxattrat(2).
+pub(crate) fn sys_setxattrat(cx: &mut TaskCx, a: &Args) -> Outcome {
+    match read_args(cx, a) {
+        Ok((value, size, flags)) => {
+            let place = by_place(cx, a);
+            set(cx, place, &[0, a[3], value, size, flags, 0])
+        }
+        Err(e) => e.into(),
+    }
+}
+
+/// getxattrat(2).
+pub(crate) fn sys_getxattrat(cx: &mut TaskCx, a: &Args) -> Outcome {
+    match read_args(cx, a) {
+        Ok((value, size, 0)) => {
+            let place = by_place(cx, a);
+            get(cx, place, &[0, a[3], value, size, 0, 0])
+        }
+        Ok(_) => Errno::EINVAL.into(),
+        Err(e) => e.into(),
+    }
+}
+
+/// listxattrat(2).
+pub(crate) fn sys_listxattrat(cx: &mut TaskCx, a: &Args) -> Outcome {
+    list(cx, by_place(cx, a), &[0, a[3], a[4], 0, 0, 0])
+}
+
+/// removexattrat(2).
+pub(crate) fn sys_removexattrat(cx: &mut TaskCx, a: &Args) -> Outcome {
+    remove(cx, by_place(cx, a), &[0, a[3], 0, 0, 0, 0])
+}

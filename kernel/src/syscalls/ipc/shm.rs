@@ -154,11 +154,7 @@ impl Mappable for Segment {
 
     fn remove_mapping(&self, mapping: &ObjectMapping) {
         self.memory.remove_mapping(mapping);
-        let gone = Piece {
-            space: space_of(mapping),
-            range: mapping.range,
-            offset: mapping.offset,
-        };
+        let gone = Piece { space: space_of(mapping), range: mapping.range, offset: mapping.offset };
         cut(&mut self.pieces.lock(), &gone);
     }
 
@@ -176,8 +172,7 @@ impl Mappable for Segment {
 fn cut(pieces: &mut Vec<Piece>, gone: &Piece) {
     let mut at = gone.range.start;
     while at < gone.range.end {
-        let holds =
-            |p: &Piece| p.base() == gone.base() && p.range.start <= at && at < p.range.end;
+        let holds = |p: &Piece| p.base() == gone.base() && p.range.start <= at && at < p.range.end;
         let Some(i) = pieces.iter().position(holds) else { return };
         let p = pieces.remove(i);
         let end = p.range.end.min(gone.range.end);

@@ -7,6 +7,9 @@ use arch::{Addr, UserMemory, UserMemoryExt};
 use syserr::Errno;
 use vfs::cap;
 
+/// Bytes of `mm_struct.saved_auxv` on x86-64.
+const AUXV_SIZE: usize = 448;
+
 /// prctl(2).
 pub fn sys_prctl(cx: &mut TaskCx, a: &Args) -> Outcome {
     prctl(cx, a).into()
@@ -54,7 +57,13 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
         },
         // PR_CAPBSET_READ, PR_CAPBSET_DROP
         23 if arg <= cap::LAST.into() => return flag(task.creds().bounding >> arg & 1 == 1),
-        24 if arg <= cap::LAST.into() => {
+        24 => {
+            if !task.creds().has(cap::SETPCAP) {
+                return Err(Errno::EPERM);
+            }
+            if arg > cap::LAST.into() {
+                return Err(Errno::EINVAL);
+            }
             change_creds(cx, cap::SETPCAP, |c| c.bounding &= !(1 << arg))?;
         }
         // PR_GET_TSC
@@ -87,6 +96,20 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
         42 if arg | a[2] | a[3] | a[4] == 0 => return flag(task.policy.lock().thp_disable),
         // PR_CAP_AMBIENT
         47 if a[3] | a[4] == 0 => return ambient(cx, arg, a[2]),
+        // PR_SET_IO_FLUSHER, PR_GET_IO_FLUSHER
+        57 | 58 if !task.creds().has(cap::SYS_RESOURCE) => return Err(Errno::EPERM),
+        57 if arg <= 1 && a[2] | a[3] | a[4] == 0 => task.policy.lock().io_flusher = arg == 1,
+        58 if arg | a[2] | a[3] | a[4] == 0 => return flag(task.policy.lock().io_flusher),
+        // PR_GET_AUXV
+        0x4155_5856 if a[3] | a[4] == 0 => {
+            let auxv = mm.meta().auxv;
+            // Linux's room for it is of one size (`AT_VECTOR_SIZE`).
+            let mut out = alloc::vec![0; AUXV_SIZE.max(auxv.len())];
+            out.splice(..auxv.len(), auxv);
+            let len = usize::try_from(a[2]).unwrap_or(usize::MAX).min(out.len());
+            cx.put(arg, out.get(..len).unwrap_or(&[]))?;
+            return Ok(out.len() as u64);
+        }
         // PR_SET_VMA, PR_SET_VMA_ANON_NAME
         0x5356_4d41 if arg == 0 => {
             let name = match a[4] {

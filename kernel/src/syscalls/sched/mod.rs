@@ -2,12 +2,14 @@
 //! given back, and nothing follows from them.
 
 mod attr;
+mod change;
+mod policy;
 mod priority;
 
-pub use attr::{
-    sys_sched_get_priority_max, sys_sched_get_priority_min, sys_sched_getattr, sys_sched_getparam,
-    sys_sched_getscheduler, sys_sched_rr_get_interval, sys_sched_setattr, sys_sched_setparam,
-    sys_sched_setscheduler,
+pub use attr::{sys_sched_getattr, sys_sched_setattr};
+pub use policy::{
+    sys_sched_get_priority_max, sys_sched_get_priority_min, sys_sched_getparam,
+    sys_sched_getscheduler, sys_sched_rr_get_interval, sys_sched_setparam, sys_sched_setscheduler,
 };
 pub(crate) use priority::check_io_priority;
 pub use priority::{sys_getpriority, sys_ioprio_get, sys_ioprio_set, sys_setpriority};

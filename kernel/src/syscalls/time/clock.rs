@@ -7,6 +7,7 @@ use crate::{Args, ClockId, Outcome, Task, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
+use vfs::cap;
 
 /// A clock of clock_gettime(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,12 +111,16 @@ pub fn sys_gettimeofday(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 /// settimeofday(2): `EPERM`, also for the superuser.
 pub fn sys_settimeofday(cx: &mut TaskCx, a: &Args) -> Outcome {
-    if a[0] != 0
-        && let Err(e) = cx.mm().read_obj::<Pair>(Addr(a[0])).and_then(Pair::as_timeval)
-    {
-        return e.into();
-    }
-    Errno::EPERM.into()
+    let r = (|| {
+        if a[0] != 0 {
+            cx.mm().read_obj::<Pair>(Addr(a[0])).and_then(Pair::as_timeval)?;
+        }
+        if a[1] != 0 {
+            cx.mm().read_obj::<[i32; 2]>(Addr(a[1]))?;
+        }
+        Err(Errno::EPERM)
+    })();
+    r.into()
 }
 
 /// time(2).
@@ -145,10 +150,25 @@ pub fn sys_adjtimex(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// clock_adjtime(2).
 pub fn sys_clock_adjtime(cx: &mut TaskCx, a: &Args) -> Outcome {
     match Clock::from_raw(a[0] as i32) {
-        Ok(Clock::Realtime) => timex(cx, a[1]).into(),
+        Ok(_) if a[0] as i32 == 0 => timex(cx, a[1]).into(),
         Ok(_) => Errno::EOPNOTSUPP.into(),
         Err(e) => e.into(),
     }
+}
+
+/// What would be wrong with a change for one who may make it.
+fn check_changes(modes: u32, t: &[u8; TIMEX_SIZE]) -> Result<(), Errno> {
+    const SETOFFSET: u32 = 0x100;
+    const NANO: u32 = 0x2000;
+    const TICK: u32 = 0x4000;
+    let field = |at: usize| {
+        let bytes = t.get(at..at + 8).and_then(|b| b.try_into().ok());
+        bytes.map_or(0, i64::from_le_bytes)
+    };
+    let second = if modes & NANO != 0 { SECOND } else { 1_000_000 };
+    let bad = modes & TICK != 0 && !(9_000..=11_000).contains(&field(88))
+        || modes & SETOFFSET != 0 && !(0..second).contains(&field(80));
+    if bad { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 fn timex(cx: &TaskCx, at: u64) -> Result<u64, Errno> {
@@ -157,6 +177,9 @@ fn timex(cx: &TaskCx, at: u64) -> Result<u64, Errno> {
     // ADJ_ADJTIME, with nothing of the old call (`timekeeping_validate_timex`).
     if modes & 0x8000 != 0 && modes & 1 == 0 {
         return Err(Errno::EINVAL);
+    }
+    if modes & 0x8000 == 0 && cx.task.creds().has(cap::SYS_TIME) {
+        check_changes(modes, &t)?;
     }
     // ADJ_OFFSET_SS_READ only reads.
     if modes != 0 && modes != 0xa001 {
