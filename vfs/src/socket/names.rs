@@ -149,8 +149,10 @@ impl Endpoint {
         let name = self.state.lock().name.clone();
         match (name, self.domain) {
             (None, Domain::Unix) => addr::encode(self.domain, None),
-            (None, Domain::Netlink) => {
-                addr::encode(self.domain, Some(&Name::Netlink { port: 0, groups: 0 }))
+            (name, Domain::Netlink) => {
+                let port = if let Some(Name::Netlink { port, .. }) = name { port } else { 0 };
+                let groups = self.options.first_groups();
+                addr::encode(self.domain, Some(&Name::Netlink { port, groups }))
             }
             (None, d) => addr::encode(d, Some(&Name::Inet(addr::InetAddr::any(d)))),
             (name, d) => addr::encode(d, name.as_ref()),

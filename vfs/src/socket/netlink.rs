@@ -101,6 +101,7 @@ impl Endpoint {
             Some(Name::Netlink { port, .. }) => port,
             _ => self.netlink_take(who, port)?,
         };
+        self.options.set_first_groups(groups);
         self.state.lock().name = Some(Name::Netlink { port, groups });
         Ok(())
     }

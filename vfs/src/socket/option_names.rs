@@ -7,6 +7,13 @@ pub(super) const SOL_UDP: i32 = 17;
 pub(super) const SOL_IPV6: i32 = 41;
 pub(super) const SOL_NETLINK: i32 = 270;
 
+/// Options of the level `SOL_NETLINK`; `linux/netlink.h`.
+pub(super) mod netlink {
+    pub(in super::super) const ADD_MEMBERSHIP: i32 = 1;
+    pub(in super::super) const DROP_MEMBERSHIP: i32 = 2;
+    pub(in super::super) const LIST_MEMBERSHIPS: i32 = 9;
+}
+
 /// `UDP_CORK`.
 pub(super) const UDP_CORK: i32 = 1;
 /// `UDP_SEGMENT`.

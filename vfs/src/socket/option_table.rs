@@ -133,9 +133,6 @@ static ROWS: &[Row] = &[
     row(SOL_UDP, UDP_SEGMENT, On::InetDgram, 0, Range(0, 65_535)),
     // UDP_GRO.
     row(SOL_UDP, 104, On::InetDgram, 0, Any),
-    // NETLINK_ADD_MEMBERSHIP, DROP_MEMBERSHIP: of groups in which nothing ever happens.
-    row(SOL_NETLINK, 1, On::Netlink, 0, Any),
-    row(SOL_NETLINK, 2, On::Netlink, 0, Any),
     // NETLINK_PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, CAP_ACK, EXT_ACK, GET_STRICT_CHK.
     switch(SOL_NETLINK, 3, On::Netlink),
     switch(SOL_NETLINK, 4, On::Netlink),

@@ -5,7 +5,7 @@ use super::endpoint::{Endpoint, Phase};
 use super::message::Ucred;
 use super::option_names::{
     SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6,
-    so, tcp,
+    netlink, so, tcp,
 };
 use super::option_table as table;
 use super::{Domain, Kind};
@@ -13,7 +13,7 @@ use crate::{Creds, cap};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicUsize, Ordering::Relaxed,
+    AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
 use sync::Mutex;
 use syserr::Errno;
@@ -38,6 +38,8 @@ const TCP_LOW_MAX: i32 = 16 << 20;
 const CONGESTION: [&[u8]; 2] = [b"cubic", b"reno"];
 /// `TCP_CA_NAME_MAX`.
 const CONGESTION_NAME: usize = 16;
+/// Groups of `NETLINK_ROUTE` (`RTNLGRP_MAX`).
+const GROUPS: i32 = 38;
 /// `IFNAMSIZ`.
 const NAME_MAX: usize = 16;
 /// The longest packet of the loopback interface.
@@ -83,6 +85,8 @@ pub(super) struct Options {
     stamps: AtomicI32,
     /// The bits of [`Asked`].
     asked: AtomicU32,
+    /// Netlink's groups, one bit each from the first on, in none of which anything ever happens.
+    groups: AtomicU64,
     /// Options that are a number.
     numbers: Mutex<BTreeMap<(i32, i32), i32>>,
 }
@@ -107,6 +111,7 @@ impl Options {
             peek_offset: AtomicI32::new(-1),
             stamps: AtomicI32::new(0),
             asked: AtomicU32::new(0),
+            groups: AtomicU64::new(0),
             numbers: Mutex::default(),
         }
     }
@@ -208,6 +213,31 @@ impl Options {
         self.number(SOL_IPV6, ipv6::V6ONLY).is_some_and(|v| v != 0)
     }
 
+    /// The first groups, as addresses have them.
+    pub(super) fn first_groups(&self) -> u32 {
+        self.groups.load(Relaxed) as u32
+    }
+
+    /// Becomes a member of just these of the first groups.
+    pub(super) fn set_first_groups(&self, groups: u32) {
+        let first = u64::from(u32::MAX);
+        let _ =
+            self.groups.fetch_update(Relaxed, Relaxed, |g| Some(g & !first | u64::from(groups)));
+    }
+
+    fn set_member(&self, group: i32, member: bool) -> Result<(), Errno> {
+        let bit = match group {
+            1..=GROUPS => 1u64 << (group - 1),
+            _ => return Err(Errno::EINVAL),
+        };
+        if member {
+            self.groups.fetch_or(bit, Relaxed);
+        } else {
+            self.groups.fetch_and(!bit, Relaxed);
+        }
+        Ok(())
+    }
+
     /// Where `MSG_PEEK` begins to read; negative for where everything does.
     pub(super) fn peek_offset(&self) -> i32 {
         self.peek_offset.load(Relaxed)
@@ -268,6 +298,9 @@ fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
             let mut name = CONGESTION.get(chosen).copied().unwrap_or_default().to_vec();
             name.resize(CONGESTION_NAME, 0);
             return Ok(name);
+        }
+        (SOL_NETLINK, netlink::LIST_MEMBERSHIPS) if e.domain == Domain::Netlink => {
+            return Ok(e.options.groups.load(Relaxed).to_ne_bytes().to_vec());
         }
         // There is no protocol above.
         (SOL_TCP, tcp::ULP) if e.is_tcp() => return Ok(Vec::new()),
@@ -365,6 +398,11 @@ fn set_other(
             return Ok(());
         }
         (SOL_TCP, tcp::ULP) if e.is_tcp() => return Err(Errno::ENOENT),
+        (SOL_NETLINK, netlink::ADD_MEMBERSHIP | netlink::DROP_MEMBERSHIP)
+            if e.domain == Domain::Netlink =>
+        {
+            return e.options.set_member(number(value)?, name == netlink::ADD_MEMBERSHIP);
+        }
         _ => {}
     }
     let row = table::find(e, level, name).ok_or(missing(e, level, true))?;

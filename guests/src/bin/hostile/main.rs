@@ -25,6 +25,7 @@ const WAYS: &[Way] = &[
     ("memory-hog", memory_hog),
     ("fd-hog", fd_hog),
     ("segment-registers", segment_registers),
+    ("borrowed-threads", borrowed_threads),
     ("trace-at-random", trace::at_random),
     ("trace-and-end", trace::and_end),
     ("trace-often", trace::often),
@@ -266,4 +267,44 @@ fn segment_registers() {
             )
         };
     });
+}
+
+/// Threads that make system calls all the time and load every data segment there is meanwhile, each
+/// thread the same ones as the others: a sandbox may tell them apart by that.
+fn borrowed_threads() {
+    const THREADS: usize = 4;
+    const CALLS: u32 = 20_000;
+    for own in 0..3 {
+        in_child(|| {
+            let calls = move |thread: usize| {
+                for i in 0..CALLS as usize {
+                    // First as they are, so that the calls are known to be made often; then the
+                    // segments of the others, or all of them.
+                    let selector = match own {
+                        0 => i / 8 % 128,
+                        1 => 0x28 + (i / 8 + thread) % 3,
+                        _ => 0x28,
+                    };
+                    if i > 200 {
+                        load_es(selector as u16);
+                    }
+                    // SAFETY: neither has an argument.
+                    unsafe { (libc::getppid(), libc::sched_yield()) };
+                }
+            };
+            let threads: Vec<_> =
+                (0..THREADS).map(|t| std::thread::spawn(move || calls(t))).collect();
+            for thread in threads {
+                let _ = thread.join();
+            }
+        });
+    }
+}
+
+/// Loads a selector if it names a segment that can be read.
+fn load_es(selector: u16) {
+    // SAFETY: 64-bit code ignores the segment.
+    unsafe {
+        asm!("verr {0:x}", "jnz 2f", "mov es, {0:e}", "2:", in(reg) selector, options(nostack));
+    }
 }

@@ -25,6 +25,14 @@ pub(crate) fn sys_getsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
             }
             return Err(Errno::EINVAL);
         }
+        /// `SOL_NETLINK` and `NETLINK_LIST_MEMBERSHIPS`: whole words, of how many there are.
+        const WORDS: (i32, i32) = (270, 9);
+        if (a[1] as i32, a[2] as i32) == WORDS {
+            let part = value.get(..room / 4 * 4).unwrap_or(&value);
+            mem.copy_out(Addr(a[3]), part, Permissions::Obey)?;
+            mem.write_obj(Addr(a[4]), &(value.len() as i32))?;
+            return Ok(0);
+        }
         let part = value.get(..room).unwrap_or(&value);
         mem.copy_out(Addr(a[3]), part, Permissions::Obey)?;
         mem.write_obj(Addr(a[4]), &(part.len() as i32))?;
