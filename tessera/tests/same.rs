@@ -100,6 +100,7 @@ programs! {
     mq
     nameless
     names
+    netlink
     net
     numa
     open

@@ -6,16 +6,15 @@ use alloc::sync::Arc;
 use arch::BufSrc;
 use syserr::Errno;
 
-use crate::memfs::Node;
-use crate::{Create, Env, FileOps, MemOptions, SuperBlock, mode, tmpfs};
+use crate::memfs::{Node, for_sysfs};
+use crate::{Create, Env, FileOps, SuperBlock, mode};
 
 /// A sysfs for a machine with `cpus` processors; mount it read-only.
 ///
 /// # Errors
 /// `ENOSPC` without memory.
 pub fn sysfs(env: &Arc<Env>, cpus: usize) -> Result<Arc<SuperBlock>, Errno> {
-    let options = MemOptions { mode: 0o555, ..MemOptions::default() };
-    let made = tmpfs(env, options, b"sysfs")?;
+    let made = for_sysfs(env)?;
     let root = Node::of(&made.root)?.arc()?;
     let range = match cpus {
         0 | 1 => String::from("0\n"),
@@ -66,14 +65,10 @@ pub fn sysfs(env: &Arc<Env>, cpus: usize) -> Result<Arc<SuperBlock>, Errno> {
         directory(&root, &["dev", name])?;
     }
     loopback(&root)?;
-    Ok(Arc::new(SuperBlock {
-        kind: "sysfs",
-        source: made.source.clone(),
-        options: made.options.clone(),
-        dev: made.dev,
-        validity: made.validity,
-        root: made.root.clone(),
-    }))
+    for d in DEVICES {
+        d.show(&root)?;
+    }
+    Ok(made)
 }
 
 /// The processors below `cpus` that `has` picks, as sysfs writes sets: hexadecimal words of 32
@@ -106,14 +101,45 @@ fn loopback(root: &Arc<Node>) -> Result<(), Errno> {
         ("operstate", "unknown\n"),
         ("tx_queue_len", "1000\n"),
         ("type", "772\n"),
+        ("uevent", "INTERFACE=lo\nIFINDEX=1\n"),
     ];
     for (name, text) in texts {
         file(&lo, name, text)?;
     }
-    let class = directory(root, &["class", "net"])?;
-    let target = b"../../devices/virtual/net/lo";
-    class.make(b"lo", &Create { target, ..create(mode::IFLNK | 0o777) })?;
-    Ok(())
+    link(&lo, "subsystem", "../../../../class/net")?;
+    link(&directory(root, &["class", "net"])?, "lo", "../../devices/virtual/net/lo")
+}
+
+/// A character device that is in `/dev`.
+struct Device {
+    subsystem: &'static str,
+    name: &'static str,
+    number: (u32, u32),
+}
+
+const DEVICES: &[Device] = &[
+    Device { subsystem: "mem", name: "null", number: (1, 3) },
+    Device { subsystem: "mem", name: "zero", number: (1, 5) },
+    Device { subsystem: "mem", name: "full", number: (1, 7) },
+    Device { subsystem: "mem", name: "random", number: (1, 8) },
+    Device { subsystem: "mem", name: "urandom", number: (1, 9) },
+    Device { subsystem: "tty", name: "tty", number: (5, 0) },
+    Device { subsystem: "tty", name: "ptmx", number: (5, 2) },
+];
+
+impl Device {
+    /// By its place, its class and its number.
+    fn show(&self, root: &Arc<Node>) -> Result<(), Errno> {
+        let Device { subsystem, name, number: (major, minor) } = self;
+        let device = directory(root, &["devices", "virtual", subsystem, name])?;
+        file(&device, "dev", &format!("{major}:{minor}\n"))?;
+        let event = format!("MAJOR={major}\nMINOR={minor}\nDEVNAME={name}\nDEVMODE=0666\n");
+        file(&device, "uevent", &event)?;
+        link(&device, "subsystem", &format!("../../../../class/{subsystem}"))?;
+        let place = format!("../../devices/virtual/{subsystem}/{name}");
+        link(&directory(root, &["class", subsystem])?, name, &place)?;
+        link(&directory(root, &["dev", "char"])?, &format!("{major}:{minor}"), &place)
+    }
 }
 
 fn create(mode: u32) -> Create<'static> {
@@ -129,6 +155,12 @@ fn directory(at: &Arc<Node>, names: &[&str]) -> Result<Arc<Node>, Errno> {
         };
     }
     Ok(at)
+}
+
+fn link(at: &Arc<Node>, name: &str, target: &str) -> Result<(), Errno> {
+    let target = target.as_bytes();
+    at.make(name.as_bytes(), &Create { target, ..create(mode::IFLNK | 0o777) })?;
+    Ok(())
 }
 
 fn file(at: &Node, name: &str, text: &str) -> Result<(), Errno> {

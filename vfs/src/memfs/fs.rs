@@ -13,6 +13,7 @@ use super::lower::Identity;
 use crate::{Create, Env, StatFs, SuperBlock, Validity, mode};
 
 pub(super) const TMPFS_MAGIC: u64 = 0x0102_1994;
+const SYSFS_MAGIC: u64 = 0x6265_6572;
 const OVERLAYFS_MAGIC: u64 = 0x794c_7630;
 pub(super) const RAMFS_MAGIC: u64 = 0x8584_58f6;
 
@@ -113,6 +114,10 @@ impl MemFs {
     }
 
     pub(super) fn statfs(&self) -> StatFs {
+        if self.magic == SYSFS_MAGIC {
+            // What only shows something has no blocks.
+            return StatFs { magic: self.magic, bsize: 4096, namelen: 255, ..StatFs::default() };
+        }
         let memory = self.env.memory();
         let limit = memory.limit().min(self.allowance.limit()).min(1 << 46);
         let own = self.allowance.limit().saturating_sub(self.allowance.used());
@@ -138,6 +143,12 @@ impl MemFs {
 /// `ENOSPC` when its options allow no inode.
 pub fn tmpfs(env: &Arc<Env>, options: MemOptions, source: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
     in_memory(env, &options, "tmpfs", TMPFS_MAGIC, source)
+}
+
+/// An empty tree that [`crate::sysfs()`] fills.
+pub(crate) fn for_sysfs(env: &Arc<Env>) -> Result<Arc<SuperBlock>, Errno> {
+    let options = MemOptions { mode: 0o555, ..MemOptions::default() };
+    in_memory(env, &options, "sysfs", SYSFS_MAGIC, b"sysfs")
 }
 
 pub(super) fn in_memory(

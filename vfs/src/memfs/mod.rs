@@ -20,5 +20,5 @@ mod xattr;
 pub use fs::{MemOptions, overlay, tmpfs};
 pub use types::{RamfsType, TmpfsType};
 
-pub(crate) use fs::MemFs;
+pub(crate) use fs::{MemFs, for_sysfs};
 pub(crate) use node::Node;

@@ -40,6 +40,8 @@ const CONGESTION: [&[u8]; 2] = [b"cubic", b"reno"];
 const CONGESTION_NAME: usize = 16;
 /// Groups of `NETLINK_ROUTE` (`RTNLGRP_MAX`).
 const GROUPS: i32 = 38;
+/// The socket has had to do with groups: only then it has a list of them.
+const GROUPS_ASKED: u64 = 1 << 63;
 /// `IFNAMSIZ`.
 const NAME_MAX: usize = 16;
 /// The longest packet of the loopback interface.
@@ -85,7 +87,8 @@ pub(super) struct Options {
     stamps: AtomicI32,
     /// The bits of [`Asked`].
     asked: AtomicU32,
-    /// Netlink's groups, one bit each from the first on, in none of which anything ever happens.
+    /// Netlink's groups, one bit each from the first on, in none of which anything ever happens;
+    /// [`GROUPS_ASKED`].
     groups: AtomicU64,
     /// Options that are a number.
     numbers: Mutex<BTreeMap<(i32, i32), i32>>,
@@ -221,11 +224,20 @@ impl Options {
     /// Becomes a member of just these of the first groups.
     pub(super) fn set_first_groups(&self, groups: u32) {
         let first = u64::from(u32::MAX);
-        let _ =
-            self.groups.fetch_update(Relaxed, Relaxed, |g| Some(g & !first | u64::from(groups)));
+        let asked = if groups == 0 { 0 } else { GROUPS_ASKED };
+        let new = |g| Some(g & !first | u64::from(groups) | asked);
+        let _ = self.groups.fetch_update(Relaxed, Relaxed, new);
+    }
+
+    fn members(&self) -> Vec<u8> {
+        match self.groups.load(Relaxed) {
+            0 => Vec::new(),
+            groups => (groups & !GROUPS_ASKED).to_ne_bytes().to_vec(),
+        }
     }
 
     fn set_member(&self, group: i32, member: bool) -> Result<(), Errno> {
+        self.groups.fetch_or(GROUPS_ASKED, Relaxed);
         let bit = match group {
             1..=GROUPS => 1u64 << (group - 1),
             _ => return Err(Errno::EINVAL),
@@ -300,7 +312,7 @@ fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
             return Ok(name);
         }
         (SOL_NETLINK, netlink::LIST_MEMBERSHIPS) if e.domain == Domain::Netlink => {
-            return Ok(e.options.groups.load(Relaxed).to_ne_bytes().to_vec());
+            return Ok(e.options.members());
         }
         // There is no protocol above.
         (SOL_TCP, tcp::ULP) if e.is_tcp() => return Ok(Vec::new()),
@@ -319,7 +331,8 @@ fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
 /// getsockopt(2): the value in full; the caller cuts it to the `room` there is.
 pub(super) fn get(e: &Endpoint, level: i32, name: i32, room: usize) -> Result<Vec<u8>, Errno> {
     if level != SOL_SOCKET {
-        return get_other(e, level, name);
+        let cut = level == SOL_NETLINK && room < 4 && name != netlink::LIST_MEMBERSHIPS;
+        return if cut { Err(Errno::EINVAL) } else { get_other(e, level, name) };
     }
     let o = &e.options;
     let unix = e.domain == Domain::Unix;
