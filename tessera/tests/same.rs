@@ -93,6 +93,7 @@ programs! {
     call
     fcntl
     filter
+    group
     inet
     ipc
     mdwe

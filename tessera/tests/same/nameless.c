@@ -91,9 +91,7 @@ static void polls(void) {
     watched("closed", outer);
 }
 
-static void handler(int s, siginfo_t *i, void *unused) {
-    say("signal %d code %d", s, i->si_code);
-}
+static void handler(int s, siginfo_t *i, void *unused) { say("signal %d code %d", s, i->si_code); }
 
 int main(int c, char **v) {
     begin(v);

@@ -121,9 +121,15 @@ impl InetAddr {
         }
     }
 
-    /// Whether it is that of everybody on the interface.
+    /// Whether it is that of everybody on the interface, or on any.
     pub(super) fn is_broadcast(&self) -> bool {
-        self.ip.to_ipv4_mapped() == Some(Ipv4Addr::new(127, 255, 255, 255))
+        let v4 = self.ip.to_ipv4_mapped();
+        v4.is_some_and(|a| a.is_broadcast() || a == Ipv4Addr::new(127, 255, 255, 255))
+    }
+
+    /// Whether it is that of a group.
+    pub(super) fn is_multicast(&self) -> bool {
+        self.ip.to_ipv4_mapped().map_or(self.ip.is_multicast(), |v4| v4.is_multicast())
     }
 
     /// Whether a socket can have it although no interface has.

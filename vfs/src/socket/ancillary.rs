@@ -160,14 +160,18 @@ impl Endpoint {
         if other.options.asked().is_empty() {
             return None;
         }
-        let (level, hops, class) = match to.is_v4() {
+        let (level, mut hops, class) = match to.is_v4() {
             true => (SOL_IP, ip::TTL, ip::TOS),
             false => (SOL_IPV6, ipv6::UNICAST_HOPS, ipv6::TCLASS),
         };
+        let mut far = HOPS;
+        if to.is_multicast() {
+            (hops, far) = (ip::MULTICAST_TTL, 1);
+        }
         let own = |name, default| self.options.number(level, name).unwrap_or(default);
         Some(Headers {
             to,
-            hops: asked.hops.unwrap_or_else(|| own(hops, HOPS)),
+            hops: asked.hops.unwrap_or_else(|| own(hops, far)),
             class: asked.class.unwrap_or_else(|| own(class, 0)),
         })
     }
@@ -214,8 +218,11 @@ impl Endpoint {
             return out;
         };
         if asked.contains(Asked::PKTINFO) {
-            let ip = v4.octets();
-            put(SOL_IP, ip::PKTINFO, &[LOOPBACK.to_ne_bytes(), ip, ip].concat());
+            let (index, ip) = (LOOPBACK.to_ne_bytes(), v4.octets());
+            // The address to answer from is not one of many.
+            let many = h.to.is_multicast() || h.to.is_broadcast();
+            let own = if many { Ipv4Addr::LOCALHOST.octets() } else { ip };
+            put(SOL_IP, ip::PKTINFO, &[index, own, ip].concat());
         }
         if asked.contains(Asked::TTL) {
             put(SOL_IP, ip::TTL, &h.hops.to_ne_bytes());

@@ -11,6 +11,7 @@ use crate::{File, Nanos, Path};
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::net::Ipv6Addr;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
@@ -78,6 +79,8 @@ pub(super) struct State {
     pub(super) stamp: Option<Nanos>,
     /// What bind(2) chose, and a socket that is disconnected keeps.
     pub(super) chosen: Chosen,
+    /// Groups that it has joined; of IPv4, the mapped addresses.
+    pub(super) groups: Vec<Ipv6Addr>,
     /// What is to be one datagram with what follows.
     pub(super) corked: Option<Corked>,
     pub(super) name: Option<Name>,

@@ -13,6 +13,7 @@ mod datagram;
 mod endpoint;
 mod errors;
 mod file;
+mod groups;
 mod inbox;
 mod inflight;
 mod message;

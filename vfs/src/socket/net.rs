@@ -2,6 +2,7 @@
 
 use super::Kind;
 use super::endpoint::{Endpoint, Phase};
+use super::groups::Groups;
 use super::inflight::InFlight;
 use super::ports::Ports;
 use crate::Env;
@@ -22,6 +23,7 @@ pub struct Net {
     pub(super) abstracts: Mutex<BTreeMap<AbstractKey, Weak<Endpoint>>>,
     pub(super) tcp: Ports,
     pub(super) udp: Ports,
+    pub(super) groups: Groups,
     pub(super) inflight: InFlight,
     /// AF_UNIX sockets that are open, by their inode number.
     pub(super) unix: Mutex<BTreeMap<u64, Weak<Endpoint>>>,
@@ -38,6 +40,7 @@ impl Net {
             abstracts: Mutex::default(),
             tcp: Ports::default(),
             udp: Ports::default(),
+            groups: Groups::default(),
             inflight: InFlight::default(),
             unix: Mutex::default(),
             netlink: Mutex::default(),

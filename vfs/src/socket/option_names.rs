@@ -123,8 +123,11 @@ pub(super) mod ip {
     pub(in super::super) const NODEFRAG: i32 = 22;
     pub(in super::super) const BIND_ADDRESS_NO_PORT: i32 = 24;
     pub(in super::super) const RECVFRAGSIZE: i32 = 25;
+    pub(in super::super) const MULTICAST_IF: i32 = 32;
     pub(in super::super) const MULTICAST_TTL: i32 = 33;
     pub(in super::super) const MULTICAST_LOOP: i32 = 34;
+    pub(in super::super) const ADD_MEMBERSHIP: i32 = 35;
+    pub(in super::super) const DROP_MEMBERSHIP: i32 = 36;
     pub(in super::super) const MULTICAST_ALL: i32 = 49;
     pub(in super::super) const UNICAST_IF: i32 = 50;
 }
@@ -135,6 +138,8 @@ pub(super) mod ipv6 {
     pub(in super::super) const MULTICAST_IF: i32 = 17;
     pub(in super::super) const MULTICAST_HOPS: i32 = 18;
     pub(in super::super) const MULTICAST_LOOP: i32 = 19;
+    pub(in super::super) const ADD_MEMBERSHIP: i32 = 20;
+    pub(in super::super) const DROP_MEMBERSHIP: i32 = 21;
     pub(in super::super) const ROUTER_ALERT: i32 = 22;
     pub(in super::super) const MTU_DISCOVER: i32 = 23;
     pub(in super::super) const MTU: i32 = 24;

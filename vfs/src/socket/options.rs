@@ -12,6 +12,7 @@ use super::{Domain, Kind};
 use crate::{Creds, cap};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::net::Ipv4Addr;
 use core::sync::atomic::{
     AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
@@ -83,6 +84,9 @@ pub(super) struct Options {
     send_timeout: AtomicI64,
     /// `SO_PEEK_OFF`.
     peek_offset: AtomicI32,
+    /// `IP_MULTICAST_IF`: the address that what goes to groups comes from, not specified for
+    /// any; none as long as no interface was chosen.
+    multicast: Mutex<Option<Ipv4Addr>>,
     /// A [`Stamps`], or 0.
     stamps: AtomicI32,
     /// The bits of [`Asked`].
@@ -112,6 +116,7 @@ impl Options {
             receive_timeout: AtomicI64::new(0),
             send_timeout: AtomicI64::new(0),
             peek_offset: AtomicI32::new(-1),
+            multicast: Mutex::default(),
             stamps: AtomicI32::new(0),
             asked: AtomicU32::new(0),
             groups: AtomicU64::new(0),
@@ -197,6 +202,14 @@ impl Options {
 
     pub(super) fn broadcast(&self) -> bool {
         self.flag(so::BROADCAST)
+    }
+
+    pub(super) fn multicast_interface(&self) -> Option<Ipv4Addr> {
+        *self.multicast.lock()
+    }
+
+    pub(super) fn set_multicast_interface(&self, at: Option<Ipv4Addr>) {
+        *self.multicast.lock() = at;
     }
 
     pub(super) fn udp_cork(&self) -> bool {
@@ -317,6 +330,10 @@ fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
         // There is no protocol above.
         (SOL_TCP, tcp::ULP) if e.is_tcp() => return Ok(Vec::new()),
         (SOL_TCP, tcp::MAXSEG) if e.is_tcp() => return Ok(int(e.segment_size())),
+        (SOL_IP, ip::MULTICAST_IF) if e.is_inet() => {
+            let at = e.options.multicast_interface().unwrap_or(Ipv4Addr::UNSPECIFIED);
+            return Ok(at.octets().to_vec());
+        }
         (SOL_IP, ip::MTU) | (SOL_IPV6, ipv6::MTU) if table::find(e, level, name).is_some() => {
             let s = e.state.lock();
             let connected = s.phase == Phase::Connected && s.peer_name.is_some();
@@ -415,6 +432,13 @@ fn set_other(
             if e.domain == Domain::Netlink =>
         {
             return e.options.set_member(number(value)?, name == netlink::ADD_MEMBERSHIP);
+        }
+        (SOL_IP, ip::MULTICAST_IF) if e.is_inet() => return e.set_multicast_interface(value),
+        (SOL_IP, ip::ADD_MEMBERSHIP | ip::DROP_MEMBERSHIP) if e.is_inet() => {
+            return e.change_membership(level, name == ip::DROP_MEMBERSHIP, value);
+        }
+        (SOL_IPV6, ipv6::ADD_MEMBERSHIP | ipv6::DROP_MEMBERSHIP) if e.domain == Domain::Inet6 => {
+            return e.change_membership(level, name == ipv6::DROP_MEMBERSHIP, value);
         }
         _ => {}
     }

@@ -37,6 +37,7 @@ impl Endpoint {
         s.errors = Errors::default();
         drop(s);
         drop(bound);
+        self.leave_groups();
         match name {
             Some(Name::Unix(n)) if n.first() == Some(&0) => {
                 let mut names = self.net.abstracts.lock();

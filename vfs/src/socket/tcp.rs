@@ -74,13 +74,19 @@ impl Endpoint {
             self.take_port(who, InetAddr::any(self.domain))?;
         }
         let own = self.bound().ok_or(Errno::EAGAIN)?;
-        if !own.is_any() {
+        if !own.is_any() && !own.is_group() {
             return if own.is_v4() == to.is_v4() { Ok(own) } else { Err(Errno::EINVAL) };
         }
         if self.domain == Domain::Inet6 && to.is_v4() && self.options.v6only() {
             return Err(Errno::ENETUNREACH);
         }
-        Ok(InetAddr { ip: to.loopback(), port: own.port })
+        let mut ip = to.loopback();
+        if to.is_multicast()
+            && let Some(at) = self.options.multicast_interface().filter(|a| !a.is_unspecified())
+        {
+            ip = at.to_ipv6_mapped();
+        }
+        Ok(InetAddr { ip, port: own.port })
     }
 
     /// listen(2): chooses a port when there is none.

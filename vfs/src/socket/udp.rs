@@ -70,7 +70,15 @@ impl Endpoint {
 
     /// Whether packets to an address go anywhere.
     fn may_reach(&self, to: &InetAddr) -> Result<(), Errno> {
-        if !to.is_local() {
+        let own = || self.bound().is_some_and(|a| a.is_v4() && a.is_local());
+        let known = match to {
+            to if to.is_local() => true,
+            to if to.is_group() && to.is_multicast() => {
+                own() || self.options.multicast_interface().is_some()
+            }
+            to => to.is_group() && own(),
+        };
+        if !known {
             return Err(Errno::ENETUNREACH);
         }
         if to.is_broadcast() && !self.options.broadcast() {
@@ -191,6 +199,9 @@ impl Endpoint {
 
     /// Sends datagrams of at most `segment` bytes, or one.
     fn transmit(&self, d: Corked, segment: usize) {
+        if d.to.is_multicast() || d.to.is_broadcast() {
+            return self.transmit_to_all(&d);
+        }
         let Some(other) = self.udp_receiver(&d.to, &d.from) else {
             return self.nobody_there(d.to, &d.data, d.connected);
         };
@@ -200,6 +211,18 @@ impl Endpoint {
         }
         for part in d.data.chunks(segment) {
             other.deliver_from(d.from, headers(), part.to_vec());
+        }
+    }
+
+    /// Sends to everybody whom an address of many means.
+    fn transmit_to_all(&self, d: &Corked) {
+        for found in self.net.udp.find(&d.to) {
+            let peer = found.who.state.lock().peer_name.clone();
+            let open = peer.is_none_or(|p| p == Name::Inet(d.from));
+            if open && found.who.is_among(&d.to) {
+                let headers = self.headers(&found.who, d.to, &d.packet);
+                found.who.deliver_from(d.from, headers, d.data.clone());
+            }
         }
     }
 
