@@ -91,6 +91,7 @@ programs! {
     attr
     bases
     call
+    exec
     fcntl
     filter
     group

@@ -151,8 +151,9 @@ fn read_strings(mm: &dyn UserMemory, at: u64, stack: u64) -> Result<Vec<Vec<u8>>
             Err(Errno::ENAMETOOLONG) => return Err(Errno::E2BIG),
             r => r?,
         };
+        room.take(s.len(), out.len()).map_err(|e| e.errno())?;
         // The pointer counts as eight bytes more.
-        room.take(s.len() + 7, out.len()).map_err(|e| e.errno())?;
+        room.take(7, out.len()).map_err(|e| e.errno())?;
         out.push(s);
         next = next.checked_add(8).ok_or(Errno::EFAULT)?;
     }

@@ -1,0 +1,75 @@
+// execve(2): what cannot be executed and why, scripts, how long an argument may be, what is kept.
+#include "check.h"
+#include <pthread.h>
+
+static void file(const char *name, int mode, const char *text) {
+    int f = open(name, O_CREAT | O_WRONLY | O_TRUNC, mode);
+    write(f, text, strlen(text));
+    close(f);
+}
+
+#define RUN(what, ...) CHILD(what, E(__VA_ARGS__))
+
+// A program with one argument of so many bytes, NUL included.
+static void length(int bytes) {
+    char *text = malloc(bytes);
+    memset(text, 'a', bytes - 1);
+    text[bytes - 1] = 0;
+    say("%d bytes", bytes);
+    RUN("argument", execl("/bin/true", "true", text, NULL));
+    RUN("variable", execve("/bin/true", (char *[]){"true", NULL}, (char *[]){text, NULL}));
+    free(text);
+}
+
+static void *execute(void *unused) {
+    ms(30);
+    execl("/bin/true", "true", NULL);
+    return NULL;
+}
+
+static void *leave(void *unused) {
+    ms(30);
+    _exit(7);
+}
+
+static void handler(int s) {}
+
+int main(int c, char **v) {
+    begin(v);
+    file("plain", 0644, "");
+    file("empty", 0755, "");
+    file("itself", 0755, "#!./itself\n");
+    file("missing", 0755, "#!/no_such_one\n");
+    file("nothing", 0755, "#!\n");
+    file("spaces", 0755, "#! /bin/echo  a b  \n");
+    file("endless", 0755, "#!/bin/echo no newline");
+    file("echo", 0755, "#!/bin/echo\n");
+    symlink("/bin/true", "link");
+    RUN("plain", execl("plain", "x", NULL));
+    RUN("empty", execl("empty", "x", NULL));
+    RUN("folder", execl(".", "x", NULL));
+    RUN("no such file", execl("no_such_file", "x", NULL));
+    RUN("below a file", execl("empty/x", "x", NULL));
+    RUN("bad list", syscall(SYS_execve, "/bin/true", 8, NULL));
+    RUN("bad name", syscall(SYS_execve, 8, NULL, NULL));
+    RUN("itself", execl("./itself", "x", NULL));
+    RUN("missing", execl("./missing", "x", NULL));
+    RUN("nothing", execl("./nothing", "x", NULL));
+    RUN("spaces", execl("./spaces", "x", "y", NULL));
+    RUN("endless", execl("./endless", "x", "y", NULL));
+    CHILD("closed on the way", int f = open("echo", O_RDONLY | O_CLOEXEC);
+          E(execveat(f, "", (char *[]){"a", NULL}, NULL, AT_EMPTY_PATH)));
+    CHILD("open for writing", open("echo", O_RDWR); E(execl("./echo", "x", NULL)));
+    RUN("flags", execveat(AT_FDCWD, "/bin/true", (char *[]){"a", NULL}, NULL, 1));
+    RUN("link", execveat(AT_FDCWD, "link", (char *[]){"a", NULL}, NULL, AT_SYMLINK_NOFOLLOW));
+    for (int i = 131060; i <= 131074; i++)
+        length(i);
+    pthread_t t;
+    CHILD("from a thread", pthread_create(&t, NULL, execute, NULL); pause());
+    CHILD("a thread exits", pthread_create(&t, NULL, leave, NULL); pause());
+    CHILD("signals", signal(SIGUSR1, handler); signal(SIGUSR2, SIG_IGN); sigset_t s;
+          sigemptyset(&s); sigaddset(&s, SIGUSR1); sigprocmask(SIG_BLOCK, &s, NULL); raise(SIGUSR1);
+          execl("/bin/grep", "grep", "^Sig[^Q]\\|^Shd", "/proc/self/status", NULL));
+    CHILD("alarm", alarm(1); execl("/bin/sleep", "sleep", "3", NULL));
+    return 0;
+}
