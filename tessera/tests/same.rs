@@ -91,6 +91,7 @@ programs! {
     attr
     bases
     call
+    copy
     exec
     fcntl
     filter

@@ -347,12 +347,18 @@ impl File {
     /// `EOPNOTSUPP`.
     pub fn allocate(&self, how: u32, offset: i64, len: i64, limit: u64) -> Result<(), Errno> {
         const KEEP_SIZE: u32 = 1;
+        // What each mode may come with: PUNCH_HOLE must, ZERO_RANGE and UNSHARE_RANGE may keep the
+        // size, COLLAPSE_RANGE and INSERT_RANGE may not.
+        const MODES: [u32; 9] = [0, 1, 3, 8, 16, 17, 32, 64, 65];
         self.check_not_path()?;
         let (Ok(offset), Ok(len)) = (u64::try_from(offset), u64::try_from(len)) else {
             return Err(Errno::EINVAL);
         };
         if len == 0 {
             return Err(Errno::EINVAL);
+        }
+        if !MODES.contains(&how) {
+            return Err(Errno::EOPNOTSUPP);
         }
         self.check_writable()?;
         match self.kind() {

@@ -163,6 +163,15 @@ impl FdTable {
         Ok(fd as i32)
     }
 
+    /// Whether there is a free descriptor below `limit`, for calls that do nothing without one.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn check_room(&self, limit: u64) -> Result<(), Errno> {
+        let fd = self.slots.read().lowest_free(0) as u64;
+        if fd < limit.min(NR_OPEN) { Ok(()) } else { Err(Errno::EMFILE) }
+    }
+
     /// Puts `file` at `fd`, closing what was there; dup2(2) and dup3(2).
     ///
     /// # Errors

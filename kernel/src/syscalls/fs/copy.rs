@@ -15,11 +15,12 @@ const SPLICE_FLAGS: u32 = 15;
 
 /// An offset in memory, for one who passes a pointer.
 fn offset(cx: &TaskCx, at: u64) -> Result<Option<i64>, Errno> {
-    if at == 0 {
-        return Ok(None);
-    }
-    let v: i64 = cx.mm().read_obj(Addr(at))?;
-    if v < 0 { Err(Errno::EINVAL) } else { Ok(Some(v)) }
+    if at == 0 { Ok(None) } else { cx.mm().read_obj(Addr(at)).map(Some) }
+}
+
+/// `EINVAL` for an offset before the start (`rw_verify_area`).
+fn check_offset(offset: Option<i64>) -> Result<(), Errno> {
+    if offset.is_some_and(|o| o < 0) { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 fn pipe(f: &File) -> Option<&PipeEnd> {
@@ -30,12 +31,17 @@ fn pipe(f: &File) -> Option<&PipeEnd> {
 pub(crate) fn sys_sendfile(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat((|| {
         let from = offset(cx, a[2])?;
-        let (input, output) = (file(cx, a[1])?, file(cx, a[0])?);
-        if !input.flags().readable() || !output.flags().writable() {
+        let input = file(cx, a[1])?;
+        if !input.flags().readable() {
             return Err(Errno::EBADF);
         }
         if from.is_some() && !input.ops().seekable() {
             return Err(Errno::ESPIPE);
+        }
+        check_offset(from)?;
+        let output = file(cx, a[0])?;
+        if !output.flags().writable() {
+            return Err(Errno::EBADF);
         }
         // A stream can only be sent to a pipe (`splice_direct_to_actor` in `fs/splice.c`).
         if output.flags().contains(OpenFlags::APPEND)
@@ -60,28 +66,30 @@ pub(crate) fn sys_splice(cx: &mut TaskCx, a: &Args) -> Outcome {
             return Ok(Ok(0).into());
         }
         let (input, output) = (file(cx, a[0])?, file(cx, a[2])?);
+        let (source, sink) = (pipe(&input), pipe(&output));
+        if source.is_some() && a[1] != 0 || sink.is_some() && a[3] != 0 {
+            return Err(Errno::ESPIPE);
+        }
+        let (from, to) = (offset(cx, a[1])?, offset(cx, a[3])?);
         if !input.flags().readable() || !output.flags().writable() {
             return Err(Errno::EBADF);
         }
         if input.kind() == mode::IFDIR {
             return Err(Errno::EINVAL);
         }
-        let (source, sink) = (pipe(&input), pipe(&output));
-        if source.is_some() && a[1] != 0 || sink.is_some() && a[3] != 0 {
-            return Err(Errno::ESPIPE);
-        }
         let same =
             source.zip(sink).is_some_and(|(s, t)| alloc::sync::Arc::ptr_eq(s.pipe(), t.pipe()));
         if source.is_none() && sink.is_none() || same {
             return Err(Errno::EINVAL);
         }
-        let (from, to) = (offset(cx, a[1])?, offset(cx, a[3])?);
         if from.is_some() && !input.ops().seekable() || to.is_some() && !output.ops().seekable() {
             return Err(Errno::EINVAL);
         }
         if sink.is_none() && output.flags().contains(OpenFlags::APPEND) {
             return Err(Errno::EINVAL);
         }
+        check_offset(from)?;
+        check_offset(to)?;
         let ends = Ends { input, output, from, to };
         let nonblock = flags & SPLICE_F_NONBLOCK != 0;
         Ok(Pump::new(ends, a[4].min(MAX_RW)).run(cx, (a[1], a[3]), nonblock))
@@ -99,12 +107,12 @@ pub(crate) fn sys_tee(cx: &mut TaskCx, a: &Args) -> Outcome {
             return Ok(Ok(0).into());
         }
         let (input, output) = (file(cx, a[0])?, file(cx, a[1])?);
+        if !input.flags().readable() || !output.flags().writable() {
+            return Err(Errno::EBADF);
+        }
         let (Some(source), Some(sink)) = (pipe(&input), pipe(&output)) else {
             return Err(Errno::EINVAL);
         };
-        if !source.reads() || !sink.writes() {
-            return Err(Errno::EBADF);
-        }
         if alloc::sync::Arc::ptr_eq(source.pipe(), sink.pipe()) {
             return Err(Errno::EINVAL);
         }
@@ -122,9 +130,9 @@ pub(crate) fn sys_vmsplice(cx: &mut TaskCx, a: &Args) -> Outcome {
             return Err(Errno::EINVAL);
         }
         let f = file(cx, a[0])?;
+        let ranges = buffers::vector(cx, a[1], a[2])?;
         let end = pipe(&f).ok_or(Errno::EBADF)?;
         let (writes, nonblock) = (end.writes(), flags & SPLICE_F_NONBLOCK != 0);
-        let ranges = buffers::vector(cx, a[1], a[2])?;
         Ok(if writes {
             transfer::write(cx, f, ranges, At::Position, nonblock)
         } else {
@@ -137,10 +145,7 @@ pub(crate) fn sys_vmsplice(cx: &mut TaskCx, a: &Args) -> Outcome {
 pub(crate) fn sys_copy_file_range(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat((|| {
         let (input, output) = (file(cx, a[0])?, file(cx, a[2])?);
-        // A negative offset ends past the largest there is (`generic_copy_file_checks`).
-        let offset =
-            |at| offset(cx, at).map_err(|e| if e == Errno::EINVAL { Errno::EOVERFLOW } else { e });
-        let (from, to) = (offset(a[1])?, offset(a[3])?);
+        let (from, to) = (offset(cx, a[1])?, offset(cx, a[3])?);
         if a[5] != 0 {
             return Err(Errno::EINVAL);
         }
@@ -156,6 +161,16 @@ pub(crate) fn sys_copy_file_range(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
         let at = from.unwrap_or(input.position() as i64);
         let end = to.unwrap_or(output.position() as i64);
+        // As without signs, so that a negative offset ends past the largest there is
+        // (`generic_copy_file_checks`).
+        if [at, end].iter().any(|&o| (o as u64).checked_add(a[4]).is_none()) {
+            return Err(Errno::EOVERFLOW);
+        }
+        if end == i64::MAX {
+            return Err(Errno::EFBIG);
+        }
+        check_offset(Some(at))?;
+        check_offset(Some(end))?;
         // Only as much as there is can overlap.
         let there = input.stat()?.size.saturating_sub(at as u64);
         let len = a[4].min(MAX_RW).min(there);

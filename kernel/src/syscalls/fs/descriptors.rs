@@ -103,7 +103,7 @@ pub(crate) fn sys_sync_file_range(cx: &mut TaskCx, a: &Args) -> Outcome {
         if a[3] as u32 & !7 != 0 || at < 0 || len < 0 || at.checked_add(len).is_none() {
             return Err(Errno::EINVAL);
         }
-        if !f.ops().seekable() {
+        if !matches!(f.kind(), vfs::mode::IFREG | vfs::mode::IFBLK | vfs::mode::IFDIR) {
             return Err(Errno::ESPIPE);
         }
         Ok(Ok(0).into())
@@ -126,6 +126,9 @@ pub(crate) fn sys_fadvise64(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 /// ftruncate(2).
 pub(crate) fn sys_ftruncate(cx: &mut TaskCx, a: &Args) -> Outcome {
+    if (a[1] as i64) < 0 {
+        return Errno::EINVAL.into();
+    }
     let limit = cx.task.limit(Resource::Fsize).0;
     let r = file(cx, a[0]).and_then(|f| {
         f.truncate(a[1] as i64, limit)?;

@@ -176,8 +176,13 @@ async fn wait_for(task: Arc<Task>, file: Arc<File>, fd: i32, want: Record) -> Ou
 /// flock(2).
 pub(crate) fn sys_flock(cx: &mut TaskCx, a: &Args) -> Outcome {
     const LOCK_NB: u32 = 4;
+    const LOCK_MAND: u32 = 32;
     flat((|| {
         let op = a[1] as u32;
+        // Mandatory locks of long ago: nothing is done (`LOCK_MAND` in fs/locks.c).
+        if op & LOCK_MAND != 0 {
+            return Ok(Ok(0).into());
+        }
         let kind = match op & !LOCK_NB {
             1 => Some(LockKind::Read),
             2 => Some(LockKind::Write),

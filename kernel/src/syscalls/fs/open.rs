@@ -39,6 +39,8 @@ pub(super) fn open_path(
     path: &[u8],
     mut how: OpenHow,
 ) -> Result<Outcome, Errno> {
+    // Without a descriptor no file is made either.
+    cx.task.files().check_room(cx.task.limit(Resource::Nofile).0)?;
     let walk = Walk::new(cx);
     how.flags |= OpenFlags::LARGEFILE;
     let file = vfs(cx).open(&walk.cx(), dirfd as i32, path, how)?;

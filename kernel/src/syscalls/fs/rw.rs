@@ -137,12 +137,12 @@ bitflags::bitflags! {
 
 /// File, place and flags of preadv2(2) and pwritev2(2).
 fn extended(cx: &TaskCx, a: &Args, write: bool) -> Result<(Arc<File>, At, Rwf), Errno> {
-    let flags = Rwf::from_bits(a[5] as u32).ok_or(Errno::EOPNOTSUPP)?;
     let f = if write { writable(cx, a[0])? } else { readable(cx, a[0])? };
+    let (f, at) = if a[3] as i64 == -1 { (f, At::Position) } else { positioned(f, a[3])? };
+    let flags = Rwf::from_bits(a[5] as u32).ok_or(Errno::EOPNOTSUPP)?;
     if flags.contains(Rwf::APPEND | Rwf::NOAPPEND) {
         return Err(Errno::EINVAL);
     }
-    let (f, at) = if a[3] as i64 == -1 { (f, At::Position) } else { positioned(f, a[3])? };
     Ok((f, at, flags))
 }
 

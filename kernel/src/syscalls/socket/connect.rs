@@ -61,13 +61,20 @@ fn accept(cx: &TaskCx, a: &Args, flags: OpenFlags) -> Result<Outcome, Errno> {
     let call = CallCx::new(cx);
     let (at, len_at) = (a[1], a[2]);
     let wait = !f.0.nonblocking();
+    // Without a descriptor the connection stays in the queue.
+    let task = cx.task.clone();
+    let room = move || task.files().check_room(task.limit(Resource::Nofile).0);
+    room()?;
     match f.socket()?.accept(&call.who(), wait) {
         Err(Errno::EAGAIN) if wait => {}
         r => return Ok(accepted(&cx.task, cx.mm(), r?, flags, at, len_at).into()),
     }
     let deadline = f.deadline(&cx.task, false);
     Ok(Outcome::Block(Box::pin(async move {
-        let again = || f.socket()?.accept(&call.who(), true);
+        let again = || {
+            room()?;
+            f.socket()?.accept(&call.who(), true)
+        };
         let events = Events::IN | Events::RDNORM;
         match block_on_file(&call.task, &f.0, events, deadline, again).await {
             Ok(s) => accepted(&call.task, &call.mm, s, flags, at, len_at).into(),
