@@ -11,15 +11,15 @@
 mod array;
 mod counts;
 mod free;
-mod resident;
+mod hints;
 mod runs;
 #[cfg(test)]
 mod tests;
 
 use counts::Counts;
 use free::{Free, SMALL, Source};
+use hints::Hints;
 use mm::{FileRange, MemoryFile, OutOfMemory};
-use resident::Resident;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FallocateFlags, MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -50,7 +50,10 @@ pub struct MemFile {
     /// Bytes that are given back once no stub maps them any more.
     retired: AtomicU64,
     counts: Counts,
-    resident: Resident,
+    /// Pages of long runs that were in memory when they were handed out.
+    resident: Hints,
+    /// Pages that a long write has gone to since they have had host memory.
+    written: Hints,
     free: Mutex<Free>,
 }
 
@@ -76,11 +79,24 @@ impl MemFile {
         let base = unsafe { mmap(null_mut(), window as usize, prot, flags, &fd, 0)? };
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let counts = Counts::new(window / PAGE)?;
-        let resident = Resident::new(window / PAGE)?;
+        let resident = Hints::new(window / PAGE)?;
+        let written = Hints::new(window / PAGE)?;
         let free = Mutex::new(Free::new(window / PAGE));
         let (used, retired) = (AtomicU64::new(0), AtomicU64::new(0));
         let short = AtomicBool::new(false);
-        Ok(MemFile { fd, base, window, limit, used, short, retired, counts, resident, free })
+        Ok(MemFile {
+            fd,
+            base,
+            window,
+            limit,
+            used,
+            short,
+            retired,
+            counts,
+            resident,
+            written,
+            free,
+        })
     }
 
     /// Memory that is the sentry's own and stays: it counts neither as used nor against the limit.
@@ -165,6 +181,7 @@ impl MemFile {
     }
 
     fn punch(&self, start: u64, pages: u64) {
+        self.written.set(start, pages, false);
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         if rustix::fs::fallocate(&self.fd, flags, start * PAGE, pages * PAGE).is_err() {
             // Clearing is what matters; that the host gets its memory back is a courtesy.
@@ -208,7 +225,7 @@ impl MemFile {
     /// Whether a range is part of a long run that was in memory when it was handed out, so that
     /// entering it into page tables at once costs no memory, and less than a fault for each page.
     pub(crate) fn is_long_resident(&self, r: FileRange) -> bool {
-        self.resident.holds(r.start / PAGE) && self.resident.holds(r.end.div_ceil(PAGE) - 1)
+        self.resident.hold(r.start / PAGE, r.len().div_ceil(PAGE))
     }
 }
 
@@ -284,11 +301,16 @@ impl MemoryFile for MemFile {
     }
 
     fn write(&self, offset: u64, from: &[u8]) {
-        // Contents of this length mostly go to pages that nobody has touched: the host makes them
-        // cheaper for one call than for a fault each.
-        if from.len() >= LONG_WRITE && rustix::io::pwrite(&self.fd, from, offset) == Ok(from.len())
-        {
-            return;
+        // The first contents of this length mostly go to pages that nobody has touched: the host
+        // makes them cheaper for one call than for a fault each. Those after them are copied.
+        if from.len() >= LONG_WRITE {
+            let pages = (offset / PAGE, (offset % PAGE + from.len() as u64).div_ceil(PAGE));
+            if !self.written.hold(pages.0, pages.1)
+                && rustix::io::pwrite(&self.fd, from, offset) == Ok(from.len())
+            {
+                self.written.set(pages.0, pages.1, true);
+                return;
+            }
         }
         if let Some(to) = self.at(offset, from.len() as u64) {
             // SAFETY: as in `read`.

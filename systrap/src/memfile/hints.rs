@@ -1,20 +1,25 @@
-//! One bit a page: what has host memory anyway.
+//! One bit a page, of what is likely and saves time if it is so.
 
 use super::array::Array;
 use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Which pages were part of a long run in memory when they were handed out. A hint.
-pub(super) struct Resident(Array<AtomicU64>);
+/// A bit for each page.
+pub(super) struct Hints(Array<AtomicU64>);
 
-impl Resident {
-    pub(super) fn new(pages: u64) -> io::Result<Resident> {
-        Array::new(pages.div_ceil(64)).map(Resident)
+impl Hints {
+    pub(super) fn new(pages: u64) -> io::Result<Hints> {
+        Array::new(pages.div_ceil(64)).map(Hints)
     }
 
-    pub(super) fn holds(&self, page: u64) -> bool {
+    fn holds(&self, page: u64) -> bool {
         self.0.get(page / 64).is_some_and(|w| w.load(Relaxed) & 1 << (page % 64) != 0)
+    }
+
+    /// Whether the first and the last page of a run have it.
+    pub(super) fn hold(&self, start: u64, pages: u64) -> bool {
+        self.holds(start) && self.holds(start + pages.max(1) - 1)
     }
 
     /// Sets or clears the bits of a run.
@@ -25,7 +30,7 @@ impl Resident {
             let next = (page / 64 * 64 + 64).min(end);
             let mask = (u64::MAX >> (64 - (next - page))) << (page % 64);
             if let Some(word) = self.0.get(page / 64) {
-                // Most pages are in no such run and have never been: their word is not touched.
+                // Most pages have no bit and never had: their word is not touched.
                 if value {
                     word.fetch_or(mask, Relaxed);
                 } else if word.load(Relaxed) & mask != 0 {
