@@ -1,7 +1,9 @@
 //! Process file descriptors; pidfd_open(2).
 
 use crate::{Kernel, Resource, Task, ThreadGroup};
+use alloc::format;
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::any::Any;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
@@ -55,6 +57,11 @@ impl FileOps for PidFd {
 
     fn stat(&self) -> Result<Stat, Errno> {
         Ok(Stat { ino: self.inode, nlink: 1, mode: 0o600, blksize: 4096, ..Stat::default() })
+    }
+
+    fn fdinfo(&self, out: &mut Vec<u8>) {
+        let pid = if self.is_gone() { -1 } else { self.group.tgid() };
+        out.extend_from_slice(format!("Pid:\t{pid}\nNSpid:\t{pid}\n").as_bytes());
     }
 
     fn as_any(&self) -> &dyn Any {

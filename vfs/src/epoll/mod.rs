@@ -10,11 +10,12 @@ mod item;
 #[cfg(test)]
 mod tests;
 
-use crate::{File, FileOps, Stat, anon};
+use crate::{Caller, File, FileOps, Stat, anon};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use arch::Addr;
 use core::any::Any;
 use item::Item;
 use sync::Mutex;
@@ -202,6 +203,10 @@ impl FileOps for Epoll {
 
     fn stat(&self) -> Result<Stat, Errno> {
         Ok(anon::anon_stat())
+    }
+
+    fn ioctl(&self, _: &dyn Caller, _: u32, _: Addr) -> Result<u64, Errno> {
+        Err(Errno::EINVAL)
     }
 
     fn fdinfo(&self, out: &mut Vec<u8>) {

@@ -294,10 +294,10 @@ impl File {
     /// # Errors
     /// `EBADF`, `ENOTDIR`, `ENOENT` for a directory that was removed, and those of `sink`.
     pub fn read_dir(&self, sink: &mut dyn DirSink) -> Result<(), Errno> {
-        self.check_readable()?;
         if self.kind() != mode::IFDIR {
             return Err(Errno::ENOTDIR);
         }
+        self.check_readable()?;
         let mut pos = self.position.lock();
         let mut at = *pos;
         self.ops().read_dir(*pos, &mut |e| {

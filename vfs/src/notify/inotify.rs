@@ -182,6 +182,10 @@ impl FileOps for Inotify {
         e
     }
 
+    fn ignores_seeks(&self) -> bool {
+        true
+    }
+
     fn queue(&self) -> Option<&Queue> {
         Some(&self.0.queue)
     }

@@ -8,6 +8,21 @@ use syserr::Errno;
 /// The most bytes of a value that are read.
 const VALUE_MAX: usize = 4096;
 
+/// Level and name of `SO_PEERPIDFD`, and of `SO_PEERCRED`.
+const SO_PEERPIDFD: (i32, i32) = (1, 77);
+const SO_PEERCRED: (i32, i32) = (1, 17);
+
+/// A new pidfd for the process that made the connection; unix(7).
+fn peer_pidfd(cx: &TaskCx, f: &SocketFile) -> Result<i32, Errno> {
+    let peer = f.socket()?.option(SO_PEERCRED.0, SO_PEERCRED.1, usize::MAX)?;
+    let pid = peer.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
+    if pid == 0 {
+        return Err(Errno::ENODATA);
+    }
+    let task = cx.kernel().task(pid).ok_or(Errno::ESRCH)?;
+    crate::pidfd::install(&cx.task, task.group_ref(), false)
+}
+
 /// getsockopt(2).
 pub(crate) fn sys_getsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
     let get = || {
@@ -15,6 +30,14 @@ pub(crate) fn sys_getsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
         let mem = &**cx.mm();
         let room: i32 = mem.read_obj(Addr(a[4]))?;
         let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
+        if (a[1] as i32, a[2] as i32) == SO_PEERPIDFD {
+            let fd = peer_pidfd(cx, &f)?;
+            let part = fd.to_ne_bytes();
+            let part = part.get(..room).unwrap_or(&part);
+            mem.copy_out(Addr(a[3]), part, Permissions::Obey)?;
+            mem.write_obj(Addr(a[4]), &(part.len() as i32))?;
+            return Ok(0);
+        }
         let value = f.socket()?.option(a[1] as i32, a[2] as i32, room)?;
         /// `SOL_SOCKET` and `SO_PEERGROUPS`, `SO_PEERNAME`: those are never cut.
         const WHOLE: [(i32, i32); 2] = [(1, 59), (1, 28)];
