@@ -111,6 +111,16 @@ int main(int c, char **v) {
     E(write(e, two, 8));
     E(read(e, two, 7));
     E(read(e, two, 16));
+    // Event files go through no pipe, and sendfile(2) takes from none.
+    int q[2];
+    pipe2(q, O_NONBLOCK);
+    write(q[1], "xyz", 3);
+    E(splice(e, NULL, q[1], NULL, 8, 0));
+    E(splice(q[0], NULL, e, NULL, 8, 0));
+    E(sendfile(q[1], e, NULL, 8));
+    E(sendfile(q[1], q[0], NULL, 1));
+    E(splice(open(".", O_RDONLY), NULL, q[1], NULL, 8, 0));
+    E(splice(epoll_create1(0), NULL, q[1], NULL, 8, 0));
     // In the middle of the page of the old entries.
     struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESETHAND};
     sigaction(SIGSEGV, &a, NULL);

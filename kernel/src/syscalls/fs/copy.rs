@@ -45,7 +45,8 @@ pub(crate) fn sys_sendfile(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
         // A stream can only be sent to a pipe (`splice_direct_to_actor` in `fs/splice.c`).
         if output.flags().contains(OpenFlags::APPEND)
-            || input.kind() == mode::IFDIR
+            || !splices(&input)
+            || input.kind() == mode::IFIFO
             || !input.ops().seekable() && pipe(&output).is_none()
         {
             return Err(Errno::EINVAL);
@@ -53,6 +54,12 @@ pub(crate) fn sys_sendfile(cx: &mut TaskCx, a: &Args) -> Outcome {
         let ends = Ends { input, output, from, to: None };
         Ok(Pump::new(ends, a[3].min(MAX_RW)).all().run(cx, (a[2], 0), false))
     })())
+}
+
+/// Whether a file's bytes can go through a pipe: not those of a directory, nor of an event file,
+/// which has no type at all.
+fn splices(file: &File) -> bool {
+    !matches!(file.kind(), mode::IFDIR | 0)
 }
 
 /// splice(2).
@@ -74,7 +81,7 @@ pub(crate) fn sys_splice(cx: &mut TaskCx, a: &Args) -> Outcome {
         if !input.flags().readable() || !output.flags().writable() {
             return Err(Errno::EBADF);
         }
-        if input.kind() == mode::IFDIR {
+        if !splices(&input) || !splices(&output) {
             return Err(Errno::EINVAL);
         }
         let same =
