@@ -30,7 +30,11 @@ const KNOWN: MapFlags = MapFlags::SHARED_VALIDATE
     .union(MapFlags::NONBLOCK)
     .union(MapFlags::STACK)
     .union(MapFlags::HUGETLB)
-    .union(MapFlags::LOW_2G);
+    .union(MapFlags::LOW_2G)
+    .union(HUGE_SIZES);
+
+/// `MAP_HUGE_2MB` and `MAP_HUGE_1GB`.
+const HUGE_SIZES: MapFlags = MapFlags::from_bits_retain(21 << 26 | 30 << 26);
 
 impl MemoryManager {
     /// Maps memory: mmap(2), `do_mmap` of `mm/mmap.c`. Returns where.

@@ -82,7 +82,7 @@ pub use inode::{
     SpecialFiles, StatFs, SuperBlock, Validity, XattrSet,
 };
 pub use memfs::{MemOptions, RamfsType, TmpfsType, overlay, tmpfs};
-pub use ops::{OpenHow, SetTime};
+pub use ops::{FoundIn, OpenHow, SetTime};
 pub use seam::{Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
 pub use sysfs::sysfs;
 pub use tree::{AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountFlags, Path, PathCx};

@@ -60,6 +60,10 @@ fn map_file(cx: &TaskCx, fd: i32, args: &mut MmapArgs<'_>) -> Result<(), Errno> 
     if args.len == 0 {
         return Err(Errno::EINVAL);
     }
+    const MAP_TYPE: u32 = 0xf;
+    if !matches!(args.flags.bits() & MAP_TYPE, 1..=3) {
+        return Err(Errno::EINVAL);
+    }
     let flags = file.flags();
     let shared = args.flags.contains(MapFlags::SHARED);
     if shared && args.prot.contains(Access::WRITE) && !flags.writable() {

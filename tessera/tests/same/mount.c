@@ -64,6 +64,11 @@ static void read_only(void) {
     close(f);
     E(mount("none", "m", NULL, MS_REMOUNT | MS_RDONLY, NULL));
     FLAGS("m");
+    for (int i = 0; i < 2; i++) {
+        struct statx x = {0};
+        statx(AT_FDCWD, i ? "m/d" : "m", 0, STATX_BASIC_STATS, &x);
+        say("top %d", (x.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0);
+    }
     E(open("m/f", O_RDWR));
     E(open("m/f", O_RDONLY | O_TRUNC));
     E(open("m/new", O_CREAT | O_RDONLY, 0666));

@@ -1,5 +1,6 @@
 //! Attributes: stat, chmod, chown, utimens, truncate, access, statfs.
 
+use alloc::sync::Arc;
 use syserr::Errno;
 
 use crate::notify::{Mask, happened};
@@ -20,6 +21,22 @@ pub enum SetTime {
     At(Nanos),
 }
 
+/// The mount that something was found in, for statx(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundIn {
+    /// Its ID.
+    pub mount: u64,
+    /// Whether what was found is what shows at its mount point.
+    pub is_root: bool,
+}
+
+impl FoundIn {
+    fn of(path: &Path) -> FoundIn {
+        let mount = path.mount();
+        FoundIn { mount: mount.id(), is_root: Arc::ptr_eq(path.dentry(), mount.root()) }
+    }
+}
+
 impl Vfs {
     /// What stat(2) says of a path; with `EMPTY_PATH` and an empty path, of `dirfd` itself.
     ///
@@ -35,7 +52,7 @@ impl Vfs {
         self.stat_with_mount(cx, dirfd, path, flags).map(|(stat, _)| stat)
     }
 
-    /// As [`Vfs::stat`], and the ID of the mount.
+    /// As [`Vfs::stat`], and through which mount it was found.
     ///
     /// # Errors
     /// Those of statx(2).
@@ -45,13 +62,13 @@ impl Vfs {
         dirfd: i32,
         path: &[u8],
         flags: LookupFlags,
-    ) -> Result<(Stat, u64), Errno> {
+    ) -> Result<(Stat, FoundIn), Errno> {
         if path.is_empty() && flags.contains(LookupFlags::EMPTY_PATH) && dirfd != AT_FDCWD {
             let file = cx.files.get(dirfd)?;
-            return Ok((file.stat()?, file.path().mount().id()));
+            return Ok((file.stat()?, FoundIn::of(file.path())));
         }
         let path = self.resolve(cx, dirfd, path, flags)?;
-        Ok((path.inode().stat()?, path.mount().id()))
+        Ok((path.inode().stat()?, FoundIn::of(&path)))
     }
 
     /// What statfs(2) says of the file system at `path`.

@@ -8,5 +8,5 @@ mod open;
 mod rename;
 mod xattr;
 
-pub use attr::SetTime;
+pub use attr::{FoundIn, SetTime};
 pub use open::OpenHow;

@@ -180,6 +180,8 @@ static_assertions::assert_eq_size!(Statx, [u8; 256]);
 const STATX_BASIC: u32 = 0x7ff;
 const STATX_BTIME: u32 = 0x800;
 const STATX_MNT_ID: u32 = 0x1000;
+/// `STATX_ATTR_MOUNT_ROOT`.
+const ATTR_MOUNT_ROOT: u64 = 0x2000;
 
 /// statx(2).
 pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
@@ -194,7 +196,7 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
         let flags = lookup(a[2], legal)?;
         let path = path_or_none(cx, a[1], flags)?;
         let walk = Walk::new(cx);
-        let (s, mount_id) = vfs(cx).stat_with_mount(&walk.cx(), a[0] as i32, &path, flags)?;
+        let (s, found) = vfs(cx).stat_with_mount(&walk.cx(), a[0] as i32, &path, flags)?;
         let time = |t| {
             let [sec, nsec] = timespec(t);
             StatxTime { sec, nsec: nsec as u32, pad: 0 }
@@ -220,7 +222,9 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
             mtime: time(s.mtime),
             rdev: numbers(s.rdev),
             dev: numbers(s.dev),
-            mount_id,
+            mount_id: found.mount,
+            attributes: if found.is_root { ATTR_MOUNT_ROOT } else { 0 },
+            attributes_mask: ATTR_MOUNT_ROOT,
             ..Statx::default()
         };
         cx.mm().write_obj(Addr(a[4]), &out)?;

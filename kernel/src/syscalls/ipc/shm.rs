@@ -229,6 +229,8 @@ fn shmat(cx: &TaskCx, id: i32, mut at: u64, flags: u32) -> Result<u64, Errno> {
     if id < 0 {
         return Err(Errno::EINVAL);
     }
+    // Also where rounding leaves nothing of the address.
+    let fixed = at != 0;
     if !at.is_multiple_of(PAGE_SIZE) {
         if flags & SHM_RND == 0 {
             return Err(Errno::EINVAL);
@@ -250,8 +252,8 @@ fn shmat(cx: &TaskCx, id: i32, mut at: u64, flags: u32) -> Result<u64, Errno> {
     let segment = ipc(cx).shm.find(id)?;
     let perm = *segment.perm.lock();
     perm.check(&cx.task.creds(), asked)?;
-    let place = match (at, flags & SHM_REMAP) {
-        (0, _) => MapFlags::empty(),
+    let place = match (fixed, flags & SHM_REMAP) {
+        (false, _) => MapFlags::empty(),
         (_, 0) => MapFlags::FIXED_NOREPLACE,
         _ => MapFlags::FIXED,
     };
