@@ -55,19 +55,25 @@ fn syscall(nr: i64, a: [usize; 6]) -> isize {
     r
 }
 
-/// Runs `f` in a child and reports how the child ended, so that one probe survives another.
-fn in_child(f: impl FnOnce()) -> i32 {
-    // SAFETY: the child only runs `f` and exits; the parent only waits.
+/// A child that only runs `f`.
+fn child(f: impl FnOnce()) -> i32 {
+    // SAFETY: the child runs `f` and exits.
     unsafe {
         let pid = libc::fork();
         if pid == 0 {
             f();
             libc::_exit(0);
         }
-        let mut status = 0;
-        libc::waitpid(pid, &raw mut status, 0);
-        status
+        pid
     }
+}
+
+/// Runs `f` in a child and reports how the child ended, so that one probe survives another.
+fn in_child(f: impl FnOnce()) -> i32 {
+    let (pid, mut status) = (child(f), 0);
+    // SAFETY: only waits.
+    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    status
 }
 
 /// Writes garbage over what can be written near the top of the address space: the start of every
@@ -302,16 +308,11 @@ fn borrowed_threads() {
     }
 }
 
-/// [`in_child`] of what may hang.
+/// [`in_child`] of what may hang: it is killed after a second.
 fn in_killed_child(f: impl FnOnce()) {
-    // SAFETY: the child only runs `f` and exits; the parent only waits, and ends it.
+    let (pid, mut status) = (child(f), 0);
+    // SAFETY: only waits, and ends the child.
     unsafe {
-        let pid = libc::fork();
-        if pid == 0 {
-            f();
-            libc::_exit(0);
-        }
-        let mut status = 0;
         for _ in 0..100 {
             if libc::waitpid(pid, &raw mut status, libc::WNOHANG) != 0 {
                 return;
