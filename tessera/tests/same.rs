@@ -105,6 +105,7 @@ programs! {
     names
     netlink
     net
+    nsfs
     numa
     open
     option

@@ -12,6 +12,9 @@ pub const ANON_DEV: u64 = makedev(0, 15);
 /// Device number of the file system of message queues (`mqueue`).
 pub const MQUEUE_DEV: u64 = makedev(0, 19);
 
+/// Device number of the file system of namespaces (`nsfs`).
+pub(crate) const NSFS_DEV: u64 = makedev(0, 4);
+
 /// The one inode number that all event files share.
 const ANON_INO: u64 = 1024;
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use syserr::Errno;
 
+use crate::anon::{MQUEUE_DEV, NSFS_DEV, PIPE_DEV, SOCKET_DEV};
 use crate::tree::{Dentry, Mount, MountFlags};
 use crate::{
     FileOps, Inode, InodeState, OpenFlags, Path, PathCx, SetAttr, Stat, StatFs, SuperBlock,
@@ -17,6 +18,7 @@ use crate::{
 const PIPEFS: u64 = 0x5049_5045;
 const SOCKFS: u64 = 0x534f_434b;
 const MQUEUE: u64 = 0x1980_0202;
+const NSFS: u64 = 0x6e73_6673;
 const ANON_INODES: u64 = 0x0904_1934;
 
 /// The inode of an anonymous object: opening it through `/proc/PID/fd` gives the object again.
@@ -24,6 +26,7 @@ struct AnonInode {
     ops: Arc<dyn FileOps>,
     state: InodeState,
     kind: u32,
+    dev: u64,
 }
 
 impl Inode for AnonInode {
@@ -44,11 +47,11 @@ impl Inode for AnonInode {
     }
 
     fn statfs(&self) -> Result<StatFs, Errno> {
-        let magic = match self.kind {
-            mode::IFIFO => PIPEFS,
-            mode::IFSOCK => SOCKFS,
-            // Nothing else without a name in the tree is a regular file.
-            mode::IFREG => MQUEUE,
+        let magic = match self.dev {
+            PIPE_DEV => PIPEFS,
+            SOCKET_DEV => SOCKFS,
+            MQUEUE_DEV => MQUEUE,
+            NSFS_DEV => NSFS,
             _ => ANON_INODES,
         };
         Ok(StatFs { magic, bsize: 4096, namelen: 255, ..StatFs::default() })
@@ -67,18 +70,25 @@ impl Inode for AnonInode {
     }
 }
 
-pub(super) fn path(ops: &Arc<dyn FileOps>, name: &str) -> Path {
+/// `name` is as for [`crate::File::anonymous`].
+pub(crate) fn path(ops: &Arc<dyn FileOps>, name: &str) -> Path {
     let stat = ops.stat().unwrap_or_default();
     let shown: String = match name {
-        "pipe" | "socket" => format!("{name}:[{}]", stat.ino),
+        _ if matches!(stat.dev, PIPE_DEV | SOCKET_DEV | NSFS_DEV) => {
+            format!("{name}:[{}]", stat.ino)
+        }
         _ if name.starts_with('/') => name.into(),
         _ => format!("anon_inode:{name}"),
     };
-    let kind = stat.mode & mode::IFMT;
+    let (kind, dev) = (stat.mode & mode::IFMT, stat.dev);
     let inode: Arc<dyn Inode> =
-        Arc::new(AnonInode { ops: ops.clone(), state: InodeState::default(), kind });
+        Arc::new(AnonInode { ops: ops.clone(), state: InodeState::default(), kind, dev });
     let sb = Arc::new(SuperBlock {
-        kind: if name == "pipe" { "pipefs" } else { "anon_inodefs" },
+        kind: match dev {
+            PIPE_DEV => "pipefs",
+            NSFS_DEV => "nsfs",
+            _ => "anon_inodefs",
+        },
         source: Vec::new(),
         options: Vec::new(),
         dev: stat.dev,

@@ -104,8 +104,9 @@ impl File {
     }
 
     /// A description of an object without a name in the tree. `name` is what `/proc/PID/fd` shows
-    /// before the inode number: `"pipe"` and `"socket"` become `pipe:[123]`, anything else, such
-    /// as `"[eventfd]"`, `anon_inode:[eventfd]`; a name that starts with a slash is shown as it is.
+    /// before the inode number: of pipes, sockets and namespaces `pipe:[123]`; anything else, such
+    /// as `"[eventfd]"`, becomes `anon_inode:[eventfd]`; a name that starts with a slash is shown as
+    /// it is.
     pub fn anonymous(ops: Arc<dyn FileOps>, flags: OpenFlags, name: &str) -> Arc<File> {
         let path = anon::path(&ops, name);
         File::build(ops, flags, path, false)

@@ -1,6 +1,6 @@
 //! Open file descriptions and tables of descriptors.
 
-mod anon;
+pub(crate) mod anon;
 mod file;
 mod io;
 mod path_only;

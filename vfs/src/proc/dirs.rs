@@ -1,7 +1,8 @@
 //! Directories of `/proc`.
 
+use super::namespace::LINKS;
 use super::node::{Node, What};
-use super::table::{Fixed, NAMESPACES, NET, PerTask, ROOT, TASK};
+use super::table::{Fixed, NET, PerTask, ROOT, TASK};
 use crate::{DirEntry, FileOps, Inode, PathCx, Stat};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -67,7 +68,7 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
                         _ => What::Info { tid, fd },
                     })
                 }
-                PerTask::Ns => NAMESPACES
+                PerTask::Ns => LINKS
                     .iter()
                     .position(|(n, _)| n.as_bytes() == name)
                     .map(|index| What::Namespace { tid, index }),
@@ -144,7 +145,7 @@ impl Dir {
                     }
                 }
                 PerTask::Ns => {
-                    for (index, (name, _)) in NAMESPACES.iter().enumerate() {
+                    for (index, (name, _)) in LINKS.iter().enumerate() {
                         let w = What::Namespace { tid, index };
                         out.push((index as u64 + 3, (*name).into(), w));
                     }

@@ -1,7 +1,8 @@
 //! Links of `/proc`, and where the magic ones lead.
 
+use super::namespace::LINKS;
 use super::node::{Node, What};
-use super::table::{Fixed, NAMESPACES, PerTask};
+use super::table::{Fixed, PerTask};
 use crate::{Link, Path, PathCx};
 use alloc::format;
 use alloc::string::String;
@@ -38,19 +39,16 @@ fn executable(node: &Node, tid: i32, cx: &PathCx<'_>) -> Result<Vec<u8>, Errno> 
     node.source.executable(tid).ok_or(Errno::ENOENT)
 }
 
-fn namespace(index: usize) -> Result<Vec<u8>, Errno> {
-    let (name, ino) = NAMESPACES.get(index).ok_or(Errno::ENOENT)?;
-    let kind = name.strip_suffix("_for_children").unwrap_or(name);
-    Ok(format!("{kind}:[{ino}]").into_bytes())
-}
-
 pub(super) fn follow(node: &Node, cx: &PathCx<'_>) -> Result<Link, Errno> {
     Ok(match node.what {
         What::Own { thread } => Link::Text(own(cx, thread).into_bytes().into()),
         What::Fixed(Fixed::Link(to), _) => Link::Text(to.as_bytes().into()),
         What::Per { tid, what: PerTask::Exe } => Link::Text(executable(node, tid, cx)?.into()),
-        // There is one namespace of each kind, which cannot be entered.
-        What::Namespace { .. } => return Err(Errno::EACCES),
+        What::Namespace { index, .. } => {
+            node.alive().map_err(|_| Errno::ENOENT)?;
+            node.inspect(cx)?;
+            Link::Magic(LINKS.get(index).ok_or(Errno::ENOENT)?.1.path())
+        }
         _ => Link::Magic(place(node, cx)?),
     })
 }
@@ -65,7 +63,7 @@ pub(super) fn text(node: &Node, cx: &PathCx<'_>) -> Result<Option<Vec<u8>>, Errn
     match node.what {
         What::Namespace { index, .. } => {
             node.inspect(cx)?;
-            namespace(index).map(Some)
+            Ok(LINKS.get(index).map(|(_, kind)| kind.text()))
         }
         _ => Ok(None),
     }

@@ -257,20 +257,6 @@ pub(super) static TASK: &[(&str, P)] = &[
     ("wchan", open(T::Wchan)),
 ];
 
-/// The namespaces, each with the inode number of the initial one (`PROC_*_INIT_INO`).
-pub(super) const NAMESPACES: &[(&str, u32)] = &[
-    ("cgroup", 0xeffffffb),
-    ("ipc", 0xefffffff),
-    ("mnt", 0xeffffff8),
-    ("net", 0xeffffff7),
-    ("pid", 0xeffffffc),
-    ("pid_for_children", 0xeffffffc),
-    ("time", 0xeffffffa),
-    ("time_for_children", 0xeffffffa),
-    ("user", 0xeffffffd),
-    ("uts", 0xeffffffe),
-];
-
 /// A table in `/proc/net`.
 pub(super) struct NetFile {
     pub(super) head: &'static str,

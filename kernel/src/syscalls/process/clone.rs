@@ -128,11 +128,3 @@ fn read_clone3(cx: &TaskCx, at: u64, size: u64) -> Result<CloneArgs, Errno> {
 pub fn sys_unshare(cx: &mut TaskCx, a: &Args) -> Outcome {
     crate::exec::unshare(&cx.task, a[0]).map(|()| 0).into()
 }
-
-/// setns(2): there are no namespaces to enter.
-pub fn sys_setns(cx: &mut TaskCx, a: &Args) -> Outcome {
-    match cx.task.files().get(a[0] as i32) {
-        Ok(_) => Errno::EINVAL.into(),
-        Err(e) => e.into(),
-    }
-}

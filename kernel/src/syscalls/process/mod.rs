@@ -5,10 +5,11 @@ mod compare;
 mod exec;
 mod ids;
 mod memory;
+mod namespaces;
 mod pidfd;
 mod wait;
 
-pub use clone::{sys_clone, sys_clone3, sys_fork, sys_setns, sys_unshare, sys_vfork};
+pub use clone::{sys_clone, sys_clone3, sys_fork, sys_unshare, sys_vfork};
 pub use compare::{sys_kcmp, sys_ptrace};
 pub(crate) use exec::Opener;
 pub use exec::{sys_execve, sys_execveat};
@@ -17,6 +18,8 @@ pub use ids::{
     sys_gettid, sys_set_tid_address, sys_setpgid, sys_setsid,
 };
 pub use memory::{sys_process_madvise, sys_process_vm_readv, sys_process_vm_writev};
+pub(crate) use namespaces::open_owner;
+pub use namespaces::sys_setns;
 pub use pidfd::{sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal};
 pub use wait::{sys_wait4, sys_waitid};
 
