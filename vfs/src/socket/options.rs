@@ -1,15 +1,12 @@
 //! Options of sockets; socket(7), tcp(7), ip(7), ipv6(7).
 
+mod calls;
+
+pub(super) use calls::{get, set};
+
 use super::ancillary::Asked;
-use super::endpoint::{Endpoint, Phase};
-use super::message::Ucred;
-use super::option_names::{
-    SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6,
-    netlink, so, tcp,
-};
-use super::option_table as table;
+use super::option_names::{SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_CORK, UDP_SEGMENT, ipv6, so};
 use super::{Domain, Kind};
-use crate::{Creds, cap};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -18,33 +15,16 @@ use core::sync::atomic::{
 };
 use sync::Mutex;
 use syserr::Errno;
-use zerocopy::IntoBytes;
 
-/// Default and, without privilege, largest buffer as an application sets it: `rmem_max` and
-/// `wmem_max`.
-const BUFFER_MAX: usize = 4 << 20;
-/// `SOCK_MIN_SNDBUF`.
-const SNDBUF_MIN: usize = 4608;
-/// `SOCK_MIN_RCVBUF`.
-const RCVBUF_MIN: usize = 2304;
 /// `wmem_default` and `rmem_default`.
 const BUFFER_DEFAULT: usize = 212_992;
 /// Send buffer of a connection over loopback, as automatic tuning leaves it.
 const TCP_CONNECTED: usize = 2_626_560;
 
-/// The most that `SO_RCVLOWAT` makes a connection wait for: half of what it may hold
-/// (`tcp_rmem`).
-const TCP_LOW_MAX: i32 = 16 << 20;
-/// Algorithms of congestion control, which are all the same where nothing is ever lost.
-const CONGESTION: [&[u8]; 2] = [b"cubic", b"reno"];
-/// `TCP_CA_NAME_MAX`.
-const CONGESTION_NAME: usize = 16;
 /// Groups of `NETLINK_ROUTE` (`RTNLGRP_MAX`).
 const GROUPS: i32 = 38;
 /// The socket has had to do with groups: only then it has a list of them.
 const GROUPS_ASKED: u64 = 1 << 63;
-/// `IFNAMSIZ`.
-const NAME_MAX: usize = 16;
 /// The longest packet of the loopback interface.
 pub(super) const MTU: i32 = 65_536;
 
@@ -96,10 +76,6 @@ pub(super) struct Options {
     groups: AtomicU64,
     /// Options that are a number.
     numbers: Mutex<BTreeMap<(i32, i32), i32>>,
-}
-
-fn int(v: i32) -> Vec<u8> {
-    v.to_ne_bytes().to_vec()
 }
 
 impl Options {
@@ -276,275 +252,4 @@ impl Options {
     pub(super) fn receive_low(&self) -> usize {
         self.number(SOL_SOCKET, so::RCVLOWAT).map_or(1, |v| v.max(1) as usize)
     }
-}
-
-/// What an option that there is not means.
-fn missing(e: &Endpoint, level: i32, setting: bool) -> Errno {
-    let own = match e.domain {
-        Domain::Unix => level == SOL_SOCKET,
-        Domain::Netlink => matches!(level, SOL_SOCKET | SOL_NETLINK),
-        Domain::Inet => matches!(level, SOL_SOCKET | SOL_IP) || level == e.protocol(),
-        Domain::Inet6 => true,
-    };
-    let inet = e.domain == Domain::Inet;
-    if own || inet && setting { Errno::ENOPROTOOPT } else { Errno::EOPNOTSUPP }
-}
-
-fn timeval(ns: i64) -> Vec<u8> {
-    let ns = ns.max(0);
-    [ns / 1_000_000_000, ns % 1_000_000_000 / 1000].as_bytes().to_vec()
-}
-
-/// Nanoseconds of a `struct timeval` for a timeout.
-fn parse_timeout(bytes: &[u8]) -> Result<i64, Errno> {
-    let word = |at: usize| {
-        let b = bytes.get(at..at + 8).and_then(|b| b.first_chunk::<8>());
-        b.map(|b| i64::from_ne_bytes(*b)).ok_or(Errno::EINVAL)
-    };
-    let (sec, usec) = (word(0)?, word(8)?);
-    if !(0..1_000_000).contains(&usec) {
-        return Err(Errno::EDOM);
-    }
-    if sec < 0 {
-        return Ok(-1);
-    }
-    match sec.checked_mul(1_000_000_000).and_then(|s| s.checked_add(usec * 1000)) {
-        Some(ns) => Ok(ns),
-        None => Ok(0),
-    }
-}
-
-/// The value of an option of another level than `SOL_SOCKET`.
-fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
-    match (level, name) {
-        (SOL_TCP, tcp::INFO) if e.is_tcp() => return Ok(e.tcp_info()),
-        (SOL_TCP, tcp::CONGESTION) if e.is_tcp() => {
-            let chosen = e.options.number(level, name).unwrap_or(0) as usize;
-            let mut name = CONGESTION.get(chosen).copied().unwrap_or_default().to_vec();
-            name.resize(CONGESTION_NAME, 0);
-            return Ok(name);
-        }
-        (SOL_NETLINK, netlink::LIST_MEMBERSHIPS) if e.domain == Domain::Netlink => {
-            return Ok(e.options.members());
-        }
-        // There is no protocol above.
-        (SOL_TCP, tcp::ULP) if e.is_tcp() => return Ok(Vec::new()),
-        (SOL_TCP, tcp::MAXSEG) if e.is_tcp() => return Ok(int(e.segment_size())),
-        (SOL_IP, ip::MULTICAST_IF) if e.is_inet() => {
-            let at = e.options.multicast_interface().unwrap_or(Ipv4Addr::UNSPECIFIED);
-            return Ok(at.octets().to_vec());
-        }
-        (SOL_IP, ip::MTU) | (SOL_IPV6, ipv6::MTU) if table::find(e, level, name).is_some() => {
-            let s = e.state.lock();
-            let connected = s.phase == Phase::Connected && s.peer_name.is_some();
-            return if connected { Ok(int(MTU)) } else { Err(Errno::ENOTCONN) };
-        }
-        _ => {}
-    }
-    let row = table::find(e, level, name).ok_or(missing(e, level, false))?;
-    Ok(int(e.options.number(level, name).unwrap_or(row.first)))
-}
-
-/// getsockopt(2): the value in full; the caller cuts it to the `room` there is.
-pub(super) fn get(e: &Endpoint, level: i32, name: i32, room: usize) -> Result<Vec<u8>, Errno> {
-    if level != SOL_SOCKET {
-        let cut = level == SOL_NETLINK && room < 4 && name != netlink::LIST_MEMBERSHIPS;
-        return if cut { Err(Errno::EINVAL) } else { get_other(e, level, name) };
-    }
-    let o = &e.options;
-    let unix = e.domain == Domain::Unix;
-    Ok(match name {
-        so::TYPE => int(e.kind as i32),
-        so::DOMAIN => int(i32::from(e.domain as u16)),
-        so::PROTOCOL => int(e.protocol()),
-        so::ERROR => int(e.take_error().map_or(0, |e| e.to_raw())),
-        so::SNDBUF => int(o.sndbuf() as i32),
-        so::RCVBUF => int(o.rcvbuf() as i32),
-        so::SNDLOWAT => int(1),
-        so::ACCEPTCONN => int(i32::from(e.state.lock().phase == Phase::Listening)),
-        so::PASSCRED if unix => int(i32::from(o.passcred())),
-        so::PASSCRED => return Err(Errno::EOPNOTSUPP),
-        so::PASSSEC if !unix => return Err(Errno::EOPNOTSUPP),
-        so::PEERCRED => {
-            let none = Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
-            let peer = e.state.lock().peer_cred.as_ref().map(|p| p.id);
-            peer.unwrap_or(none).as_bytes().to_vec()
-        }
-        so::PEERGROUPS => {
-            let peer = e.state.lock().peer_cred.clone().ok_or(Errno::ENODATA)?;
-            peer.groups.iter().flat_map(|g| g.to_ne_bytes()).collect()
-        }
-        so::LINGER => {
-            let time = o.number(level, name).unwrap_or(0);
-            [i32::from(o.lingers.load(Relaxed)), time].as_bytes().to_vec()
-        }
-        so::RCVTIMEO | so::RCVTIMEO_NEW => timeval(o.timeout(false)),
-        so::SNDTIMEO | so::SNDTIMEO_NEW => timeval(o.timeout(true)),
-        so::BINDTODEVICE => match o.number(level, so::BINDTOIFINDEX) {
-            None | Some(0) => Vec::new(),
-            Some(_) if room < NAME_MAX => return Err(Errno::EINVAL),
-            Some(_) => b"lo\0".to_vec(),
-        },
-        so::PEERNAME => e.peer_address()?,
-        // What asked first for nanoseconds in the new layout answers to both of its names.
-        so::TIMESTAMP_NEW => {
-            let new = [Some(Stamps::MicrosNew), Some(Stamps::NanosNew)];
-            int(i32::from(new.contains(&o.stamps())))
-        }
-        so::TIMESTAMP | so::TIMESTAMPNS | so::TIMESTAMPNS_NEW => {
-            int(i32::from(o.stamps() == Stamps::by(name)))
-        }
-        so::PEEK_OFF => int(o.peek_offset()),
-        so::COOKIE => e.net.cookie(e).to_ne_bytes().to_vec(),
-        so::PEERSEC => return Err(Errno::ENOPROTOOPT),
-        _ => {
-            let row = table::find(e, level, name).ok_or(Errno::ENOPROTOOPT)?;
-            int(o.number(level, name).unwrap_or(row.first))
-        }
-    })
-}
-
-fn number(value: &[u8]) -> Result<i32, Errno> {
-    value.first_chunk::<4>().map(|b| i32::from_ne_bytes(*b)).ok_or(Errno::EINVAL)
-}
-
-/// Changes an option of another level than `SOL_SOCKET`.
-fn set_other(
-    e: &Endpoint,
-    creds: &Creds,
-    level: i32,
-    name: i32,
-    value: &[u8],
-) -> Result<(), Errno> {
-    match (level, name) {
-        (SOL_TCP, tcp::CONGESTION) if e.is_tcp() => {
-            if value.is_empty() {
-                return Err(Errno::EINVAL);
-            }
-            let text = value.get(..CONGESTION_NAME - 1).unwrap_or(value);
-            let text = text.split(|b| *b == 0).next().unwrap_or_default();
-            let chosen = CONGESTION.iter().position(|n| *n == text).ok_or(Errno::ENOENT)?;
-            e.options.set_number(level, name, chosen as i32);
-            return Ok(());
-        }
-        (SOL_TCP, tcp::ULP) if e.is_tcp() => return Err(Errno::ENOENT),
-        (SOL_NETLINK, netlink::ADD_MEMBERSHIP | netlink::DROP_MEMBERSHIP)
-            if e.domain == Domain::Netlink =>
-        {
-            return e.options.set_member(number(value)?, name == netlink::ADD_MEMBERSHIP);
-        }
-        (SOL_IP, ip::MULTICAST_IF) if e.is_inet() => return e.set_multicast_interface(value),
-        (SOL_IP, ip::ADD_MEMBERSHIP | ip::DROP_MEMBERSHIP) if e.is_inet() => {
-            return e.change_membership(level, name == ip::DROP_MEMBERSHIP, value);
-        }
-        (SOL_IPV6, ipv6::ADD_MEMBERSHIP | ipv6::DROP_MEMBERSHIP) if e.domain == Domain::Inet6 => {
-            return e.change_membership(level, name == ipv6::DROP_MEMBERSHIP, value);
-        }
-        _ => {}
-    }
-    let row = table::find(e, level, name).ok_or(missing(e, level, true))?;
-    let v = match (level, value) {
-        // Options of the level IP may be given as one byte.
-        (SOL_IP, [b]) => i32::from(*b),
-        _ => number(value)?,
-    };
-    match (level, name) {
-        (SOL_IP, ip::TRANSPARENT) | (SOL_IPV6, ipv6::TRANSPARENT)
-            if v != 0 && !creds.has(cap::NET_RAW) && !creds.has(cap::NET_ADMIN) =>
-        {
-            return Err(Errno::EPERM);
-        }
-        (SOL_IPV6, ipv6::V6ONLY) if e.state.lock().name.is_some() => return Err(Errno::EINVAL),
-        (SOL_TCP, tcp::WINDOW_CLAMP) if v == 0 && e.state.lock().phase != Phase::Closed => {
-            return Err(Errno::EINVAL);
-        }
-        _ => {}
-    }
-    let v = row.accept(v)?;
-    e.options.set_number(level, name, v);
-    if (level, name) == (SOL_UDP, UDP_CORK) && v == 0 {
-        e.uncork();
-    }
-    Ok(())
-}
-
-/// setsockopt(2).
-pub(super) fn set(
-    e: &Endpoint,
-    creds: &Creds,
-    level: i32,
-    name: i32,
-    value: &[u8],
-) -> Result<(), Errno> {
-    let o = &e.options;
-    if level != SOL_SOCKET {
-        return set_other(e, creds, level, name, value);
-    }
-    if name == so::BINDTODEVICE {
-        let name = value.split(|b| *b == 0).next().unwrap_or_default();
-        let index = match name {
-            b"" => 0,
-            b"lo" => 1,
-            _ => return Err(Errno::ENODEV),
-        };
-        o.set_number(level, so::BINDTOIFINDEX, index);
-        return Ok(());
-    }
-    let v = number(value)?;
-    let admin = creds.has(cap::NET_ADMIN);
-    match name {
-        so::TYPE | so::DOMAIN | so::PROTOCOL | so::ERROR | so::ACCEPTCONN | so::SNDLOWAT => {
-            return Err(Errno::ENOPROTOOPT);
-        }
-        so::PEERCRED | so::PEERGROUPS | so::PEERNAME | so::COOKIE | so::PEERSEC => {
-            return Err(Errno::ENOPROTOOPT);
-        }
-        so::SNDBUFFORCE | so::RCVBUFFORCE if !admin => return Err(Errno::EPERM),
-        so::SNDBUF | so::SNDBUFFORCE => {
-            let v = buffer(v, SNDBUF_MIN);
-            o.sndbuf.store(v, Relaxed);
-            o.fixed_sndbuf.store(true, Relaxed);
-            e.tell_writable();
-        }
-        so::RCVBUF | so::RCVBUFFORCE => o.rcvbuf.store(buffer(v, RCVBUF_MIN), Relaxed),
-        so::PASSCRED if e.domain == Domain::Unix => o.set_passcred(v != 0),
-        so::PASSCRED => return Err(Errno::EOPNOTSUPP),
-        so::LINGER => {
-            let time = value.get(4..8).and_then(|b| b.first_chunk::<4>()).ok_or(Errno::EINVAL)?;
-            o.lingers.store(v != 0, Relaxed);
-            if v != 0 {
-                o.set_number(level, name, i32::from_ne_bytes(*time));
-            }
-        }
-        so::RCVTIMEO | so::RCVTIMEO_NEW => o.receive_timeout.store(parse_timeout(value)?, Relaxed),
-        so::SNDTIMEO | so::SNDTIMEO_NEW => o.send_timeout.store(parse_timeout(value)?, Relaxed),
-        so::RCVLOWAT => {
-            let most = if e.is_tcp() { TCP_LOW_MAX } else { i32::MAX };
-            let v = if v < 0 { most } else { v.clamp(1, most) };
-            o.set_number(level, name, v);
-        }
-        so::TIMESTAMP | so::TIMESTAMPNS | so::TIMESTAMP_NEW | so::TIMESTAMPNS_NEW => {
-            o.stamps.store(if v == 0 { 0 } else { name }, Relaxed);
-        }
-        so::PEEK_OFF if e.domain == Domain::Netlink => return Err(Errno::EOPNOTSUPP),
-        so::PEEK_OFF => o.peek_offset.store(v, Relaxed),
-        so::DETACH_FILTER => return Err(Errno::ENOENT),
-        so::PASSSEC if e.domain != Domain::Unix => return Err(Errno::EOPNOTSUPP),
-        so::DEBUG if v != 0 && !admin => return Err(Errno::EACCES),
-        so::PRIORITY if !(0..=6).contains(&v) && !admin => return Err(Errno::EPERM),
-        so::MARK if !admin => return Err(Errno::EPERM),
-        so::REUSEPORT if v != 0 && e.domain == Domain::Unix => return Err(Errno::EOPNOTSUPP),
-        _ => {
-            let row = table::find(e, level, name).ok_or(Errno::ENOPROTOOPT)?;
-            o.set_number(level, name, row.accept(v)?);
-        }
-    }
-    Ok(())
-}
-
-/// A buffer size as the kernel keeps it: doubled for its own overhead, and bounded.
-fn buffer(asked: i32, least: usize) -> usize {
-    // A negative size is a huge unsigned one.
-    let asked = (asked as u32 as usize).min(BUFFER_MAX);
-    (asked * 2).max(least)
 }
