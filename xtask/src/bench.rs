@@ -36,6 +36,7 @@ pub(crate) struct Options {
 /// A row that the guest program measures by itself: name and repetitions.
 const GUEST_ROWS: &[(&str, u64)] = &[
     ("getppid", 20_000),
+    ("getppid-8-threads", 3_000),
     ("read-zero-1", 20_000),
     ("open-close", 5_000),
     ("stat", 10_000),

@@ -13,6 +13,7 @@ type Row = (&'static str, fn(u64), u64);
 
 const ROWS: &[Row] = &[
     ("getppid", getppid, 1),
+    ("getppid-8-threads", getppid_of_threads, THREADS),
     ("read-zero-1", read_zero, 1),
     ("open-close", open_close, 1),
     ("stat", stat, 1),
@@ -61,6 +62,17 @@ fn getppid(n: u64) {
         // SAFETY: getppid has no preconditions.
         unsafe { libc::syscall(libc::SYS_getppid) };
     }
+}
+
+/// Threads that make system calls at the same time.
+const THREADS: u64 = 8;
+
+fn getppid_of_threads(n: u64) {
+    std::thread::scope(|s| {
+        for _ in 0..THREADS {
+            s.spawn(|| getppid(n));
+        }
+    });
 }
 
 fn read_zero(n: u64) {
