@@ -5,6 +5,8 @@ use arch::PAGE_SIZE;
 pub(crate) const P: u64 = PAGE_SIZE;
 pub(crate) const BASE: u64 = 0x10_0000_0000;
 pub(crate) const PAGES: u64 = 48;
+/// `PROT_GROWSDOWN`.
+pub(crate) const GROWS_DOWN: u32 = 0x0100_0000;
 pub(crate) const FILE_PAGES: u64 = 16;
 pub(crate) const END: u64 = BASE + PAGES * P;
 /// Pages above the break at the start that a sequence may reach.

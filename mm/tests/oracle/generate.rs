@@ -1,6 +1,6 @@
 //! Random sequences.
 
-use crate::call::{BASE, BRK_PAGES, Call, END, FILE_PAGES, P, PAGES, Sequence};
+use crate::call::{BASE, BRK_PAGES, Call, END, FILE_PAGES, GROWS_DOWN, P, PAGES, Sequence};
 use proptest::prelude::*;
 
 fn place() -> impl Strategy<Value = u64> {
@@ -75,7 +75,7 @@ fn call() -> impl Strategy<Value = Call> {
         ),
         3 => (place(), length()).prop_map(|(at, len)| Call::Munmap { at, len }),
         3 => (place(), length(), prot(), prop::bool::weighted(0.1)).prop_map(|(at, len, p, down)| {
-            Call::Mprotect { at, len, prot: p | if down { 0x0100_0000 } else { 0 } }
+            Call::Mprotect { at, len, prot: p | if down { GROWS_DOWN } else { 0 } }
         }),
         4 => (place(), length(), length(), 0..8u32, place()).prop_map(
             |(at, old, new, flags, to)| Call::Mremap { at, old, new, flags, to }

@@ -12,7 +12,7 @@ mod host;
 mod ours;
 mod touch;
 
-use call::{Answer, BASE, Call, END, P, Sequence, owners};
+use call::{Answer, BASE, Call, END, GROWS_DOWN, P, Sequence, owners};
 use host::Host;
 use mm::{Advice, Tuning};
 use ours::Ours;
@@ -56,24 +56,30 @@ fn equal<T: PartialEq + std::fmt::Debug>(what: &str, host: T, ours: T) -> Result
     if host == ours { Ok(()) } else { Err(format!("{what}:\n host {host:?}\n ours {ours:?}")) }
 }
 
-/// Adjacent anonymous vmas with different histories are one of ours and two of Linux's.
-fn is_merge_difference(c: &Call, host: Answer, ours: Answer) -> bool {
-    matches!(c, Call::Mremap { old, .. } if *old > P)
-        && host == Answer::Errno(14)
-        && matches!(ours, Answer::Value(_) | Answer::Elsewhere { .. })
+/// Adjacent anonymous vmas with different histories are one of ours and two of Linux's: mremap works
+/// on both, and `PROT_GROWSDOWN` reaches down through both, if memory was `moved` next to other.
+fn is_merge_difference(c: &Call, host: Answer, ours: Answer, moved: bool) -> bool {
+    match c {
+        Call::Mremap { old, .. } if *old > P => {
+            host == Answer::Errno(14) && matches!(ours, Answer::Value(_) | Answer::Elsewhere { .. })
+        }
+        Call::Mprotect { prot, .. } => moved && prot & GROWS_DOWN != 0,
+        _ => false,
+    }
 }
 
 fn compare(host: &mut Host, calls: &Sequence, exact: bool) -> Result<(), String> {
     let owners = owners(calls);
     let shared = host.run(calls, &owners)?;
     let mut ours = Ours::new(if exact { Tuning::EXACT } else { Tuning::DEFAULT });
-    let mut paged_out = false;
+    let (mut paged_out, mut moved) = (false, false);
     for (i, ((_, c), &who)) in calls.iter().zip(&owners).enumerate() {
         let theirs = shared.answers[i];
         let mut mine = ours.call(who, c);
-        if is_merge_difference(c, theirs, mine) {
+        if is_merge_difference(c, theirs, mine, moved) {
             return Ok(());
         }
+        moved |= matches!(c, Call::Mremap { .. }) && !matches!(theirs, Answer::Errno(_));
         paged_out |= matches!(c, Call::Madvise { advice, .. } | Call::ProcessMadvise { advice, .. }
             if *advice == Advice::PageOut as i32);
         let mut want = theirs;

@@ -1,6 +1,6 @@
 //! Our side: the same calls on memory managers over the test kit's doubles.
 
-use crate::call::{Answer, BASE, BRK_PAGES, Call, FILE_PAGES, P, PAGES, PROCS, place};
+use crate::call::{Answer, BASE, BRK_PAGES, Call, FILE_PAGES, GROWS_DOWN, P, PAGES, PROCS, place};
 use arch::{Access, Addr, AddrRange, BufDst, BufSrc, Permissions, UserMemory};
 use mm::testkit::model::file;
 use mm::testkit::{RecordingSpace, VecMemoryFile};
@@ -94,7 +94,7 @@ impl Ours {
             Call::Munmap { at, len } => answer(mm.munmap(Addr(at), len)),
             Call::Mprotect { at, len, prot } => {
                 let access = Access::from_bits_truncate(prot as u8);
-                answer(mm.mprotect(Addr(at), len, access, prot & 0x0100_0000 != 0, limits))
+                answer(mm.mprotect(Addr(at), len, access, prot & GROWS_DOWN != 0, limits))
             }
             Call::Mremap { at, old, new, flags, to } => {
                 let r = mm.mremap(MremapArgs {
