@@ -72,6 +72,7 @@ enum Do {
     Remove(u64, u64),
     Modify(u64, u64, u8),
     Set(u64, u64, u8),
+    Search(u64),
     Fork,
     DropFork,
 }
@@ -82,6 +83,7 @@ fn op() -> impl Strategy<Value = Do> {
         2 => (0..LINE, 1..40u64).prop_map(|(a, l)| Do::Remove(a, l)),
         2 => (0..LINE, 1..40u64, 0..7u8).prop_map(|(a, l, v)| Do::Modify(a, l, v)),
         2 => (0..LINE, 1..20u64, 0..7u8).prop_map(|(a, l, v)| Do::Set(a, l, v)),
+        2 => (1..80u64).prop_map(Do::Search),
         1 => Just(Do::Fork),
         1 => Just(Do::DropFork),
     ]
@@ -121,7 +123,25 @@ fn apply(map: &mut RangeMap<V>, m: &mut Model, c: &Counter, op: &Do) {
             c.add(&[e], 1);
             m[lo as usize..hi as usize].fill(Some(V(v)));
         }
+        // Searches lower what is known of gaps, and changes raise it again.
+        Do::Search(need) => check_gaps(map, &runs(m), need),
         Do::Fork | Do::DropFork => {}
+    }
+}
+
+/// Searches for room find what the naive ones find.
+fn check_gaps(map: &RangeMap<V>, want: &[Entry<V>], need: u64) {
+    for (lo, hi) in [(0, LINE), (100, 400), (333, 350)] {
+        let fits = |at: u64| {
+            want.iter().all(|e| e.end <= at || e.start >= at + need)
+                && want
+                    .iter()
+                    .find(|e| e.end > at)
+                    .is_none_or(|e| e.start.saturating_sub(e.value.guard()) >= at + need)
+        };
+        let places = || (lo..=hi - need.min(hi - lo)).filter(|a| a + need <= hi);
+        assert_eq!(map.lowest_gap(lo, hi, need), places().find(|a| fits(*a)), "{need}");
+        assert_eq!(map.highest_gap(lo, hi, need), places().rev().find(|a| fits(*a)), "{need}");
     }
 }
 
@@ -149,18 +169,7 @@ fn check(map: &RangeMap<V>, m: &Model) {
         assert_eq!(map.range(at, at + 50).copied().collect::<Vec<_>>(), part);
     }
     for need in [1, 2, 5, 17, 80] {
-        for (lo, hi) in [(0, LINE), (100, 400), (333, 350)] {
-            let fits = |at: u64| {
-                want.iter().all(|e| e.end <= at || e.start >= at + need)
-                    && want
-                        .iter()
-                        .find(|e| e.end > at)
-                        .is_none_or(|e| e.start.saturating_sub(e.value.guard()) >= at + need)
-            };
-            let places = || (lo..=hi - need.min(hi - lo)).filter(|a| a + need <= hi);
-            assert_eq!(map.lowest_gap(lo, hi, need), places().find(|a| fits(*a)), "{need}");
-            assert_eq!(map.highest_gap(lo, hi, need), places().rev().find(|a| fits(*a)), "{need}");
-        }
+        check_gaps(map, &want, need);
     }
 }
 
