@@ -41,7 +41,8 @@ pub(crate) struct Space {
     /// Its number among the executor's descriptors.
     pub(crate) token: AtomicU64,
     state: Mutex<State>,
-    sites: Mutex<sites::Sites>,
+    /// Calls that were rewritten.
+    sites: Mutex<Vec<sites::Site>>,
 }
 
 struct State {

@@ -55,12 +55,6 @@ pub(crate) struct Site {
     displaced: [u8; DISPLACED],
 }
 
-/// The sites of one address space.
-#[derive(Default)]
-pub(super) struct Sites {
-    list: Vec<Site>,
-}
-
 /// How a call is rewritten.
 enum Change {
     /// Together with the instruction before it.
@@ -152,15 +146,16 @@ impl Space {
     /// The index of a site, which is made if it is new and there is room.
     fn site(&self, site: Site) -> Option<usize> {
         let mut s = self.sites.lock();
-        if let Some(index) = s.list.iter().position(|known| *known == site) {
+        if let Some(index) = s.iter().position(|known| *known == site) {
             return Some(index);
         }
-        if s.list.len() == MAX_SITES {
+        let index = s.len();
+        if index == MAX_SITES {
             return None;
         }
-        s.list.push(site);
-        self.write_site(s.list.len() - 1, site);
-        Some(s.list.len() - 1)
+        s.push(site);
+        self.write_site(index, site);
+        Some(index)
     }
 
     fn write_site(&self, index: usize, site: Site) {
@@ -173,23 +168,23 @@ impl Space {
 
     /// The sites of the address space that this one is a copy of.
     pub(crate) fn inherit_sites(&self, parent: &Space) {
-        let list = parent.sites.lock().list.clone();
-        for (index, site) in list.iter().enumerate() {
+        let sites = parent.sites.lock().clone();
+        for (index, site) in sites.iter().enumerate() {
             self.write_site(index, *site);
         }
-        self.sites.lock().list = list;
+        *self.sites.lock() = sites;
     }
 
     /// Where a call ends that was made plainly and has trapped at `ip`.
     pub(crate) fn end_of_plain(&self, ip: u64) -> Option<u64> {
         let at = ip.checked_sub(THUNKS_BASE)?;
         let site = usize::try_from(at / THUNK).ok().filter(|_| at % THUNK == PLAIN_END)?;
-        self.sites.lock().list.get(site).map(|s| s.end)
+        self.sites.lock().get(site).map(|s| s.end)
     }
 
     /// Where a call ends whose `syscall` instruction was at `ip`.
     pub(crate) fn end_of_tail(&self, ip: u64) -> Option<u64> {
         let end = ip.checked_add(SYSCALL.len() as u64)?;
-        self.sites.lock().list.iter().any(|s| s.end == end).then_some(end)
+        self.sites.lock().iter().any(|s| s.end == end).then_some(end)
     }
 }
