@@ -57,32 +57,7 @@ impl MemoryManager {
             return Err(no_huge_pages(&args));
         }
         let len = page_align(args.len).ok_or(Errno::ENOMEM)?;
-        let mut tx = self.lock();
-        if tx.st.vmas.len() > self.max_map_count {
-            return Err(Errno::ENOMEM);
-        }
-        let fixed = args.flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
-        let at = if fixed {
-            tx.st.check_fixed(args.addr.0, len, args.limits)?;
-            args.addr.0
-        } else {
-            tx.st.place(args.addr.0, len, args.flags)?
-        };
-        if args.flags.contains(MapFlags::FIXED_NOREPLACE) && !tx.st.vmas.is_free(at, at + len) {
-            return Err(Errno::EEXIST);
-        }
-        let locked = args.flags.contains(MapFlags::LOCKED);
-        if locked && args.limits.memlock == 0 && !args.limits.can_lock {
-            return Err(Errno::EPERM);
-        }
-        let vma = tx.new_vma(&args, len)?;
-        if vma.flags.contains(VmaFlags::LOCKED) {
-            tx.check_lock_limit(len, args.limits, Errno::EAGAIN)?;
-        }
-        let populate = tx.wants_pages(&vma, len, args.flags);
-        tx.replace_with(at, len, vma, args.limits)?;
-        tx.populate_new(at, at + len, populate);
-        Ok(Addr(at))
+        self.lock().map(args, len)
     }
 
     /// Unmaps memory: munmap(2).
@@ -118,6 +93,36 @@ fn no_huge_pages(a: &MmapArgs<'_>) -> Errno {
 }
 
 impl Tx<'_> {
+    /// mmap(2) of `len` bytes, whole pages, with arguments that are sound in themselves.
+    #[inline]
+    pub(crate) fn map(&mut self, args: MmapArgs<'_>, len: u64) -> Result<Addr, Errno> {
+        if self.st.vmas.len() > self.mm.max_map_count {
+            return Err(Errno::ENOMEM);
+        }
+        let fixed = args.flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
+        let at = if fixed {
+            self.st.check_fixed(args.addr.0, len, args.limits)?;
+            args.addr.0
+        } else {
+            self.st.place(args.addr.0, len, args.flags)?
+        };
+        if args.flags.contains(MapFlags::FIXED_NOREPLACE) && !self.st.vmas.is_free(at, at + len) {
+            return Err(Errno::EEXIST);
+        }
+        let locked = args.flags.contains(MapFlags::LOCKED);
+        if locked && args.limits.memlock == 0 && !args.limits.can_lock {
+            return Err(Errno::EPERM);
+        }
+        let vma = self.new_vma(&args, len)?;
+        if vma.flags.contains(VmaFlags::LOCKED) {
+            self.check_lock_limit(len, args.limits, Errno::EAGAIN)?;
+        }
+        let populate = self.wants_pages(&vma, len, args.flags);
+        self.replace_with(at, len, vma, args.limits)?;
+        self.populate_new(at, at + len, populate);
+        Ok(Addr(at))
+    }
+
     /// The vma that the arguments ask for.
     fn new_vma(&self, args: &MmapArgs<'_>, len: u64) -> Result<Vma, Errno> {
         if args.object.is_some() && args.offset.checked_add(len).is_none_or(|e| e > MAX_OFFSET) {

@@ -46,7 +46,8 @@ impl MemoryManager {
         let end = start.checked_add(len).filter(|e| *e > start).ok_or(Errno::EINVAL)?;
         page.checked_add(len / PAGE_SIZE).ok_or(Errno::EINVAL)?;
         let offset = page.checked_mul(PAGE_SIZE).ok_or(Errno::EOVERFLOW)?;
-        let first = self.lock().st.one_shared(start, end)?;
+        let mut tx = self.lock();
+        let first = tx.st.one_shared(start, end)?;
         let (Some(object), locked) = (&first.object, first.is_locked()) else {
             return Err(Errno::EINVAL);
         };
@@ -56,7 +57,7 @@ impl MemoryManager {
         flags.set(MapFlags::NORESERVE, first.flags.contains(VmaFlags::NORESERVE));
         let object =
             MappedObject { object: object.object.clone(), identity: object.identity.clone() };
-        self.mmap(MmapArgs {
+        let args = MmapArgs {
             addr: Addr(start),
             len,
             prot: first.perms,
@@ -65,9 +66,10 @@ impl MemoryManager {
             object: Some(object),
             offset,
             limits,
-        })?;
+        };
+        tx.map(args, len)?;
         if first.flags.contains(VmaFlags::SHARED_ANON) {
-            self.lock().modify_vmas(start, end, |v| v.flags |= VmaFlags::SHARED_ANON);
+            tx.modify_vmas(start, end, |v| v.flags |= VmaFlags::SHARED_ANON);
         }
         Ok(())
     }
