@@ -39,6 +39,8 @@ pub const SCHED_NORMAL: u32 = 0;
 pub const SCHED_FIFO: u32 = 1;
 /// `SCHED_RR`.
 pub const SCHED_RR: u32 = 2;
+/// `SCHED_BATCH`.
+pub const SCHED_BATCH: u32 = 3;
 /// `SCHED_IDLE`.
 pub const SCHED_IDLE: u32 = 5;
 /// `SCHED_DEADLINE`.

@@ -2,13 +2,11 @@
 
 use super::may_schedule;
 use crate::task::{
-    Deadline, Policy, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR,
+    Deadline, Policy, SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR,
 };
 use crate::{Resource, Task, TaskCx};
 use syserr::Errno;
 use vfs::cap;
-
-const SCHED_BATCH: u32 = 3;
 
 /// Whether a policy has real-time priorities.
 pub(super) fn is_realtime(policy: u32) -> bool {

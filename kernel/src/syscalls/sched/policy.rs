@@ -2,14 +2,13 @@
 
 use super::change::Change;
 use super::target;
-use crate::task::{SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR};
+use crate::task::{SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR};
 use crate::{Args, Outcome, Task, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 
 /// Joined with the policy in sched_setscheduler(2).
 const RESET_ON_FORK: u32 = 0x4000_0000;
-const SCHED_BATCH: u32 = 3;
 const SCHED_EXT: u32 = 7;
 
 /// Priorities of a policy; `None` for numbers that are none.
