@@ -267,6 +267,11 @@ impl Kernel {
         self.tree().procs.keys().copied().collect()
     }
 
+    /// All tasks, in the order of their IDs.
+    pub(crate) fn tasks(&self) -> Vec<Arc<Task>> {
+        self.tree().tasks.values().cloned().collect()
+    }
+
     /// How many tasks there are.
     pub fn task_count(&self) -> usize {
         self.tree().tasks.len()

@@ -3,8 +3,13 @@
 //! Kept with the inode. Taking a lock never blocks: a conflict names who is in the way, and the
 //! caller waits on [`FileLocks::queue`], inside a [`LockGraph::wait`] that refuses a circle.
 
+use crate::Stat;
+use crate::env::split_dev;
 use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
@@ -34,11 +39,13 @@ pub struct Record {
     pub owner: LockOwner,
     /// Process ID that `F_GETLK` reports; -1 for a description's.
     pub pid: i32,
+    /// The open file description that it was set through; [`crate::File::lock_owner`].
+    pub via: LockOwner,
     /// Which kind.
     pub kind: LockKind,
     /// First byte.
     pub start: u64,
-    /// Last byte, included; `i64::MAX` for "to the end, wherever that is".
+    /// Last byte, included; [`TO_THE_END`] for the end of the file, wherever that is.
     pub last: u64,
 }
 
@@ -63,6 +70,9 @@ pub enum LockError {
     TooMany,
 }
 
+/// The last byte of a record that has no end; `OFFSET_MAX`.
+pub const TO_THE_END: u64 = i64::MAX as u64;
+
 /// The most records on one inode.
 const RECORDS_MAX: usize = 1 << 16;
 
@@ -70,7 +80,15 @@ const RECORDS_MAX: usize = 1 << 16;
 struct Inner {
     /// Sorted by owner, then start; one owner's never overlap, and touching ones differ in kind.
     records: Vec<Record>,
-    whole: Vec<(LockOwner, LockKind)>,
+    whole: Vec<Whole>,
+}
+
+/// A lock of flock(2).
+struct Whole {
+    owner: LockOwner,
+    /// The process that took it.
+    pid: i32,
+    kind: LockKind,
 }
 
 /// All locks on one inode.
@@ -104,14 +122,21 @@ impl FileLocks {
         if inner.records.len() + 2 > RECORDS_MAX {
             return Err(LockError::TooMany);
         }
-        let downgraded = carve(&mut inner.records, want.owner, want.start, want.last);
         let mut new = want;
+        let joins = |r: &Record, new: &Record| {
+            r.owner == new.owner
+                && r.kind == new.kind
+                && r.start <= new.last.saturating_add(1)
+                && new.start <= r.last.saturating_add(1)
+        };
+        // What grows stays the lock of who set it first.
+        if let Some(r) = inner.records.iter().find(|r| joins(r, &want)) {
+            (new.pid, new.via) = (r.pid, r.via);
+        }
+        let downgraded = carve(&mut inner.records, want.owner, want.start, want.last);
         // Swallow neighbours of the same kind that touch.
         inner.records.retain(|r| {
-            let touches = r.owner == new.owner
-                && r.kind == new.kind
-                && (r.last.checked_add(1) == Some(new.start)
-                    || new.last.checked_add(1) == Some(r.start));
+            let touches = joins(r, &new);
             if touches {
                 new.start = new.start.min(r.start);
                 new.last = new.last.max(r.last);
@@ -147,25 +172,25 @@ impl FileLocks {
         Ok(())
     }
 
-    /// Takes or changes a lock on the whole file; flock(2). Changing is not atomic, as in Linux:
-    /// on a conflict the old lock is gone.
+    /// Takes or changes a lock on the whole file for the process `pid`; flock(2). Changing is not
+    /// atomic, as in Linux: on a conflict the old lock is gone.
     ///
     /// # Errors
     /// `EWOULDBLOCK`.
-    pub fn flock(&self, owner: LockOwner, kind: LockKind) -> Result<(), Errno> {
+    pub fn flock(&self, owner: LockOwner, pid: i32, kind: LockKind) -> Result<(), Errno> {
         let mut inner = self.inner.lock();
-        let before = inner.whole.len();
-        if inner.whole.contains(&(owner, kind)) {
+        if inner.whole.iter().any(|w| w.owner == owner && w.kind == kind) {
             return Ok(());
         }
-        inner.whole.retain(|(o, _)| *o != owner);
+        let before = inner.whole.len();
+        inner.whole.retain(|w| w.owner != owner);
         let released = inner.whole.len() != before;
         let free = match kind {
             LockKind::Write => inner.whole.is_empty(),
-            LockKind::Read => inner.whole.iter().all(|(_, k)| *k == LockKind::Read),
+            LockKind::Read => inner.whole.iter().all(|w| w.kind == LockKind::Read),
         };
         if free {
-            inner.whole.push((owner, kind));
+            inner.whole.push(Whole { owner, pid, kind });
         }
         drop(inner);
         if released {
@@ -174,12 +199,21 @@ impl FileLocks {
         if free { Ok(()) } else { Err(Errno::EAGAIN) }
     }
 
+    /// Releases `owner`'s lock on the whole file, and no record; `LOCK_UN`.
+    pub fn unlock(&self, owner: LockOwner) {
+        self.remove(|_| false, |w| w.owner == owner);
+    }
+
     /// Releases everything of `owner`: records, and its lock on the whole file.
     pub fn release(&self, owner: LockOwner) {
+        self.remove(|r| r.owner == owner, |w| w.owner == owner);
+    }
+
+    fn remove(&self, record: impl Fn(&Record) -> bool, whole: impl Fn(&Whole) -> bool) {
         let mut inner = self.inner.lock();
         let before = inner.records.len() + inner.whole.len();
-        inner.records.retain(|r| r.owner != owner);
-        inner.whole.retain(|(o, _)| *o != owner);
+        inner.records.retain(|r| !record(r));
+        inner.whole.retain(|w| !whole(w));
         let changed = inner.records.len() + inner.whole.len() != before;
         drop(inner);
         if changed {
@@ -187,9 +221,46 @@ impl FileLocks {
         }
     }
 
-    /// Every record, for `/proc/locks`.
+    /// Every record.
     pub fn records(&self) -> Vec<Record> {
         self.inner.lock().records.clone()
+    }
+
+    /// The lines of `/proc/locks` and `/proc/PID/fdinfo` for the locks on a file of this status
+    /// that `shown` wants, given their owner and the description they were set through. `id` is
+    /// the number of the last line before, and then of the last of these. Who waits is not
+    /// shown (`lock_get_status` in fs/locks.c).
+    pub fn describe(
+        &self,
+        stat: &Stat,
+        id: &mut u64,
+        shown: impl Fn(LockOwner, LockOwner) -> bool,
+    ) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut line = |class: &str, kind, pid, range: &dyn fmt::Display| {
+            let kind = if kind == LockKind::Read { "READ" } else { "WRITE" };
+            let (major, minor) = split_dev(stat.dev);
+            *id += 1;
+            out.push(format!(
+                "{id}: {class} ADVISORY  {kind} {pid} {major:02x}:{minor:02x}:{} {range}\n",
+                stat.ino,
+            ));
+        };
+        let inner = self.inner.lock();
+        for w in inner.whole.iter().filter(|w| shown(w.owner, w.owner)) {
+            line("FLOCK ", w.kind, w.pid, &"0 EOF");
+        }
+        for r in inner.records.iter().filter(|r| shown(r.owner, r.via)) {
+            let class = match r.owner {
+                LockOwner::Table(_) => "POSIX ",
+                LockOwner::Description(_) => "OFDLCK",
+            };
+            match r.last {
+                TO_THE_END => line(class, r.kind, r.pid, &format_args!("{} EOF", r.start)),
+                last => line(class, r.kind, r.pid, &format_args!("{} {last}", r.start)),
+            }
+        }
+        out
     }
 }
 

@@ -34,7 +34,8 @@ fn blocked(model: &Model, owner: u64, kind: LockKind, a: u64, b: u64) -> bool {
 }
 
 fn record(owner: u64, kind: LockKind, start: u64, last: u64) -> Record {
-    Record { owner: LockOwner::Table(owner), pid: owner as i32, kind, start, last }
+    let via = LockOwner::Description(owner);
+    Record { owner: LockOwner::Table(owner), pid: owner as i32, via, kind, start, last }
 }
 
 proptest! {
@@ -101,12 +102,12 @@ fn a_circle_of_waits_is_refused() {
 fn flock_is_shared_or_exclusive() {
     let locks = FileLocks::default();
     let d = LockOwner::Description;
-    locks.flock(d(1), LockKind::Read).unwrap();
-    locks.flock(d(2), LockKind::Read).unwrap();
-    assert!(locks.flock(d(3), LockKind::Write).is_err());
+    locks.flock(d(1), 1, LockKind::Read).unwrap();
+    locks.flock(d(2), 2, LockKind::Read).unwrap();
+    assert!(locks.flock(d(3), 3, LockKind::Write).is_err());
     // A failed conversion loses the old lock.
-    assert!(locks.flock(d(1), LockKind::Write).is_err());
+    assert!(locks.flock(d(1), 1, LockKind::Write).is_err());
     locks.release(d(2));
-    locks.flock(d(3), LockKind::Write).unwrap();
-    assert!(locks.flock(d(1), LockKind::Read).is_err());
+    locks.flock(d(3), 3, LockKind::Write).unwrap();
+    assert!(locks.flock(d(1), 1, LockKind::Read).is_err());
 }

@@ -1,6 +1,7 @@
 //! What `/proc` shows of a kernel.
 
 mod limits;
+mod locks;
 mod mounts;
 mod pieces;
 mod stat;

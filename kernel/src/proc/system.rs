@@ -55,9 +55,8 @@ pub(super) fn text(k: &Kernel, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> 
                 .to_vec()
         }
         SystemFile::Filesystems => filesystems(k),
-        SystemFile::Interrupts | SystemFile::Locks | SystemFile::Misc | SystemFile::Modules => {
-            Vec::new()
-        }
+        SystemFile::Interrupts | SystemFile::Misc | SystemFile::Modules => Vec::new(),
+        SystemFile::Locks => super::locks::text(k),
         SystemFile::Loadavg => {
             let last = k.processes().last().copied().unwrap_or(0);
             format!("0.00 0.00 0.00 1/{} {last}\n", k.task_count()).into_bytes()

@@ -22,6 +22,38 @@ static void lk(const char *w, int f, int cmd, int type, int wh, long s, long l) 
             : cmd == F_OFD_GETLK                  ? k.l_pid == getppid()
                                                   : 0);
 }
+static int by_text(const void *a, const void *b) { return strcmp(a, b); }
+// The locks in a file of /proc, in no order: Linux keeps one list a processor.
+static void listed(const char *w, const char *path, int f) {
+    struct stat st;
+    fstat(f, &st);
+    FILE *in = fopen(path, "r");
+    char line[256], class[16], kind[16], end[32], found[8][256];
+    int n = 0;
+    int pid, major, minor;
+    unsigned long ino, start;
+    while (fgets(line, sizeof line, in)) {
+        char *at = strncmp(line, "lock:\t", 6) ? line : line + 6;
+        if (sscanf(at, "%*d: %15s ADVISORY  %15s %d %x:%x:%lu %lu %31s", class, kind, &pid, &major,
+                   &minor, &ino, &start, end) == 8 &&
+            ino == st.st_ino && makedev(major, minor) == st.st_dev)
+            sprintf(found[n++], "%s %s%s pid %s %lu-%s", class, kind, at == line ? "" : " here",
+                    pid == getpid()    ? "own"
+                    : pid == getppid() ? "parent"
+                    : pid == -1        ? "none"
+                                       : "other",
+                    start, end);
+    }
+    fclose(in);
+    qsort(found, n, sizeof *found, by_text);
+    for (int i = 0; i < n; i++)
+        say("%s: %s", w, found[i]);
+}
+static void listed_fd(const char *w, int f) {
+    char path[64];
+    sprintf(path, "/proc/self/fdinfo/%d", f);
+    listed(w, path, f);
+}
 #define L(...) lk(#__VA_ARGS__, __VA_ARGS__)
 int main(int c, char **v) {
     begin(v);
@@ -158,6 +190,28 @@ int main(int c, char **v) {
     L(f, F_SETLK, F_UNLCK, SEEK_SET, 0, 0);
     waitpid(ch, &x, 0);
     status("waiter", x);
+    // as /proc shows them
+    {
+        int own = open("f", O_RDWR), other = open("f", O_RDWR), copy = dup(own);
+        L(own, F_SETLK, F_RDLCK, SEEK_SET, 10, 10);
+        L(other, F_SETLK, F_RDLCK, SEEK_SET, 15, 20);
+        L(other, F_SETLK, F_WRLCK, SEEK_SET, 50, 0);
+        L(own, F_OFD_SETLK, F_RDLCK, SEEK_SET, 2, 3);
+        E(flock(other, LOCK_SH));
+        listed_fd("own", own);
+        listed_fd("copy", copy);
+        listed_fd("other", other);
+        CHILD("forked", listed_fd("own of the child", own); listed_fd("other of the child", other));
+        listed("all", "/proc/locks", own);
+        E(flock(own, LOCK_SH));
+        E(flock(own, LOCK_UN));
+        listed_fd("only flock is undone", own);
+        close(copy);
+        close(other);
+        listed("closed", "/proc/locks", own);
+        close(own);
+        listed("none", "/proc/locks", f);
+    }
     // OFD
     {
         struct flock k = {F_WRLCK, SEEK_SET, 0, 10, 0};

@@ -288,6 +288,11 @@ impl File {
         self.inode().state().unwrap_or(&self.own_locks).locks()
     }
 
+    /// The locks on the file, when there ever were any.
+    pub fn existing_locks(&self) -> Option<Arc<FileLocks>> {
+        self.inode().state().unwrap_or(&self.own_locks).existing_locks()
+    }
+
     /// The owner of this description's locks.
     pub fn lock_owner(&self) -> LockOwner {
         LockOwner::Description(core::ptr::from_ref(self).addr() as u64)
@@ -300,8 +305,7 @@ impl File {
         if self.is_path_only() {
             return;
         }
-        let state = self.inode().state().unwrap_or(&self.own_locks);
-        if let Some(locks) = state.existing_locks() {
+        if let Some(locks) = self.existing_locks() {
             locks.release(owner);
         }
     }

@@ -77,14 +77,23 @@ impl Text {
                 let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
                 let mut flags = file.flags();
                 flags.set(OpenFlags::CLOEXEC, files.cloexec(fd).unwrap_or(false));
+                let stat = file.stat()?;
                 let head = format!(
                     "pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{}\nino:\t{}\n",
                     file.position(),
                     flags.bits(),
                     file.path().mount().id(),
-                    file.stat()?.ino,
+                    stat.ino,
                 );
                 let mut out = head.into_bytes();
+                if let Some(locks) = file.existing_locks() {
+                    let (table, own) = (files.lock_owner(), file.lock_owner());
+                    let shown = |owner, via| via == own && (owner == table || owner == own);
+                    for line in locks.describe(&stat, &mut 0, shown) {
+                        out.extend_from_slice(b"lock:\t");
+                        out.extend_from_slice(line.as_bytes());
+                    }
+                }
                 file.ops().fdinfo(&mut out);
                 out
             }

@@ -253,6 +253,14 @@ impl Socket {
         self.endpoint.kind
     }
 
+    /// Whether the socket has options of a `level`; looked at before memory is.
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT`, `EOPNOTSUPP`.
+    pub fn check_option_level(&self, level: i32, setting: bool) -> Result<(), Errno> {
+        options::check_level(&self.endpoint, level, setting)
+    }
+
     /// The value of an option for a caller with so much `room`, which cuts it; getsockopt(2).
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 mod calls;
 
-pub(super) use calls::{get, set};
+pub(super) use calls::{check_level, get, set};
 
 use super::ancillary::Asked;
 use super::option_names::{SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_CORK, UDP_SEGMENT, ipv6, so};

@@ -82,7 +82,7 @@ pub(super) fn get(cx: &TaskCx, file: &File, ofd: bool, at: Addr) -> Result<Outco
     };
     let (start, last) = range(file, &l)?;
     let (owner, pid) = owner(cx, file, ofd);
-    match file.locks().test(&Record { owner, pid, kind, start, last }) {
+    match file.locks().test(&Record { owner, pid, via: file.lock_owner(), kind, start, last }) {
         None => l.kind = F_UNLCK,
         Some(r) => {
             l.kind = if r.kind == LockKind::Read { F_RDLCK } else { F_WRLCK };
@@ -122,7 +122,7 @@ pub(super) fn set(
     if !allowed {
         return Err(Errno::EBADF);
     }
-    let want = Record { owner, pid, kind, start, last };
+    let want = Record { owner, pid, via: file.lock_owner(), kind, start, last };
     match file.locks().set(want) {
         Ok(()) => {}
         Err(LockError::TooMany) => return Err(Errno::ENOLCK),
@@ -192,17 +192,17 @@ pub(crate) fn sys_flock(cx: &mut TaskCx, a: &Args) -> Outcome {
         let f = file(cx, a[0])?;
         let owner = f.lock_owner();
         let Some(kind) = kind else {
-            f.locks().release(owner);
+            f.locks().unlock(owner);
             return Ok(Ok(0).into());
         };
-        match f.locks().flock(owner, kind) {
+        match f.locks().flock(owner, cx.task.tgid(), kind) {
             Err(Errno::EAGAIN) if op & LOCK_NB == 0 => {}
             r => return Ok(r.map(|()| 0).into()),
         }
         let task = cx.task.clone();
         Ok(Outcome::Block(Box::pin(async move {
             let locks = f.locks();
-            let again = || locks.flock(owner, kind).ok();
+            let again = || locks.flock(owner, task.tgid(), kind).ok();
             match task.block(None, wait_on(locks.queue(), Events::OUT, again)).await {
                 Ok(()) => Ok(0).into(),
                 Err(_) => interrupted(),

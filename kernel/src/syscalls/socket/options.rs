@@ -27,6 +27,7 @@ fn peer_pidfd(cx: &TaskCx, f: &SocketFile) -> Result<i32, Errno> {
 pub(crate) fn sys_getsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
     let get = || {
         let f = SocketFile::get(cx, a[0])?;
+        f.socket()?.check_option_level(a[1] as i32, false)?;
         let mem = &**cx.mm();
         let room: i32 = mem.read_obj(Addr(a[4]))?;
         let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
@@ -69,6 +70,7 @@ pub(crate) fn sys_setsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
     let set = || {
         let len = usize::try_from(a[4] as i32).map_err(|_| Errno::EINVAL)?;
         let f = SocketFile::get(cx, a[0])?;
+        f.socket()?.check_option_level(a[1] as i32, true)?;
         let value = cx.mm().read_vec::<u8>(Addr(a[3]), len.min(VALUE_MAX))?;
         f.socket()?.set_option(&cx.task.creds(), a[1] as i32, a[2] as i32, &value)?;
         Ok(0)

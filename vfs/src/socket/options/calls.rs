@@ -37,16 +37,24 @@ fn int(v: i32) -> Vec<u8> {
     v.to_ne_bytes().to_vec()
 }
 
-/// What an option that there is not means.
-fn missing(e: &Endpoint, level: i32, setting: bool) -> Errno {
-    let own = match e.domain {
-        Domain::Unix => level == SOL_SOCKET,
-        Domain::Netlink => matches!(level, SOL_SOCKET | SOL_NETLINK),
-        Domain::Inet => matches!(level, SOL_SOCKET | SOL_IP) || level == e.protocol(),
-        Domain::Inet6 => true,
-    };
-    let inet = e.domain == Domain::Inet;
-    if own || inet && setting { Errno::ENOPROTOOPT } else { Errno::EOPNOTSUPP }
+/// Whether there are options of a `level`, whatever they are called and whoever asks.
+///
+/// # Errors
+/// `EOPNOTSUPP`, `ENOPROTOOPT`.
+pub(in super::super) fn check_level(e: &Endpoint, level: i32, setting: bool) -> Result<(), Errno> {
+    let own = level == SOL_SOCKET
+        || match e.domain {
+            Domain::Unix => false,
+            Domain::Netlink => level == SOL_NETLINK,
+            Domain::Inet => level == SOL_IP || level == e.protocol(),
+            Domain::Inet6 => matches!(level, SOL_IP | SOL_IPV6) || level == e.protocol(),
+        };
+    match e.domain {
+        _ if own => Ok(()),
+        Domain::Unix => Err(Errno::EOPNOTSUPP),
+        Domain::Inet if !setting => Err(Errno::EOPNOTSUPP),
+        _ => Err(Errno::ENOPROTOOPT),
+    }
 }
 
 fn timeval(ns: i64) -> Vec<u8> {
@@ -100,7 +108,7 @@ fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
         }
         _ => {}
     }
-    let row = table::find(e, level, name).ok_or(missing(e, level, false))?;
+    let row = table::find(e, level, name).ok_or(Errno::ENOPROTOOPT)?;
     Ok(int(e.options.number(level, name).unwrap_or(row.first)))
 }
 
@@ -206,7 +214,7 @@ fn set_other(
         }
         _ => {}
     }
-    let row = table::find(e, level, name).ok_or(missing(e, level, true))?;
+    let row = table::find(e, level, name).ok_or(Errno::ENOPROTOOPT)?;
     let v = match (level, value) {
         // Options of the level IP may be given as one byte.
         (SOL_IP, [b]) => i32::from(*b),

@@ -1,0 +1,31 @@
+//! `/proc/locks`.
+
+use crate::Kernel;
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Every lock on a file that some task has a descriptor of. Locks end with the last descriptor,
+/// so none is missing but those of descriptions that are only on their way through a socket.
+pub(super) fn text(k: &Kernel) -> Vec<u8> {
+    let (mut tables, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let (mut out, mut id) = (Vec::new(), 0);
+    for task in k.tasks() {
+        let Some(files) = task.resources.lock().files.clone() else { continue };
+        if !tables.insert(Arc::as_ptr(&files).addr()) {
+            continue;
+        }
+        for fd in files.descriptors() {
+            let Ok(file) = files.get(fd) else { continue };
+            let Some(locks) = file.existing_locks() else { continue };
+            if !seen.insert(Arc::as_ptr(&locks).addr()) {
+                continue;
+            }
+            let Ok(stat) = file.stat() else { continue };
+            for line in locks.describe(&stat, &mut id, |_, _| true) {
+                out.extend_from_slice(line.as_bytes());
+            }
+        }
+    }
+    out
+}
