@@ -100,6 +100,7 @@ programs! {
     ipc
     mdwe
     mount
+    mountfd
     mq
     nameless
     names

@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering::Relaxed};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32};
 use sync::Mutex;
 use syserr::Errno;
 
@@ -466,6 +467,43 @@ pub struct SuperBlock {
     pub validity: Validity,
     /// The root directory.
     pub root: Arc<dyn Inode>,
+    /// Whether it can be written to.
+    pub state: SuperState,
+}
+
+/// Whether a file system as a whole is read-only, and who keeps it from becoming so.
+#[derive(Default)]
+pub struct SuperState {
+    read_only: AtomicBool,
+    /// Descriptions that may write to files.
+    writers: AtomicU32,
+}
+
+impl SuperState {
+    /// Whether nobody may write, whatever the mount says.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only.load(SeqCst)
+    }
+
+    /// `EBUSY` where it is to become read-only and somebody writes.
+    pub(crate) fn set_read_only(&self, to: bool) -> Result<(), Errno> {
+        let old = self.read_only.swap(to, SeqCst);
+        // A writer counts itself and looks after that.
+        if to && !old && self.writers.load(SeqCst) > 0 {
+            self.read_only.store(old, SeqCst);
+            return Err(Errno::EBUSY);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn start_writing(&self) -> bool {
+        self.writers.fetch_add(1, SeqCst);
+        !self.is_read_only()
+    }
+
+    pub(crate) fn stop_writing(&self) {
+        self.writers.fetch_sub(1, SeqCst);
+    }
 }
 
 /// A file system type that mount(2) can make.
@@ -477,6 +515,16 @@ pub trait FileSystemType: Send + Sync {
     /// # Errors
     /// `EINVAL` for options that it does not know.
     fn make(&self, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno>;
+    /// Looks at one option, as fsconfig(2) sets them: one by one, and before there is a file system.
+    /// Options without a value are to be flags.
+    ///
+    /// # Errors
+    /// [`OptionError`].
+    fn check(&self, key: &str, value: Option<&str>) -> Result<(), OptionError>;
+    /// Whether there is only one file system of this type, which mounting shows again.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Gives a file system of this type other options; remounting. Without this it has none that can
     /// change.
     ///
@@ -488,22 +536,11 @@ pub trait FileSystemType: Send + Sync {
     }
 }
 
-/// A type of which there is one file system, which every mount(2) shows again: proc, sysfs.
-pub struct SharedType(Arc<SuperBlock>);
-
-impl SharedType {
-    /// The type of `sb`.
-    pub fn new(sb: Arc<SuperBlock>) -> Arc<SharedType> {
-        Arc::new(SharedType(sb))
-    }
-}
-
-impl FileSystemType for SharedType {
-    fn name(&self) -> &'static str {
-        self.0.kind
-    }
-
-    fn make(&self, _: &[u8], _: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
-        Ok(self.0.clone())
-    }
+/// What is wrong with an option of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionError {
+    /// There is none of that name.
+    Unknown,
+    /// It has another value, or another kind of value.
+    BadValue,
 }

@@ -66,6 +66,7 @@ pub mod perm;
 pub mod pipe;
 pub mod proc;
 mod seam;
+mod shared;
 pub mod socket;
 mod sysfs;
 mod tree;
@@ -78,12 +79,16 @@ pub use fd::{DirSink, FdTable, File, FileOwner, NR_OPEN, OwnerKind};
 pub use flags::{OpenFlags, mode};
 pub use host::{HostFs, HostInode, HostNode, HostOptions};
 pub use inode::{
-    Create, FileSystemType, Inode, InodeState, Link, Lower, Perm, RenameFlags, SetAttr, SharedType,
-    SpecialFiles, StatFs, SuperBlock, Validity, XattrSet,
+    Create, FileSystemType, Inode, InodeState, Link, Lower, OptionError, Perm, RenameFlags,
+    SetAttr, SpecialFiles, StatFs, SuperBlock, SuperState, Validity, XattrSet,
 };
 pub use memfs::{MemOptions, RamfsType, TmpfsType, overlay, tmpfs};
-pub use ops::{FoundIn, OpenHow, SetTime};
+pub use ops::{AttrChange, FoundIn, MountContext, MovePlace, OpenHow, SetTime};
 pub use seam::{Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
+pub use shared::SharedType;
 pub use sysfs::sysfs;
-pub use tree::{AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountFlags, Path, PathCx};
+pub use tree::{
+    AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountFlags, Path, PathCx, Propagation,
+    PropagationKind,
+};
 pub use vfs::Vfs;

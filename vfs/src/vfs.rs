@@ -8,7 +8,9 @@ use sync::{Mutex, RwLock};
 use crate::locks::LockGraph;
 use crate::memfs::MemFs;
 use crate::tree::{Dcache, Dentry, MountTable};
-use crate::{Env, FileSystemType, Mount, MountFlags, Path, SpecialFiles, SuperBlock};
+use crate::{
+    Env, FileSystemType, Mount, MountFlags, Path, SpecialFiles, SuperBlock, SuperState, Validity,
+};
 
 /// The most names that are kept without being used.
 const DENTRIES_MAX: usize = 32_768;
@@ -36,9 +38,21 @@ impl Vfs {
     /// A tree whose top is the root of `top`.
     pub fn new(env: Arc<Env>, top: Arc<SuperBlock>, flags: MountFlags) -> Arc<Vfs> {
         let mounts = MountTable::default();
+        // What pivot_root(2) exchanges is mounted over something, which nobody ever sees.
+        let beneath = Arc::new(SuperBlock {
+            kind: "rootfs",
+            source: b"rootfs".to_vec(),
+            options: Vec::new(),
+            dev: 0,
+            validity: Validity::Always,
+            root: top.root.clone(),
+            state: SuperState::default(),
+        });
         let dentry = Dentry::new(None, b"", Some(top.root.clone()));
-        let mount = mounts.new_mount(dentry.clone(), top, flags);
-        mounts.add_top(&mount);
+        let root = Path { mount: mounts.new_mount(dentry.clone(), beneath, flags), dentry };
+        let dentry = Dentry::new(None, b"", Some(top.root.clone()));
+        let mount = mounts.new_mount(dentry, top, flags);
+        mounts.add_first(&root, &mount);
         let unnamed = MemFs::private(&env);
         let net = crate::socket::Net::new(&env);
         Arc::new(Vfs {
@@ -51,7 +65,7 @@ impl Vfs {
             special: RwLock::default(),
             locks: LockGraph::default(),
             net,
-            root: Path { mount, dentry },
+            root,
         })
     }
 
@@ -90,15 +104,25 @@ impl Vfs {
         self.types.read().keys().copied().collect()
     }
 
-    /// Every mount, oldest first, for `/proc/PID/mounts` and `mountinfo`.
+    /// Every mount of the tree, oldest first, for `/proc/PID/mounts` and `mountinfo`.
     pub fn mounts(&self) -> Vec<Arc<Mount>> {
-        self.mounts.all()
+        self.mounts.visible()
+    }
+
+    /// How often the tree of mounts has changed, and who is told when it does.
+    pub fn mount_changes(&self) -> (u64, &sync::waitq::Queue) {
+        (self.mounts.changes(), self.mounts.changed())
+    }
+
+    /// The nearest peer group that `m` hears from of which something shows below `root`; 0 for none.
+    pub fn dominating_peers(&self, m: &Mount, root: &Path) -> u32 {
+        self.mounts.dominating(m, root)
     }
 }
 
 impl Drop for Vfs {
     fn drop(&mut self) {
-        for m in self.mounts.all() {
+        for m in self.mounts.visible() {
             m.super_block().root.unmounted();
         }
     }

@@ -2,7 +2,7 @@
 
 mod limits;
 mod locks;
-mod mounts;
+pub(crate) mod mounts;
 mod pieces;
 mod stat;
 mod status;

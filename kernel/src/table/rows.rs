@@ -360,12 +360,12 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     425 io_uring_setup(Int Ptr) none "";
     426 io_uring_enter(Fd Int Int Hex Ptr Size) none "";
     427 io_uring_register(Fd Int Ptr Int) none "";
-    428 open_tree() none "";
-    429 move_mount() none "";
-    430 fsopen() none "";
-    431 fsconfig() none "";
-    432 fsmount() none "";
-    433 fspick() none "";
+    428 open_tree(Dir Path Hex) => fs::sys_open_tree;
+    429 move_mount(Dir Path Dir Path Hex) => fs::sys_move_mount;
+    430 fsopen(Path Hex) => fs::sys_fsopen;
+    431 fsconfig(Fd Int Ptr Ptr Int) => fs::sys_fsconfig;
+    432 fsmount(Fd Hex Hex) => fs::sys_fsmount;
+    433 fspick(Dir Path Hex) => fs::sys_fspick;
     434 pidfd_open(Pid Hex) => process::sys_pidfd_open;
     435 clone3(Ptr Size) => process::sys_clone3;
     436 close_range(Fd Fd Hex) => fs::sys_close_range;
@@ -374,7 +374,7 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     439 faccessat2(Dir Path AccessMode AtFlags) => fs::sys_faccessat2;
     440 process_madvise(Fd Ptr Size Int Hex) => process::sys_process_madvise;
     441 epoll_pwait2(Fd Ptr Int Timespec Ptr Size) => poll::sys_epoll_pwait2;
-    442 mount_setattr() none "";
+    442 mount_setattr(Dir Path Hex Ptr Size) => fs::sys_mount_setattr but "no idmapped mounts";
     443 quotactl_fd() none "";
     444 landlock_create_ruleset() none "";
     445 landlock_add_rule() none "";
@@ -389,8 +389,8 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     454 futex_wake(Ptr Hex Int Hex) => futex::sys_futex_wake;
     455 futex_wait(Ptr Hex Hex Hex Timespec Clock) => futex::sys_futex_wait;
     456 futex_requeue(Ptr Hex Int Int) => futex::sys_futex_requeue;
-    457 statmount() none "";
-    458 listmount() none "";
+    457 statmount(Ptr Ptr Size Hex) => fs::sys_statmount;
+    458 listmount(Ptr Ptr Size Hex) => fs::sys_listmount;
     459 lsm_get_self_attr() none "";
     460 lsm_set_self_attr() none "";
     461 lsm_list_modules() none "";
@@ -399,7 +399,7 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     464 getxattrat(Fd Path Hex Path Ptr Size) => fs::sys_getxattrat;
     465 listxattrat(Fd Path Hex Ptr Size) => fs::sys_listxattrat;
     466 removexattrat(Fd Path Hex Path) => fs::sys_removexattrat;
-    467 open_tree_attr() none "";
+    467 open_tree_attr(Dir Path Hex Ptr Size) => fs::sys_open_tree_attr but "no idmapped mounts";
     468 file_getattr() none "";
     469 file_setattr() none "";
 };

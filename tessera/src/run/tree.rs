@@ -56,7 +56,10 @@ pub(super) fn build(
     populate(&dev.root).map_err(show)?;
     mounter.mount(b"/dev", dev)?;
     let pts = devpts(ptys.clone());
-    vfs.register_type(SharedType::new(pts.clone()));
+    vfs.register_type(SharedType::new(
+        pts.clone(),
+        &["uid", "gid", "mode", "ptmxmode", "newinstance", "max"],
+    ));
     mounter.mount(b"/dev/pts", pts)?;
     mounter.mount(b"/dev/shm", mem(0o1777, b"tmpfs")?)?;
     for dir in &options.rw {
@@ -76,8 +79,9 @@ pub(super) fn mount_proc(
     let proc = procfs(KernelProc::new(kernel, Some(ptys)));
     let sys = sysfs(vfs.env(), kernel.embedder().platform.cpus());
     let sys = sys.map_err(|e| Failure::own(format!("mounting /sys: {e}")))?;
-    for (at, sb) in [(b"/proc".as_slice(), proc), (b"/sys", sys)] {
-        vfs.register_type(SharedType::new(sb.clone()));
+    let proc_options: &[&str] = &["hidepid", "gid", "subset", "pidns"];
+    for (at, sb, options) in [(b"/proc".as_slice(), proc, proc_options), (b"/sys", sys, &[])] {
+        vfs.register_type(SharedType::new(sb.clone(), options));
         mounter.mount(at, sb)?;
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::anon::{MQUEUE_DEV, NSFS_DEV, PIPE_DEV, SOCKET_DEV};
 use crate::tree::{Dentry, Mount, MountFlags};
 use crate::{
     FileOps, Inode, InodeState, OpenFlags, Path, PathCx, SetAttr, Stat, StatFs, SuperBlock,
-    Validity, mode,
+    SuperState, Validity, mode,
 };
 
 /// Magic numbers of `include/uapi/linux/magic.h`.
@@ -94,6 +94,7 @@ pub(crate) fn path(ops: &Arc<dyn FileOps>, name: &str) -> Path {
         dev: stat.dev,
         validity: Validity::Always,
         root: inode.clone(),
+        state: SuperState::default(),
     });
     let dentry = Dentry::new(None, shown.as_bytes(), Some(inode));
     // Not the mount's root: the walk up from here ends at a name without a parent.

@@ -8,7 +8,7 @@ use syserr::Errno;
 
 use super::cache::PageBudget;
 use super::{HostInode, HostNode};
-use crate::{Env, Nanos, Stat, SuperBlock, Validity};
+use crate::{Env, Nanos, Stat, SuperBlock, SuperState, Validity};
 
 /// How a directory of the host is shown.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +111,7 @@ impl HostInode {
             dev: self.fs().dev,
             validity: self.validity(),
             root: self.clone(),
+            state: SuperState::default(),
         })
     }
 

@@ -10,7 +10,7 @@ use syserr::Errno;
 
 use super::Node;
 use super::lower::Identity;
-use crate::{Create, Env, StatFs, SuperBlock, Validity, mode};
+use crate::{Create, Env, StatFs, SuperBlock, SuperState, Validity, mode};
 
 pub(super) const TMPFS_MAGIC: u64 = 0x0102_1994;
 const SYSFS_MAGIC: u64 = 0x6265_6572;
@@ -174,6 +174,7 @@ pub(super) fn in_memory(
         dev: fs.dev,
         validity: Validity::Always,
         root,
+        state: SuperState::default(),
     }))
 }
 
@@ -195,5 +196,6 @@ pub fn overlay(
         dev: fs.dev,
         validity: lower.validity,
         root,
+        state: SuperState::default(),
     }))
 }

@@ -8,7 +8,9 @@ use syserr::Errno;
 
 use super::Node;
 use crate::tree::{Dentry, Mount, MountFlags};
-use crate::{Create, Creds, File, Inode, OpenFlags, Path, SuperBlock, Validity, Vfs, mode};
+use crate::{
+    Create, Creds, File, Inode, OpenFlags, Path, SuperBlock, SuperState, Validity, Vfs, mode,
+};
 
 /// `F_SEAL_SEAL`.
 pub(super) const SEAL_SEAL: u32 = 1;
@@ -61,6 +63,7 @@ impl Vfs {
             dev: fs.dev,
             validity: Validity::Always,
             root: inode.clone(),
+            state: SuperState::default(),
         });
         let mut shown = b"/memfd:".to_vec();
         shown.extend_from_slice(name);

@@ -5,7 +5,7 @@ use syserr::Errno;
 
 use super::fs::{RAMFS_MAGIC, TMPFS_MAGIC, in_memory};
 use super::{MemOptions, Node};
-use crate::{Env, FileSystemType, SuperBlock};
+use crate::{Env, FileSystemType, OptionError, SuperBlock};
 
 /// `tmpfs` for mount(2), with the options `size`, `nr_blocks`, `nr_inodes`, `mode`, `uid` and `gid`.
 pub struct TmpfsType {
@@ -62,22 +62,31 @@ impl Wanted {
         let mut w = Wanted::default();
         let text = core::str::from_utf8(options).map_err(|_| Errno::EINVAL)?;
         for option in text.split(',').filter(|o| !o.is_empty()) {
-            let (key, value) = option.split_once('=').unwrap_or((option, ""));
-            match key {
-                "size" => w.size = Some(size(value, memory)?),
-                "nr_blocks" => w.size = Some(amount(value, arch::PAGE_SIZE)?),
-                // More than the default is not given: inodes are the kernel's own memory.
-                "nr_inodes" => {
-                    w.inodes = Some(amount(value, 1)?.min(MemOptions::default().inodes));
-                }
-                "mode" => w.mode = Some(number(value, 8)? as u32 & 0o7777),
-                "uid" => w.uid = id(value)?,
-                "gid" => w.gid = id(value)?,
-                "huge" | "inode64" | "inode32" | "noswap" | "mpol" => {}
-                _ => return Err(Errno::EINVAL),
-            }
+            let (key, value) = option.split_once('=').map_or((option, None), |(k, v)| (k, Some(v)));
+            w.set(key, value, memory).map_err(|_| Errno::EINVAL)?;
         }
         Ok(w)
+    }
+
+    /// `ENOENT` for an option that is not known.
+    fn set(&mut self, key: &str, value: Option<&str>, memory: u64) -> Result<(), Errno> {
+        let given = value.unwrap_or("");
+        match key {
+            "size" => self.size = Some(size(given, memory)?),
+            "nr_blocks" => self.size = Some(amount(given, arch::PAGE_SIZE)?),
+            // More than the default is not given: inodes are the kernel's own memory.
+            "nr_inodes" => {
+                self.inodes = Some(amount(given, 1)?.min(MemOptions::default().inodes));
+            }
+            "mode" => self.mode = Some(number(given, 8)? as u32 & 0o7777),
+            "uid" => self.uid = id(given)?,
+            "gid" => self.gid = id(given)?,
+            "huge" | "mpol" => drop(value.ok_or(Errno::EINVAL)?),
+            "inode64" | "inode32" | "noswap" if value.is_none() => {}
+            "inode64" | "inode32" | "noswap" => return Err(Errno::EINVAL),
+            _ => return Err(Errno::ENOENT),
+        }
+        Ok(())
     }
 }
 
@@ -104,6 +113,13 @@ impl FileSystemType for TmpfsType {
             gid: w.gid.unwrap_or(d.gid),
         };
         in_memory(&self.env, &options, "tmpfs", TMPFS_MAGIC, source)
+    }
+
+    fn check(&self, key: &str, value: Option<&str>) -> Result<(), OptionError> {
+        let known = Wanted::default().set(key, value, self.env.memory().limit());
+        known.map_err(
+            |e| if e == Errno::ENOENT { OptionError::Unknown } else { OptionError::BadValue },
+        )
     }
 
     fn reconfigure(&self, sb: &SuperBlock, options: &[u8]) -> Result<(), Errno> {
@@ -133,5 +149,11 @@ impl FileSystemType for RamfsType {
             o.mode = number(mode, 8)? as u32 & 0o7777;
         }
         in_memory(&self.env, &o, "ramfs", RAMFS_MAGIC, source)
+    }
+
+    /// Whatever else there is is not looked at (`ramfs_parse_param`).
+    fn check(&self, key: &str, value: Option<&str>) -> Result<(), OptionError> {
+        let bad = key == "mode" && number(value.unwrap_or(""), 8).is_err();
+        if bad { Err(OptionError::BadValue) } else { Ok(()) }
     }
 }

@@ -26,6 +26,8 @@ pub enum SetTime {
 pub struct FoundIn {
     /// Its ID.
     pub mount: u64,
+    /// Its [`crate::Mount::unique_id`].
+    pub unique: u64,
     /// Whether what was found is what shows at its mount point.
     pub is_root: bool,
 }
@@ -33,7 +35,8 @@ pub struct FoundIn {
 impl FoundIn {
     fn of(path: &Path) -> FoundIn {
         let mount = path.mount();
-        FoundIn { mount: mount.id(), is_root: Arc::ptr_eq(path.dentry(), mount.root()) }
+        let is_root = Arc::ptr_eq(path.dentry(), mount.root());
+        FoundIn { mount: mount.id(), unique: mount.unique_id(), is_root }
     }
 }
 
@@ -78,11 +81,19 @@ impl Vfs {
     pub fn statfs(&self, path: &Path) -> Result<StatFs, Errno> {
         const ST_VALID: u64 = 0x20;
         const ST_RELATIME: u64 = 0x1000;
+        const ST_NOSYMFOLLOW: u64 = 0x2000;
         let mut s = path.inode().statfs()?;
         let flags = path.mount().flags();
-        s.flags = u64::from((flags - MountFlags::RELATIME).bits()) | ST_VALID;
+        let others = MountFlags::RELATIME | MountFlags::NOSYMFOLLOW;
+        s.flags = u64::from((flags - others).bits()) | ST_VALID;
         if flags.contains(MountFlags::RELATIME) {
             s.flags |= ST_RELATIME;
+        }
+        if flags.contains(MountFlags::NOSYMFOLLOW) {
+            s.flags |= ST_NOSYMFOLLOW;
+        }
+        if path.mount().super_block().state.is_read_only() {
+            s.flags |= u64::from(MountFlags::RDONLY.bits());
         }
         s.fsid = path.mount().super_block().dev;
         Ok(s)

@@ -4,9 +4,13 @@ mod attr;
 mod change;
 mod cwd;
 mod mount;
+mod mount_context;
+mod mount_tree;
 mod open;
 mod rename;
 mod xattr;
 
 pub use attr::{FoundIn, SetTime};
+pub use mount_context::MountContext;
+pub use mount_tree::{AttrChange, MovePlace};
 pub use open::OpenHow;

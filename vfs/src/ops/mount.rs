@@ -1,9 +1,9 @@
-//! mount(2), umount2(2).
+//! mount(2), umount2(2), pivot_root(2).
 
 use alloc::sync::Arc;
 use syserr::Errno;
 
-use crate::{LookupFlags, Mount, MountFlags, Path, PathCx, SuperBlock, Vfs, cap, mode};
+use crate::{LookupFlags, Mount, MountFlags, Path, PathCx, PropagationKind, SuperBlock, Vfs, cap};
 
 const MS_REMOUNT: u64 = 32;
 const MS_NOATIME: u64 = 1024;
@@ -14,8 +14,13 @@ const MS_STRICTATIME: u64 = 1 << 24;
 const MS_BIND: u64 = 4096;
 const MS_MOVE: u64 = 8192;
 const MS_REC: u64 = 16384;
-/// `MS_UNBINDABLE`, `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED`.
-const MS_PROPAGATION: u64 = 0xf << 17;
+const MS_UNBINDABLE: u64 = 1 << 17;
+const MS_PRIVATE: u64 = 1 << 18;
+const MS_SLAVE: u64 = 1 << 19;
+const MS_SHARED: u64 = 1 << 20;
+const MS_PROPAGATION: u64 = MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED;
+/// `MS_NOUSER`, which is the kernel's own.
+const MS_NOUSER: u64 = 1 << 31;
 /// Old programs put this in the upper half of the flags.
 const MS_MGC: u64 = 0xc0ed_0000;
 const MS_MGC_MASK: u64 = 0xffff_0000;
@@ -40,33 +45,37 @@ fn wanted(flags: u64) -> MountFlags {
     m
 }
 
+/// What the propagation bits of mount(2) ask for; `None` for none or several.
+pub(super) fn propagation_kind(flags: u64) -> Option<PropagationKind> {
+    match flags {
+        MS_UNBINDABLE => Some(PropagationKind::Unbindable),
+        MS_PRIVATE => Some(PropagationKind::Private),
+        MS_SLAVE => Some(PropagationKind::Slave),
+        MS_SHARED => Some(PropagationKind::Shared),
+        _ => None,
+    }
+}
+
 impl Vfs {
     /// Mounts a file system at a place.
     ///
     /// # Errors
-    /// `ENOSPC` at the limit of mounts.
+    /// `ENOSPC` at the limit of mounts; `EBUSY` when it is what shows there; `ENOTDIR`.
     pub fn mount_at(
         &self,
         at: &Path,
         sb: Arc<SuperBlock>,
         flags: MountFlags,
     ) -> Result<Arc<Mount>, Errno> {
-        // Names are cached once, wherever the file system shows.
-        let root = self.mounts.shown_root(&sb);
-        let root = root.unwrap_or_else(|| crate::Dentry::new(None, b"", Some(sb.root.clone())));
-        let m = self.mounts.new_mount(root, sb, flags);
-        self.attach(&m, at)?;
+        let m = self.mounts.new_mount(self.root_of(&sb), sb, flags);
+        self.mounts.attach(&m, at)?;
         Ok(m)
     }
 
-    fn attach(&self, m: &Arc<Mount>, at: &Path) -> Result<(), Errno> {
-        let at = self.covered(at.clone());
-        let over_dir = at.inode().kind() == mode::IFDIR;
-        let is_dir = m.root().inode().is_some_and(|i| i.kind() == mode::IFDIR);
-        if over_dir != is_dir {
-            return Err(Errno::ENOTDIR);
-        }
-        self.mounts.attach(m, at)
+    /// Names are cached once, wherever the file system shows.
+    pub(super) fn root_of(&self, sb: &Arc<SuperBlock>) -> Arc<crate::Dentry> {
+        let root = self.mounts.shown_root(sb);
+        root.unwrap_or_else(|| crate::Dentry::new(None, b"", Some(sb.root.clone())))
     }
 
     /// mount(2).
@@ -86,30 +95,51 @@ impl Vfs {
     ) -> Result<(), Errno> {
         let flags = if flags & MS_MGC_MASK == MS_MGC { flags & !MS_MGC_MASK } else { flags };
         let at = self.resolve(cx, crate::AT_FDCWD, target, LookupFlags::empty())?;
+        if flags & MS_NOUSER != 0 {
+            return Err(Errno::EINVAL);
+        }
         if !cx.creds.has(cap::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
         let is_root = Arc::ptr_eq(at.dentry(), at.mount().root());
+        let from = || {
+            let source = source.filter(|s| !s.is_empty()).ok_or(Errno::EINVAL)?;
+            self.resolve(cx, crate::AT_FDCWD, source, LookupFlags::empty())
+        };
         if flags & MS_REMOUNT != 0 {
-            return if is_root { self.remount(&at, flags, options) } else { Err(Errno::EINVAL) };
+            let here = is_root && at.mount().is_visible();
+            return if here { self.remount(&at, flags, options) } else { Err(Errno::EINVAL) };
         }
         if flags & MS_BIND != 0 {
-            let source = source.filter(|s| !s.is_empty()).ok_or(Errno::EINVAL)?;
-            return self.bind(cx, source, &at, flags & MS_REC != 0);
+            return self.mounts.bind(&from()?, &at, flags & MS_REC != 0);
         }
         if flags & MS_PROPAGATION != 0 {
-            // Every mount is private to the one namespace there is.
-            let kind = flags & !(MS_REC | MS_SILENT);
-            let one = kind & !MS_PROPAGATION == 0 && kind.is_power_of_two();
-            return if one && is_root { Ok(()) } else { Err(Errno::EINVAL) };
+            let kind = propagation_kind(flags & !(MS_REC | MS_SILENT)).ok_or(Errno::EINVAL)?;
+            if !is_root || !self.mounts.is_live(at.mount()) {
+                return Err(Errno::EINVAL);
+            }
+            let recursive = flags & MS_REC != 0;
+            return self.mounts.change(at.mount(), recursive, |_| Ok(()), |_| {}, Some(kind));
         }
         if flags & MS_MOVE != 0 {
-            return self.move_mount(cx, source, &at);
+            return self.mounts.relocate(&from()?, &at, false, &cx.fs.root());
         }
-        let name = core::str::from_utf8(fs_type.ok_or(Errno::EINVAL)?);
-        let t = name.ok().and_then(|name| self.types.read().get(name).cloned());
-        let sb = t.ok_or(Errno::ENODEV)?.make(source.unwrap_or(b"none"), options)?;
+        let t = self.file_system_type(fs_type.ok_or(Errno::EINVAL)?)?;
+        let sb = t.make(source.unwrap_or(b"none"), options)?;
+        if !t.is_shared() {
+            sb.state.set_read_only(wanted(flags).contains(MountFlags::RDONLY))?;
+        }
         self.mount_at(&at, sb, wanted(flags)).map(|_| ())
+    }
+
+    /// # Errors
+    /// `ENODEV`.
+    pub(super) fn file_system_type(
+        &self,
+        name: &[u8],
+    ) -> Result<Arc<dyn crate::FileSystemType>, Errno> {
+        let name = core::str::from_utf8(name).map_err(|_| Errno::ENODEV)?;
+        self.types.read().get(name).cloned().ok_or(Errno::ENODEV)
     }
 
     fn remount(&self, at: &Path, flags: u64, options: &[u8]) -> Result<(), Errno> {
@@ -118,69 +148,38 @@ impl Vfs {
         if flags & (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME) == 0 {
             new = (new - ATIME) | mount.flags() & ATIME;
         }
-        if flags & MS_BIND == 0 {
-            let sb = mount.super_block();
-            let t = self.types.read().get(sb.kind).cloned();
-            t.map_or(Ok(()), |t| t.reconfigure(sb, options))?;
+        let read_only = new.contains(MountFlags::RDONLY);
+        if flags & MS_BIND != 0 {
+            mount.set_flags(new)?;
+        } else {
+            self.reconfigure(mount.super_block(), options, Some(read_only))?;
+            // Who writes has been asked.
+            mount.set_flags(new)?;
         }
-        mount.set_flags(new)
-    }
-
-    /// `MS_MOVE` (`do_move_mount`).
-    fn move_mount(&self, cx: &PathCx<'_>, source: Option<&[u8]>, to: &Path) -> Result<(), Errno> {
-        let source = source.filter(|s| !s.is_empty()).ok_or(Errno::EINVAL)?;
-        let from = self.resolve(cx, crate::AT_FDCWD, source, LookupFlags::empty())?;
-        let m = from.mount();
-        let directory = |p: &Path| p.inode().kind() == mode::IFDIR;
-        if !Arc::ptr_eq(from.dentry(), m.root())
-            || m.point().is_none()
-            || directory(&from) != directory(to)
-        {
-            return Err(Errno::EINVAL);
-        }
-        let mut above = Some(to.clone());
-        while let Some(p) = above {
-            if Arc::ptr_eq(p.mount(), m) {
-                return Err(Errno::ELOOP);
-            }
-            above = p.mount().point();
-        }
-        self.mounts.relocate(m, self.covered(to.clone()))
-    }
-
-    fn bind(
-        &self,
-        cx: &PathCx<'_>,
-        source: &[u8],
-        at: &Path,
-        recursive: bool,
-    ) -> Result<(), Errno> {
-        let from = self.resolve(cx, crate::AT_FDCWD, source, LookupFlags::empty())?;
-        let copy = |of: &Path| {
-            let sb = of.mount().super_block().clone();
-            self.mounts.new_mount(of.dentry().clone(), sb, of.mount().flags())
-        };
-        // Listed before the new mount joins them, or a tree bound into itself would never end.
-        let below = if recursive { self.mounts.all() } else { alloc::vec::Vec::new() };
-        let top = copy(&from);
-        self.attach(&top, at)?;
-        let mut pairs = alloc::vec![(from.mount().clone(), top)];
-        let mut i = 0;
-        while let Some((old, new)) = pairs.get(i).cloned() {
-            i += 1;
-            for m in &below {
-                let Some(p) = m.point() else { continue };
-                if !Arc::ptr_eq(p.mount(), &old) || !p.dentry().is_below(new.root()) {
-                    continue;
-                }
-                let root = Path { mount: m.clone(), dentry: m.root().clone() };
-                let m2 = copy(&root);
-                let at = Path { mount: new.clone(), dentry: p.dentry().clone() };
-                self.mounts.attach(&m2, at)?;
-                pairs.push((m.clone(), m2));
-            }
-        }
+        self.mounts.touch();
         Ok(())
+    }
+
+    /// Gives a file system other options, and makes it read-only or writable.
+    ///
+    /// # Errors
+    /// `EBUSY` where somebody writes; `EINVAL` for options that cannot change.
+    pub(super) fn reconfigure(
+        &self,
+        sb: &Arc<SuperBlock>,
+        options: &[u8],
+        read_only: Option<bool>,
+    ) -> Result<(), Errno> {
+        let before = sb.state.is_read_only();
+        if let Some(to) = read_only {
+            sb.state.set_read_only(to)?;
+        }
+        let t = self.types.read().get(sb.kind).cloned();
+        let done = t.map_or(Ok(()), |t| t.reconfigure(sb, options));
+        if done.is_err() {
+            sb.state.set_read_only(before)?;
+        }
+        done
     }
 
     /// umount2(2).
@@ -198,25 +197,53 @@ impl Vfs {
         if !cx.creds.has(cap::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
+        // What covers the place counts, even where `.` says it (`LOOKUP_MOUNTPOINT`).
+        let at = self.mounts.topmost(at);
         let m = at.mount().clone();
-        if !Arc::ptr_eq(at.dentry(), m.root()) || m.point().is_none() {
-            return Err(Errno::EINVAL);
-        }
+        let top = Arc::ptr_eq(at.dentry(), m.root());
         drop(at);
-        let expire = flags & MNT_EXPIRE != 0;
-        if expire && flags & (MNT_FORCE | MNT_DETACH) != 0 {
+        if !top || m.point().is_none() || !m.is_visible() {
             return Err(Errno::EINVAL);
         }
-        if flags & MNT_DETACH == 0 {
-            // Held by the two tables and by this function; whoever else holds it uses it.
-            if self.mounts.has_children(&m) || Arc::strong_count(&m) > 3 {
-                return Err(Errno::EBUSY);
-            }
+        let expire = flags & MNT_EXPIRE != 0;
+        let is_root = Arc::ptr_eq(&m, cx.fs.root().mount());
+        if expire && (is_root || flags & (MNT_FORCE | MNT_DETACH) != 0) {
+            return Err(Errno::EINVAL);
+        }
+        if is_root && flags & MNT_DETACH == 0 {
+            // The caller's root stays, and can be written to no more (`do_umount_root`).
+            return self.reconfigure(m.super_block(), b"", Some(true));
+        }
+        // This function holds it.
+        let busy = || self.mounts.is_busy(&m, 1);
+        if flags & MNT_DETACH == 0 && busy() {
+            return Err(Errno::EBUSY);
         }
         if expire && !m.expire() {
             return Err(Errno::EAGAIN);
         }
-        self.mounts.detach(&m);
-        Ok(())
+        self.mounts.umount(&m, flags & MNT_DETACH != 0, 1)
+    }
+
+    /// Puts the tree at `new` in the place of the caller's root, and that at `put_old`;
+    /// pivot_root(2). Returns the old root and the new one: whoever was in the first is in the
+    /// second from now on.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_SYS_ADMIN`; `EBUSY`, `EINVAL`, `ENOTDIR` as pivot_root(2) says.
+    pub fn pivot_root(
+        &self,
+        cx: &PathCx<'_>,
+        new: &[u8],
+        put_old: &[u8],
+    ) -> Result<(Path, Path), Errno> {
+        if !cx.creds.has(cap::SYS_ADMIN) {
+            return Err(Errno::EPERM);
+        }
+        let find = |at| self.resolve(cx, crate::AT_FDCWD, at, LookupFlags::DIRECTORY);
+        let (new, put_old) = (find(new)?, find(put_old)?);
+        let root = cx.fs.root();
+        self.mounts.pivot(&new, &put_old, &root)?;
+        Ok((root, new))
     }
 }

@@ -15,7 +15,7 @@ pub use namespace::{NS_GET_USERNS, namespace_type, owner_of_namespace};
 pub use source::{NetTable, Piece, ProcSource, SystemFile, TaskFile};
 
 use crate::env::makedev;
-use crate::{File, SuperBlock, Validity};
+use crate::{File, SuperBlock, SuperState, Validity};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use node::{Node, What};
@@ -34,6 +34,7 @@ pub fn procfs(source: Arc<dyn ProcSource>) -> Arc<SuperBlock> {
         dev: DEV,
         validity: Validity::Never,
         root: Node::new(source, What::Root),
+        state: SuperState::default(),
     })
 }
 

@@ -63,6 +63,20 @@ impl FsContext {
         drop(old);
     }
 
+    /// Goes to `new` where it is at `old`, as root and as working directory.
+    pub fn replace(&self, old: &Path, new: &Path) {
+        let mut left: [Option<Path>; 2] = [None, None];
+        let mut dirs = self.dirs.write();
+        let Dirs { root, cwd } = &mut *dirs;
+        for (dir, left) in [root, cwd].into_iter().zip(&mut left) {
+            if dir == old {
+                *left = Some(core::mem::replace(dir, new.clone()));
+            }
+        }
+        drop(dirs);
+        drop(left);
+    }
+
     /// The file mode creation mask.
     pub fn umask(&self) -> u32 {
         self.umask.load(Relaxed)

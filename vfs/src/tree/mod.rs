@@ -3,16 +3,21 @@
 mod context;
 mod dcache;
 mod dentry;
+mod graft;
 mod mount;
+mod mounts;
 mod path;
+mod peers;
+mod placing;
 mod walk;
 
 pub use context::{AT_FDCWD, FsContext, PathCx};
 pub use dentry::Dentry;
-pub use mount::{Mount, MountFlags};
+pub use mount::{Mount, MountFlags, Propagation};
 pub use path::Path;
+pub use placing::PropagationKind;
 pub use walk::LookupFlags;
 
 pub(crate) use dcache::Dcache;
-pub(crate) use mount::MountTable;
+pub(crate) use mounts::MountTable;
 pub(crate) use walk::{Last, Walker};

@@ -1,11 +1,10 @@
 //! Mounts.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicU32};
-use sync::RwLock;
+use sync::{Mutex, RwLock};
 use syserr::Errno;
 
 use super::{Dentry, Path};
@@ -24,6 +23,8 @@ bitflags::bitflags! {
         const NODEV = 4;
         /// `MS_NOEXEC`.
         const NOEXEC = 8;
+        /// `MS_NOSYMFOLLOW`.
+        const NOSYMFOLLOW = 256;
         /// `MS_NOATIME`.
         const NOATIME = 1024;
         /// `MS_NODIRATIME`.
@@ -33,13 +34,28 @@ bitflags::bitflags! {
     }
 }
 
+/// Which mounts hear of mounts and unmounts below a mount; mount_namespaces(7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Propagation {
+    /// The peer group that it is in, as in `shared:N`; 0 for a mount that is not shared.
+    pub peers: u32,
+    /// The peer group that it follows, as in `master:N`; 0 for a mount that is no slave.
+    pub master: u32,
+    /// It cannot be bound elsewhere.
+    pub unbindable: bool,
+}
+
 /// A file system, or a part of one, at a place in the tree.
 pub struct Mount {
-    id: u64,
-    root: Arc<Dentry>,
-    sb: Arc<SuperBlock>,
+    pub(super) id: u64,
+    pub(super) root: Arc<Dentry>,
+    pub(super) sb: Arc<SuperBlock>,
     flags: AtomicU32,
-    point: RwLock<Option<Path>>,
+    pub(super) point: RwLock<Option<Path>>,
+    /// Changed by who holds the table of mounts.
+    pub(super) propagation: Mutex<Propagation>,
+    /// Whether it is in the tree that everybody sees, and not in one that only a descriptor holds.
+    pub(super) visible: AtomicBool,
     /// Descriptions that may write to files; none appears while it is read-only.
     writers: AtomicU32,
     /// Marked by `MNT_EXPIRE`, and not used since.
@@ -47,6 +63,9 @@ pub struct Mount {
     /// The watches of the kernel; none for objects without a name, which cannot be watched.
     watches: Option<Arc<Watches>>,
 }
+
+/// Where the numbers of statmount(2) begin; `MNT_UNIQUE_ID_OFFSET`.
+const UNIQUE_ID_OFFSET: u64 = 1 << 31;
 
 impl Mount {
     pub(crate) fn new(
@@ -63,6 +82,8 @@ impl Mount {
             sb,
             flags,
             point: RwLock::new(None),
+            propagation: Mutex::default(),
+            visible: AtomicBool::new(false),
             writers: AtomicU32::new(0),
             expiring: AtomicBool::new(false),
             watches,
@@ -72,6 +93,21 @@ impl Mount {
     /// Mount ID, as in `/proc/self/mountinfo`.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The number that no other mount has had or will have, as statmount(2) takes it.
+    pub fn unique_id(&self) -> u64 {
+        UNIQUE_ID_OFFSET + self.id
+    }
+
+    /// Who hears of what is mounted below.
+    pub fn propagation(&self) -> Propagation {
+        *self.propagation.lock()
+    }
+
+    /// Whether it is in the tree that everybody sees.
+    pub fn is_visible(&self) -> bool {
+        self.visible.load(Relaxed)
     }
 
     /// The directory of the file system that shows at the mount point.
@@ -100,10 +136,16 @@ impl Mount {
         Ok(())
     }
 
+    /// Whether nobody writes, or it is read-only already.
+    pub(crate) fn may_become_read_only(&self) -> bool {
+        self.flags().contains(MountFlags::RDONLY) || self.writers.load(SeqCst) == 0
+    }
+
     /// Counts a description that may write; `EROFS` where nobody may.
     pub(crate) fn start_writing(&self) -> Result<(), Errno> {
         self.writers.fetch_add(1, SeqCst);
-        if self.flags.load(SeqCst) & MountFlags::RDONLY.bits() == 0 {
+        let whole = self.sb.state.start_writing();
+        if whole && self.flags.load(SeqCst) & MountFlags::RDONLY.bits() == 0 {
             return Ok(());
         }
         self.stop_writing();
@@ -111,6 +153,7 @@ impl Mount {
     }
 
     pub(crate) fn stop_writing(&self) {
+        self.sb.state.stop_writing();
         self.writers.fetch_sub(1, SeqCst);
     }
 
@@ -158,127 +201,7 @@ impl Mount {
     }
 
     pub(crate) fn writable(&self) -> Result<(), Errno> {
-        if self.flags().contains(MountFlags::RDONLY) { Err(Errno::EROFS) } else { Ok(()) }
-    }
-}
-
-/// The most mounts that there can be; `fs.mount-max`'s default.
-const MOUNT_MAX: usize = 100_000;
-
-#[derive(Default)]
-struct Tables {
-    next: u64,
-    by_point: BTreeMap<(u64, usize), Arc<Mount>>,
-    all: BTreeMap<u64, Arc<Mount>>,
-}
-
-#[derive(Default)]
-pub(crate) struct MountTable {
-    tables: RwLock<Tables>,
-    watches: Arc<Watches>,
-}
-
-fn key(p: &Path) -> (u64, usize) {
-    (p.mount.id, Arc::as_ptr(&p.dentry) as usize)
-}
-
-impl MountTable {
-    pub(crate) fn watches(&self) -> &Arc<Watches> {
-        &self.watches
-    }
-
-    pub(crate) fn new_mount(
-        &self,
-        root: Arc<Dentry>,
-        sb: Arc<SuperBlock>,
-        flags: MountFlags,
-    ) -> Arc<Mount> {
-        let mut t = self.tables.write();
-        t.next += 1;
-        Mount::new(t.next, root, sb, flags, Some(self.watches.clone()))
-    }
-
-    pub(crate) fn add_top(&self, m: &Arc<Mount>) {
-        self.tables.write().all.insert(m.id, m.clone());
-    }
-
-    /// Puts `m` over `at`, which nothing covers yet.
-    pub(crate) fn attach(&self, m: &Arc<Mount>, at: Path) -> Result<(), Errno> {
-        let mut t = self.tables.write();
-        if t.all.len() >= MOUNT_MAX {
-            return Err(Errno::ENOSPC);
-        }
-        if t.by_point.contains_key(&key(&at)) {
-            return Err(Errno::EBUSY);
-        }
-        at.dentry.add_mount();
-        t.by_point.insert(key(&at), m.clone());
-        t.all.insert(m.id, m.clone());
-        *m.point.write() = Some(at);
-        Ok(())
-    }
-
-    /// Puts `m`, which is mounted somewhere, over `to`, which nothing covers yet.
-    pub(crate) fn relocate(&self, m: &Arc<Mount>, to: Path) -> Result<(), Errno> {
-        let mut t = self.tables.write();
-        if t.by_point.contains_key(&key(&to)) {
-            return Err(Errno::EBUSY);
-        }
-        let mut point = m.point.write();
-        let from = point.take().ok_or(Errno::EINVAL)?;
-        t.by_point.remove(&key(&from));
-        from.dentry.remove_mount();
-        to.dentry.add_mount();
-        t.by_point.insert(key(&to), m.clone());
-        *point = Some(to);
-        drop(point);
-        drop(t);
-        drop(from);
-        Ok(())
-    }
-
-    /// The root of a file system that shows somewhere in whole.
-    pub(crate) fn shown_root(&self, sb: &Arc<SuperBlock>) -> Option<Arc<Dentry>> {
-        let whole = |m: &&Arc<Mount>| Arc::ptr_eq(&m.sb, sb) && m.root.place().0.is_none();
-        self.tables.read().all.values().find(whole).map(|m| m.root.clone())
-    }
-
-    /// What covers `at`.
-    pub(crate) fn covering(&self, at: &Path) -> Option<Arc<Mount>> {
-        self.tables.read().by_point.get(&key(at)).cloned()
-    }
-
-    pub(crate) fn covers(&self, mount: &Mount, dentry: &Arc<Dentry>) -> Option<Arc<Mount>> {
-        self.tables.read().by_point.get(&(mount.id, Arc::as_ptr(dentry) as usize)).cloned()
-    }
-
-    pub(crate) fn has_children(&self, m: &Mount) -> bool {
-        self.tables.read().by_point.range((m.id, 0)..=(m.id, usize::MAX)).next().is_some()
-    }
-
-    /// Takes `m` away, and what is mounted below it.
-    pub(crate) fn detach(&self, m: &Arc<Mount>) {
-        let mut gone = alloc::vec![m.clone()];
-        let mut points = Vec::new();
-        let mut t = self.tables.write();
-        while let Some(m) = gone.pop() {
-            gone.extend(t.by_point.range((m.id, 0)..=(m.id, usize::MAX)).map(|(_, c)| c.clone()));
-            t.all.remove(&m.id);
-            let point = m.point.write().take();
-            if let Some(p) = point {
-                t.by_point.remove(&key(&p));
-                p.dentry.remove_mount();
-                points.push((p, m));
-            }
-        }
-        let shows = |sb: &Arc<SuperBlock>| t.all.values().any(|m| Arc::ptr_eq(&m.sb, sb));
-        let mut ended: Vec<_> = points.iter().map(|(_, m)| m.sb.clone()).collect();
-        ended.retain(|sb| !shows(sb));
-        drop(t);
-        ended.iter().for_each(|sb| self.watches.unmounted(sb));
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<Mount>> {
-        self.tables.read().all.values().cloned().collect()
+        let read_only = self.flags().contains(MountFlags::RDONLY) || self.sb.state.is_read_only();
+        if read_only { Err(Errno::EROFS) } else { Ok(()) }
     }
 }

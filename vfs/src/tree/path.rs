@@ -29,6 +29,11 @@ impl core::fmt::Debug for Path {
 const LONGEST: usize = 1 << 16;
 
 impl Path {
+    /// The place that shows where `m` is mounted.
+    pub fn of_mount(m: &Arc<Mount>) -> Path {
+        Path { dentry: m.root().clone(), mount: m.clone() }
+    }
+
     /// The inode there.
     pub fn inode(&self) -> &Arc<dyn Inode> {
         self.dentry.positive()
@@ -60,6 +65,18 @@ impl Path {
                 };
             }
         }
+    }
+
+    /// Whether it lies below `top`, across mounts (`is_path_reachable`).
+    pub fn is_reachable_from(&self, top: &Path) -> bool {
+        let mut at = self.clone();
+        while !Arc::ptr_eq(&at.mount, &top.mount) {
+            match at.mount.point() {
+                Some(p) => at = p,
+                None => return false,
+            }
+        }
+        at.dentry.is_below(&top.dentry)
     }
 
     /// The path that names this place from `root`; with ` (deleted)` appended when its name is

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use smallvec::SmallVec;
 use syserr::Errno;
 
-use super::{AT_FDCWD, Dentry, Path, PathCx};
+use super::{AT_FDCWD, Dentry, MountFlags, Path, PathCx};
 use crate::{Link, Nanos, Validity, Vfs, mode, perm};
 
 bitflags::bitflags! {
@@ -280,6 +280,7 @@ impl<'a> Walker<'a> {
         let inode = link.positive();
         if self.followed > LINKS_MAX
             || self.flags.contains(LookupFlags::NO_SYMLINKS)
+            || self.at.mount.flags().contains(MountFlags::NOSYMFOLLOW)
             || self.flags.contains(LookupFlags::NO_MAGICLINKS) && inode.is_magic_link()
         {
             return Err(Errno::ELOOP);
@@ -431,10 +432,7 @@ impl Vfs {
     }
 
     /// What mountpoints cover a place.
-    pub(crate) fn covered(&self, mut at: Path) -> Path {
-        while let Some(m) = self.mounts.covering(&at) {
-            at = Path { dentry: m.root().clone(), mount: m };
-        }
-        at
+    pub(crate) fn covered(&self, at: Path) -> Path {
+        if at.dentry.is_mountpoint() { self.mounts.topmost(at) } else { at }
     }
 }

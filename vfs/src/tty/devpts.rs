@@ -5,7 +5,8 @@ use super::file::pts_stat;
 use super::pair::Pair;
 use crate::env::makedev;
 use crate::{
-    DirEntry, FileOps, Inode, OpenFlags, PathCx, SetAttr, Stat, StatFs, SuperBlock, Validity, mode,
+    DirEntry, FileOps, Inode, OpenFlags, PathCx, SetAttr, Stat, StatFs, SuperBlock, SuperState,
+    Validity, mode,
 };
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -26,6 +27,7 @@ pub fn devpts(ptys: Arc<Ptys>) -> Arc<SuperBlock> {
         dev: DEV,
         validity: Validity::Never,
         root: Arc::new(Root(ptys)),
+        state: SuperState::default(),
     })
 }
 

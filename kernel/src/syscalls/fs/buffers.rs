@@ -24,7 +24,7 @@ static_assertions::assert_eq_size!(Iovec, [u8; 16]);
 pub(crate) type Ranges = SmallVec<[AddrRange; 2]>;
 
 /// First address that no user memory can have.
-fn end_of_memory(cx: &TaskCx) -> u64 {
+pub(crate) fn end_of_memory(cx: &TaskCx) -> u64 {
     cx.kernel().embedder().platform.user_range().end.0
 }
 

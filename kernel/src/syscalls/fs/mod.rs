@@ -8,6 +8,8 @@ mod dir;
 pub(crate) mod fcntl;
 mod locks;
 mod mount;
+mod mount_api;
+mod mount_attr;
 mod names;
 mod open;
 mod open_flags;
@@ -15,6 +17,7 @@ mod pump;
 pub(crate) mod rw;
 pub(crate) mod sigio;
 mod stat;
+mod statmount;
 pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
@@ -30,10 +33,15 @@ pub(crate) use dir::*;
 pub(crate) use fcntl::*;
 pub(crate) use locks::*;
 pub(crate) use mount::*;
+pub(crate) use mount_api::{
+    sys_fsconfig, sys_fsmount, sys_fsopen, sys_fspick, sys_move_mount, sys_open_tree,
+};
+pub(crate) use mount_attr::{sys_mount_setattr, sys_open_tree_attr};
 pub(crate) use names::*;
 pub(crate) use open::*;
 pub(crate) use open_flags::translate;
 pub(crate) use rw::*;
 pub(crate) use stat::*;
+pub(crate) use statmount::{sys_listmount, sys_statmount};
 pub(crate) use times::*;
 pub(crate) use xattr::*;

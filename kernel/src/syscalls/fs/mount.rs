@@ -1,12 +1,11 @@
-//! mount(2), umount2(2) and what Tessera refuses of their kind.
+//! mount(2), umount2(2), pivot_root(2) and what Tessera refuses of their kind.
 
 use super::walk::{Walk, path, vfs};
 use crate::{Args, Outcome, TaskCx};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
-use vfs::{AT_FDCWD, LookupFlags, cap};
+use vfs::cap;
 
 /// Options of mount(2): at most a page, cut at the first NUL, and short when memory ends.
 fn options(cx: &TaskCx, at: u64) -> Result<Vec<u8>, Errno> {
@@ -47,22 +46,20 @@ pub(crate) fn sys_umount2(cx: &mut TaskCx, a: &Args) -> Outcome {
     p.and_then(|p| vfs(cx).umount(&Walk::new(cx).cx(), &p, a[1] as u32)).map(|()| 0).into()
 }
 
-/// pivot_root(2): the top of the tree stays where it is.
+/// pivot_root(2).
 pub(crate) fn sys_pivot_root(cx: &mut TaskCx, a: &Args) -> Outcome {
     let r = (|| {
         if !cx.task.creds().has(cap::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
-        let walk = Walk::new(cx);
-        let top = walk.cx().fs.root();
-        for at in [a[0], a[1]] {
-            let p = path(cx, at)?;
-            let place = vfs(cx).resolve(&walk.cx(), AT_FDCWD, &p, LookupFlags::DIRECTORY)?;
-            if Arc::ptr_eq(place.mount(), top.mount()) {
-                return Err(Errno::EBUSY);
-            }
+        let (new, put_old) = (path(cx, a[0])?, path(cx, a[1])?);
+        let (old, new) = vfs(cx).pivot_root(&Walk::new(cx).cx(), &new, &put_old)?;
+        // Whoever stands in the old root stands in the new one (`chroot_fs_refs`).
+        let tasks: Vec<_> = cx.kernel().tree().tasks.values().cloned().collect();
+        for task in tasks {
+            task.fs().replace(&old, &new);
         }
-        Err(Errno::EINVAL)
+        Ok(0)
     })();
     r.into()
 }

@@ -180,6 +180,7 @@ static_assertions::assert_eq_size!(Statx, [u8; 256]);
 const STATX_BASIC: u32 = 0x7ff;
 const STATX_BTIME: u32 = 0x800;
 const STATX_MNT_ID: u32 = 0x1000;
+const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 /// `STATX_ATTR_MOUNT_ROOT`.
 const ATTR_MOUNT_ROOT: u64 = 0x2000;
 
@@ -206,8 +207,12 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
             [major, minor]
         };
         let has_btime = s.btime != 0;
+        let (id_bit, mount_id) = match a[3] as u32 & STATX_MNT_ID_UNIQUE {
+            0 => (STATX_MNT_ID, found.mount),
+            bit => (bit, found.unique),
+        };
         let out = Statx {
-            mask: STATX_BASIC | STATX_MNT_ID | if has_btime { STATX_BTIME } else { 0 },
+            mask: STATX_BASIC | id_bit | if has_btime { STATX_BTIME } else { 0 },
             blksize: s.blksize,
             nlink: s.nlink,
             uid: s.uid,
@@ -222,7 +227,7 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
             mtime: time(s.mtime),
             rdev: numbers(s.rdev),
             dev: numbers(s.dev),
-            mount_id: found.mount,
+            mount_id,
             attributes: if found.is_root { ATTR_MOUNT_ROOT } else { 0 },
             attributes_mask: ATTR_MOUNT_ROOT,
             ..Statx::default()

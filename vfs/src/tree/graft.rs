@@ -1,0 +1,230 @@
+//! Copies of trees of mounts, and what propagates when one is put in a place or taken from it;
+//! `attach_recursive_mnt` and `umount_tree` in `fs/namespace.c`, `fs/pnode.c`.
+
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use syserr::Errno;
+
+use super::Path;
+use super::mount::{Mount, Propagation};
+use super::mounts::{MOUNT_MAX, Tables, key};
+
+/// The ties of a copy of a mount.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ties {
+    /// Those of the original.
+    Same,
+    /// It follows the original.
+    Slave,
+    /// It follows the original, and is shared itself.
+    SharedSlave,
+}
+
+/// A mount that hears of what is mounted at some place.
+struct Listener {
+    mount: Arc<Mount>,
+    /// Which copy its own is made of: 0 is the original, n the copy of the listener n - 1.
+    source: usize,
+    ties: Ties,
+}
+
+impl Tables {
+    fn same_ties(&mut self, m: &Mount, of: &Mount) {
+        self.groups.join(m, of.propagation());
+    }
+
+    /// Copies a mount from a directory on, and with `recursive` what is mounted below that; what
+    /// cannot be bound is left out.
+    pub(super) fn copy(
+        &mut self,
+        of: &Path,
+        recursive: bool,
+        ties: Ties,
+    ) -> Result<Arc<Mount>, Errno> {
+        let mut wanted = alloc::vec![(of.mount.clone(), of.dentry.clone(), None)];
+        let mut i = 0;
+        while recursive && let Some((m, root, _)) = wanted.get(i).cloned() {
+            for c in self.children(&m) {
+                let Some(at) = c.point() else { continue };
+                if !c.propagation().unbindable && at.dentry.is_below(&root) {
+                    wanted.push((c.clone(), c.root.clone(), Some((i, at.dentry))));
+                }
+            }
+            i += 1;
+        }
+        if self.all.len() + wanted.len() > MOUNT_MAX {
+            return Err(Errno::ENOSPC);
+        }
+        let mut made: Vec<Arc<Mount>> = Vec::with_capacity(wanted.len());
+        for (original, root, place) in wanted {
+            let m = self.add(root, &original);
+            match ties {
+                Ties::Same => self.same_ties(&m, &original),
+                Ties::Slave | Ties::SharedSlave => {
+                    let master = original.propagation().peers;
+                    self.groups.join(&m, Propagation { master, ..Propagation::default() });
+                    if ties == Ties::SharedSlave {
+                        self.groups.share(&m);
+                    }
+                }
+            }
+            if let Some((parent, dentry)) = place
+                && let Some(parent) = made.get(parent)
+            {
+                self.put(&m, Path { mount: parent.clone(), dentry });
+            }
+            made.push(m);
+        }
+        made.into_iter().next().ok_or(Errno::EINVAL)
+    }
+
+    pub(super) fn mounts<'a>(
+        &'a self,
+        ids: &'a BTreeSet<u64>,
+    ) -> impl Iterator<Item = &'a Arc<Mount>> {
+        ids.iter().filter_map(|id| self.all.get(id))
+    }
+
+    /// Who else hears of what happens at `at`, each after the one that it hears it from.
+    fn listeners(&self, at: &Path) -> Vec<Listener> {
+        // What only a descriptor holds hears nothing.
+        let sees = |m: &Arc<Mount>| m.is_visible() && at.dentry.is_below(&m.root);
+        let mut out: Vec<Listener> = Vec::new();
+        let first = at.mount.propagation().peers;
+        let mut seen = BTreeSet::from([first]);
+        let mut groups = alloc::vec![(first, 0, at.mount.id)];
+        while let Some((id, source, except)) = groups.pop() {
+            let Some(group) = self.groups.get(id) else { continue };
+            let peers = self.mounts(&group.members).filter(|m| m.id != except && sees(m));
+            out.extend(peers.map(|m| Listener { mount: m.clone(), source, ties: Ties::Same }));
+            for m in self.mounts(&group.slaves) {
+                let peers = m.propagation().peers;
+                if peers == 0 {
+                    if sees(m) {
+                        out.push(Listener { mount: m.clone(), source, ties: Ties::Slave });
+                    }
+                    continue;
+                }
+                if !seen.insert(peers) {
+                    continue;
+                }
+                let members = self.groups.get(peers).map(|g| &g.members);
+                match members.and_then(|g| self.mounts(g).find(|m| sees(m))) {
+                    Some(first) => {
+                        let mount = first.clone();
+                        out.push(Listener { mount, source, ties: Ties::SharedSlave });
+                        groups.push((peers, out.len(), first.id));
+                    }
+                    None => groups.push((peers, source, 0)),
+                }
+            }
+        }
+        out
+    }
+
+    /// Puts the tree of `top`, which is nowhere, at a place, and copies of it where that propagates
+    /// to.
+    pub(super) fn graft(&mut self, top: &Arc<Mount>, at: Path) -> Result<(), Errno> {
+        let tree = self.tree(top);
+        let listeners = self.listeners(&at);
+        if self.all.len() + tree.len() * listeners.len() > MOUNT_MAX {
+            return Err(Errno::ENOSPC);
+        }
+        if at.mount.propagation().peers != 0 {
+            tree.iter().for_each(|m| self.groups.share(m));
+        }
+        let mut copies: Vec<Arc<Mount>> = Vec::with_capacity(listeners.len());
+        for l in &listeners {
+            let source = l.source.checked_sub(1).and_then(|i| copies.get(i)).unwrap_or(top);
+            copies.push(self.copy(&Path::of_mount(source), true, l.ties)?);
+        }
+        let dentry = at.dentry.clone();
+        self.put(top, at);
+        for (l, copy) in listeners.into_iter().zip(copies) {
+            self.put(&copy, Path { mount: l.mount, dentry: dentry.clone() });
+        }
+        Ok(())
+    }
+
+    pub(super) fn has_unbindable(&self, top: &Arc<Mount>) -> bool {
+        self.tree(top).iter().any(|m| m.propagation().unbindable)
+    }
+
+    pub(super) fn is_ancestor(&self, m: &Arc<Mount>, of: &Arc<Mount>) -> bool {
+        let mut at = Some(of.clone());
+        while let Some(x) = at {
+            if Arc::ptr_eq(&x, m) {
+                return true;
+            }
+            at = x.point().map(|p| p.mount);
+        }
+        false
+    }
+
+    /// Whether somebody uses `m` or, where it is alone, one that propagated from it. It is held by
+    /// both maps of the table, and `own` times by who asks (`propagate_mount_busy`).
+    pub(super) fn is_busy(&self, m: &Arc<Mount>, own: usize) -> bool {
+        let parent = |m: &Arc<Mount>| self.children(m).next().is_some();
+        let held = |m: &Arc<Mount>| !parent(m) && Arc::strong_count(m) > 3;
+        parent(m) || Arc::strong_count(m) > 2 + own || self.mirrors(m).iter().any(held)
+    }
+
+    /// What propagated from the place of `m` to elsewhere.
+    pub(super) fn mirrors(&self, m: &Mount) -> Vec<Arc<Mount>> {
+        let Some(at) = m.point() else { return Vec::new() };
+        let listeners = self.listeners(&at).into_iter();
+        let place = |l: Listener| Path { mount: l.mount, dentry: at.dentry.clone() };
+        listeners.filter_map(|l| self.by_point.get(&key(&place(l))).cloned()).collect()
+    }
+
+    /// Takes `set` away, and what of `mirrors` holds nothing else.
+    pub(super) fn uproot(&mut self, set: Vec<Arc<Mount>>, mirrors: Vec<Arc<Mount>>) -> Gone {
+        let mut going: BTreeSet<u64> = set.iter().chain(&mirrors).map(|m| m.id).collect();
+        let kept = |t: &Tables, going: &BTreeSet<u64>, m: &Mount| -> Vec<Arc<Mount>> {
+            t.children(m).filter(|c| !going.contains(&c.id)).cloned().collect()
+        };
+        // One that only lies over another's root takes its place; anything else keeps it there.
+        let over_root =
+            |m: &Mount, c: &Mount| c.point().is_some_and(|p| Arc::ptr_eq(&p.dentry, &m.root));
+        let own: BTreeSet<u64> = set.iter().map(|m| m.id).collect();
+        loop {
+            let stays = |m: &&Arc<Mount>| {
+                going.contains(&m.id)
+                    && !own.contains(&m.id)
+                    && match &*kept(self, &going, m) {
+                        [] => false,
+                        [one] => !over_root(m, one),
+                        _ => true,
+                    }
+            };
+            let staying: BTreeSet<u64> = mirrors.iter().filter(stays).map(|m| m.id).collect();
+            if staying.is_empty() {
+                break;
+            }
+            going.retain(|id| !staying.contains(id));
+        }
+        let mut gone = Gone { mounts: Vec::new(), places: Vec::new() };
+        for m in set.into_iter().chain(mirrors) {
+            if !going.contains(&m.id) || !self.is_live(&m) {
+                continue;
+            }
+            let heir = kept(self, &going, &m).into_iter().next();
+            let place = self.lift(&m);
+            if let (Some(heir), Some(place)) = (heir, &place) {
+                gone.places.extend(self.lift(&heir));
+                self.put(&heir, place.clone());
+            }
+            gone.places.extend(place);
+            self.forget(&m);
+            gone.mounts.push(m);
+        }
+        gone
+    }
+}
+
+/// What is to be dropped without the lock.
+pub(super) struct Gone {
+    pub(super) mounts: Vec<Arc<Mount>>,
+    pub(super) places: Vec<Path>,
+}

@@ -1,0 +1,208 @@
+//! The table of mounts.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use sync::RwLock;
+use sync::waitq::{Events, Queue};
+use syserr::Errno;
+
+use super::mount::{Mount, MountFlags};
+use super::peers::Groups;
+use super::{Dentry, Path};
+use crate::SuperBlock;
+use crate::notify::Watches;
+
+/// The most mounts that there can be; `fs.mount-max`'s default.
+pub(super) const MOUNT_MAX: usize = 100_000;
+
+#[derive(Default)]
+pub(super) struct Tables {
+    next: u64,
+    pub(super) by_point: BTreeMap<(u64, usize), Arc<Mount>>,
+    /// Every mount that is in a tree, the one that everybody sees or one that a descriptor holds.
+    pub(super) all: BTreeMap<u64, Arc<Mount>>,
+    pub(super) groups: Groups,
+}
+
+#[derive(Default)]
+pub(crate) struct MountTable {
+    pub(super) tables: RwLock<Tables>,
+    watches: Arc<Watches>,
+    /// How often the tree that everybody sees has changed.
+    changes: AtomicU64,
+    changed: Queue,
+}
+
+pub(super) fn key(p: &Path) -> (u64, usize) {
+    (p.mount.id, Arc::as_ptr(&p.dentry) as usize)
+}
+
+impl Tables {
+    pub(super) fn children(&self, m: &Mount) -> impl Iterator<Item = &Arc<Mount>> {
+        self.by_point.range((m.id, 0)..=(m.id, usize::MAX)).map(|(_, c)| c)
+    }
+
+    /// `top` and all that is mounted below it, parents first.
+    pub(super) fn tree(&self, top: &Arc<Mount>) -> Vec<Arc<Mount>> {
+        let mut out = alloc::vec![top.clone()];
+        let mut i = 0;
+        while let Some(m) = out.get(i).cloned() {
+            i += 1;
+            out.extend(self.children(&m).cloned());
+        }
+        out
+    }
+
+    /// What covers a place, and covers that, to the top.
+    pub(super) fn topmost(&self, mut at: Path) -> Path {
+        while let Some(m) = self.by_point.get(&key(&at)) {
+            at = Path::of_mount(m);
+        }
+        at
+    }
+
+    pub(super) fn add(&mut self, root: Arc<Dentry>, like: &Mount) -> Arc<Mount> {
+        self.next += 1;
+        let (sb, watches) = (like.sb.clone(), like.watches().cloned());
+        let m = Mount::new(self.next, root, sb, like.flags(), watches);
+        self.all.insert(m.id, m.clone());
+        m
+    }
+
+    /// Takes `m` from its place; whoever calls drops what is returned without the lock.
+    pub(super) fn lift(&mut self, m: &Arc<Mount>) -> Option<Path> {
+        let at = m.point.write().take()?;
+        self.by_point.remove(&key(&at));
+        at.dentry.remove_mount();
+        Some(at)
+    }
+
+    /// Puts `m`, which is nowhere, at a place. What is there already comes to lie on top of it.
+    pub(super) fn put(&mut self, m: &Arc<Mount>, at: Path) {
+        let visible = at.mount.is_visible();
+        for m in self.tree(m) {
+            m.visible.store(visible, Relaxed);
+        }
+        if let Some(over) = self.by_point.get(&key(&at)).cloned() {
+            let top = Path::of_mount(m);
+            let top = self.topmost(top);
+            drop(self.lift(&over));
+            top.dentry.add_mount();
+            self.by_point.insert(key(&top), over.clone());
+            *over.point.write() = Some(top);
+        }
+        at.dentry.add_mount();
+        self.by_point.insert(key(&at), m.clone());
+        *m.point.write() = Some(at);
+    }
+
+    /// Forgets `m`, which is a part of no tree any more.
+    pub(super) fn forget(&mut self, m: &Arc<Mount>) {
+        self.all.remove(&m.id);
+        m.visible.store(false, Relaxed);
+        let Tables { groups, all, .. } = self;
+        groups.cut(m, |slave, master| follow(all, slave, master));
+    }
+
+    pub(super) fn is_live(&self, m: &Mount) -> bool {
+        self.all.contains_key(&m.id)
+    }
+}
+
+pub(super) fn follow(all: &BTreeMap<u64, Arc<Mount>>, slave: u64, master: u32) {
+    if let Some(m) = all.get(&slave) {
+        m.propagation.lock().master = master;
+    }
+}
+
+impl MountTable {
+    pub(crate) fn watches(&self) -> &Arc<Watches> {
+        &self.watches
+    }
+
+    /// A mount that is nowhere yet, and goes with who has it.
+    pub(crate) fn new_mount(
+        &self,
+        root: Arc<Dentry>,
+        sb: Arc<SuperBlock>,
+        flags: MountFlags,
+    ) -> Arc<Mount> {
+        let mut t = self.tables.write();
+        t.next += 1;
+        Mount::new(t.next, root, sb, flags, Some(self.watches.clone()))
+    }
+
+    /// Makes `m`, mounted over `beneath`, the tree that everybody sees.
+    pub(crate) fn add_first(&self, beneath: &Path, m: &Arc<Mount>) {
+        let mut t = self.tables.write();
+        beneath.mount.visible.store(true, Relaxed);
+        for m in [&beneath.mount, m] {
+            t.all.insert(m.id, m.clone());
+        }
+        t.put(m, beneath.clone());
+    }
+
+    /// Makes `m` a tree of its own.
+    ///
+    /// # Errors
+    /// `ENOSPC` at the limit of mounts.
+    pub(crate) fn add_detached(&self, m: &Arc<Mount>) -> Result<(), Errno> {
+        let mut t = self.tables.write();
+        if t.all.len() >= MOUNT_MAX {
+            return Err(Errno::ENOSPC);
+        }
+        t.all.insert(m.id, m.clone());
+        Ok(())
+    }
+
+    /// The root of a file system that shows somewhere in whole.
+    pub(crate) fn shown_root(&self, sb: &Arc<SuperBlock>) -> Option<Arc<Dentry>> {
+        let whole = |m: &&Arc<Mount>| Arc::ptr_eq(&m.sb, sb) && m.root.place().0.is_none();
+        self.tables.read().all.values().find(whole).map(|m| m.root.clone())
+    }
+
+    /// What covers a place, to the top.
+    pub(crate) fn topmost(&self, at: Path) -> Path {
+        self.tables.read().topmost(at)
+    }
+
+    pub(crate) fn covers(&self, mount: &Mount, dentry: &Arc<Dentry>) -> Option<Arc<Mount>> {
+        self.tables.read().by_point.get(&(mount.id, Arc::as_ptr(dentry) as usize)).cloned()
+    }
+
+    /// Every mount of the tree that everybody sees, by ID.
+    pub(crate) fn visible(&self) -> Vec<Arc<Mount>> {
+        let t = self.tables.read();
+        t.all.values().filter(|m| m.is_visible()).cloned().collect()
+    }
+
+    /// Tells who polls the list of mounts that it has changed.
+    pub(crate) fn touch(&self) {
+        self.changes.fetch_add(1, SeqCst);
+        self.changed.notify(Events::PRI | Events::ERR);
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(SeqCst)
+    }
+
+    pub(crate) fn changed(&self) -> &Queue {
+        &self.changed
+    }
+
+    /// Tells watches of file systems that show nowhere any more.
+    pub(super) fn tell_gone(&self, gone: &[Arc<Mount>]) {
+        if !self.watches.any() {
+            return;
+        }
+        let t = self.tables.read();
+        let shows = |sb: &Arc<SuperBlock>| t.all.values().any(|m| Arc::ptr_eq(&m.sb, sb));
+        let mut ended: Vec<_> = gone.iter().map(|m| m.sb.clone()).collect();
+        ended.retain(|sb| !shows(sb));
+        drop(t);
+        ended.iter().for_each(|sb| self.watches.unmounted(sb));
+    }
+}

@@ -1,0 +1,331 @@
+//! Putting mounts in and out of their places: mount(2), move_mount(2), pivot_root(2), umount2(2).
+
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use syserr::Errno;
+
+use super::graft::Ties;
+use super::mount::{Mount, Propagation};
+use super::mounts::{MOUNT_MAX, MountTable, Tables, follow};
+use super::{Dentry, Path};
+
+fn is_dir(d: &Dentry) -> bool {
+    d.inode().is_some_and(|i| i.kind() == crate::mode::IFDIR)
+}
+
+impl MountTable {
+    /// Puts `m`, which is nowhere, over what is at a place.
+    ///
+    /// # Errors
+    /// `ENOSPC` at the limit of mounts; `EINVAL` where the place is in no tree that everybody sees;
+    /// `ENOENT` when the place has lost its name; `EBUSY` when the file system is there already.
+    pub(crate) fn attach(&self, m: &Arc<Mount>, at: &Path) -> Result<(), Errno> {
+        let mut t = self.tables.write();
+        let at = t.topmost(at.clone());
+        if at.dentry.is_deleted() {
+            return Err(Errno::ENOENT);
+        }
+        if !at.mount.is_visible() {
+            return Err(Errno::EINVAL);
+        }
+        if Arc::ptr_eq(&at.dentry, &at.mount.root) && Arc::ptr_eq(&at.mount.sb, &m.sb) {
+            return Err(Errno::EBUSY);
+        }
+        if is_dir(&at.dentry) != is_dir(&m.root) {
+            return Err(Errno::ENOTDIR);
+        }
+        if t.all.len() >= MOUNT_MAX {
+            return Err(Errno::ENOSPC);
+        }
+        t.all.insert(m.id, m.clone());
+        let done = t.graft(m, at);
+        if done.is_err() {
+            t.forget(m);
+        }
+        drop(t);
+        self.touch();
+        done
+    }
+
+    /// A copy of the tree at a directory that is in no place.
+    ///
+    /// # Errors
+    /// `EINVAL` for what cannot be bound; `ENOSPC`.
+    pub(crate) fn copy_out(&self, from: &Path, recursive: bool) -> Result<Arc<Mount>, Errno> {
+        let mut t = self.tables.write();
+        let m = &from.mount;
+        if m.propagation().unbindable || !(t.is_live(m) || m.sb.kind == "nsfs") {
+            return Err(Errno::EINVAL);
+        }
+        t.copy(from, recursive, Ties::Same)
+    }
+
+    /// Shows the tree at a directory at another place too.
+    ///
+    /// # Errors
+    /// Those of [`MountTable::copy_out`]; `ENOTDIR`; `ENOENT`.
+    pub(crate) fn bind(&self, from: &Path, at: &Path, recursive: bool) -> Result<(), Errno> {
+        let at = self.topmost(at.clone());
+        if at.dentry.is_deleted() {
+            return Err(Errno::ENOENT);
+        }
+        if !at.mount.is_visible() {
+            return Err(Errno::EINVAL);
+        }
+        let copy = self.copy_out(from, recursive)?;
+        let done = if is_dir(&at.dentry) == is_dir(&copy.root) {
+            let mut t = self.tables.write();
+            let at = t.topmost(at);
+            t.graft(&copy, at)
+        } else {
+            Err(Errno::ENOTDIR)
+        };
+        if done.is_err() {
+            self.dissolve(&copy);
+        } else {
+            self.touch();
+        }
+        done
+    }
+
+    /// Moves a tree: from its place in the tree that everybody sees, or from where only a descriptor
+    /// holds it. With `beneath` it goes under what is mounted at `to` (`do_move_mount`).
+    ///
+    /// # Errors
+    /// `EINVAL`, `ELOOP`, `ENOENT`, `ENOSPC`.
+    pub(crate) fn relocate(
+        &self,
+        from: &Path,
+        to: &Path,
+        beneath: bool,
+        root: &Path,
+    ) -> Result<(), Errno> {
+        let mut t = self.tables.write();
+        let m = from.mount.clone();
+        if !Arc::ptr_eq(&from.dentry, &m.root) || is_dir(&to.dentry) != is_dir(&from.dentry) {
+            return Err(Errno::EINVAL);
+        }
+        let top = t.topmost(to.clone());
+        let at = match (beneath, top.mount.point()) {
+            (false, _) => top.clone(),
+            (true, Some(at)) if Arc::ptr_eq(&top.dentry, &top.mount.root) => at,
+            (true, _) => return Err(Errno::EINVAL),
+        };
+        if at.dentry.is_deleted() {
+            return Err(Errno::ENOENT);
+        }
+        if m.is_visible() {
+            let Some(parent) = m.point() else { return Err(Errno::EINVAL) };
+            if parent.mount.propagation().peers != 0 || !at.mount.is_visible() {
+                return Err(Errno::EINVAL);
+            }
+        } else {
+            let tree = t.tree(&m);
+            let within = tree.iter().any(|x| Arc::ptr_eq(x, &at.mount));
+            if m.point().is_some() || !t.is_live(&m) || within || !t.is_live(&at.mount) {
+                return Err(Errno::EINVAL);
+            }
+        }
+        if beneath {
+            let rootfs = at.mount.point().is_none();
+            let peers = at.mount.propagation().peers;
+            // What is mounted below would come to lie on top of itself
+            // (`propagation_would_overmount`).
+            let over = |x: &Mount| {
+                let p = x.propagation();
+                Arc::ptr_eq(&x.root, &at.dentry) && (p.peers == peers || p.master == peers)
+            };
+            let loops = t.is_ancestor(&top.mount, &m);
+            let shared = peers != 0 && (over(&top.mount) || m.is_visible() && over(&m));
+            if Arc::ptr_eq(&top.mount, &root.mount) || rootfs || loops || shared {
+                return Err(Errno::EINVAL);
+            }
+        }
+        if at.mount.propagation().peers != 0 && t.has_unbindable(&m) {
+            return Err(Errno::EINVAL);
+        }
+        if t.is_ancestor(&m, &at.mount) {
+            return Err(Errno::ELOOP);
+        }
+        let old = t.lift(&m);
+        let done = t.graft(&m, at);
+        if done.is_err()
+            && let Some(old) = old.clone()
+        {
+            t.put(&m, old);
+        }
+        drop(t);
+        drop(old);
+        self.touch();
+        done
+    }
+
+    /// Puts `new` in the place of `root`, and `root` at `put_old` (`path_pivot_root`).
+    ///
+    /// # Errors
+    /// `EINVAL`, `EBUSY`, `ENOENT`.
+    pub(crate) fn pivot(&self, new: &Path, put_old: &Path, root: &Path) -> Result<(), Errno> {
+        let mut t = self.tables.write();
+        let old = t.topmost(put_old.clone());
+        if old.dentry.is_deleted() {
+            return Err(Errno::ENOENT);
+        }
+        let shared = |p: &Path| p.mount.propagation().peers != 0;
+        let top = |p: &Path| Arc::ptr_eq(&p.dentry, &p.mount.root);
+        let (new_at, root_at) = (new.mount.point(), root.mount.point());
+        let parents = [Some(&old), new_at.as_ref(), root_at.as_ref()];
+        if parents.into_iter().flatten().any(shared) {
+            return Err(Errno::EINVAL);
+        }
+        if !root.mount.is_visible() || !new.mount.is_visible() {
+            return Err(Errno::EINVAL);
+        }
+        if new.dentry.is_deleted() {
+            return Err(Errno::ENOENT);
+        }
+        if Arc::ptr_eq(&new.mount, &root.mount) || Arc::ptr_eq(&old.mount, &root.mount) {
+            return Err(Errno::EBUSY);
+        }
+        let (Some(_), Some(root_at)) = (new_at, root_at) else { return Err(Errno::EINVAL) };
+        if !top(root) || !top(new) || !old.is_reachable_from(new) || !new.is_reachable_from(root) {
+            return Err(Errno::EINVAL);
+        }
+        let places = [t.lift(&new.mount), t.lift(&root.mount)];
+        t.put(&root.mount, old);
+        t.put(&new.mount, root_at);
+        drop(t);
+        drop(places);
+        self.touch();
+        Ok(())
+    }
+
+    /// Whether somebody uses `m`; `own` is how often who asks holds it.
+    pub(crate) fn is_busy(&self, m: &Arc<Mount>, own: usize) -> bool {
+        self.tables.read().is_busy(m, own)
+    }
+
+    /// Takes `m` away from its place. `lazy` takes all that is below it too, and asks nobody whether
+    /// they use it; `own` is how many hold `m` beside the table.
+    ///
+    /// # Errors
+    /// `EBUSY`.
+    pub(crate) fn umount(&self, m: &Arc<Mount>, lazy: bool, own: usize) -> Result<(), Errno> {
+        let mut t = self.tables.write();
+        if !lazy && t.is_busy(m, own) {
+            return Err(Errno::EBUSY);
+        }
+        let set = if lazy { t.tree(m) } else { alloc::vec![m.clone()] };
+        let mut mirrors: Vec<_> = set.iter().flat_map(|m| t.mirrors(m)).collect();
+        let mut known: BTreeSet<u64> = set.iter().map(|m| m.id).collect();
+        mirrors.retain(|m| known.insert(m.id));
+        let gone = t.uproot(set, mirrors);
+        drop(t);
+        self.tell_gone(&gone.mounts);
+        drop(gone.places);
+        self.touch();
+        Ok(())
+    }
+
+    /// Whether `m` is in a tree.
+    pub(crate) fn is_live(&self, m: &Mount) -> bool {
+        self.tables.read().is_live(m)
+    }
+
+    /// Takes a tree away that is in no place, if it is in none still.
+    pub(crate) fn dissolve(&self, top: &Arc<Mount>) {
+        let mut t = self.tables.write();
+        if top.is_visible() || top.point().is_some() || !t.is_live(top) {
+            return;
+        }
+        let tree = t.tree(top);
+        let gone = t.uproot(tree, Vec::new());
+        drop(t);
+        self.tell_gone(&gone.mounts);
+        drop(gone.places);
+    }
+
+    /// Calls `change` for `m`, or for it and all below it, while no mount comes or goes.
+    ///
+    /// # Errors
+    /// Those of `check`, which sees all of them first.
+    pub(crate) fn change(
+        &self,
+        m: &Arc<Mount>,
+        recursive: bool,
+        check: impl Fn(&Mount) -> Result<(), Errno>,
+        mut change: impl FnMut(&Mount),
+        kind: Option<PropagationKind>,
+    ) -> Result<(), Errno> {
+        let mut t = self.tables.write();
+        let set = if recursive { t.tree(m) } else { alloc::vec![m.clone()] };
+        set.iter().try_for_each(|m| check(m))?;
+        for m in &set {
+            change(m);
+            let Tables { groups, all, .. } = &mut *t;
+            let masters = |slave: u64, master: u32| follow(all, slave, master);
+            match kind {
+                None => {}
+                Some(PropagationKind::Shared) => groups.share(m),
+                Some(PropagationKind::Slave) => groups.enslave(m, masters),
+                Some(PropagationKind::Private) => groups.cut(m, masters),
+                Some(PropagationKind::Unbindable) => {
+                    groups.cut(m, masters);
+                    m.propagation.lock().unbindable = true;
+                }
+            }
+        }
+        drop(t);
+        Ok(())
+    }
+
+    /// Gives `to`, which is private, the ties of `from` (`do_set_group`).
+    ///
+    /// # Errors
+    /// `EINVAL`.
+    pub(crate) fn set_group(&self, from: &Path, to: &Path) -> Result<(), Errno> {
+        let mut t = self.tables.write();
+        let top = |p: &Path| Arc::ptr_eq(&p.dentry, &p.mount.root) && t.is_live(&p.mount);
+        let (old, new) = (to.mount.propagation(), from.mount.propagation());
+        let good = top(from)
+            && top(to)
+            && old.peers == 0
+            && old.master == 0
+            && (new.peers != 0 || new.master != 0)
+            && Arc::ptr_eq(&from.mount.sb, &to.mount.sb)
+            && to.mount.root.is_below(&from.mount.root);
+        if !good {
+            return Err(Errno::EINVAL);
+        }
+        t.groups.join(&to.mount, Propagation { unbindable: false, ..new });
+        Ok(())
+    }
+
+    /// The nearest group that `m` hears from and that has a member below `root`
+    /// (`get_dominating_id`).
+    pub(crate) fn dominating(&self, m: &Mount, root: &Path) -> u32 {
+        let t = self.tables.read();
+        let mut master = m.propagation().master;
+        while let Some(group) = t.groups.get(master) {
+            if t.mounts(&group.members).any(|m| Path::of_mount(m).is_reachable_from(root)) {
+                return master;
+            }
+            let any = t.mounts(&group.members).next();
+            master = any.map_or(0, |m| m.propagation().master);
+        }
+        0
+    }
+}
+
+/// `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PropagationKind {
+    /// In a peer group.
+    Shared,
+    /// Follows what was its peer group.
+    Slave,
+    /// Without ties.
+    Private,
+    /// Without ties, and not to be bound.
+    Unbindable,
+}
