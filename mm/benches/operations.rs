@@ -64,10 +64,11 @@ fn mremap_grow_shrink_among(b: Bencher<'_, '_>, n: u64) {
 #[divan::bench(args = [1, 1_000, 100_000], sample_size = MANY)]
 fn brk_grow_shrink_among(b: Bencher<'_, '_>, n: u64) {
     let mm = many(n);
-    mm.set_brk(Addr(0x5555_0000_0000));
-    b.bench_local(|| {
-        (mm.brk(Addr(0x5555_0000_1000), &LIMITS), mm.brk(Addr(0x5555_0000_0000), &LIMITS))
-    });
+    // A heap in use, as malloc(3) leaves it.
+    let (start, end) = (Addr(0x5555_0000_0000), Addr(0x5555_0002_1000));
+    mm.set_brk(start);
+    mm.brk(end, &LIMITS);
+    b.bench_local(|| (mm.brk(Addr(end.0 + P), &LIMITS), mm.brk(end, &LIMITS)));
 }
 
 #[divan::bench(args = [1, 1_000, 100_000], sample_size = MANY)]

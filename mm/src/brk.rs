@@ -57,11 +57,13 @@ impl Tx<'_> {
             self.check_lock_limit(len, limits, Errno::EAGAIN)?;
         }
         let vmas = &self.st.vmas;
-        let (spot, next) = match vmas.spot(old, new, true) {
-            Some((spot, [next, ..])) => (Some(spot), Some(next)),
-            Some((spot, [])) => (Some(spot), vmas.ending_after(new)),
-            None => (None, vmas.ending_after(old)),
+        // Where the heap ends or, if it is empty, goes; what ends there, and what comes next.
+        let (spot, below, next) = match vmas.spot(old.saturating_sub(1), new, true) {
+            Some((spot, [e, rest @ ..])) if e.end == old => (Some(spot), Some(e), rest.first()),
+            Some((spot, rest)) => (Some(spot), None, rest.first()),
+            None => (None, None, None),
         };
+        let next = next.or_else(|| vmas.ending_after(old));
         let room = next.is_none_or(|e| new + PAGE_SIZE <= e.start.saturating_sub(e.value.guard()));
         if !room {
             return Err(Errno::ENOMEM);
@@ -78,13 +80,21 @@ impl Tx<'_> {
             name: None,
             numa: None,
         };
+        let stretches = below.map(|e| e.value.merges(e.len(), &value));
         let fits =
             self.may_expand(&value, len, 0, limits) && self.st.vmas.len() <= self.mm.max_map_count;
         if !fits {
             return Err(Errno::ENOMEM);
         }
         self.charge(len)?;
-        self.replace_vmas(spot, Entry { start: old, end: new, value });
+        match (spot, stretches) {
+            (Some(spot), Some(true)) => self.stretch_vma(spot, new),
+            (_, Some(false)) => {
+                let spot = self.st.vmas.spot(old, new, true).map(|s| s.0);
+                self.replace_vmas(spot, Entry { start: old, end: new, value });
+            }
+            (spot, _) => self.replace_vmas(spot, Entry { start: old, end: new, value }),
+        }
         if locked && let Some(v) = self.st.vma(old).cloned() {
             let _ = self.populate(old, new, &v);
         }

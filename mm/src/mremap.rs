@@ -181,18 +181,9 @@ impl Tx<'_> {
         let more = a.new_len - a.old_len;
         let end = a.old.0 + a.old_len;
         let new_end = end.checked_add(more).filter(|&e| e <= self.st.layout.max.0);
-        let room = new_end.filter(|_| end == vma.end).and_then(|new_end| {
-            let vmas = &self.st.vmas;
-            match vmas.spot(end, new_end, true) {
-                Some((spot, rest)) => {
-                    rest.first().is_none_or(|e| e.start >= new_end).then_some((new_end, Some(spot)))
-                }
-                None => vmas.is_free(end, new_end).then_some((new_end, None)),
-            }
-        });
-        if let Some((new_end, spot)) = room {
-            let e = Entry { start: end, end: new_end, value: vma.value.advance(vma.len()) };
-            self.add_like(spot, e)?;
+        if let Some(new_end) = new_end.filter(|_| end == vma.end)
+            && self.expand_to(new_end, vma)?
+        {
             if vma.value.is_locked()
                 && let Some(v) = self.st.vma(end).cloned()
             {
@@ -208,11 +199,39 @@ impl Tx<'_> {
         Ok(Addr(to))
     }
 
+    /// Lets a vma go on to `new_end` if nothing is there; says whether it does.
+    fn expand_to(&mut self, new_end: u64, vma: &Entry<Vma>) -> Result<bool, Errno> {
+        let vmas = &self.st.vmas;
+        let alone = match vmas.spot(vma.end - 1, new_end, true) {
+            Some((spot, [_])) => Some(spot),
+            Some((spot, [_, next, ..])) if next.start > new_end => Some(spot),
+            _ => None,
+        };
+        if let Some(spot) = alone.filter(|_| vma.value.object.is_none()) {
+            self.charge_like(&vma.value, new_end - vma.end)?;
+            self.stretch_vma(spot, new_end);
+            return Ok(true);
+        }
+        if !vmas.is_free(vma.end, new_end) {
+            return Ok(false);
+        }
+        let spot = vmas.spot(vma.end, new_end, true).map(|s| s.0);
+        let e = Entry { start: vma.end, end: new_end, value: vma.value.advance(vma.len()) };
+        self.add_like(spot, e)?;
+        Ok(true)
+    }
+
+    /// Charges more bytes of a vma, if it is accounted; says how many.
+    fn charge_like(&self, v: &Vma, bytes: u64) -> Result<u64, Errno> {
+        let charge = if v.flags.contains(VmaFlags::ACCOUNTED) { bytes } else { 0 };
+        self.charge(charge)?;
+        Ok(charge)
+    }
+
     /// Inserts a vma with the properties of one that exists where `spot` says: charges it, tells
     /// its object.
     pub(crate) fn add_like(&mut self, spot: Option<Spot>, e: Entry<Vma>) -> Result<(), Errno> {
-        let charge = if e.value.flags.contains(VmaFlags::ACCOUNTED) { e.len() } else { 0 };
-        self.charge(charge)?;
+        let charge = self.charge_like(&e.value, e.len())?;
         if let Some(o) = &e.value.object
             && let Err(error) = o.object.add_mapping(&e.mapping(&self.mm.mapping_space()))
         {

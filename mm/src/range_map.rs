@@ -13,6 +13,7 @@
 //! not an exchange, at each step of a descent.
 
 mod edit;
+mod end;
 mod iter;
 mod local;
 mod search;

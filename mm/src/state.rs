@@ -167,10 +167,41 @@ impl Tx<'_> {
     /// Removes the vmas of a range whose pmas are gone, and tells their objects. `spot` is where
     /// they lie.
     pub(crate) fn remove_vmas(&mut self, spot: Option<Spot>, lo: u64, hi: u64) {
+        if spot.is_some_and(|spot| self.cut_vma(spot, lo, hi)) {
+            return;
+        }
         let (vmas, mut removal) = self.removal();
         let _ = vmas.remove_at(spot, lo, hi, &Free, |e| removal.take(e));
         let committed = removal.committed;
         self.uncharge(committed);
+    }
+
+    /// Takes `lo..hi` from the vma that `spot` names, if that is its end and there is no object to
+    /// be told. Says whether it did.
+    fn cut_vma(&mut self, spot: Spot, lo: u64, hi: u64) -> bool {
+        let State { vmas, counters, .. } = &mut *self.st;
+        let mut committed = 0;
+        let cut = vmas.move_end(spot, lo, &Free, |e| {
+            let cuts = e.start < lo && e.end == hi && e.value.object.is_none();
+            if cuts {
+                counters.sub(&e.value, hi - lo);
+                committed = if e.value.flags.contains(VmaFlags::ACCOUNTED) { hi - lo } else { 0 };
+            }
+            cuts
+        });
+        self.uncharge(committed);
+        cut == Ok(true)
+    }
+
+    /// Lets the vma that `spot` names, which has no object, go on to `end`: nothing lies there or
+    /// begins there, and what it costs is charged.
+    pub(crate) fn stretch_vma(&mut self, spot: Spot, end: u64) {
+        let State { vmas, counters, .. } = &mut *self.st;
+        // Vmas own nothing that could refuse to be shared.
+        let _ = vmas.move_end(spot, end, &Free, |e| {
+            counters.add(&e.value, end - e.end);
+            true
+        });
     }
 
     /// Puts a vma, of which its object has heard already, in the place of those of which the pmas

@@ -26,6 +26,24 @@ pub(crate) struct Spot {
     pub(super) at: usize,
 }
 
+impl Spot {
+    /// [`Child::reach`] from the root.
+    pub(super) fn reach<'a, V: Value>(
+        &self,
+        root: &'a mut Child<V>,
+        owner: &impl Owner<V>,
+    ) -> Result<Option<&'a mut Child<V>>, OutOfMemory> {
+        root.reach(self.path, self.levels, owner)
+    }
+
+    /// [`Child::tell`] from the root.
+    pub(super) fn tell<V: Value>(&self, root: &mut Child<V>, unmarked: bool) {
+        if self.levels > 0 {
+            root.tell(self.path, self.levels, unmarked);
+        }
+    }
+}
+
 /// What became of a node.
 struct Changed<V: Value> {
     /// Whether nothing of this matters to the node above.
@@ -197,7 +215,7 @@ impl<V: Value> RangeMap<V> {
         f: impl FnOnce(&mut Leaf<V>, usize) -> R,
     ) -> Result<Option<R>, OutOfMemory> {
         let Some(root) = &mut self.root else { return Ok(None) };
-        let Some(c) = root.reach(spot.path, spot.levels, owner)? else { return Ok(None) };
+        let Some(c) = spot.reach(root, owner)? else { return Ok(None) };
         let Node::Leaf(v) = exclusive(&mut c.node, owner)? else { return Ok(None) };
         let (before, len) = (c.sum, v.len());
         let r = f(v, spot.at);
@@ -208,8 +226,8 @@ impl<V: Value> RangeMap<V> {
         let unmarked = before.marked > c.sum.marked;
         let shrunk = now < len;
         if upper.is_none() && (spot.levels == 0 || !(shrunk && c.is_small())) {
-            if differs && spot.levels > 0 {
-                root.tell(spot.path, spot.levels, unmarked);
+            if differs {
+                spot.tell(root, unmarked);
             }
             return Ok(Some(r));
         }

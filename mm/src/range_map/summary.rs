@@ -158,6 +158,21 @@ impl<V: Value> Child<V> {
         self.set_summary(sum) || raised
     }
 
+    /// [`Child::refresh`] of a leaf after nothing but the end of the entry `at` has moved.
+    #[inline]
+    pub(super) fn refresh_end(&mut self, at: usize) -> bool {
+        let Node::Leaf(v) = &*self.node else { return false };
+        let Some(e) = v.get(at) else { return false };
+        let end = e.end;
+        match v.get(at + 1) {
+            Some(next) => {
+                let gap = next.low().saturating_sub(end);
+                V::SEARCHED && self.raise_gap(gap)
+            }
+            None => core::mem::replace(&mut self.sum.end, end) != end,
+        }
+    }
+
     /// [`Child::refresh`] of an inner node after nothing but what is known of its child `i` has
     /// changed; `unmarked` says that there was a mark below that and now is none.
     #[inline]

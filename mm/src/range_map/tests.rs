@@ -72,6 +72,7 @@ enum Do {
     Remove(u64, u64),
     Modify(u64, u64, u8),
     Set(u64, u64, u8),
+    MoveEnd(u64, u64),
     Search(u64),
     Fork,
     DropFork,
@@ -83,6 +84,7 @@ fn op() -> impl Strategy<Value = Do> {
         2 => (0..LINE, 1..40u64).prop_map(|(a, l)| Do::Remove(a, l)),
         2 => (0..LINE, 1..40u64, 0..7u8).prop_map(|(a, l, v)| Do::Modify(a, l, v)),
         2 => (0..LINE, 1..20u64, 0..7u8).prop_map(|(a, l, v)| Do::Set(a, l, v)),
+        2 => (0..LINE, 1..40u64).prop_map(|(a, to)| Do::MoveEnd(a, to)),
         2 => (1..80u64).prop_map(Do::Search),
         1 => Just(Do::Fork),
         1 => Just(Do::DropFork),
@@ -122,6 +124,21 @@ fn apply(map: &mut RangeMap<V>, m: &mut Model, c: &Counter, op: &Do) {
             c.add(&old, -1);
             c.add(&[e], 1);
             m[lo as usize..hi as usize].fill(Some(V(v)));
+        }
+        Do::MoveEnd(a, len) => {
+            let Some(e) = map.find(a).copied() else { return };
+            let (end, next) = (e.start + len, map.ending_after(e.end));
+            if next.is_some_and(|n| end >= n.start) || end > LINE {
+                return;
+            }
+            let Some((spot, _)) = map.spot(e.end - 1, end.max(e.end), false) else { return };
+            assert_eq!(map.move_end(spot, end, c, |_| false), Ok(false));
+            let (lo, hi) = (end.min(e.end), end.max(e.end));
+            // As the entry's, so that what its leaf owns is taken account of.
+            let moved = Entry { start: lo, end: hi, value: e.value };
+            assert_eq!(map.move_end(spot, end, c, |x| *x == e), Ok(true));
+            c.add(&[moved], if end > e.end { 1 } else { -1 });
+            m[lo as usize..hi as usize].fill(if end > e.end { Some(e.value) } else { None });
         }
         // Searches lower what is known of gaps, and changes raise it again.
         Do::Search(need) => check_gaps(map, &runs(m), need),
