@@ -19,8 +19,8 @@ pub use aux_map::AuxMap;
 pub use caller::TaskCaller;
 pub use cx::TaskCx;
 pub use policy::{
-    DEFAULT_TIMER_SLACK, Deadline, Policy, SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE,
-    SCHED_NORMAL, SCHED_RR,
+    DEFAULT_TIMER_SLACK, Deadline, MCE_KILL_DEFAULT, Policy, SCHED_BATCH, SCHED_DEADLINE,
+    SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR,
 };
 pub use resources::Resources;
 pub(crate) use run::run;

@@ -27,6 +27,8 @@ pub struct Policy {
     pub thp_disable: bool,
     /// `PR_SET_IO_FLUSHER`.
     pub io_flusher: bool,
+    /// `PR_MCE_KILL`, of which nothing follows: no memory is ever broken.
+    pub mce_kill: u8,
     /// personality(2) bits.
     pub personality: u32,
     /// set_mempolicy(2).
@@ -74,6 +76,8 @@ impl Deadline {
 
 /// `PR_SET_TIMERSLACK`'s default, in nanoseconds.
 pub const DEFAULT_TIMER_SLACK: u64 = 50_000;
+/// `PR_MCE_KILL_DEFAULT`.
+pub const MCE_KILL_DEFAULT: u8 = 2;
 
 impl Default for Policy {
     fn default() -> Policy {
@@ -90,6 +94,7 @@ impl Default for Policy {
             keep_caps: false,
             thp_disable: false,
             io_flusher: false,
+            mce_kill: MCE_KILL_DEFAULT,
             personality: 0,
             mempolicy: mm::NumaPolicy::default(),
         }

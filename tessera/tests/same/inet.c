@@ -69,6 +69,29 @@ static void option(int s, int level, int name, int v) {
     say("option %d %d = %d: %d %s, now %d", level, name, v, r, name_of(e), now);
 }
 
+// Addresses of others can be bound to by who asks for it at either level.
+static void elsewhere(void) {
+    struct sockaddr_in at4 = {AF_INET, 0, {htonl(0xc6336407)}};
+    struct sockaddr_in6 at6 = {AF_INET6};
+    at6.sin6_addr.s6_addr[0] = 0x20;
+    at6.sin6_addr.s6_addr[15] = 7;
+    for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++)
+        for (int how = 0; how < 4; how++) {
+            int s4 = socket(AF_INET, type, 0), s6 = socket(AF_INET6, type, 0), on = 1, v = -1;
+            socklen_t len = sizeof v;
+            static const int levels[] = {SOL_SOCKET, SOL_IP, SOL_IPV6, SOL_IP},
+                             names[] = {SO_KEEPALIVE, IP_FREEBIND, 78, IP_TRANSPARENT};
+            setsockopt(s4, levels[how], names[how], &on, sizeof on);
+            setsockopt(s6, levels[how], names[how], &on, sizeof on);
+            E(bind(s4, (void *)&at4, sizeof at4));
+            E(bind(s6, (void *)&at6, sizeof at6));
+            E(getsockopt(s6, SOL_IPV6, 78, &v, &len));
+            say("how %d: %d", how, v);
+            close(s4);
+            close(s6);
+        }
+}
+
 static int receiver(int domain, int *sender) {
     int s = socket(domain, SOCK_DGRAM, 0);
     struct sockaddr_storage at = {.ss_family = domain};
@@ -237,6 +260,7 @@ static void others(void) {
 
 int main(int c, char **v) {
     begin(v);
+    elsewhere();
     v4();
     v6();
     mapped();

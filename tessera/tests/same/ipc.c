@@ -140,6 +140,11 @@ int main(int c, char **v) {
     E(semctl(s, 0, SETALL, u));
     u.array = BAD;
     E(semctl(s, 0, SETALL, u));
+    struct semid_ds by_index;
+    u.buf = &by_index;
+    E(semctl(s, 0, SEM_STAT, u) == s);
+    E(semctl(s & 0x7fff, 0, SEM_STAT, u) == s);
+    E(semctl(-1, 0, SEM_STAT, u));
     E(semctl(s, 0, GETALL, u));
     u.buf = BAD;
     E(semctl(s, 0, IPC_STAT, u));

@@ -123,8 +123,31 @@ static void kinds(int domain) {
         }
 }
 
+// The level is looked at before anything in memory is.
+static void levels(int s) {
+    static const int levels[] = {SOL_IP, SOL_SOCKET, SOL_TCP, SOL_UDP, SOL_IPV6, 77, 270, -1};
+    for (int i = 0; i < 8; i++) {
+        int level = levels[i], v;
+        socklen_t negative = -1, len = sizeof v;
+        say("level %d", level);
+        E(getsockopt(s, level, 9999, NULL, NULL));
+        if (level != SOL_IPV6) E(getsockopt(s, level, 9999, &v, &negative));
+        E(getsockopt(s, level, 9999, &v, &len));
+        E(setsockopt(s, level, 9999, &v, -1));
+        E(setsockopt(s, level, 9999, &v, sizeof v));
+        if (level > SOL_IPV6) E(setsockopt(s, level, 9999, NULL, sizeof v));
+    }
+    close(s);
+}
+
 int main(int c, char **v) {
     begin(v);
+    for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+        levels(socket(AF_UNIX, type, 0));
+        levels(socket(AF_INET, type, 0));
+        levels(socket(AF_INET6, type, 0));
+    }
+    levels(socket(AF_NETLINK, SOCK_RAW, 0));
     for (int domain = AF_INET; domain <= AF_INET6; domain += AF_INET6 - AF_INET) {
         numbers(domain);
         int s = socket(domain, SOCK_STREAM, 0);

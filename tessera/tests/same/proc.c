@@ -124,6 +124,30 @@ int main(int c, char **v) {
         _exit(11);
     }
     say("clone3 %d pidfd %d tid %d", ch > 0, pfd > 2, tid == ch);
+    // what is not known and not zero counts before what cannot be read
+    char *edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(edge + 4096, 4096);
+    edge += 4096 - sizeof ca - 8;
+    E(clone3((void *)edge, sizeof ca + 16));
+    edge[sizeof ca + 7] = 1;
+    E(clone3((void *)edge, sizeof ca + 16));
+    // settings that nothing follows from
+    E(prctl(PR_MCE_KILL_GET, 0, 0, 0, 0));
+    E(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+    E(prctl(PR_MCE_KILL_GET, 0, 0, 0, 0));
+    CHILD("inherited", E(prctl(PR_MCE_KILL_GET, 0, 0, 0, 0)));
+    E(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, 3, 0, 0));
+    E(prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 1, 0, 0));
+    E(prctl(PR_MCE_KILL, 2, 0, 0, 0));
+    E(prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0));
+    E(prctl(PR_MCE_KILL_GET, 0, 0, 0, 0));
+    E(prctl(PR_MCE_KILL_GET, 1, 0, 0, 0));
+    // no security module names anything
+    char label[16];
+    int attr = open("/proc/self/attr/current", O_RDWR);
+    E(read(attr, label, sizeof label));
+    E(write(attr, "x", 1));
+    close(attr);
     struct pollfd pf = {pfd, POLLIN};
     E(poll(&pf, 1, 0));
     E(poll(&pf, 1, 2000));

@@ -221,7 +221,7 @@ static void lines(void) {
 
 static void settings(void) {
     fresh();
-    struct termios t, u;
+    struct termios t = {0}, u = {0};
     E(tcgetattr(slave, &t));
     say("%o %o %o %o", t.c_iflag, t.c_oflag, t.c_cflag, t.c_lflag);
     for (int i = 0; i < 19; i++)
@@ -233,6 +233,21 @@ static void settings(void) {
     E(tcsetattr(slave, TCSANOW, &t));
     E(tcgetattr(slave, &t));
     say("%o %o %o %o", t.c_iflag, t.c_oflag, t.c_cflag, t.c_lflag);
+    struct {
+        unsigned short flags[4];
+        unsigned char line, cc[8];
+    } old;
+    E(ioctl(slave, TCGETA, &old));
+    say("%o %o %o %o %d", old.flags[0], old.flags[1], old.flags[2], old.flags[3], old.line);
+    for (int i = 0; i < 8; i++)
+        say("%d", old.cc[i]++);
+    old.flags[1] = old.flags[3] = 0;
+    E(ioctl(slave, TCSETAF, &old));
+    E(ioctl(slave, TCSETA, BAD));
+    E(tcgetattr(slave, &t));
+    say("%o %o %o %o", t.c_iflag, t.c_oflag, t.c_cflag, t.c_lflag);
+    for (int i = 0; i < 19; i++)
+        say("%d", t.c_cc[i]);
     struct winsize w = {1, 2, 3, 4}, v;
     E(ioctl(slave, TIOCGWINSZ, &v));
     say("%d %d %d %d", v.ws_row, v.ws_col, v.ws_xpixel, v.ws_ypixel);

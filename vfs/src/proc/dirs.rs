@@ -73,7 +73,7 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
                     .position(|(n, _)| n.as_bytes() == name)
                     .map(|index| What::Namespace { tid, index }),
                 PerTask::Net => find(NET, name).map(|table| What::Net { tid, table }),
-                PerTask::Attr => (name == b"current").then_some(What::Static { tid, text: "" }),
+                PerTask::Attr => (name == b"current").then_some(What::Label { tid }),
                 _ => return Err(Errno::ENOTDIR),
             }
         }
@@ -155,7 +155,7 @@ impl Dir {
                         out.push((i as u64 + 3, (*name).into(), What::Net { tid, table }));
                     }
                 }
-                PerTask::Attr => out.push((3, "current".into(), What::Static { tid, text: "" })),
+                PerTask::Attr => out.push((3, "current".into(), What::Label { tid })),
                 _ => return Err(Errno::ENOTDIR),
             },
             _ => return Err(Errno::ENOTDIR),

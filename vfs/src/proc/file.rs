@@ -28,7 +28,7 @@ pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>,
             node.inspect(cx)?;
             Content::Info(tid, fd)
         }
-        What::Static { text, .. } => Content::Static(text),
+        What::Label { .. } => Content::Label,
         What::Net { table, .. } => Content::Net(table),
         What::Per { tid, what: PerTask::Mem } => {
             node.inspect(cx)?;
@@ -64,7 +64,7 @@ impl Text {
         let text = match self.content {
             Content::System(f) => source.system_text(f),
             Content::Task(tid, f) => return source.task_piece(tid, f, from),
-            Content::Static(text) => text.as_bytes().to_vec(),
+            Content::Label => return Err(Errno::EINVAL),
             Content::Net(table) => {
                 let mut out = table.head.as_bytes().to_vec();
                 if let Some(rows) = table.rows {
@@ -153,7 +153,7 @@ impl FileOps for Text {
         match self.content {
             Content::System(f) => self.node.source.system_write(f, &text)?,
             Content::Task(tid, f) => self.node.source.task_write(tid, f, &text)?,
-            Content::Info(..) | Content::Static(_) | Content::Net(_) => return Err(Errno::EINVAL),
+            Content::Info(..) | Content::Label | Content::Net(_) => return Err(Errno::EINVAL),
         }
         Ok(n)
     }

@@ -52,9 +52,9 @@ pub(super) enum What {
         tid: i32,
         table: &'static NetFile,
     },
-    Static {
+    /// What a security module calls a task, where there is no module.
+    Label {
         tid: i32,
-        text: &'static str,
     },
 }
 
@@ -83,7 +83,7 @@ impl Node {
             | What::Info { tid, .. }
             | What::Namespace { tid, .. }
             | What::Net { tid, .. }
-            | What::Static { tid, .. } => Some(tid),
+            | What::Label { tid } => Some(tid),
         }
     }
 
@@ -111,7 +111,8 @@ impl Node {
             }
             What::Fixed(Fixed::File(m, _), _) => mode::IFREG | m,
             What::Text { mode: m, .. } => mode::IFREG | m,
-            What::Info { .. } | What::Static { .. } | What::Net { .. } => mode::IFREG | 0o444,
+            What::Info { .. } | What::Net { .. } => mode::IFREG | 0o444,
+            What::Label { .. } => mode::IFREG | 0o666,
             What::Descriptor { tid, fd } => {
                 let file = self.source.descriptors(tid).and_then(|f| f.get(fd).ok());
                 let flags = file.map(|f| f.flags()).unwrap_or_default();
@@ -144,7 +145,7 @@ impl Node {
             What::Descriptor { tid, fd } => per(tid, 1 << 30 | fd as u64),
             What::Info { tid, fd } => per(tid, 1 << 31 | fd as u64),
             What::Namespace { tid, index } => per(tid, 256 + index as u64),
-            What::Static { tid, text } => per(tid, 512 + text.len() as u64),
+            What::Label { tid } => per(tid, 512),
             What::Net { tid, table } => {
                 let at = NET.iter().position(|(_, t)| core::ptr::eq(t, table)).unwrap_or(0);
                 per(tid, 768 + at as u64)
@@ -236,6 +237,6 @@ pub(super) enum Content {
     System(SystemFile),
     Task(i32, TaskFile),
     Info(i32, i32),
-    Static(&'static str),
+    Label,
     Net(&'static NetFile),
 }

@@ -5,7 +5,9 @@ mod calls;
 pub(super) use calls::{check_level, get, set};
 
 use super::ancillary::Asked;
-use super::option_names::{SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_CORK, UDP_SEGMENT, ipv6, so};
+use super::option_names::{
+    SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6, so,
+};
 use super::{Domain, Kind};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -76,6 +78,15 @@ pub(super) struct Options {
     groups: AtomicU64,
     /// Options that are a number.
     numbers: Mutex<BTreeMap<(i32, i32), i32>>,
+}
+
+/// Under which level and name an option is kept: some are one for both levels of a socket.
+fn shared(level: i32, name: i32) -> (i32, i32) {
+    match (level, name) {
+        (SOL_IPV6, ipv6::FREEBIND) => (SOL_IP, ip::FREEBIND),
+        (SOL_IPV6, ipv6::TRANSPARENT) => (SOL_IP, ip::TRANSPARENT),
+        other => other,
+    }
 }
 
 impl Options {
@@ -155,7 +166,14 @@ impl Options {
     }
 
     pub(super) fn number(&self, level: i32, name: i32) -> Option<i32> {
-        self.numbers.lock().get(&(level, name)).copied()
+        self.numbers.lock().get(&shared(level, name)).copied()
+    }
+
+    /// Whether addresses that nobody here has may be bound to (`inet_can_nonlocal_bind`).
+    pub(super) fn binds_anywhere(&self) -> bool {
+        [ip::FREEBIND, ip::TRANSPARENT]
+            .iter()
+            .any(|o| self.number(SOL_IP, *o).is_some_and(|v| v != 0))
     }
 
     fn set_number(&self, level: i32, name: i32, v: i32) {
@@ -165,7 +183,7 @@ impl Options {
         } else {
             self.asked.fetch_or(asked, Relaxed);
         }
-        self.numbers.lock().insert((level, name), v);
+        self.numbers.lock().insert(shared(level, name), v);
     }
 
     fn flag(&self, name: i32) -> bool {

@@ -30,7 +30,7 @@ impl Endpoint {
         if self.domain == Domain::Inet6 && at.is_v4() && self.options.v6only() {
             return Err(Errno::EINVAL);
         }
-        if !at.is_any() && !at.is_local() && !at.is_group() {
+        if !at.is_any() && !at.is_local() && !at.is_group() && !self.options.binds_anywhere() {
             return Err(Errno::EADDRNOTAVAIL);
         }
         if (1..UNPRIVILEGED).contains(&at.port) && !who.creds().has(CAP_BIND) {

@@ -1,7 +1,7 @@
 //! Device control of terminals; ioctl_tty(2).
 
 use super::file::TtyFile;
-use super::termios::OLD_SIZE;
+use super::termios::{OLD_SIZE, Termio};
 use super::{Termios, WinSize};
 use crate::{Caller, cap};
 use arch::{Addr, BufSrc, Permissions, UserMemory, UserMemoryExt};
@@ -13,6 +13,10 @@ const TCGETS: u32 = 0x5401;
 const TCSETS: u32 = 0x5402;
 const TCSETSW: u32 = 0x5403;
 const TCSETSF: u32 = 0x5404;
+const TCGETA: u32 = 0x5405;
+const TCSETA: u32 = 0x5406;
+const TCSETAW: u32 = 0x5407;
+const TCSETAF: u32 = 0x5408;
 const TCSBRK: u32 = 0x5409;
 const TCXONC: u32 = 0x540a;
 const TCFLSH: u32 = 0x540b;
@@ -52,6 +56,9 @@ pub(super) const fn changes(cmd: u32) -> bool {
             | TCSETS2
             | TCSETSW2
             | TCSETSF2
+            | TCSETA
+            | TCSETAW
+            | TCSETAF
             | TCSBRK
             | TCSBRKP
             | TCXONC
@@ -79,6 +86,16 @@ impl TtyFile {
         !self.is_master() && changes(cmd)
     }
 
+    fn change_termios(&self, new: Termios, flush: bool) {
+        let mut s = self.pair.lock();
+        if flush {
+            s.flush(true, false);
+        }
+        s.set_termios(new);
+        drop(s);
+        self.notify_both();
+    }
+
     pub(super) fn control(&self, caller: &dyn Caller, cmd: u32, at: Addr) -> Result<u64, Errno> {
         let mem = caller.memory();
         let mut s = self.pair.lock();
@@ -99,13 +116,18 @@ impl TtyFile {
                 let long = matches!(cmd, TCSETS2 | TCSETSW2 | TCSETSF2);
                 let len = if long { size_of::<Termios>() } else { OLD_SIZE };
                 let new = read_termios(mem, at, old, len)?;
-                let mut s = self.pair.lock();
-                if matches!(cmd, TCSETSF | TCSETSF2) {
-                    s.flush(true, false);
-                }
-                s.set_termios(new);
+                self.change_termios(new, matches!(cmd, TCSETSF | TCSETSF2));
+            }
+            TCGETA => {
+                let old = Termio::from(&s.line.termios);
                 drop(s);
-                self.notify_both();
+                mem.write_obj(at, &old)?;
+            }
+            TCSETA | TCSETAW | TCSETAF => {
+                let old = s.line.termios;
+                drop(s);
+                let new = mem.read_obj::<Termio>(at)?.over(old);
+                self.change_termios(new, cmd == TCSETAF);
             }
             TIOCGWINSZ => {
                 let size = s.size;

@@ -49,6 +49,54 @@ pub struct Termios {
 }
 static_assertions::assert_eq_size!(Termios, [u8; 44]);
 
+/// `struct termio` of System V (asm-generic/termios.h): the low halves of the modes, and the first
+/// special characters.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(super) struct Termio {
+    iflag: u16,
+    oflag: u16,
+    cflag: u16,
+    lflag: u16,
+    line: u8,
+    cc: [u8; 8],
+    pad: u8,
+}
+static_assertions::assert_eq_size!(Termio, [u8; 18]);
+
+impl From<&Termios> for Termio {
+    fn from(t: &Termios) -> Termio {
+        let mut cc = [0; 8];
+        cc.iter_mut().zip(&t.cc).for_each(|(to, from)| *to = *from);
+        Termio {
+            iflag: t.iflag as u16,
+            oflag: t.oflag as u16,
+            cflag: t.cflag as u16,
+            lflag: t.lflag as u16,
+            line: t.line,
+            cc,
+            pad: 0,
+        }
+    }
+}
+
+impl Termio {
+    /// What the terminal is set to that was set to `old`.
+    pub(super) fn over(&self, old: Termios) -> Termios {
+        let low = |old: u32, new: u16| old & !0xffff | u32::from(new);
+        let mut new = Termios {
+            iflag: low(old.iflag, self.iflag),
+            oflag: low(old.oflag, self.oflag),
+            cflag: low(old.cflag, self.cflag),
+            lflag: low(old.lflag, self.lflag),
+            line: self.line,
+            ..old
+        };
+        new.cc.iter_mut().zip(&self.cc).for_each(|(to, from)| *to = *from);
+        new
+    }
+}
+
 /// Bytes of `struct termios`.
 pub(super) const OLD_SIZE: usize = 36;
 

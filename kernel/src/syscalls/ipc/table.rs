@@ -168,9 +168,10 @@ impl<T: Object> Table<T> {
         if o.perm().lock().seq == seq { Ok(o.clone()) } else { Err(Errno::EINVAL) }
     }
 
-    /// The object in a slot, with its identifier; `SHM_STAT` and the like.
+    /// The object in a slot, with its identifier; `SHM_STAT` and the like. Of an identifier, only
+    /// the slot counts (`ipcid_to_idx` in ipc/util.h).
     pub(super) fn at(&self, slot: i32) -> Result<(Arc<T>, i32), Errno> {
-        let i = usize::try_from(slot).map_err(|_| Errno::EINVAL)?;
+        let (i, _) = split(slot).ok_or(Errno::EINVAL)?;
         let t = self.0.read();
         let o = t.slots.get(i).and_then(Option::as_ref).ok_or(Errno::EINVAL)?;
         let seq = o.perm().lock().seq;

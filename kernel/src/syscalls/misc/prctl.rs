@@ -1,7 +1,7 @@
 //! prctl(2), personality(2).
 
 use crate::signal::SIGNAL_COUNT;
-use crate::task::DEFAULT_TIMER_SLACK;
+use crate::task::{DEFAULT_TIMER_SLACK, MCE_KILL_DEFAULT};
 use crate::{Args, Comm, Outcome, TaskCx};
 use arch::{Addr, UserMemory, UserMemoryExt};
 use syserr::Errno;
@@ -66,6 +66,13 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
             }
             change_creds(cx, cap::SETPCAP, |c| c.bounding &= !(1 << arg))?;
         }
+        // PR_MCE_KILL, PR_MCE_KILL_GET
+        33 if a[3] | a[4] == 0 => match (arg, a[2]) {
+            (0, 0) => task.policy.lock().mce_kill = MCE_KILL_DEFAULT,
+            (1, how @ 0..=2) => task.policy.lock().mce_kill = how as u8,
+            _ => return Err(Errno::EINVAL),
+        },
+        34 if arg | a[2] | a[3] | a[4] == 0 => return Ok(task.policy.lock().mce_kill.into()),
         // PR_GET_TSC
         25 => mm.write_obj(Addr(arg), &1u32)?,
         26 if arg == 1 => {}
