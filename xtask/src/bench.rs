@@ -28,6 +28,10 @@ pub(crate) struct Options {
     /// Operations of the crates, in nanoseconds, in place of guest work.
     #[arg(long, conflicts_with = "peer")]
     crates: bool,
+    /// With `--crates`: the `go` command (1.21 or later) that builds gVisor's packages, which Debian
+    /// has as golang-gvisor-gvisor-dev, to measure them in the same run.
+    #[arg(long, requires = "crates", value_name = "GO")]
+    gvisor: Option<PathBuf>,
     /// Threads that spin on the host meanwhile, as other work does.
     #[arg(long, default_value_t = 0, conflicts_with = "crates")]
     hogs: usize,
@@ -74,7 +78,7 @@ const GCC_HELLO: &str = r#"printf '#include <stdio.h>\nint main(void) { return p
 /// Measures and prints the table.
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     if options.crates {
-        return crates::run(options.rounds, options.only.as_deref());
+        return crates::run(options.rounds, options.only.as_deref(), options.gvisor.as_deref());
     }
     run_command(&mut cargo(&["build", "--release", "-p", "tessera", "-p", "guests"]))?;
     let guest = target().join("release/bench");

@@ -3,19 +3,24 @@
 
 mod aims;
 mod divan;
+mod gvisor;
 mod report;
 
 use crate::shell::{cargo, root};
 use aims::CRATES;
 use divan::Measured;
+use gvisor::Packages;
 use report::Report;
+use std::path::Path;
 
 /// Runs each crate's `operations` benchmark `rounds` times and prints the least of each row.
-/// `only` chooses rows by a part of `crate/name`.
+/// `only` chooses rows by a part of `crate/name`; `go` builds gVisor's packages, to be measured in
+/// between.
 ///
 /// # Errors
 /// When a benchmark cannot be built or fails. One that is not there leaves its rows empty.
-pub(super) fn run(rounds: usize, only: Option<&str>) -> Result<(), String> {
+pub(super) fn run(rounds: usize, only: Option<&str>, go: Option<&Path>) -> Result<(), String> {
+    let peer = go.map(Packages::build).transpose()?;
     let wanted = |row: &str| only.is_none_or(|o| row.contains(o));
     let crates: Vec<&str> = CRATES
         .iter()
@@ -31,6 +36,12 @@ pub(super) fn run(rounds: usize, only: Option<&str>) -> Result<(), String> {
                 if wanted(&row) {
                     report.add(row, m.nanoseconds);
                 }
+            }
+        }
+        if let Some(peer) = &peer {
+            eprintln!("round {} of {rounds}: gVisor's packages", round + 1);
+            for m in peer.measure()? {
+                report.add_peer(m.name, m.nanoseconds);
             }
         }
     }

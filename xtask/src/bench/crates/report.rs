@@ -8,6 +8,8 @@ use std::fmt::Write;
 #[derive(Default)]
 pub(super) struct Report {
     least: BTreeMap<String, f64>,
+    /// The same of gVisor's packages, where they were measured in this run.
+    peer: BTreeMap<String, f64>,
     /// Rows in the order in which they came.
     order: Vec<String>,
 }
@@ -23,10 +25,18 @@ impl Report {
         }
     }
 
+    /// Adds a sample of gVisor's packages.
+    pub(super) fn add_peer(&mut self, row: String, ns: f64) {
+        let least = self.peer.entry(row).or_insert(ns);
+        *least = least.min(ns);
+    }
+
     /// Both tables in Markdown. Operations that nothing measured are shown as such.
     pub(super) fn show(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let mut out = String::from("| operation | ns | gVisor ns | ratio | aim ns | |\n");
-        out += "|---|---|---|---|---|---|\n";
+        let mut out = String::from(
+            "| operation | ns | gVisor ns, here | ratio | gVisor ns, elsewhere | ratio | aim ns | |\n",
+        );
+        out += "|---|---|---|---|---|---|---|---|\n";
         for o in OPERATIONS.iter().filter(|o| wanted(o.row)) {
             let ns = self.least.get(o.row).copied();
             let aim = match o.aim {
@@ -39,13 +49,17 @@ impl Report {
                 _ => "",
             };
             let package = o.row.split('/').next().unwrap_or_default();
-            let ratio = ns.map_or(String::from("–"), |ns| format!("{:.2}", ns / o.gvisor));
-            let (ns, aim) = (number(ns), number(aim));
-            let gvisor = number(Some(o.gvisor));
+            let here = self.peer.get(o.row).copied();
             let _ = writeln!(
                 out,
-                "| {package}: {} | {ns} | {gvisor} | {ratio} | {aim} | {verdict} |",
-                o.label
+                "| {package}: {} | {} | {} | {} | {} | {} | {} | {verdict} |",
+                o.label,
+                number(ns),
+                number(here),
+                ratio(ns, here),
+                number(Some(o.gvisor)),
+                ratio(ns, Some(o.gvisor)),
+                number(aim),
             );
         }
         out += "\n| how cost grows | ns by argument |\n|---|---|\n";
@@ -77,6 +91,11 @@ impl Report {
     }
 }
 
+/// How often the one goes into the other.
+fn ratio(ns: Option<f64>, of: Option<f64>) -> String {
+    ns.zip(of).map_or("–".into(), |(ns, of)| format!("{:.2}", ns / of))
+}
+
 /// Nanoseconds with three digits that count, thousands grouped.
 fn number(ns: Option<f64>) -> String {
     let Some(ns) = ns else { return "–".into() };
@@ -104,13 +123,19 @@ mod tests {
         for ns in [300.0, 200.0, 250.0] {
             r.add("mm/mmap_munmap".into(), ns);
         }
+        for ns in [500.0, 400.0] {
+            r.add_peer("mm/mmap_munmap".into(), ns);
+        }
         r.add("mm/mmap_munmap_among/10".into(), 90.0);
         r.add("mm/mmap_munmap_among/100000".into(), 1_400.0);
         let shown = r.show(|row| row.contains("mmap_munmap") || row.contains("wake"));
         let line = |part: &str| shown.lines().find(|l| l.contains(part)).expect(part).to_string();
-        assert!(line("one page").ends_with("| 200 | 909 | 0.22 | 250 |  |"), "{shown}");
-        assert!(line("the same among").ends_with("| 1,400 | 1,354 | 1.03 | 350 | above |"));
-        assert!(line("wake nobody").ends_with("| – | 26.0 | – | 10.0 | missing |"));
+        assert!(
+            line("one page").ends_with("| 200 | 400 | 0.50 | 909 | 0.22 | 250 |  |"),
+            "{shown}"
+        );
+        assert!(line("the same among").ends_with("| 1,400 | – | – | 1,354 | 1.03 | 350 | above |"));
+        assert!(line("wake nobody").ends_with("| – | – | – | 26.0 | – | 10.0 | missing |"));
         assert!(line("| mm/mmap_munmap_among |").ends_with("| 10: 90.0, 100000: 1,400 |"));
     }
 }
