@@ -98,6 +98,7 @@ programs! {
     group
     inet
     ipc
+    lease
     mdwe
     mount
     mountfd

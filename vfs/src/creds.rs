@@ -79,6 +79,8 @@ pub mod cap {
     pub const SYS_TIME: u32 = 25;
     /// Make device nodes.
     pub const MKNOD: u32 = 27;
+    /// Take leases on the files of others.
+    pub const LEASE: u32 = 28;
     /// Choose IDs of processes.
     pub const CHECKPOINT_RESTORE: u32 = 40;
     /// The highest number of Linux 6.18.

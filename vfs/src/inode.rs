@@ -130,6 +130,8 @@ pub struct InodeState {
     locks: Mutex<Option<Arc<FileLocks>>>,
     /// Open for writing when positive, being executed when negative (`i_writecount`).
     writers: AtomicI32,
+    /// Open only for reading (`i_readcount`).
+    readers: AtomicU32,
     /// The pipe behind a FIFO, the socket behind a bound name.
     slot: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     marks: Marks,
@@ -161,6 +163,20 @@ impl InodeState {
     /// Takes [`InodeState::start_writing`] back.
     pub fn stop_writing(&self) {
         self.writers.fetch_sub(1, Relaxed);
+    }
+
+    /// Counts one more who only reads.
+    pub(crate) fn start_reading(&self) {
+        self.readers.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn stop_reading(&self) {
+        self.readers.fetch_sub(1, Relaxed);
+    }
+
+    /// How many have it open to write, and how many only to read.
+    pub(crate) fn open_counts(&self) -> (i32, u32) {
+        (self.writers.load(Relaxed), self.readers.load(Relaxed))
     }
 
     /// Keeps writers out, for execve(2).

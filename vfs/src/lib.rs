@@ -88,7 +88,7 @@ pub use seam::{Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
 pub use shared::SharedType;
 pub use sysfs::sysfs;
 pub use tree::{
-    AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountFlags, Path, PathCx, Propagation,
-    PropagationKind,
+    AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountChanges, MountFlags, Path, PathCx,
+    Propagation, PropagationKind,
 };
 pub use vfs::Vfs;

@@ -1,7 +1,9 @@
-//! Advisory locks: record locks of processes and descriptions (fcntl(2)), and flock(2).
+//! Advisory locks: record locks of processes and descriptions (fcntl(2)), flock(2), and leases.
 //!
 //! Kept with the inode. Taking a lock never blocks: a conflict names who is in the way, and the
 //! caller waits on [`FileLocks::queue`], inside a [`LockGraph::wait`] that refuses a circle.
+
+mod lease;
 
 use crate::Stat;
 use crate::env::split_dev;
@@ -13,6 +15,9 @@ use core::fmt;
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
+
+use lease::Lease;
+pub use lease::{LeaseRules, OpenCounts};
 
 /// Whose lock it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,6 +86,7 @@ struct Inner {
     /// Sorted by owner, then start; one owner's never overlap, and touching ones differ in kind.
     records: Vec<Record>,
     whole: Vec<Whole>,
+    leases: Vec<Lease>,
 }
 
 /// A lock of flock(2).
@@ -201,20 +207,27 @@ impl FileLocks {
 
     /// Releases `owner`'s lock on the whole file, and no record; `LOCK_UN`.
     pub fn unlock(&self, owner: LockOwner) {
-        self.remove(|_| false, |w| w.owner == owner);
+        self.remove(|_| false, |w| w.owner == owner, |_| false);
     }
 
-    /// Releases everything of `owner`: records, and its lock on the whole file.
+    /// Releases everything of `owner`: records, its lock on the whole file, its lease.
     pub fn release(&self, owner: LockOwner) {
-        self.remove(|r| r.owner == owner, |w| w.owner == owner);
+        self.remove(|r| r.owner == owner, |w| w.owner == owner, |l| l.owner == owner);
     }
 
-    fn remove(&self, record: impl Fn(&Record) -> bool, whole: impl Fn(&Whole) -> bool) {
+    fn remove(
+        &self,
+        record: impl Fn(&Record) -> bool,
+        whole: impl Fn(&Whole) -> bool,
+        lease: impl Fn(&Lease) -> bool,
+    ) {
         let mut inner = self.inner.lock();
-        let before = inner.records.len() + inner.whole.len();
+        let count = |i: &Inner| i.records.len() + i.whole.len() + i.leases.len();
+        let before = count(&inner);
         inner.records.retain(|r| !record(r));
         inner.whole.retain(|w| !whole(w));
-        let changed = inner.records.len() + inner.whole.len() != before;
+        inner.leases.retain(|l| !lease(l));
+        let changed = count(&inner) != before;
         drop(inner);
         if changed {
             self.queue.notify(Events::OUT);
@@ -238,26 +251,34 @@ impl FileLocks {
     ) -> Vec<String> {
         let mut out = Vec::new();
         let mut line = |class: &str, kind, pid, range: &dyn fmt::Display| {
-            let kind = if kind == LockKind::Read { "READ" } else { "WRITE" };
+            let kind = match kind {
+                Some(LockKind::Read) => "READ",
+                Some(LockKind::Write) => "WRITE",
+                None => "UNLCK",
+            };
             let (major, minor) = split_dev(stat.dev);
             *id += 1;
             out.push(format!(
-                "{id}: {class} ADVISORY  {kind} {pid} {major:02x}:{minor:02x}:{} {range}\n",
+                "{id}: {class} {kind} {pid} {major:02x}:{minor:02x}:{} {range}\n",
                 stat.ino,
             ));
         };
         let inner = self.inner.lock();
+        for l in inner.leases.iter().filter(|l| shown(l.owner, l.owner)) {
+            let class = if l.is_breaking() { "LEASE  BREAKING " } else { "LEASE  ACTIVE   " };
+            line(class, l.target(), l.pid, &"0 EOF");
+        }
         for w in inner.whole.iter().filter(|w| shown(w.owner, w.owner)) {
-            line("FLOCK ", w.kind, w.pid, &"0 EOF");
+            line("FLOCK  ADVISORY ", Some(w.kind), w.pid, &"0 EOF");
         }
         for r in inner.records.iter().filter(|r| shown(r.owner, r.via)) {
             let class = match r.owner {
-                LockOwner::Table(_) => "POSIX ",
-                LockOwner::Description(_) => "OFDLCK",
+                LockOwner::Table(_) => "POSIX  ADVISORY ",
+                LockOwner::Description(_) => "OFDLCK ADVISORY ",
             };
             match r.last {
-                TO_THE_END => line(class, r.kind, r.pid, &format_args!("{} EOF", r.start)),
-                last => line(class, r.kind, r.pid, &format_args!("{} {last}", r.start)),
+                TO_THE_END => line(class, Some(r.kind), r.pid, &format_args!("{} EOF", r.start)),
+                last => line(class, Some(r.kind), r.pid, &format_args!("{} {last}", r.start)),
             }
         }
         out

@@ -5,11 +5,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use sync::{Mutex, RwLock};
 
-use crate::locks::LockGraph;
+use crate::locks::{LeaseRules, LockGraph};
 use crate::memfs::MemFs;
 use crate::tree::{Dcache, Dentry, MountTable};
 use crate::{
-    Env, FileSystemType, Mount, MountFlags, Path, SpecialFiles, SuperBlock, SuperState, Validity,
+    Env, FileSystemType, Mount, MountChanges, MountFlags, Path, SpecialFiles, SuperBlock,
+    SuperState, Validity,
 };
 
 /// The most names that are kept without being used.
@@ -28,6 +29,7 @@ pub struct Vfs {
     pub(crate) types: RwLock<BTreeMap<&'static str, Arc<dyn FileSystemType>>>,
     pub(crate) special: RwLock<Option<Arc<dyn SpecialFiles>>>,
     locks: LockGraph,
+    pub(crate) leases: LeaseRules,
     /// Files that memfd_create(2) makes.
     pub(crate) unnamed: Arc<MemFs>,
     net: Arc<crate::socket::Net>,
@@ -64,6 +66,7 @@ impl Vfs {
             types: RwLock::default(),
             special: RwLock::default(),
             locks: LockGraph::default(),
+            leases: LeaseRules::default(),
             net,
             root,
         })
@@ -89,6 +92,11 @@ impl Vfs {
         &self.locks
     }
 
+    /// How long leases last that are being broken.
+    pub fn lease_rules(&self) -> &LeaseRules {
+        &self.leases
+    }
+
     /// Sets who opens FIFOs and device nodes.
     pub fn set_special_files(&self, special: Arc<dyn SpecialFiles>) {
         *self.special.write() = Some(special);
@@ -110,8 +118,8 @@ impl Vfs {
     }
 
     /// How often the tree of mounts has changed, and who is told when it does.
-    pub fn mount_changes(&self) -> (u64, &sync::waitq::Queue) {
-        (self.mounts.changes(), self.mounts.changed())
+    pub fn mount_changes(&self) -> Arc<MountChanges> {
+        self.mounts.changes().clone()
     }
 
     /// The nearest peer group that `m` hears from of which something shows below `root`; 0 for none.

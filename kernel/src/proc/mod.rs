@@ -158,6 +158,10 @@ impl ProcSource for KernelProc {
         write::task(&*self.task(tid)?, file, text)
     }
 
+    fn mount_changes(&self) -> Option<Arc<vfs::MountChanges>> {
+        self.kernel().ok().map(|k| k.vfs().mount_changes())
+    }
+
     fn system_text(&self, file: SystemFile) -> Vec<u8> {
         match self.kernel() {
             Ok(k) => system::text(&k, file, &self.boot_id),

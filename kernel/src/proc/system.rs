@@ -95,6 +95,7 @@ pub(super) fn text(k: &Kernel, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> 
         SystemFile::ThreadsMax => line(62000),
         SystemFile::MmapMinAddr => line(crate::image::lowest_address(&*k.embedder().platform).0),
         SystemFile::KernelVersion => shown(&uts.version),
+        SystemFile::LeaseBreakTime => line(k.vfs().lease_rules().break_time()),
         SystemFile::FileMax => line(i64::MAX),
         SystemFile::FileNr => line(format!("1024\t0\t{}", i64::MAX)),
         SystemFile::SysvMsg => k.ipc().list_msg().into_bytes(),

@@ -67,6 +67,11 @@ pub(super) fn system(kernel: &Kernel, file: SystemFile, text: &[u8]) -> Result<(
     match file {
         SystemFile::Hostname => kernel.set_uts(|u| u.host = name),
         SystemFile::Domainname => kernel.set_uts(|u| u.domain = name),
+        SystemFile::LeaseBreakTime => {
+            let seconds = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            let seconds = u32::try_from(seconds).map_err(|_| Errno::EINVAL)?;
+            kernel.vfs().lease_rules().set_break_time(seconds);
+        }
         // Settings that nothing here depends on are the same whatever is written.
         SystemFile::Fixed(_) => {}
         _ => return Err(Errno::EPERM),

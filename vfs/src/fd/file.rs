@@ -8,7 +8,7 @@ use sync::waitq::{Events, Notify, Queue, Ticket};
 use syserr::Errno;
 
 use super::anon;
-use crate::locks::{FileLocks, LockOwner};
+use crate::locks::{FileLocks, LockOwner, OpenCounts};
 use crate::notify::{self, Mask};
 use crate::{Caller, Creds, FileOps, Inode, InodeState, OpenFlags, Path, SetAttr, Stat, cap, mode};
 
@@ -57,8 +57,9 @@ pub struct File {
     path: Path,
     owner: Mutex<FileOwner>,
     own_locks: InodeState,
-    /// Counted in [`InodeState::start_writing`] and [`Mount::start_writing`](crate::Mount).
-    counted: bool,
+    counted: Counted,
+    /// What open(2) has still to do when the leases of others are broken.
+    unfinished: Mutex<Option<Unfinished>>,
     locked: AtomicBool,
     /// The open made the file.
     created: AtomicBool,
@@ -68,16 +69,56 @@ pub struct File {
     hears: Mutex<Option<Ticket>>,
 }
 
+/// Where a description counts as one who has the file open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// Nowhere.
+    Not,
+    /// In [`InodeState::start_reading`].
+    Reading,
+    /// In [`InodeState::start_writing`] and [`Mount::start_writing`](crate::Mount).
+    Writing,
+}
+
+/// The end of an open that waits for leases.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unfinished {
+    pub(crate) truncate: bool,
+    pub(crate) announce: bool,
+}
+
 impl File {
     /// A description of `ops`, opened as `path` says.
     pub fn new(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path) -> Arc<File> {
-        File::build(ops, flags, path, false)
+        File::build(ops, flags, path, Counted::Not)
     }
 
-    /// As [`File::new`], for one who may write and was counted by [`InodeState::start_writing`] and the
-    /// mount.
-    pub(crate) fn new_writing(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path) -> Arc<File> {
-        File::build(ops, flags, path, true)
+    /// As [`File::new`], for one who was counted.
+    pub(crate) fn new_counted(
+        ops: Arc<dyn FileOps>,
+        flags: OpenFlags,
+        path: Path,
+        counted: Counted,
+    ) -> Arc<File> {
+        File::build(ops, flags, path, counted)
+    }
+
+    /// Whether leases of others keep it from being opened in full.
+    pub fn waits_for_leases(&self) -> bool {
+        self.unfinished.lock().is_some()
+    }
+
+    pub(crate) fn set_unfinished(&self, to: Option<Unfinished>) -> Option<Unfinished> {
+        core::mem::replace(&mut *self.unfinished.lock(), to)
+    }
+
+    /// Who has the file open, for who asks for a lease on it.
+    pub fn open_counts(&self) -> OpenCounts {
+        let own_writes = self.flags().writable();
+        // Nobody counts for a file that keeps no state: then this is all there is.
+        let alone = (own_writes.into(), (!own_writes).into());
+        let (writers, readers) = self.inode().state().map_or(alone, InodeState::open_counts);
+        OpenCounts { writers, readers, own_writes }
     }
 
     /// A regular file that one without `CAP_FSETID` changes loses its set-ID bits
@@ -109,10 +150,10 @@ impl File {
     /// it is.
     pub fn anonymous(ops: Arc<dyn FileOps>, flags: OpenFlags, name: &str) -> Arc<File> {
         let path = anon::path(&ops, name);
-        File::build(ops, flags, path, false)
+        File::build(ops, flags, path, Counted::Not)
     }
 
-    fn build(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path, counted: bool) -> Arc<File> {
+    fn build(ops: Arc<dyn FileOps>, flags: OpenFlags, path: Path, counted: Counted) -> Arc<File> {
         Arc::new(File {
             ops,
             flags: AtomicU32::new((flags & STATUS).bits()),
@@ -121,6 +162,7 @@ impl File {
             owner: Mutex::default(),
             own_locks: InodeState::default(),
             counted,
+            unfinished: Mutex::new(None),
             locked: AtomicBool::new(false),
             created: AtomicBool::new(false),
             announced: AtomicBool::new(false),
@@ -328,11 +370,15 @@ impl Drop for File {
         {
             locks.release(self.lock_owner());
         }
-        if self.counted
-            && let Some(state) = inode.state()
-        {
-            state.stop_writing();
-            self.path.mount().stop_writing();
+        if let Some(state) = inode.state() {
+            match self.counted {
+                Counted::Not => {}
+                Counted::Reading => state.stop_reading(),
+                Counted::Writing => {
+                    state.stop_writing();
+                    self.path.mount().stop_writing();
+                }
+            }
         }
     }
 }

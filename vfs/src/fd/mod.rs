@@ -6,6 +6,7 @@ mod io;
 mod path_only;
 mod table;
 
+pub(crate) use file::{Counted, Unfinished};
 pub use file::{File, FileOwner, OwnerKind};
 pub use io::DirSink;
 pub(crate) use path_only::PathOnly;

@@ -6,8 +6,8 @@ use syserr::Errno;
 use crate::notify::{Mask, happened};
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::{
-    AT_FDCWD, LookupFlags, MountFlags, Nanos, OpenFlags, Path, PathCx, SetAttr, Stat, StatFs, Vfs,
-    cap, mode,
+    AT_FDCWD, File, LookupFlags, MountFlags, Nanos, OpenFlags, Path, PathCx, SetAttr, Stat, StatFs,
+    Vfs, cap, mode,
 };
 
 /// A time for utimensat(2).
@@ -209,10 +209,25 @@ impl Vfs {
         Ok(())
     }
 
-    /// Changes the size; truncate(2) after the path was resolved. `limit` is `RLIMIT_FSIZE`.
+    /// The file at a path, for truncate(2) to change its size. It may have to wait for leases
+    /// ([`File::waits_for_leases`]).
     ///
     /// # Errors
-    /// `EISDIR`, `EINVAL`, `EACCES`, `EROFS`, `EFBIG`, `ETXTBSY`.
+    /// `EISDIR`, `EINVAL`, `EACCES`, `EROFS`, `ETXTBSY`.
+    pub fn open_to_truncate(&self, cx: &PathCx<'_>, path: &Path) -> Result<Arc<File>, Errno> {
+        match path.inode().kind() {
+            mode::IFREG => {}
+            mode::IFDIR => return Err(Errno::EISDIR),
+            _ => return Err(Errno::EINVAL),
+        }
+        self.open_path(cx, path.clone(), OpenFlags::WRONLY, false)
+    }
+
+    /// Changes the size; truncate(2) after the path was resolved, without waiting. `limit` is
+    /// `RLIMIT_FSIZE`.
+    ///
+    /// # Errors
+    /// Those of [`Vfs::open_to_truncate`]; `EFBIG`, `EINVAL`; `EAGAIN` where leases are in the way.
     pub fn truncate(
         &self,
         cx: &PathCx<'_>,
@@ -220,15 +235,10 @@ impl Vfs {
         size: i64,
         limit: u64,
     ) -> Result<(), Errno> {
-        if size < 0 {
-            return Err(Errno::EINVAL);
+        let file = self.open_to_truncate(cx, path)?;
+        if file.waits_for_leases() {
+            return Err(Errno::EAGAIN);
         }
-        match path.inode().kind() {
-            mode::IFREG => {}
-            mode::IFDIR => return Err(Errno::EISDIR),
-            _ => return Err(Errno::EINVAL),
-        }
-        let file = self.open_path(cx, path.clone(), OpenFlags::WRONLY, false)?;
         file.truncate(size, limit)?;
         file.remove_set_ids(cx.creds)
     }

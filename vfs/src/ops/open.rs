@@ -3,11 +3,12 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
-use crate::fd::PathOnly;
+use crate::fd::{Counted, PathOnly, Unfinished};
 use crate::perm::{self, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
 use crate::{
-    Create, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs, mode,
+    Create, Creds, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs,
+    mode,
 };
 
 /// How to open; `struct open_how`.
@@ -184,30 +185,63 @@ impl Vfs {
             Some(state) if regular && (flags.writable() || truncate) => {
                 path.mount().start_writing()?;
                 state.start_writing().inspect_err(|_| path.mount().stop_writing())?;
-                true
+                Counted::Writing
             }
-            _ => false,
+            Some(state) if regular => {
+                state.start_reading();
+                Counted::Reading
+            }
+            _ => Counted::Not,
         };
         let ops = match self.open_ops(cx, inode, flags) {
             Ok(ops) => ops,
             Err(e) => {
-                if counted && let Some(state) = inode.state() {
-                    state.stop_writing();
-                    path.mount().stop_writing();
+                match (counted, inode.state()) {
+                    (Counted::Writing, Some(state)) => {
+                        state.stop_writing();
+                        path.mount().stop_writing();
+                    }
+                    (Counted::Reading, Some(state)) => state.stop_reading(),
+                    _ => {}
                 }
                 return Err(e);
             }
         };
-        let file =
-            if counted { File::new_writing(ops, flags, path) } else { File::new(ops, flags, path) };
-        if announce {
+        let file = File::new_counted(ops, flags, path, counted);
+        file.set_unfinished(Some(Unfinished { truncate, announce }));
+        // Whoever does not want to wait gets nothing, and holders hear of it all the same.
+        match self.finish_open(cx.creds, &file) {
+            Err(_) if file.waits_for_leases() && !flags.contains(OpenFlags::NONBLOCK) => Ok(file),
+            done => done.map(|()| file),
+        }
+    }
+
+    /// Goes on with an open that waits for leases ([`File::waits_for_leases`]).
+    ///
+    /// # Errors
+    /// `EAGAIN` while it has to wait: until [`Vfs::break_leases`] has broken them.
+    pub fn finish_open(&self, creds: &Creds, file: &Arc<File>) -> Result<(), Errno> {
+        self.break_leases(file, file.flags().writable()).map_err(|_| Errno::EAGAIN)?;
+        let Some(rest) = file.set_unfinished(None) else { return Ok(()) };
+        if rest.announce {
             file.announce();
         }
-        if truncate {
-            file.remove_set_ids(cx.creds)?;
+        if rest.truncate {
+            file.remove_set_ids(creds)?;
             file.empty()?;
         }
-        Ok(file)
+        Ok(())
+    }
+
+    /// Breaks what leases there are on a file for one who opens it, to write or only to read.
+    ///
+    /// # Errors
+    /// When to ask again at the latest ([`crate::locks::FileLocks::break_leases`]).
+    pub fn break_leases(&self, file: &File, write: bool) -> Result<(), crate::Nanos> {
+        match file.existing_locks().filter(|_| file.is_regular()) {
+            None => Ok(()),
+            Some(l) => l.break_leases(write, self.env.time().monotonic(), &self.leases),
+        }
     }
 
     fn open_ops(

@@ -1,15 +1,17 @@
 //! Files of `/proc`: text made when it is read, piece by piece, and a task's memory.
 
 use super::node::{Content, Node, What};
-use super::source::Piece;
+use super::source::{Piece, TaskFile};
 use super::table::{Fixed, PerTask};
-use crate::{FileOps, OpenFlags, PathCx, Stat, Whence};
+use crate::{FileOps, MountChanges, OpenFlags, PathCx, Stat, Whence};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, Permissions, UserMemory};
 use core::any::Any;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use sync::Mutex;
+use sync::waitq::{Events, Queue};
 use syserr::Errno;
 
 /// The longest text that can be written to a file at once; Linux takes a page.
@@ -37,13 +39,25 @@ pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>,
         }
         _ => return Err(Errno::EINVAL),
     };
-    Ok(Arc::new(Text { node, content, made: Mutex::new(Made::NOTHING) }))
+    let changes = match content {
+        Content::Task(_, TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats) => {
+            node.source.mount_changes()
+        }
+        _ => None,
+    };
+    let seen = AtomicU64::new(changes.as_ref().map_or(0, |c| c.count()));
+    let made = Mutex::new(Made::NOTHING);
+    Ok(Arc::new(Text { node, content, made, changes, seen }))
 }
 
 struct Text {
     node: Arc<Node>,
     content: Content,
     made: Mutex<Made>,
+    /// Who tells of other mounts, of a list of mounts.
+    changes: Option<Arc<MountChanges>>,
+    /// How many changes whoever polls this has heard of.
+    seen: AtomicU64,
 }
 
 /// The piece of the text that was read last, for reads that go on.
@@ -156,6 +170,23 @@ impl FileOps for Text {
             Content::Info(..) | Content::Label | Content::Net(_) => return Err(Errno::EINVAL),
         }
         Ok(n)
+    }
+
+    /// A list of mounts that has changed tells so once (`mounts_poll`).
+    fn readiness(&self) -> Events {
+        let mut ready = Events::IN | Events::OUT | Events::RDNORM | Events::WRNORM;
+        if let Some(c) = &self.changes {
+            let now = c.count();
+            ready = Events::IN | Events::RDNORM;
+            if self.seen.swap(now, Relaxed) != now {
+                ready |= Events::PRI | Events::ERR;
+            }
+        }
+        ready
+    }
+
+    fn queue(&self) -> Option<&Queue> {
+        self.changes.as_ref().map(|c| c.queue())
     }
 
     fn seekable(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What the kernel tells `/proc`.
 
-use crate::{Creds, FdTable, FsContext};
+use crate::{Creds, FdTable, FsContext, MountChanges};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -93,6 +93,7 @@ pub enum SystemFile {
     SysvMsg,
     SysvSem,
     SysvShm,
+    LeaseBreakTime,
     /// A number that nothing here depends on.
     Fixed(&'static str),
 }
@@ -149,6 +150,10 @@ pub trait ProcSource: Send + Sync {
     /// # Errors
     /// `EINVAL`, `EACCES`, `ESRCH`.
     fn task_write(&self, tid: i32, file: TaskFile, text: &[u8]) -> Result<(), Errno>;
+    /// Who is told when the tree of mounts changes; `None` where nobody is.
+    fn mount_changes(&self) -> Option<Arc<MountChanges>> {
+        None
+    }
     /// Text about the system.
     fn system_text(&self, file: SystemFile) -> Vec<u8>;
     /// The lines of a table of sockets, without its head.

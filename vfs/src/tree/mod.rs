@@ -14,6 +14,7 @@ mod walk;
 pub use context::{AT_FDCWD, FsContext, PathCx};
 pub use dentry::Dentry;
 pub use mount::{Mount, MountFlags, Propagation};
+pub use mounts::MountChanges;
 pub use path::Path;
 pub use placing::PropagationKind;
 pub use walk::LookupFlags;

@@ -31,9 +31,26 @@ pub(super) struct Tables {
 pub(crate) struct MountTable {
     pub(super) tables: RwLock<Tables>,
     watches: Arc<Watches>,
-    /// How often the tree that everybody sees has changed.
-    changes: AtomicU64,
-    changed: Queue,
+    changes: Arc<MountChanges>,
+}
+
+/// How often the tree of mounts has changed, for who polls `/proc/self/mounts`.
+#[derive(Default)]
+pub struct MountChanges {
+    count: AtomicU64,
+    queue: Queue,
+}
+
+impl MountChanges {
+    /// How often.
+    pub fn count(&self) -> u64 {
+        self.count.load(SeqCst)
+    }
+
+    /// Told with [`Events::PRI`] and [`Events::ERR`].
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
 }
 
 pub(super) fn key(p: &Path) -> (u64, usize) {
@@ -181,16 +198,12 @@ impl MountTable {
 
     /// Tells who polls the list of mounts that it has changed.
     pub(crate) fn touch(&self) {
-        self.changes.fetch_add(1, SeqCst);
-        self.changed.notify(Events::PRI | Events::ERR);
+        self.changes.count.fetch_add(1, SeqCst);
+        self.changes.queue.notify(Events::PRI | Events::ERR);
     }
 
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.load(SeqCst)
-    }
-
-    pub(crate) fn changed(&self) -> &Queue {
-        &self.changed
+    pub(crate) fn changes(&self) -> &Arc<MountChanges> {
+        &self.changes
     }
 
     /// Tells watches of file systems that show nowhere any more.

@@ -1,12 +1,15 @@
 //! Permissions, owners, sizes: chmod(2), chown(2), access(2), truncate(2).
 
+use super::lease::finish_open;
 use super::rw::flat;
 use super::walk::{
     AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CWD, Found, Walk, lookup, path, resolve, vfs,
 };
-use crate::{Args, Outcome, Resource, TaskCx};
+use crate::{Args, Outcome, Resource, Task, TaskCx};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use syserr::Errno;
-use vfs::LookupFlags;
+use vfs::{File, LookupFlags};
 
 fn done(r: Result<(), Errno>) -> Outcome {
     r.map(|()| 0).into()
@@ -108,10 +111,24 @@ pub(crate) fn sys_truncate(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
         let limit = cx.task.limit(Resource::Fsize).0;
         let f = resolve(cx, CWD, a[0], LookupFlags::empty())?;
-        let r = vfs(cx).truncate(&f.walk.cx(), &f.path, a[1] as i64, limit);
-        if r == Err(Errno::EFBIG) && limit != u64::MAX {
-            cx.task.file_too_large();
+        let file = vfs(cx).open_to_truncate(&f.walk.cx(), &f.path)?;
+        let (task, size) = (cx.task.clone(), a[1] as i64);
+        if file.waits_for_leases() {
+            return Ok(Outcome::Block(Box::pin(async move {
+                match finish_open(&task, &file).await {
+                    Ok(()) => truncate(&task, &file, size, limit).into(),
+                    Err(e) => e.into_outcome(),
+                }
+            })));
         }
-        Ok(r.map(|()| 0).into())
+        Ok(truncate(&task, &file, size, limit).into())
     })())
+}
+
+fn truncate(task: &Arc<Task>, file: &File, size: i64, limit: u64) -> Result<u64, Errno> {
+    let r = file.truncate(size, limit).and_then(|()| file.remove_set_ids(&task.creds()));
+    if r == Err(Errno::EFBIG) && limit != u64::MAX {
+        task.file_too_large();
+    }
+    r.map(|()| 0)
 }

@@ -1,9 +1,9 @@
 //! fcntl(2), except for locks.
 
-use super::locks;
 use super::open_flags::translate;
 use super::rw::flat;
 use super::sigio::set_async;
+use super::{lease, locks};
 use crate::{Args, Outcome, Resource, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
@@ -30,6 +30,7 @@ const F_GETOWNER_UIDS: u32 = 17;
 const F_OFD_GETLK: u32 = 36;
 const F_OFD_SETLK: u32 = 37;
 const F_OFD_SETLKW: u32 = 38;
+const F_SETLEASE: u32 = 1024;
 const F_GETLEASE: u32 = 1025;
 const F_DUPFD_QUERY: u32 = 1027;
 const F_CREATED_QUERY: u32 = 1028;
@@ -41,7 +42,6 @@ const F_GET_SEALS: u32 = 1034;
 const F_GET_RW_HINT: u32 = 1035;
 const F_SET_RW_HINT: u32 = 1036;
 const RWH_WRITE_LIFE_EXTREME: u64 = 5;
-const F_UNLCK: u64 = 2;
 
 /// `struct f_owner_ex`.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -113,8 +113,8 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
             0
         }
         F_GETSIG => file.owner().signal.into(),
-        // Nobody can hold a lease.
-        F_GETLEASE => F_UNLCK,
+        F_SETLEASE => lease::set(cx, &file, fd, arg as i32)?,
+        F_GETLEASE => lease::get(cx, &file),
         F_SETPIPE_SZ => {
             let privileged = cx.task.creds().has(cap::SYS_RESOURCE);
             pipe(&file)?.set_capacity(arg as u32, privileged)? as u64

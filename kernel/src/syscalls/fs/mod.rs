@@ -6,6 +6,7 @@ mod copy;
 pub(crate) mod descriptors;
 mod dir;
 pub(crate) mod fcntl;
+mod lease;
 mod locks;
 mod mount;
 mod mount_api;

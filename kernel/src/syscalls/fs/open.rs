@@ -1,6 +1,7 @@
 //! open(2), openat2(2), creat(2).
 
 use super::descriptors::install;
+use super::lease::finish_open;
 use super::open_flags::translate;
 use super::rw::flat;
 use super::transfer::interrupted;
@@ -46,6 +47,16 @@ pub(super) fn open_path(
     let file = vfs(cx).open(&walk.cx(), dirfd as i32, path, how)?;
     super::terminal::opened(&file, how.flags);
     let cloexec = how.flags.contains(OpenFlags::CLOEXEC);
+    if file.waits_for_leases() {
+        let task = cx.task.clone();
+        return Ok(Outcome::Block(Box::pin(async move {
+            if let Err(e) = finish_open(&task, &file).await {
+                return e.into_outcome();
+            }
+            let limit = task.limit(Resource::Nofile).0;
+            task.files().install(file, 0, limit, cloexec).map(|fd| fd as u64).into()
+        })));
+    }
     let waits = file.downcast::<PipeEnd>().is_some_and(|p| !p.is_open());
     if waits && !file.nonblocking() {
         let task = cx.task.clone();

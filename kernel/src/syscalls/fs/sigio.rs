@@ -4,7 +4,7 @@ use crate::signal::{SIGIO, Sender, SigInfo, Target};
 use crate::{Kernel, TaskCx};
 use alloc::sync::{Arc, Weak};
 use sync::waitq::{Events, Notify};
-use vfs::{File, OwnerKind};
+use vfs::{File, FileOwner, OwnerKind};
 
 /// `si_code`s of `SIGIO` with the `si_band` that goes with each (`band_table` in `fs/fcntl.c`),
 /// most urgent first, and the events that stand for it.
@@ -25,10 +25,21 @@ struct Teller {
 
 impl Notify for Teller {
     fn notify(&self, events: Events) {
+        if let Some((_, code, band)) = REASONS.iter().find(|r| events.intersects(r.0)) {
+            self.tell(*code, *band);
+        }
+    }
+}
+
+impl Teller {
+    fn new(cx: &TaskCx, file: &Arc<File>, fd: i32) -> Teller {
+        Teller { kernel: Arc::downgrade(cx.kernel()), file: Arc::downgrade(file), fd }
+    }
+
+    fn tell(&self, code: i32, band: i64) {
         let (Some(kernel), Some(file)) = (self.kernel.upgrade(), self.file.upgrade()) else {
             return;
         };
-        let Some((_, code, band)) = REASONS.iter().find(|r| events.intersects(r.0)) else { return };
         let owner = file.owner();
         let target = match owner.kind {
             _ if owner.id == 0 => return,
@@ -48,7 +59,7 @@ impl Notify for Teller {
         }
         let send = |signo, info| kernel.send(Sender::Kernel, target, signo, Some(info));
         if owner.signal != 0 {
-            let info = SigInfo::poll(owner.signal, *code, *band, self.fd);
+            let info = SigInfo::poll(owner.signal, code, band, self.fd);
             if send(owner.signal, info).is_ok() {
                 return;
             }
@@ -61,7 +72,32 @@ impl Notify for Teller {
 /// Turns `O_ASYNC` on or off for a description that can tell.
 pub(crate) fn set_async(cx: &TaskCx, file: &Arc<File>, fd: i32, on: bool) {
     file.set_async(on.then(|| {
-        let (kernel, file) = (Arc::downgrade(cx.kernel()), Arc::downgrade(file));
-        Arc::new(Teller { kernel, file, fd }) as Arc<dyn Notify>
+        let teller: Arc<dyn Notify> = Arc::new(Teller::new(cx, file, fd));
+        teller
     }));
+}
+
+/// Tells who holds a lease that somebody breaks it, whether or not `O_ASYNC` is set.
+pub(super) struct LeaseTeller(Teller);
+
+impl LeaseTeller {
+    pub(super) fn new(cx: &TaskCx, file: &Arc<File>, fd: i32) -> LeaseTeller {
+        LeaseTeller(Teller::new(cx, file, fd))
+    }
+}
+
+impl Notify for LeaseTeller {
+    fn notify(&self, _: Events) {
+        // `POLL_MSG` and its band.
+        self.0.tell(3, 0x441);
+    }
+}
+
+/// Makes the caller's process the one that gets signals, if there is none (`lease_setup`).
+pub(super) fn own(cx: &TaskCx, file: &File) {
+    let (old, creds) = (file.owner(), cx.task.creds());
+    if old.id == 0 {
+        let by = (creds.uid, creds.euid);
+        file.set_owner(FileOwner { kind: OwnerKind::Process, id: cx.task.tgid(), by, ..old });
+    }
 }

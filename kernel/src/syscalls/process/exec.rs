@@ -123,6 +123,7 @@ impl Opener {
         let mut flags = LookupFlags::empty();
         flags.set(LookupFlags::NOFOLLOW, nofollow);
         flags.set(LookupFlags::EMPTY_PATH, path.is_empty());
+        // A lease of somebody else is broken, but not waited for.
         self.vfs.open_exec(&cx, dir, path, flags)
     }
 }
