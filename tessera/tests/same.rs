@@ -87,6 +87,7 @@ macro_rules! programs {
 }
 
 programs! {
+    acl
     aio
     attr
     bases

@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32};
 use sync::Mutex;
 use syserr::Errno;
 
+use crate::acl::{Acl, AclKind};
 use crate::locks::FileLocks;
 use crate::notify::Marks;
 use crate::{DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, mode};
@@ -25,9 +26,9 @@ pub struct Perm {
 }
 
 /// What a new inode is to be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Create<'a> {
-    /// Type and permission bits, umask applied.
+    /// Type and permission bits, umask or default list applied.
     pub mode: u32,
     /// Owner.
     pub uid: u32,
@@ -37,6 +38,10 @@ pub struct Create<'a> {
     pub rdev: u64,
     /// Text, of a symbolic link.
     pub target: &'a [u8],
+    /// The list that goes with the mode, where the file system keeps lists itself.
+    pub acl: Option<Arc<Acl>>,
+    /// The list that a directory passes on.
+    pub default_acl: Option<Arc<Acl>>,
 }
 
 /// Attributes to change; `None` leaves one as it is. Permission was checked by the caller.
@@ -401,6 +406,25 @@ pub trait Inode: Send + Sync + Any {
     }
     /// Hears, as root of a file system, that the tree it was mounted in is gone.
     fn unmounted(&self) {}
+    /// An access control list.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` where the file system has none.
+    fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>, Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// Sets or removes an access control list, and the permission bits that go with it.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`, `ENOSPC`, `EROFS`.
+    fn set_acl(
+        &self,
+        kind: AclKind,
+        acl: Option<&Arc<Acl>>,
+        mode: Option<u32>,
+    ) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
     /// The inode as something that an overlay can lie over, if it can.
     fn as_lower(self: Arc<Self>) -> Option<Arc<dyn Lower>> {
         None

@@ -2,6 +2,7 @@
 
 use syserr::Errno;
 
+use crate::acl::AclKind;
 use crate::{Creds, Inode, Perm, cap, mode};
 
 /// Execute, or search of a directory.
@@ -11,22 +12,35 @@ pub const MAY_WRITE: u32 = 2;
 /// Read.
 pub const MAY_READ: u32 = 4;
 
-/// Whether `creds` may do all of `mask` (`MAY_*` bits) to a file with permissions `p`;
-/// `generic_permission` in `fs/namei.c`.
+/// Whether `creds` may do all of `mask` (`MAY_*` bits) to a file; `generic_permission` in
+/// `fs/namei.c`.
+///
+/// # Errors
+/// `EACCES`; `EIO`.
+pub fn check(inode: &dyn Inode, creds: &Creds, mask: u32) -> Result<(), Errno> {
+    check_known(inode, &inode.perm()?, creds, mask)
+}
+
+/// The same for a file whose permissions are `p`.
+pub(crate) fn check_known(
+    inode: &dyn Inode,
+    p: &Perm,
+    creds: &Creds,
+    mask: u32,
+) -> Result<(), Errno> {
+    if granted(inode, p, creds, mask)? { Ok(()) } else { overridden(p, creds, mask) }
+}
+
+/// The same for an object that has permission bits and no list.
 ///
 /// # Errors
 /// `EACCES`.
-pub fn check(p: &Perm, creds: &Creds, mask: u32) -> Result<(), Errno> {
-    let bits = if creds.fsuid == p.uid {
-        p.mode >> 6
-    } else if creds.in_group(p.gid) {
-        p.mode >> 3
-    } else {
-        p.mode
-    };
-    if mask & !bits & 7 == 0 {
-        return Ok(());
-    }
+pub fn check_bits(p: &Perm, creds: &Creds, mask: u32) -> Result<(), Errno> {
+    if mask & !bits(p, creds) & 7 == 0 { Ok(()) } else { overridden(p, creds, mask) }
+}
+
+/// Whether capabilities allow what permissions do not.
+fn overridden(p: &Perm, creds: &Creds, mask: u32) -> Result<(), Errno> {
     let directory = p.mode & mode::IFMT == mode::IFDIR;
     let reads = mask & MAY_WRITE == 0 && (directory || mask & MAY_EXEC == 0);
     if reads && creds.has(cap::DAC_READ_SEARCH) {
@@ -36,12 +50,35 @@ pub fn check(p: &Perm, creds: &Creds, mask: u32) -> Result<(), Errno> {
     if executable && creds.has(cap::DAC_OVERRIDE) { Ok(()) } else { Err(Errno::EACCES) }
 }
 
+/// What permission bits and list say (`acl_permission_check`).
+fn granted(inode: &dyn Inode, p: &Perm, creds: &Creds, mask: u32) -> Result<bool, Errno> {
+    if creds.fsuid != p.uid && p.mode & 0o070 != 0 {
+        match inode.acl(AclKind::Access) {
+            Ok(Some(acl)) => return Ok(acl.allows(p, creds, mask)),
+            Ok(None) | Err(Errno::EOPNOTSUPP) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(mask & !bits(p, creds) & 7 == 0)
+}
+
+/// The permission bits that count for `creds`.
+fn bits(p: &Perm, creds: &Creds) -> u32 {
+    if creds.fsuid == p.uid {
+        p.mode >> 6
+    } else if creds.in_group(p.gid) {
+        p.mode >> 3
+    } else {
+        p.mode
+    }
+}
+
 /// Whether `creds` may search the directory.
 pub(crate) fn search(dir: &dyn Inode, creds: &Creds) -> Result<(), Errno> {
     if creds.has(cap::DAC_OVERRIDE) || creds.has(cap::DAC_READ_SEARCH) {
         return Ok(());
     }
-    check(&dir.perm()?, creds, MAY_EXEC)
+    check(dir, creds, MAY_EXEC)
 }
 
 /// Whether `creds` may act as the file's owner.
@@ -49,9 +86,10 @@ pub(crate) fn owner(p: &Perm, creds: &Creds) -> Result<(), Errno> {
     if creds.fsuid == p.uid || creds.has(cap::FOWNER) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-/// Whether `creds` may remove or rename a file in `dir`; `may_delete` in `fs/namei.c`.
-pub(crate) fn delete(dir: &Perm, victim: &Perm, creds: &Creds) -> Result<(), Errno> {
-    check(dir, creds, MAY_WRITE | MAY_EXEC)?;
+/// Whether `creds` may remove or rename a file in `parent`; `may_delete` in `fs/namei.c`.
+pub(crate) fn delete(parent: &dyn Inode, victim: &Perm, creds: &Creds) -> Result<(), Errno> {
+    let dir = parent.perm()?;
+    check_known(parent, &dir, creds, MAY_WRITE | MAY_EXEC)?;
     let sticky = dir.mode & mode::ISVTX != 0
         && creds.fsuid != victim.uid
         && creds.fsuid != dir.uid
@@ -62,14 +100,15 @@ pub(crate) fn delete(dir: &Perm, victim: &Perm, creds: &Creds) -> Result<(), Err
 /// Whether `creds` may make another link to a file: the owner may, others only to a regular file
 /// that they may read and write and that grants nothing; `may_linkat` in `fs/namei.c` with
 /// `fs.protected_hardlinks`, which every distribution sets.
-pub(crate) fn linkable(p: &Perm, creds: &Creds) -> Result<(), Errno> {
-    if owner(p, creds).is_ok() {
+pub(crate) fn linkable(inode: &dyn Inode, creds: &Creds) -> Result<(), Errno> {
+    let p = inode.perm()?;
+    if owner(&p, creds).is_ok() {
         return Ok(());
     }
     let grants = p.mode & mode::ISUID != 0 || p.mode & (mode::ISGID | 0o010) == mode::ISGID | 0o010;
     if p.mode & mode::IFMT != mode::IFREG
         || grants
-        || check(p, creds, MAY_READ | MAY_WRITE).is_err()
+        || check_known(inode, &p, creds, MAY_READ | MAY_WRITE).is_err()
     {
         return Err(Errno::EPERM);
     }

@@ -143,7 +143,7 @@ impl Device {
 }
 
 fn create(mode: u32) -> Create<'static> {
-    Create { mode, uid: 0, gid: 0, rdev: 0, target: &[] }
+    Create { mode, ..Create::default() }
 }
 
 fn directory(at: &Arc<Node>, names: &[&str]) -> Result<Arc<Node>, Errno> {

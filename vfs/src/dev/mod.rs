@@ -89,7 +89,7 @@ impl SpecialFiles for Devices {
 /// # Errors
 /// What [`Inode::create`] fails with.
 pub fn populate(root: &Arc<dyn Inode>) -> Result<(), Errno> {
-    let what = |mode, rdev, target| Create { mode, uid: 0, gid: 0, rdev, target };
+    let what = |mode, rdev, target| Create { mode, rdev, target, ..Create::default() };
     let nodes: [(&[u8], u64); 7] = [
         (b"null", NULL),
         (b"zero", ZERO),

@@ -9,6 +9,7 @@ use syserr::Errno;
 
 use super::pages::Pages;
 use super::{HostFs, HostNode};
+use crate::acl::{Acl, AclKind};
 use crate::{
     Create, DirEntry, FileOps, Inode, InodeState, Link, Lower, Nanos, OpenFlags, PathCx, Perm,
     RenameFlags, SetAttr, Stat, StatFs, XattrSet, mode,
@@ -31,6 +32,8 @@ pub struct HostInode {
     pub(super) pages: Pages,
     /// The text of a symbolic link, which never changes, once it was read.
     link: Mutex<Option<Arc<[u8]>>>,
+    /// Access control lists, and the time of change when they were read.
+    acls: Mutex<[Option<(Nanos, Option<Arc<Acl>>)>; 2]>,
     state: InodeState,
     /// One append at a time.
     pub(super) writing: Mutex<()>,
@@ -54,6 +57,7 @@ impl HostInode {
             cached: Mutex::new(Cached { stat, at }),
             pages: Pages::default(),
             link: Mutex::default(),
+            acls: Mutex::default(),
             state: InodeState::default(),
             writing: Mutex::new(()),
         })
@@ -289,6 +293,44 @@ impl Inode for HostInode {
     fn remove_xattr(&self, name: &[u8]) -> Result<(), Errno> {
         self.writable()?;
         self.node.set_xattr(name, None, XattrSet::Replace)
+    }
+
+    fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>, Errno> {
+        let now = self.host_stat()?.ctime;
+        let mut known = self.acls.lock();
+        let [access, default] = &mut *known;
+        let slot = if kind == AclKind::Access { access } else { default };
+        if let Some((then, acl)) = slot
+            && *then == now
+        {
+            return Ok(acl.clone());
+        }
+        let acl = match self.node.get_xattr(kind.name()) {
+            Ok(value) => Acl::parse(&value)?.map(Arc::new),
+            Err(Errno::ENODATA) => None,
+            Err(e) => return Err(e),
+        };
+        *slot = Some((now, acl.clone()));
+        Ok(acl)
+    }
+
+    fn set_acl(
+        &self,
+        kind: AclKind,
+        acl: Option<&Arc<Acl>>,
+        mode: Option<u32>,
+    ) -> Result<(), Errno> {
+        self.writable()?;
+        let value = acl.map(|a| a.bytes());
+        match self.node.set_xattr(kind.name(), value.as_deref(), XattrSet::Any) {
+            Err(Errno::ENODATA) if value.is_none() => {}
+            other => other?,
+        }
+        *self.acls.lock() = Default::default();
+        match mode {
+            Some(_) => Inode::set_attr(self, &SetAttr { mode, ..SetAttr::default() }),
+            None => self.changed(),
+        }
     }
 
     fn as_lower(self: Arc<Self>) -> Option<Arc<dyn Lower>> {

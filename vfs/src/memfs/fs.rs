@@ -47,6 +47,8 @@ pub(crate) struct MemFs {
     allowance: Arc<Allowance>,
     next_ino: AtomicU64,
     inodes: AtomicU64,
+    /// The memory of all access control lists.
+    pub(super) acl_bytes: AtomicU64,
     magic: u64,
     /// Nodes by what lies beneath them, so that all links to a lower file lead to one node.
     pub(super) above: Mutex<BTreeMap<Identity, Weak<Node>>>,
@@ -64,6 +66,7 @@ impl MemFs {
             // Far from what a lower file system is likely to use.
             next_ino: AtomicU64::new(if magic == OVERLAYFS_MAGIC { 1 << 48 } else { 1 }),
             inodes: AtomicU64::new(0),
+            acl_bytes: AtomicU64::new(0),
             magic,
             above: Mutex::default(),
             changed: Mutex::default(),
@@ -83,6 +86,10 @@ impl MemFs {
         let max = self.max_inodes.load(Relaxed);
         let more = |n: u64| (n < max).then_some(n + 1);
         self.inodes.fetch_update(Relaxed, Relaxed, more).map(|_| ()).map_err(|_| Errno::ENOSPC)
+    }
+
+    pub(super) fn has_acls(&self) -> bool {
+        matches!(self.magic, TMPFS_MAGIC | OVERLAYFS_MAGIC)
     }
 
     pub(super) fn give_inode(&self) {
@@ -163,8 +170,7 @@ pub(super) fn in_memory(
         mode: mode::IFDIR | options.mode & 0o7777,
         uid: options.uid,
         gid: options.gid,
-        rdev: 0,
-        target: &[],
+        ..Create::default()
     };
     let root = Node::create(&fs, &what)?;
     Ok(Arc::new(SuperBlock {

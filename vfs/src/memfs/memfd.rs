@@ -47,8 +47,7 @@ impl Vfs {
             mode: mode::IFREG | if executable { 0o777 } else { 0o666 },
             uid: creds.fsuid,
             gid: creds.fsgid,
-            rdev: 0,
-            target: &[],
+            ..Create::default()
         };
         let node = Node::create(fs, &what)?;
         node.update(|a| a.nlink = 0)?;

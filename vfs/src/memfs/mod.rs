@@ -6,6 +6,7 @@
 //! only ever looked at. Since a node keeps its lower wherever it goes, renaming a directory is as
 //! cheap here as in any file system, and hard links stay links after they are written.
 
+mod acl;
 mod content;
 mod dir;
 mod file;

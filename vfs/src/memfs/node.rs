@@ -6,10 +6,12 @@ use sync::{Mutex, RwLock};
 use syserr::Errno;
 
 use super::MemFs;
+use super::acl::Acls;
 use super::content::Content;
 use super::dir::Dir;
 use super::lower::Identity;
 use super::xattr::Xattrs;
+use crate::acl::AclKind;
 use crate::{Create, Inode, InodeState, Lower as LowerInode, Nanos, Perm, SetAttr, Stat, mode};
 
 /// Attributes that are kept here.
@@ -49,6 +51,7 @@ pub(crate) struct Node {
     pub(super) data: Data,
     pub(super) lower: Option<Lower>,
     pub(super) xattrs: Mutex<Xattrs>,
+    pub(super) acls: Mutex<Acls>,
     pub(super) state: InodeState,
     /// `F_SEAL_*` bits of a memfd.
     pub(super) seals: AtomicU32,
@@ -80,7 +83,13 @@ impl Node {
             _ => Data::Special,
         };
         let ino = fs.new_ino();
-        Ok(Node::build(fs, ino, kind, Some(attr), data, None))
+        let node = Node::build(fs, ino, kind, Some(attr), data, None);
+        for (kind, acl) in [(AclKind::Access, &what.acl), (AclKind::Default, &what.default_acl)] {
+            if acl.is_some() && fs.has_acls() {
+                node.put_list(kind, acl.as_ref())?;
+            }
+        }
+        Ok(node)
     }
 
     pub(super) fn build(
@@ -100,6 +109,7 @@ impl Node {
             data,
             lower,
             xattrs: Mutex::default(),
+            acls: Mutex::default(),
             state: InodeState::default(),
             // Only a memfd that asked for it may be sealed further.
             seals: AtomicU32::new(super::memfd::SEAL_SEAL),
@@ -240,6 +250,11 @@ impl Node {
     }
 
     pub(super) fn apply(&self, set: &SetAttr) -> Result<(), Errno> {
+        if let Some(m) = set.mode
+            && let Ok(Some(acl)) = self.acl_of(AclKind::Access)
+        {
+            self.put_list(AclKind::Access, Some(&Arc::new(acl.with_mode(m))))?;
+        }
         let now = self.fs.env.now();
         self.update(|a| {
             if let Some(m) = set.mode {
@@ -270,6 +285,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        self.fs.acl_bytes.fetch_sub(self.acls.lock().size(), Relaxed);
         if let Some(l) = &self.lower {
             let mut above = self.fs.above.lock();
             // Another node may have taken the place meanwhile.

@@ -10,6 +10,7 @@ use super::Node;
 use super::content::Content;
 use super::memfd::SEAL_EXEC;
 use super::node::Data;
+use crate::acl::{Acl, AclKind};
 use crate::{
     Create, DirEntry, FileOps, Inode, InodeState, Link, Lower, OpenFlags, PathCx, Perm,
     RenameFlags, SetAttr, Stat, StatFs, XattrSet, mode,
@@ -142,6 +143,24 @@ impl Inode for Node {
 
     fn remove_xattr(&self, name: &[u8]) -> Result<(), Errno> {
         self.put_xattr(name, None, XattrSet::Replace)
+    }
+
+    fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>, Errno> {
+        self.acl_of(kind)
+    }
+
+    fn set_acl(
+        &self,
+        kind: AclKind,
+        acl: Option<&Arc<Acl>>,
+        mode: Option<u32>,
+    ) -> Result<(), Errno> {
+        self.put_list(kind, acl)?;
+        let now = self.fs.env.now();
+        self.update(|a| {
+            a.mode = mode.map_or(a.mode, |m| a.mode & mode::IFMT | m & 0o7777);
+            a.ctime = now;
+        })
     }
 
     fn unmounted(&self) {

@@ -7,6 +7,7 @@ use syserr::Errno;
 
 use super::Node;
 use crate::XattrSet;
+use crate::acl::AclKind;
 
 /// The most bytes of names and values of one file.
 const BYTES_MAX: usize = 128 << 10;
@@ -77,7 +78,10 @@ impl Node {
             None => Vec::new(),
         };
         let x = self.xattrs.lock();
-        names.retain(|n| !x.changed.contains_key(n));
+        names.retain(|n| !x.changed.contains_key(n) && AclKind::of(n).is_none());
+        let kinds = [AclKind::Access, AclKind::Default].into_iter();
+        let lists = kinds.filter(|k| matches!(self.acl_of(*k), Ok(Some(_))));
+        names.splice(0..0, lists.map(|k| k.name().into()));
         names.extend(x.changed.iter().filter(|(_, v)| v.is_some()).map(|(n, _)| n.clone()));
         Ok(names)
     }

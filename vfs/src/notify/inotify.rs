@@ -109,7 +109,7 @@ impl Inotify {
         lookup.set(LookupFlags::DIRECTORY, mask.contains(Mask::ONLYDIR));
         let place = vfs.resolve(cx, crate::AT_FDCWD, path, lookup)?;
         let inode = place.inode();
-        perm::check(&inode.perm()?, cx.creds, MAY_READ)?;
+        perm::check(&**inode, cx.creds, MAY_READ)?;
         let (group, this) = (&self.0, Arc::downgrade(&self.0));
         let mut watches = group.watches.lock();
         let known = match inode.state() {

@@ -4,10 +4,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use syserr::Errno;
 
+use crate::acl::{AclKind, Inherited};
 use crate::notify::{self, Mask};
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
-use crate::{Create, Link, LookupFlags, Path, PathCx, Validity, Vfs, cap, mode};
+use crate::{Create, Inode, Link, LookupFlags, Path, PathCx, Perm, Validity, Vfs, cap, mode};
 
 /// Longest text of a symbolic link in bytes, with its NUL.
 const LINK_MAX: usize = 4096;
@@ -29,17 +30,40 @@ impl Vfs {
         if dir.dentry.is_deleted() {
             return Err(Errno::ENOENT);
         }
-        perm::check(&p, cx.creds, MAY_WRITE | MAY_EXEC)?;
-        let kind = wanted & mode::IFMT;
-        let masked = if kind == mode::IFLNK { wanted } else { wanted & !cx.fs.umask() };
-        let (gid, mode) = perm::inherit(&p, cx.creds, masked);
-        let what = Create { mode, uid: cx.creds.fsuid, gid, rdev, target };
+        perm::check_known(&**inode, &p, cx.creds, MAY_WRITE | MAY_EXEC)?;
+        let what = Create { rdev, target, ..self.to_create(cx, inode, &p, wanted)? };
         let changing = dir.dentry.change();
         let new = inode.create(name, &what)?;
         let made = self.remember(&dir.dentry, name, Some(new));
         drop(changing);
         notify::name_changed(dir, name, &**made.positive(), Mask::CREATE);
         Ok(made)
+    }
+
+    /// What a file of type and permission bits `wanted` is to be in a directory with permissions
+    /// `p`: of the caller, unless the directory passes its group on, and without what the directory's
+    /// default list or the umask takes away.
+    pub(super) fn to_create(
+        &self,
+        cx: &PathCx<'_>,
+        dir: &Arc<dyn Inode>,
+        p: &Perm,
+        wanted: u32,
+    ) -> Result<Create<'static>, Errno> {
+        let default = match dir.acl(AclKind::Default) {
+            Err(Errno::EOPNOTSUPP) => None,
+            other => other?,
+        };
+        let new = Inherited::of(default, wanted, cx.fs.umask());
+        let (gid, mode) = perm::inherit(p, cx.creds, new.mode);
+        Ok(Create {
+            mode,
+            uid: cx.creds.fsuid,
+            gid,
+            acl: new.access,
+            default_acl: new.default,
+            ..Create::default()
+        })
     }
 
     /// Walks to the directory of a name that is to be made, and checks that nothing has it.
@@ -157,11 +181,11 @@ impl Vfs {
         if !Arc::ptr_eq(source.mount(), dir.mount()) {
             return Err(Errno::EXDEV);
         }
-        perm::linkable(&source.inode().perm()?, cx.creds)?;
+        perm::linkable(&**source.inode(), cx.creds)?;
         if dir.dentry.is_deleted() {
             return Err(Errno::ENOENT);
         }
-        perm::check(&dir.inode().perm()?, cx.creds, MAY_WRITE | MAY_EXEC)?;
+        perm::check(&**dir.inode(), cx.creds, MAY_WRITE | MAY_EXEC)?;
         if source.inode().kind() == mode::IFDIR {
             return Err(Errno::EPERM);
         }
@@ -223,7 +247,7 @@ impl Vfs {
         let dir = w.at.clone();
         loop {
             let inode = child.positive();
-            perm::delete(&dir.inode().perm()?, &inode.perm()?, cx.creds)?;
+            perm::delete(&**dir.inode(), &inode.perm()?, cx.creds)?;
             match (directory, inode.kind() == mode::IFDIR) {
                 (true, false) => return Err(Errno::ENOTDIR),
                 (false, true) => return Err(Errno::EISDIR),

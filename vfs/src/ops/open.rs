@@ -7,8 +7,7 @@ use crate::fd::{Counted, PathOnly, Unfinished};
 use crate::perm::{self, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
 use crate::{
-    Create, Creds, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs,
-    mode,
+    Creds, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs, mode,
 };
 
 /// How to open; `struct open_how`.
@@ -139,7 +138,7 @@ impl Vfs {
             mask |= MAY_WRITE;
         }
         let p = inode.perm()?;
-        perm::check(&p, cx.creds, mask)?;
+        perm::check_known(&**inode, &p, cx.creds, mask)?;
         if flags.contains(OpenFlags::NOATIME) {
             perm::owner(&p, cx.creds)?;
         }
@@ -164,7 +163,7 @@ impl Vfs {
             mode::IFREG => {}
             _ => return Err(Errno::EACCES),
         }
-        perm::check(&inode.perm()?, cx.creds, MAY_EXEC)?;
+        perm::check(&**inode, cx.creds, MAY_EXEC)?;
         if path.mount().flags().contains(MountFlags::NOEXEC) {
             return Err(Errno::EACCES);
         }
@@ -333,10 +332,8 @@ impl Vfs {
         let dir = self.resolve(cx, dirfd, path, lookup | LookupFlags::DIRECTORY)?;
         dir.mount().writable()?;
         let p = dir.inode().perm()?;
-        perm::check(&p, cx.creds, MAY_WRITE | MAY_EXEC)?;
-        let wanted = mode::IFREG | how.mode & 0o7777 & !cx.fs.umask();
-        let (gid, mode) = perm::inherit(&p, cx.creds, wanted);
-        let what = Create { mode, uid: cx.creds.fsuid, gid, rdev: 0, target: &[] };
+        perm::check_known(&**dir.inode(), &p, cx.creds, MAY_WRITE | MAY_EXEC)?;
+        let what = self.to_create(cx, dir.inode(), &p, mode::IFREG | how.mode & 0o7777)?;
         let inode = dir.inode().create_unnamed(&what)?;
         if !how.flags.contains(OpenFlags::EXCL)
             && let Some(state) = inode.state()

@@ -129,17 +129,17 @@ impl Vfs {
         old: &Dentry,
         exchange: bool,
     ) -> Result<(), Errno> {
-        let (from, to) = (a.dir.inode().perm()?, b.dir.inode().perm()?);
-        perm::delete(&from, &old.positive().perm()?, cx.creds)?;
+        let (from, to) = (&**a.dir.inode(), &**b.dir.inode());
+        perm::delete(from, &old.positive().perm()?, cx.creds)?;
         match &b.child {
             None => {
                 if b.dir.dentry.is_deleted() {
                     return Err(Errno::ENOENT);
                 }
-                perm::check(&to, cx.creds, MAY_WRITE | MAY_EXEC)?;
+                perm::check(to, cx.creds, MAY_WRITE | MAY_EXEC)?;
             }
             Some(new) => {
-                perm::delete(&to, &new.positive().perm()?, cx.creds)?;
+                perm::delete(to, &new.positive().perm()?, cx.creds)?;
                 match (is_dir(old), is_dir(new)) {
                     (true, false) if !exchange => return Err(Errno::ENOTDIR),
                     (false, true) if !exchange => return Err(Errno::EISDIR),
@@ -150,13 +150,13 @@ impl Vfs {
         // A directory that moves gets another "..": that is a write to it.
         if !Arc::ptr_eq(&a.dir.dentry, &b.dir.dentry) {
             if is_dir(old) {
-                perm::check(&old.positive().perm()?, cx.creds, MAY_WRITE)?;
+                perm::check(&**old.positive(), cx.creds, MAY_WRITE)?;
             }
             if let Some(new) = &b.child
                 && exchange
                 && is_dir(new)
             {
-                perm::check(&new.positive().perm()?, cx.creds, MAY_WRITE)?;
+                perm::check(&**new.positive(), cx.creds, MAY_WRITE)?;
             }
         }
         Ok(())
@@ -195,7 +195,7 @@ impl Vfs {
             }
         }
         let (gid, mode) = perm::inherit(&a.dir.inode().perm()?, cx.creds, mode::IFCHR);
-        let left = Create { mode, uid: cx.creds.fsuid, gid, rdev: 0, target: &[] };
+        let left = Create { mode, uid: cx.creds.fsuid, gid, ..Create::default() };
         a.dir.inode().rename(&a.name, b.dir.inode(), &b.name, flags, &left)?;
         match &b.child {
             Some(new) if flags.contains(RenameFlags::EXCHANGE) => old.exchange(new),

@@ -1,9 +1,11 @@
 //! Extended attributes; xattr(7).
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use syserr::Errno;
 
+use crate::acl::{Acl, AclKind};
 use crate::notify::{Mask, happened};
 use crate::perm::{self, MAY_READ, MAY_WRITE};
 use crate::{Path, PathCx, Vfs, XattrSet, cap, mode};
@@ -45,7 +47,47 @@ fn check(cx: &PathCx<'_>, path: &Path, name: &[u8], mask: u32) -> Result<(), Err
         }
         _ => return Err(refused),
     }
-    perm::check(&p, cx.creds, mask)
+    perm::check_known(&**path.inode(), &p, cx.creds, mask)
+}
+
+fn get_acl(path: &Path, kind: AclKind) -> Result<Vec<u8>, Errno> {
+    if path.inode().kind() == mode::IFLNK {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    Ok(path.inode().acl(kind)?.ok_or(Errno::ENODATA)?.bytes())
+}
+
+/// `set_posix_acl`, `simple_set_acl`.
+fn set_acl(cx: &PathCx<'_>, path: &Path, kind: AclKind, acl: Option<Acl>) -> Result<(), Errno> {
+    let inode = path.inode();
+    if inode.kind() == mode::IFLNK {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    inode.acl(kind)?;
+    if kind == AclKind::Default && inode.kind() != mode::IFDIR {
+        return if acl.is_some() { Err(Errno::EACCES) } else { Ok(()) };
+    }
+    let p = inode.perm()?;
+    perm::owner(&p, cx.creds)?;
+    let mut acl = acl.map(|a| a.check().map(|()| Arc::new(a))).transpose()?;
+    let mut bits = None;
+    if kind == AclKind::Access {
+        let mut m = p.mode & 0o7777;
+        if let Some(a) = &acl {
+            let (mode, all) = a.mode();
+            m = m & !0o777 | mode;
+            if all {
+                acl = None;
+            }
+        }
+        if !cx.creds.in_group(p.gid) && !cx.creds.has(cap::FSETID) {
+            m &= !mode::ISGID;
+        }
+        bits = Some(m);
+    }
+    inode.set_acl(kind, acl.as_ref(), bits)?;
+    happened(path, Mask::ATTRIB);
+    Ok(())
 }
 
 impl Vfs {
@@ -55,6 +97,9 @@ impl Vfs {
     /// Those of getxattr(2).
     pub fn get_xattr(&self, cx: &PathCx<'_>, path: &Path, name: &[u8]) -> Result<Vec<u8>, Errno> {
         check_name(name)?;
+        if let Some(kind) = AclKind::of(name) {
+            return get_acl(path, kind);
+        }
         check(cx, path, name, MAY_READ)?;
         path.inode().get_xattr(name)
     }
@@ -74,6 +119,10 @@ impl Vfs {
         check_name(name)?;
         if value.len() > VALUE_MAX {
             return Err(Errno::E2BIG);
+        }
+        if let Some(kind) = AclKind::of(name) {
+            path.mount().writable()?;
+            return set_acl(cx, path, kind, Acl::parse(value)?);
         }
         check(cx, path, name, MAY_WRITE)?;
         path.inode().set_xattr(name, value, how)?;
@@ -99,6 +148,10 @@ impl Vfs {
     /// Those of removexattr(2).
     pub fn remove_xattr(&self, cx: &PathCx<'_>, path: &Path, name: &[u8]) -> Result<(), Errno> {
         check_name(name)?;
+        if let Some(kind) = AclKind::of(name) {
+            path.mount().writable()?;
+            return set_acl(cx, path, kind, None);
+        }
         check(cx, path, name, MAY_WRITE)?;
         path.inode().remove_xattr(name)?;
         happened(path, Mask::ATTRIB);

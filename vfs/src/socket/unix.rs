@@ -23,7 +23,9 @@ impl Endpoint {
         let Some((0, path)) = name.split_last().filter(|_| name.first() != Some(&0)) else {
             return self.bind_abstract(name);
         };
-        let made = who.vfs.mknod(&who.path, AT_FDCWD, path, mode::IFSOCK | 0o777, 0);
+        // The umask counts even where the directory has a default list (`unix_bind_bsd`).
+        let wanted = mode::IFSOCK | 0o777 & !who.path.fs.umask();
+        let made = who.vfs.mknod(&who.path, AT_FDCWD, path, wanted, 0);
         let place = match made {
             Err(Errno::EEXIST) => return Err(Errno::EADDRINUSE),
             r => r?,
@@ -81,7 +83,7 @@ impl Endpoint {
             Some((0, path)) if name.first() != Some(&0) => {
                 let place = who.vfs.resolve(&who.path, AT_FDCWD, path, LookupFlags::empty())?;
                 let inode = place.inode();
-                perm::check(&inode.perm()?, who.creds(), MAY_WRITE)?;
+                perm::check(&**inode, who.creds(), MAY_WRITE)?;
                 if inode.kind() != mode::IFSOCK {
                     return Err(Errno::ECONNREFUSED);
                 }

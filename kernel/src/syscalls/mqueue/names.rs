@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use arch::{Addr, UserMemoryExt};
 use sync::Mutex;
 use syserr::Errno;
-use vfs::perm::{MAY_READ, MAY_WRITE, check};
+use vfs::perm::{MAY_READ, MAY_WRITE, check_bits};
 use vfs::{Creds, File, OpenFlags, cap, mode};
 
 /// Queues that the unprivileged may make (`fs.mqueue.queues_max`).
@@ -119,7 +119,7 @@ fn open(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
                 2 => MAY_READ | MAY_WRITE,
                 _ => return Err(Errno::EINVAL),
             };
-            check(&q.perm(), &creds, wanted)?;
+            check_bits(&q.perm(), &creds, wanted)?;
             (q.clone(), false)
         }
         None if !flags.contains(OpenFlags::CREAT) => return Err(Errno::ENOENT),
