@@ -54,11 +54,27 @@ pub(crate) struct GroupState {
     pub(crate) subreaper: bool,
     /// `PR_SET_DUMPABLE`.
     pub(crate) dumpable: u32,
+    /// `/proc/PID/oom_score_adj`.
+    pub(crate) oom: OomScore,
+    /// `/proc/PID/coredump_filter`.
+    pub(crate) core_filter: u32,
     /// Executed since it was forked: setpgid(2) by the parent fails.
     pub(crate) execed: bool,
     /// How the thread that ended last did.
     pub(crate) last_status: Option<ExitStatus>,
 }
+
+/// How gladly a process is killed when memory runs out. Inherited.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OomScore {
+    /// From -1000 to 1000.
+    pub(crate) adjust: i16,
+    /// The least that it may be set to without `CAP_SYS_RESOURCE`.
+    pub(crate) least: i16,
+}
+
+/// `MMF_DUMP_FILTER_DEFAULT`: anonymous memory, ELF headers and huge pages.
+const CORE_FILTER: u32 = 0x33;
 
 /// The group stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -92,7 +108,13 @@ impl ThreadGroup {
         limits: LimitSet,
         exit_signal: u32,
     ) -> Arc<ThreadGroup> {
-        let state = GroupState { handlers, exit_signal, dumpable: 1, ..GroupState::default() };
+        let state = GroupState {
+            handlers,
+            exit_signal,
+            dumpable: 1,
+            core_filter: CORE_FILTER,
+            ..GroupState::default()
+        };
         Arc::new(ThreadGroup {
             tgid,
             ppid: AtomicI32::new(0),

@@ -75,6 +75,8 @@ pub mod cap {
     pub const SYS_NICE: u32 = 23;
     /// Raise resource limits.
     pub const SYS_RESOURCE: u32 = 24;
+    /// `CAP_AUDIT_CONTROL`.
+    pub const AUDIT_CONTROL: u32 = 30;
     /// Set clocks.
     pub const SYS_TIME: u32 = 25;
     /// Make device nodes.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use support::{Guest, env};
 use syserr::Errno;
-use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile, procfs};
+use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile, Writer, procfs};
 use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, OpenHow};
 
 const PIECES: u64 = 500;
@@ -55,7 +55,7 @@ impl ProcSource for Numbers {
         Ok(Piece { text: piece(from), next })
     }
 
-    fn task_write(&self, _: i32, _: TaskFile, _: &[u8]) -> Result<(), Errno> {
+    fn task_write(&self, _: Writer, _: i32, _: TaskFile, _: &[u8]) -> Result<(), Errno> {
         Err(Errno::EINVAL)
     }
 

@@ -20,6 +20,7 @@ pub struct SigInfo {
     pub errno: i32,
     /// `si_code`, one of [`code`].
     pub code: i32,
+    /// Before the union; a process that makes a `siginfo_t` may leave something here.
     pad: i32,
     /// The union `_sifields` as words.
     fields: [u64; 4],
@@ -95,11 +96,10 @@ impl SigInfo {
         info
     }
 
-    /// `siginfo_t` as user memory holds it; padding and what the kernel does not keep are zero.
+    /// `siginfo_t` as user memory holds it; what the kernel does not keep is zero.
     pub fn to_bytes(&self) -> [u8; SIGINFO_SIZE] {
         let mut out = [0; SIGINFO_SIZE];
-        let kept = SigInfo { pad: 0, ..*self };
-        out[..size_of::<SigInfo>()].copy_from_slice(kept.as_bytes());
+        out[..size_of::<SigInfo>()].copy_from_slice(self.as_bytes());
         out
     }
 
@@ -128,7 +128,6 @@ impl SigInfo {
         for (to, from) in info.as_mut_bytes().iter_mut().zip(bytes) {
             *to = *from;
         }
-        info.pad = 0;
         info
     }
 

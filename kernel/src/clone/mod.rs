@@ -224,7 +224,7 @@ fn share<T>(it: Option<Arc<T>>, shared: bool, fork: impl Fn(&Arc<T>) -> Arc<T>) 
 
 fn new_group(parent: &Arc<Task>, args: &CloneArgs, tgid: i32) -> Arc<ThreadGroup> {
     let me = parent.group_ref();
-    let (handlers, dumpable, own_signal) = {
+    let (handlers, own_signal, passed) = {
         let state = me.lock();
         let handlers = if args.flags.contains(CloneFlags::SIGHAND) {
             state.handlers.clone()
@@ -235,13 +235,15 @@ fn new_group(parent: &Arc<Task>, args: &CloneArgs, tgid: i32) -> Arc<ThreadGroup
             }
             Arc::new(Mutex::new(copy))
         };
-        (handlers, state.dumpable, state.exit_signal)
+        (handlers, state.exit_signal, (state.dumpable, state.oom, state.core_filter))
     };
     // A sibling tells its end as the caller does.
     let signal =
         if args.flags.contains(CloneFlags::PARENT) { own_signal } else { args.exit_signal };
     let group = ThreadGroup::new(tgid, handlers, me.limits(), signal);
-    group.lock().dumpable = dumpable;
+    let mut state = group.lock();
+    (state.dumpable, state.oom, state.core_filter) = passed;
+    drop(state);
     group
 }
 

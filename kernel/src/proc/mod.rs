@@ -14,8 +14,9 @@ use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arch::UserMemory;
+use core::sync::atomic::AtomicU32;
 use syserr::Errno;
-use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile};
+use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile, Writer};
 use vfs::tty::Ptys;
 use vfs::{Creds, FdTable, FsContext};
 
@@ -24,6 +25,8 @@ pub struct KernelProc {
     kernel: Weak<Kernel>,
     ptys: Option<Arc<Ptys>>,
     boot_id: [u8; 16],
+    /// How often somebody logged in; `loginuid`.
+    sessions: AtomicU32,
 }
 
 impl KernelProc {
@@ -31,7 +34,12 @@ impl KernelProc {
     pub fn new(kernel: &Arc<Kernel>, ptys: Option<Arc<Ptys>>) -> Arc<KernelProc> {
         let mut boot_id = [0; 16];
         kernel.embedder().random.fill(&mut boot_id);
-        Arc::new(KernelProc { kernel: Arc::downgrade(kernel), ptys, boot_id })
+        Arc::new(KernelProc {
+            kernel: Arc::downgrade(kernel),
+            ptys,
+            boot_id,
+            sessions: AtomicU32::new(0),
+        })
     }
 
     fn kernel(&self) -> Result<Arc<Kernel>, Errno> {
@@ -49,8 +57,8 @@ fn line(v: impl core::fmt::Display) -> Vec<u8> {
 }
 
 /// Settings that are kept with a task because somebody may ask for them again.
-fn setting(task: &Task, name: &'static str, default: i64) -> i64 {
-    task.aux(|a| a.get::<i64>(name).copied()).unwrap_or(default)
+fn oom(task: &Task) -> i16 {
+    task.group_ref().lock().oom.adjust
 }
 
 fn dumpable(group: &ThreadGroup) -> bool {
@@ -109,22 +117,25 @@ impl ProcSource for KernelProc {
                 name
             }
             TaskFile::CoredumpFilter => {
-                alloc::format!("{:08x}\n", setting(&task, write::COREDUMP, 0x33)).into_bytes()
+                alloc::format!("{:08x}\n", task.group_ref().lock().core_filter).into_bytes()
             }
             TaskFile::UidMap | TaskFile::GidMap => b"         0          0 4294967295\n".to_vec(),
             TaskFile::Io => b"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\n\
                 write_bytes: 0\ncancelled_write_bytes: 0\n"
                 .to_vec(),
             TaskFile::Limits => limits::text(&task),
-            TaskFile::Loginuid | TaskFile::Sessionid => b"4294967295".to_vec(),
+            TaskFile::Loginuid => alloc::format!("{}", task.policy.lock().login.uid).into_bytes(),
+            TaskFile::Sessionid => {
+                alloc::format!("{}", task.policy.lock().login.session).into_bytes()
+            }
             TaskFile::SmapsRollup => status::rollup(&task),
             TaskFile::NumaMaps | TaskFile::Timers => Vec::new(),
             TaskFile::Mounts => mounts::mounts(&*self.kernel()?, &task),
             TaskFile::Mountinfo => mounts::mountinfo(&*self.kernel()?, &task),
             TaskFile::Mountstats => mounts::mountstats(&*self.kernel()?, &task),
-            TaskFile::OomAdj => line(setting(&task, write::OOM, 0) * 17 / 1000),
-            TaskFile::OomScore => line(666 + setting(&task, write::OOM, 0) * 2 / 3),
-            TaskFile::OomScoreAdj => line(setting(&task, write::OOM, 0)),
+            TaskFile::OomAdj => line(i32::from(oom(&task)) * 17 / 1000),
+            TaskFile::OomScore => line(666 + i32::from(oom(&task)) * 2 / 3),
+            TaskFile::OomScoreAdj => line(oom(&task)),
             TaskFile::Personality => {
                 alloc::format!("{:08x}\n", task.policy.lock().personality).into_bytes()
             }
@@ -154,8 +165,18 @@ impl ProcSource for KernelProc {
         }
     }
 
-    fn task_write(&self, tid: i32, file: TaskFile, text: &[u8]) -> Result<(), Errno> {
-        write::task(&*self.task(tid)?, file, text)
+    fn task_write(
+        &self,
+        writer: Writer,
+        tid: i32,
+        file: TaskFile,
+        text: &[u8],
+    ) -> Result<(), Errno> {
+        let task = self.task(tid)?;
+        match file {
+            TaskFile::Loginuid => write::login(&self.sessions, writer, &task, text),
+            _ => write::task(writer, &task, file, text),
+        }
     }
 
     fn mount_changes(&self) -> Option<Arc<vfs::MountChanges>> {

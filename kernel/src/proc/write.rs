@@ -1,15 +1,15 @@
 //! Files of `/proc` that can be written.
 
+use crate::task::Login;
 use crate::{Comm, Kernel, Task};
+use core::sync::atomic::{AtomicU32, Ordering};
 use syserr::Errno;
-use vfs::proc::{SystemFile, TaskFile};
+use vfs::cap;
+use vfs::proc::{SystemFile, TaskFile, Writer};
 
-/// `oom_score_adj` of a task that was given one.
-pub(super) const OOM: &str = "oom_score_adj";
-/// `coredump_filter` of a task that was given one.
-pub(super) const COREDUMP: &str = "coredump_filter";
-
+/// What a text says up to a byte of zero.
 fn number(text: &[u8]) -> Result<i64, Errno> {
+    let text = text.split(|b| *b == 0).next().unwrap_or_default();
     let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?.trim();
     let n = match text.strip_prefix("0x") {
         Some(hex) => i64::from_str_radix(hex, 16),
@@ -18,7 +18,23 @@ fn number(text: &[u8]) -> Result<i64, Errno> {
     n.map_err(|_| Errno::EINVAL)
 }
 
-pub(super) fn task(task: &Task, file: TaskFile, text: &[u8]) -> Result<(), Errno> {
+/// Sets how gladly a process is killed for memory (`__set_oom_adj` in fs/proc/base.c).
+fn set_oom(writer: Writer, task: &Task, to: i64, old_way: bool) -> Result<(), Errno> {
+    let to = i16::try_from(to).map_err(|_| Errno::EINVAL)?;
+    let may = writer.capabilities >> cap::SYS_RESOURCE & 1 == 1;
+    let mut state = task.group_ref().lock();
+    let least = if old_way { state.oom.adjust } else { state.oom.least };
+    if to < least && !may {
+        return Err(Errno::EACCES);
+    }
+    state.oom.adjust = to;
+    if may && !old_way {
+        state.oom.least = to;
+    }
+    Ok(())
+}
+
+pub(super) fn task(writer: Writer, task: &Task, file: TaskFile, text: &[u8]) -> Result<(), Errno> {
     match file {
         TaskFile::Comm => {
             let name = text.strip_suffix(b"\n").unwrap_or(text);
@@ -30,20 +46,18 @@ pub(super) fn task(task: &Task, file: TaskFile, text: &[u8]) -> Result<(), Errno
             if !(-1000..=1000).contains(&n) {
                 return Err(Errno::EINVAL);
             }
-            task.aux(|a| a.insert(OOM, n));
-            Ok(())
+            set_oom(writer, task, n, false)
         }
         TaskFile::OomAdj => {
             let n = number(text)?;
             if !(-17..=15).contains(&n) {
                 return Err(Errno::EINVAL);
             }
-            task.aux(|a| a.insert(OOM, if n == 15 { 1000 } else { n * 1000 / 17 }));
-            Ok(())
+            set_oom(writer, task, if n == 15 { 1000 } else { n * 1000 / 17 }, true)
         }
         TaskFile::CoredumpFilter => {
-            let n = number(text)?;
-            task.aux(|a| a.insert(COREDUMP, n & 0x1ff));
+            let n = u32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            task.group_ref().lock().core_filter = n & 0x1ff;
             Ok(())
         }
         TaskFile::TimerslackNs => {
@@ -52,10 +66,33 @@ pub(super) fn task(task: &Task, file: TaskFile, text: &[u8]) -> Result<(), Errno
             task.policy.lock().timer_slack = if n == 0 { default } else { n };
             Ok(())
         }
-        // A session that audit does not know of cannot be changed.
-        TaskFile::Loginuid => Err(Errno::EPERM),
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// Says who logged in: nobody did before, or the writer may say otherwise
+/// (`audit_set_loginuid` in kernel/auditsc.c). Each login is a new one of `sessions`.
+pub(super) fn login(
+    sessions: &AtomicU32,
+    writer: Writer,
+    task: &Task,
+    text: &[u8],
+) -> Result<(), Errno> {
+    if writer.tid != task.tid() {
+        return Err(Errno::EPERM);
+    }
+    let uid = u32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+    let mut policy = task.policy.lock();
+    let may = writer.capabilities >> cap::AUDIT_CONTROL & 1 == 1;
+    if policy.login.uid != Login::UNSET && !may {
+        return Err(Errno::EPERM);
+    }
+    let session = match uid {
+        Login::UNSET => Login::UNSET,
+        _ => sessions.fetch_add(1, Ordering::Relaxed) + 1,
+    };
+    policy.login = Login { uid, session };
+    Ok(())
 }
 
 /// Longest name of the system; `__NEW_UTS_LEN`.

@@ -19,7 +19,7 @@ pub use aux_map::AuxMap;
 pub use caller::TaskCaller;
 pub use cx::TaskCx;
 pub use policy::{
-    DEFAULT_TIMER_SLACK, Deadline, MCE_KILL_DEFAULT, Policy, SCHED_BATCH, SCHED_DEADLINE,
+    DEFAULT_TIMER_SLACK, Deadline, Login, MCE_KILL_DEFAULT, Policy, SCHED_BATCH, SCHED_DEADLINE,
     SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR,
 };
 pub use resources::Resources;

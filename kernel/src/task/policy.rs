@@ -1,5 +1,19 @@
 //! Settings of a thread that are stored and given back, and some that do something.
 
+/// Who logged in, as audit knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The user.
+    pub uid: u32,
+    /// The session, counted from 1.
+    pub session: u32,
+}
+
+impl Login {
+    /// Nobody did.
+    pub const UNSET: u32 = u32::MAX;
+}
+
 /// Scheduling, prctl(2) and personality(2) state. Inherited by clone(2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -29,6 +43,8 @@ pub struct Policy {
     pub io_flusher: bool,
     /// `PR_MCE_KILL`, of which nothing follows: no memory is ever broken.
     pub mce_kill: u8,
+    /// `/proc/PID/loginuid` and `sessionid`.
+    pub login: Login,
     /// personality(2) bits.
     pub personality: u32,
     /// set_mempolicy(2).
@@ -94,6 +110,7 @@ impl Default for Policy {
             keep_caps: false,
             thp_disable: false,
             io_flusher: false,
+            login: Login { uid: Login::UNSET, session: Login::UNSET },
             mce_kill: MCE_KILL_DEFAULT,
             personality: 0,
             mempolicy: mm::NumaPolicy::default(),

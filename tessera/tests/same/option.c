@@ -140,6 +140,22 @@ static void levels(int s) {
     close(s);
 }
 
+// Which buffers have a size that was chosen.
+static void locked(int s) {
+    static const int values[] = {3, 0, 2, 4, -1};
+    int size = 20000;
+    told(s, SOL_SOCKET, 72);
+    E(setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size));
+    told(s, SOL_SOCKET, 72);
+    E(setsockopt(s, SOL_SOCKET, SO_RCVBUF, &size, sizeof size));
+    told(s, SOL_SOCKET, 72);
+    for (int i = 0; i < 5; i++) {
+        E(setsockopt(s, SOL_SOCKET, 72, &values[i], sizeof size));
+        told(s, SOL_SOCKET, 72);
+    }
+    close(s);
+}
+
 int main(int c, char **v) {
     begin(v);
     for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
@@ -147,6 +163,8 @@ int main(int c, char **v) {
         levels(socket(AF_INET, type, 0));
         levels(socket(AF_INET6, type, 0));
     }
+    locked(socket(AF_UNIX, SOCK_STREAM, 0));
+    locked(socket(AF_INET, SOCK_STREAM, 0));
     levels(socket(AF_NETLINK, SOCK_RAW, 0));
     for (int domain = AF_INET; domain <= AF_INET6; domain += AF_INET6 - AF_INET) {
         numbers(domain);

@@ -2,6 +2,20 @@
 #include "check.h"
 #include <linux/sched.h>
 #include <pthread.h>
+static int put(const char *path, const char *text, int len) {
+    int f = open(path, O_WRONLY), r;
+    if (f < 0) return -2;
+    r = write(f, text, len);
+    close(f);
+    return r;
+}
+static void told(const char *path) {
+    char text[64];
+    int f = open(path, O_RDONLY), n = read(f, text, sizeof text - 1);
+    close(f);
+    text[n < 0 ? 0 : n] = 0;
+    say("%s: %s", path, text);
+}
 static int clone3(struct clone_args *a, size_t n) { return syscall(SYS_clone3, a, n); }
 static void *thread(void *p) {
     ms(50);
@@ -57,6 +71,7 @@ int main(int c, char **v) {
     E(waitid(P_ALL, 0, &si, 0));
     E(waitid(P_ALL, 0, &si, WEXITED));
     E(waitid(9, 0, &si, WEXITED));
+    E(syscall(SYS_waitid, 1L << 32 | P_ALL, 0, &si, WEXITED, NULL));
     E(waitid(P_PID, 0, &si, WEXITED));
     E(waitid(P_PID, -1, &si, WEXITED));
     E(waitid(P_PGID, -1, &si, WEXITED));
@@ -142,6 +157,22 @@ int main(int c, char **v) {
     E(prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0));
     E(prctl(PR_MCE_KILL_GET, 0, 0, 0, 0));
     E(prctl(PR_MCE_KILL_GET, 1, 0, 0, 0));
+    // what is said of a process in /proc is inherited
+    E(put("/proc/self/oom_score_adj", "400\0\0", 5));
+    E(put("/proc/self/coredump_filter", "0x7\n", 4));
+    CHILD("inherited", told("/proc/self/oom_score_adj"); told("/proc/self/oom_adj");
+          told("/proc/self/coredump_filter"); setuid(1000);
+          say("lowered %d %s", put("/proc/self/oom_score_adj", "399", 3), name_of(errno));
+          say("raised %d", put("/proc/self/oom_score_adj", "500", 3));
+          say("back %d", put("/proc/self/oom_score_adj", "400", 3)););
+    E(put("/proc/self/oom_score_adj", "1001", 4));
+    E(put("/proc/self/oom_score_adj", "", 0));
+    told("/proc/self/loginuid");
+    told("/proc/self/sessionid");
+    CHILD("login", char parent[40]; sprintf(parent, "/proc/%d/loginuid", getppid());
+          E(put(parent, "7", 1)); E(put("/proc/self/loginuid", "7", 1)); told("/proc/self/loginuid");
+          E(put("/proc/self/loginuid", "8", 1)); CHILD("child", told("/proc/self/loginuid"));
+          E(put("/proc/self/loginuid", "4294967295", 10)); told("/proc/self/sessionid"));
     // no security module names anything
     char label[16];
     int attr = open("/proc/self/attr/current", O_RDWR);

@@ -144,6 +144,21 @@ int main(int c, char **v) {
     E(syscall(SYS_rt_sigqueueinfo, getppid(), 0, &si));
     si.si_code = SI_TKILL;
     E(syscall(SYS_rt_sigqueueinfo, getppid(), 0, &si));
+    // all that the kernel keeps is handed on, even where nothing is
+    {
+        sigset_t one, old;
+        unsigned char sent[128] = {0}, came[128];
+        sigemptyset(&one);
+        sigaddset(&one, SIGRTMIN);
+        sigprocmask(SIG_BLOCK, &one, &old);
+        for (int i = 12; i < 48; i++)
+            sent[i] = i;
+        *(int *)(sent + 8) = -12;
+        E(syscall(SYS_rt_sigqueueinfo, getpid(), SIGRTMIN, sent));
+        E(syscall(SYS_rt_sigtimedwait, &one, came, NULL, 8) == SIGRTMIN);
+        say("kept %d, no more %d", memcmp(sent + 4, came + 4, 44), came[48]);
+        sigprocmask(SIG_SETMASK, &old, NULL);
+    }
     E(syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), SIGUSR1, &si));
     info("tgsigqueueinfo");
     E(syscall(SYS_rt_tgsigqueueinfo, -1, getpid(), SIGUSR1, &si));

@@ -1,7 +1,7 @@
 //! Files of `/proc`: text made when it is read, piece by piece, and a task's memory.
 
 use super::node::{Content, Node, What};
-use super::source::{Piece, TaskFile};
+use super::source::{Piece, TaskFile, Writer};
 use super::table::{Fixed, PerTask};
 use crate::{FileOps, MountChanges, OpenFlags, PathCx, Stat, Whence};
 use alloc::format;
@@ -47,12 +47,14 @@ pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>,
     };
     let seen = AtomicU64::new(changes.as_ref().map_or(0, |c| c.count()));
     let made = Mutex::new(Made::NOTHING);
-    Ok(Arc::new(Text { node, content, made, changes, seen }))
+    let writer = Writer { tid: cx.tid, capabilities: cx.creds.effective };
+    Ok(Arc::new(Text { node, content, writer, made, changes, seen }))
 }
 
 struct Text {
     node: Arc<Node>,
     content: Content,
+    writer: Writer,
     made: Mutex<Made>,
     /// Who tells of other mounts, of a list of mounts.
     changes: Option<Arc<MountChanges>>,
@@ -166,7 +168,7 @@ impl FileOps for Text {
         text.truncate(n);
         match self.content {
             Content::System(f) => self.node.source.system_write(f, &text)?,
-            Content::Task(tid, f) => self.node.source.task_write(tid, f, &text)?,
+            Content::Task(tid, f) => self.node.source.task_write(self.writer, tid, f, &text)?,
             Content::Info(..) | Content::Label | Content::Net(_) => return Err(Errno::EINVAL),
         }
         Ok(n)

@@ -12,7 +12,7 @@ mod sysctl_net;
 mod table;
 
 pub use namespace::{NS_GET_USERNS, namespace_type, owner_of_namespace};
-pub use source::{NetTable, Piece, ProcSource, SystemFile, TaskFile};
+pub use source::{NetTable, Piece, ProcSource, SystemFile, TaskFile, Writer};
 
 use crate::env::makedev;
 use crate::{File, SuperBlock, SuperState, Validity};

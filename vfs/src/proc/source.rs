@@ -118,6 +118,15 @@ pub enum NetTable {
     Unix,
 }
 
+/// Who opened a file that is written to.
+#[derive(Clone, Copy, Debug)]
+pub struct Writer {
+    /// The task.
+    pub tid: i32,
+    /// Its effective capabilities then, as a bit set.
+    pub capabilities: u64,
+}
+
 /// Processes and figures of one kernel. A task that is gone gives `ESRCH` and `None`.
 pub trait ProcSource: Send + Sync {
     /// IDs of all processes, in order.
@@ -148,8 +157,14 @@ pub trait ProcSource: Send + Sync {
     /// Somebody wrote to a file about a task.
     ///
     /// # Errors
-    /// `EINVAL`, `EACCES`, `ESRCH`.
-    fn task_write(&self, tid: i32, file: TaskFile, text: &[u8]) -> Result<(), Errno>;
+    /// `EINVAL`, `EACCES`, `EPERM`, `ESRCH`.
+    fn task_write(
+        &self,
+        writer: Writer,
+        tid: i32,
+        file: TaskFile,
+        text: &[u8],
+    ) -> Result<(), Errno>;
     /// Who is told when the tree of mounts changes; `None` where nobody is.
     fn mount_changes(&self) -> Option<Arc<MountChanges>> {
         None

@@ -14,6 +14,10 @@ pub(super) mod netlink {
     pub(in super::super) const LIST_MEMBERSHIPS: i32 = 9;
 }
 
+/// `SOCK_SNDBUF_LOCK`, in `SO_BUF_LOCK`.
+pub(super) const BUF_LOCK_SEND: i32 = 1;
+/// `SOCK_RCVBUF_LOCK`.
+pub(super) const BUF_LOCK_RECEIVE: i32 = 2;
 /// `UDP_CORK`.
 pub(super) const UDP_CORK: i32 = 1;
 /// `UDP_SEGMENT`.
@@ -60,6 +64,7 @@ pub(super) mod so {
     pub(in super::super) const NOFCS: i32 = 43;
     pub(in super::super) const SELECT_ERR_QUEUE: i32 = 45;
     pub(in super::super) const BUSY_POLL: i32 = 46;
+    pub(in super::super) const BUF_LOCK: i32 = 72;
     pub(in super::super) const INCOMING_CPU: i32 = 49;
     pub(in super::super) const INCOMING_NAPI_ID: i32 = 56;
     pub(in super::super) const COOKIE: i32 = 57;

@@ -4,8 +4,8 @@
 use super::ancillary::HOPS;
 use super::endpoint::Endpoint;
 use super::option_names::{
-    SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6,
-    so, tcp,
+    BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_SOCKET, SOL_TCP, SOL_UDP,
+    UDP_CORK, UDP_SEGMENT, ip, ipv6, so, tcp,
 };
 use super::{Domain, Kind};
 use syserr::Errno;
@@ -104,6 +104,7 @@ static ROWS: &[Row] = &[
     row(SOL_SOCKET, so::RCVLOWAT, On::Any, 1, Any),
     // Whoever sets it waits for the kernel to say that it is done with the pages.
     row(SOL_SOCKET, so::ZEROCOPY, On::Any, 0, Nothing(Errno::EOPNOTSUPP)),
+    row(SOL_SOCKET, so::BUF_LOCK, On::Any, 0, Range(0, BUF_LOCK_SEND | BUF_LOCK_RECEIVE)),
     row(SOL_SOCKET, so::BINDTOIFINDEX, On::Any, 0, By(interface)),
     row(SOL_SOCKET, so::INCOMING_NAPI_ID, On::Any, 0, Nothing(Errno::ENOPROTOOPT)),
     switch(SOL_TCP, tcp::NODELAY, On::Tcp),

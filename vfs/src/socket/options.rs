@@ -6,7 +6,7 @@ pub(super) use calls::{check_level, get, set};
 
 use super::ancillary::Asked;
 use super::option_names::{
-    SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6, so,
+    BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6, so,
 };
 use super::{Domain, Kind};
 use alloc::collections::BTreeMap;
@@ -56,8 +56,6 @@ impl Stamps {
 pub(super) struct Options {
     sndbuf: AtomicUsize,
     rcvbuf: AtomicUsize,
-    /// The application chose the send buffer (`SOCK_SNDBUF_LOCK`).
-    fixed_sndbuf: AtomicBool,
     passcred: AtomicBool,
     /// `SO_LINGER` is on; its time is a number.
     lingers: AtomicBool,
@@ -97,7 +95,6 @@ impl Options {
         Options {
             sndbuf: AtomicUsize::new(sndbuf),
             rcvbuf: AtomicUsize::new(rcvbuf),
-            fixed_sndbuf: AtomicBool::new(false),
             passcred: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             receive_timeout: AtomicI64::new(0),
@@ -115,7 +112,6 @@ impl Options {
     pub(super) fn inherit(&self, from: &Options) {
         self.sndbuf.store(from.sndbuf(), Relaxed);
         self.rcvbuf.store(from.rcvbuf(), Relaxed);
-        self.fixed_sndbuf.store(from.fixed_sndbuf.load(Relaxed), Relaxed);
         self.receive_timeout.store(from.receive_timeout.load(Relaxed), Relaxed);
         self.send_timeout.store(from.send_timeout.load(Relaxed), Relaxed);
         self.stamps.store(from.stamps.load(Relaxed), Relaxed);
@@ -139,9 +135,18 @@ impl Options {
         self.passcred.store(on, Relaxed);
     }
 
+    /// Which buffers keep the size that the application chose.
+    fn locked_buffers(&self) -> i32 {
+        self.number(SOL_SOCKET, so::BUF_LOCK).unwrap_or(0)
+    }
+
+    fn lock_buffer(&self, which: i32) {
+        self.set_number(SOL_SOCKET, so::BUF_LOCK, self.locked_buffers() | which);
+    }
+
     /// Lets a TCP connection hold what it does on Linux.
     pub(super) fn connected(&self) {
-        if !self.fixed_sndbuf.load(Relaxed) {
+        if self.locked_buffers() & BUF_LOCK_SEND == 0 {
             self.sndbuf.store(TCP_CONNECTED, Relaxed);
         }
     }

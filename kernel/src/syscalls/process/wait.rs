@@ -61,7 +61,7 @@ fn waitid(cx: &TaskCx, a: &Args) -> Outcome {
     };
     let id = a[1] as i32;
     let mut nonblocking = false;
-    let whom = match (a[0], id) {
+    let whom = match (a[0] as i32, id) {
         (0, _) => WaitFor::Any,
         (1, 1..) => WaitFor::Process(id),
         (2, 0) => WaitFor::Group(cx.task.group_ref().pgid()),

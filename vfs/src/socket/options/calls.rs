@@ -4,8 +4,8 @@ use super::super::Domain;
 use super::super::endpoint::{Endpoint, Phase};
 use super::super::message::Ucred;
 use super::super::option_names::{
-    SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_CORK, ip, ipv6, netlink, so,
-    tcp,
+    BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_SOCKET, SOL_TCP, SOL_UDP,
+    UDP_CORK, ip, ipv6, netlink, so, tcp,
 };
 use super::super::option_table as table;
 use super::{MTU, Stamps};
@@ -275,10 +275,13 @@ pub(in super::super) fn set(
         so::SNDBUF | so::SNDBUFFORCE => {
             let v = buffer(v, SNDBUF_MIN);
             o.sndbuf.store(v, Relaxed);
-            o.fixed_sndbuf.store(true, Relaxed);
+            o.lock_buffer(BUF_LOCK_SEND);
             e.tell_writable();
         }
-        so::RCVBUF | so::RCVBUFFORCE => o.rcvbuf.store(buffer(v, RCVBUF_MIN), Relaxed),
+        so::RCVBUF | so::RCVBUFFORCE => {
+            o.rcvbuf.store(buffer(v, RCVBUF_MIN), Relaxed);
+            o.lock_buffer(BUF_LOCK_RECEIVE);
+        }
         so::PASSCRED if e.domain == Domain::Unix => o.set_passcred(v != 0),
         so::PASSCRED => return Err(Errno::EOPNOTSUPP),
         so::LINGER => {
