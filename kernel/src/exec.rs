@@ -82,6 +82,8 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
         r.mm = cx.image.memory_manager().cloned();
         r.futex = cx.image.futex().cloned();
     }
+    let keyrings = task.keyrings().inherited(false);
+    task.set_keyrings(keyrings);
     task.set_comm(cx.image.name);
     reset_signals(&task);
     task.clear_tid.store(0, Ordering::Relaxed);

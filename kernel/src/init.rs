@@ -1,6 +1,7 @@
 //! The first process.
 
 use crate::image::LoadArgs;
+use crate::keys::TaskKeyrings;
 use crate::signal::{SIGCHLD, SignalSet};
 use crate::syscalls::process::Opener;
 use crate::task::{Policy, Resources, TaskCx, TaskParts, run};
@@ -94,6 +95,7 @@ impl Kernel {
                 futex: image.futex().cloned(),
                 files: Some(args.files),
                 fs: Some(args.fs),
+                keyrings: TaskKeyrings::default(),
             };
             let parts = TaskParts {
                 tid,

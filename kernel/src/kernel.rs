@@ -73,6 +73,7 @@ pub struct Kernel {
     futex: futex::Manager,
     terminals: Mutex<Option<Arc<Ptys>>>,
     ipc: crate::syscalls::ipc::Ipc,
+    keys: crate::keys::Keys,
     aio: Arc<crate::syscalls::aio::Contexts>,
     message_queues: crate::syscalls::mqueue::Queues,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
@@ -113,6 +114,7 @@ impl Kernel {
             ),
             terminals: Mutex::new(None),
             ipc: crate::syscalls::ipc::Ipc::default(),
+            keys: crate::keys::Keys::default(),
             aio: Arc::default(),
             message_queues: crate::syscalls::mqueue::Queues::default(),
             vdso_pages: Mutex::new(None),
@@ -176,6 +178,11 @@ impl Kernel {
     /// System V shared memory, semaphores and message queues.
     pub(crate) fn ipc(&self) -> &crate::syscalls::ipc::Ipc {
         &self.ipc
+    }
+
+    /// Keys and keyrings.
+    pub(crate) fn keys(&self) -> &crate::keys::Keys {
+        &self.keys
     }
 
     /// Contexts of asynchronous I/O.

@@ -48,6 +48,7 @@ mod group;
 mod image;
 mod init;
 mod kernel;
+mod keys;
 pub mod limits;
 mod oom;
 pub mod pidfd;

@@ -99,6 +99,7 @@ programs! {
     group
     inet
     ipc
+    keys
     lease
     mdwe
     mount

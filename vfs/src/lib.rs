@@ -85,7 +85,7 @@ pub use inode::{
 };
 pub use memfs::{MemOptions, RamfsType, TmpfsType, overlay, tmpfs};
 pub use ops::{AttrChange, FoundIn, MountContext, MovePlace, OpenHow, SetTime};
-pub use seam::{Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
+pub use seam::{CacheStat, Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
 pub use shared::SharedType;
 pub use sysfs::sysfs;
 pub use tree::{

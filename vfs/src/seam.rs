@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, UserMemory};
 use core::any::Any;
+use core::ops::Range;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
 
@@ -56,6 +57,15 @@ pub struct DirEntry {
     pub name: Vec<u8>,
     /// Position after this entry, as `d_off`.
     pub next: u64,
+}
+
+/// What cachestat(2) tells, in pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStat {
+    /// In memory.
+    pub cached: u64,
+    /// Of them, not on the host yet.
+    pub dirty: u64,
 }
 
 /// Where a seek starts from; lseek(2).
@@ -211,6 +221,10 @@ pub trait FileOps: Send + Sync + Any {
     /// `ENODEV` when the file cannot be mapped.
     fn mappable(&self) -> Result<Arc<dyn mm::Mappable>, Errno> {
         Err(Errno::ENODEV)
+    }
+    /// What of `range`, in bytes of the file, lies in memory.
+    fn cached(&self, range: Range<u64>) -> CacheStat {
+        CacheStat::default()
     }
     /// Changes the size.
     ///

@@ -143,6 +143,7 @@ fn build(
             futex: image.futex().cloned(),
             files: share(r.files, flags.contains(CloneFlags::FILES), |f| f.fork()),
             fs: share(r.fs, flags.contains(CloneFlags::FS), |f| f.fork()),
+            keyrings: r.keyrings.inherited(flags.contains(CloneFlags::THREAD)),
         }
     };
     let altstack = {

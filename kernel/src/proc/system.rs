@@ -1,6 +1,7 @@
 //! Files about the whole system.
 
 use super::line;
+use crate::keys;
 use crate::syscalls::{aio, mqueue};
 use crate::usage::{TICK, ticks};
 use crate::{ClockId, Kernel};
@@ -100,6 +101,11 @@ pub(super) fn text(k: &Kernel, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> 
         SystemFile::FileNr => line(format!("1024\t0\t{}", i64::MAX)),
         SystemFile::SysvMsg => k.ipc().list_msg().into_bytes(),
         SystemFile::SysvSem => k.ipc().list_sem().into_bytes(),
+        SystemFile::KeyUsers => k.keys().list_users(),
+        SystemFile::KeyMaxKeys => line(keys::MAX_KEYS),
+        SystemFile::KeyMaxBytes => line(keys::MAX_BYTES),
+        SystemFile::KeyRootMaxKeys => line(keys::ROOT_MAX_KEYS),
+        SystemFile::KeyRootMaxBytes => line(keys::ROOT_MAX_BYTES),
         SystemFile::SysvShm => k.ipc().list_shm().into_bytes(),
         SystemFile::AioNr => line(k.aio().requests()),
         SystemFile::AioMaxNr => line(aio::AIO_MAX_NR),

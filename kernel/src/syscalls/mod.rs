@@ -8,6 +8,7 @@ pub mod fd;
 pub mod fs;
 pub mod futex;
 pub mod ipc;
+pub(crate) mod keys;
 pub mod limits;
 pub mod mem;
 pub mod misc;

@@ -268,9 +268,9 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     245 mq_getsetattr(Fd Ptr Ptr) => mqueue::sys_mq_getsetattr;
     246 kexec_load() none "";
     247 waitid(Int Pid Ptr Hex Ptr) => process::sys_waitid;
-    248 add_key(Path Path Ptr Size Int) none "";
-    249 request_key(Path Path Path Int) none "";
-    250 keyctl(Int Hex Hex Hex Hex) none "";
+    248 add_key(Path Path In Size Int) => keys::sys_add_key but "types user, logon, keyring";
+    249 request_key(Path Path Path Int) => keys::sys_request_key but "nobody makes keys that are not there";
+    250 keyctl(Int Hex Hex Hex Hex) => keys::sys_keyctl but "no persistent keyrings, no Diffie-Hellman or public keys, no watches";
     251 ioprio_set(Int Int Int) => sched::sys_ioprio_set;
     252 ioprio_get(Int Int) => sched::sys_ioprio_get;
     253 inotify_init() => fd::sys_inotify_init;
@@ -380,10 +380,10 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     445 landlock_add_rule() none "";
     446 landlock_restrict_self() none "";
     447 memfd_secret(Hex) none "";
-    448 process_mrelease(Fd Hex) none "";
+    448 process_mrelease(Fd Hex) => process::sys_process_mrelease;
     449 futex_waitv(Ptr Size Hex Timespec Clock) => futex::sys_futex_waitv;
     450 set_mempolicy_home_node(Ptr Size Hex Hex) none "";
-    451 cachestat(Fd Ptr Ptr Hex) none "";
+    451 cachestat(Fd Ptr Ptr Hex) => fs::sys_cachestat;
     452 fchmodat2(Dir Path Mode AtFlags) => fs::sys_fchmodat2;
     453 map_shadow_stack() none "";
     454 futex_wake(Ptr Hex Int Hex) => futex::sys_futex_wake;

@@ -1,6 +1,7 @@
 //! What a task may share with others: memory, files, directories.
 
 use super::Task;
+use crate::keys::TaskKeyrings;
 use alloc::sync::Arc;
 use mm::MemoryManager;
 use vfs::{FdTable, FsContext};
@@ -16,9 +17,22 @@ pub struct Resources {
     pub files: Option<Arc<FdTable>>,
     /// Root, working directory and file mode mask.
     pub fs: Option<Arc<FsContext>>,
+    /// Keyrings.
+    pub(crate) keyrings: TaskKeyrings,
 }
 
 impl Task {
+    /// The keyrings.
+    pub(crate) fn keyrings(&self) -> TaskKeyrings {
+        self.resources.lock().keyrings.clone()
+    }
+
+    /// Replaces the keyrings.
+    pub(crate) fn set_keyrings(&self, rings: TaskKeyrings) {
+        let old = core::mem::replace(&mut self.resources.lock().keyrings, rings);
+        drop(old);
+    }
+
     /// The address space; `None` once the task has ended.
     pub fn mm(&self) -> Option<Arc<MemoryManager>> {
         self.resources.lock().mm.clone()

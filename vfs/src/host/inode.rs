@@ -15,6 +15,9 @@ use crate::{
     RenameFlags, SetAttr, Stat, StatFs, XattrSet, mode,
 };
 
+/// What the host said of a list, and the file's time of change then.
+type ReadAcl = (Nanos, Option<Arc<Acl>>);
+
 struct Cached {
     stat: Stat,
     at: Nanos,
@@ -32,8 +35,8 @@ pub struct HostInode {
     pub(super) pages: Pages,
     /// The text of a symbolic link, which never changes, once it was read.
     link: Mutex<Option<Arc<[u8]>>>,
-    /// Access control lists, and the time of change when they were read.
-    acls: Mutex<[Option<(Nanos, Option<Arc<Acl>>)>; 2]>,
+    /// Access control lists.
+    acls: Mutex<[Option<ReadAcl>; 2]>,
     state: InodeState,
     /// One append at a time.
     pub(super) writing: Mutex<()>,

@@ -9,7 +9,7 @@ use mm::{FileRange, Mappable, ObjectMapping, TranslateError, Translation};
 use syserr::Errno;
 
 use super::HostInode;
-use crate::{DirEntry, FileOps, Stat, Whence, mode};
+use crate::{CacheStat, DirEntry, FileOps, Stat, Whence, mode};
 
 /// How much is written to the host at a time, in bytes.
 const CHUNK: u64 = 256 << 10;
@@ -70,6 +70,10 @@ impl FileOps for HostInode {
             }
             _ => self.host_stat()?.size.checked_add_signed(offset).ok_or(Errno::EINVAL),
         }
+    }
+
+    fn cached(&self, range: Range<u64>) -> CacheStat {
+        self.count_cached(range)
     }
 
     fn stat(&self) -> Result<Stat, Errno> {

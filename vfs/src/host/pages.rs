@@ -11,6 +11,7 @@ use syserr::Errno;
 
 use super::HostInode;
 use super::cache::PageBudget;
+use crate::CacheStat;
 
 /// How much is read from the host at a time, in bytes.
 const CHUNK: u64 = 64 << 10;
@@ -178,6 +179,20 @@ impl HostInode {
             done += n as u64;
         }
         Ok(())
+    }
+
+    /// How many pages of `range` are cached, and how many of them may differ from the host's.
+    pub(super) fn count_cached(&self, range: Range<u64>) -> CacheStat {
+        let inner = self.pages.inner.lock();
+        let first = inner.around(range.start).map_or(range.start, |(start, _)| start);
+        let part = |(start, r): (&u64, &FileRange)| {
+            let (lo, hi) = (range.start.max(*start), range.end.min(start + r.len()));
+            hi.div_ceil(PAGE_SIZE).saturating_sub(lo / PAGE_SIZE)
+        };
+        CacheStat {
+            cached: inner.extents.range(first..range.end).map(part).sum(),
+            dirty: inner.dirty.range(range.start & !(PAGE_SIZE - 1)..range.end).count() as u64,
+        }
     }
 
     /// What is cached of `range`: the first piece at or after its start, with where it starts.

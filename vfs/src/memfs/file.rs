@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use arch::{IoDst, IoSrc};
 use core::any::Any;
+use core::ops::Range;
 use mm::MemoryObject;
 use syserr::Errno;
 
@@ -10,7 +11,7 @@ use super::Node;
 use super::content::Content;
 use super::memfd::{FilePages, SEAL_FUTURE_WRITE, SEAL_GROW, SEAL_SHRINK, SEAL_WRITE};
 use super::node::Data;
-use crate::{DirEntry, FileOps, Stat, Whence, mode};
+use crate::{CacheStat, DirEntry, FileOps, Stat, Whence, mode};
 
 const KEEP_SIZE: u32 = 1;
 const PUNCH_HOLE: u32 = 2;
@@ -93,6 +94,20 @@ impl FileOps for Node {
             }
             _ => object.size().checked_add_signed(offset).ok_or(Errno::EINVAL),
         }
+    }
+
+    fn cached(&self, range: Range<u64>) -> CacheStat {
+        if let Some(lower) = self.lower_ops() {
+            return lower.cached(range);
+        }
+        let Ok(object) = self.own() else { return CacheStat::default() };
+        let (mut at, mut cached) = (range.start, 0);
+        while let Some(start) = object.seek(at, false).filter(|s| *s < range.end) {
+            let end = object.seek(start, true).unwrap_or(range.end).min(range.end);
+            cached += end.div_ceil(arch::PAGE_SIZE) - start / arch::PAGE_SIZE;
+            at = end;
+        }
+        CacheStat { cached, dirty: 0 }
     }
 
     fn stat(&self) -> Result<Stat, Errno> {

@@ -93,6 +93,11 @@ pub enum SystemFile {
     SysvMsg,
     SysvSem,
     SysvShm,
+    KeyUsers,
+    KeyMaxKeys,
+    KeyMaxBytes,
+    KeyRootMaxKeys,
+    KeyRootMaxBytes,
     LeaseBreakTime,
     /// A number that nothing here depends on.
     Fixed(&'static str),

@@ -2,6 +2,7 @@
 
 mod attr;
 pub(crate) mod buffers;
+mod cachestat;
 mod copy;
 pub(crate) mod descriptors;
 mod dir;
@@ -28,6 +29,7 @@ pub(crate) mod walk;
 mod xattr;
 
 pub(crate) use attr::*;
+pub(crate) use cachestat::sys_cachestat;
 pub(crate) use copy::*;
 pub(crate) use descriptors::*;
 pub(crate) use dir::*;

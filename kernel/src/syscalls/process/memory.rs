@@ -1,4 +1,5 @@
-//! The memory of other processes: process_vm_readv(2), process_vm_writev(2), process_madvise(2).
+//! The memory of other processes: process_vm_readv(2), process_vm_writev(2), process_madvise(2),
+//! process_mrelease(2).
 
 use super::may_inspect;
 use crate::{Args, Outcome, TaskCx};
@@ -105,4 +106,23 @@ fn advise(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
     let done = mm.process_madvise(&ranges, a[3] as i32, mm.id() == cx.mm().id());
     mm.dec_users();
     done
+}
+
+/// process_mrelease(2): whoever is killed gives its memory back at once.
+pub fn sys_process_mrelease(cx: &mut TaskCx, a: &Args) -> Outcome {
+    release(cx, a).into()
+}
+
+fn release(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
+    if a[1] as u32 != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let group = crate::pidfd::process(&cx.task, a[0] as i32)?;
+    let alive = group.threads().iter().any(|t| t.mm().is_some());
+    let dying = group.lock().exiting.is_some();
+    match (alive, dying) {
+        (false, _) => Err(Errno::ESRCH),
+        (true, true) => Ok(0),
+        (true, false) => Err(Errno::EINVAL),
+    }
 }

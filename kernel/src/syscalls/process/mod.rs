@@ -17,7 +17,9 @@ pub use ids::{
     sys_exit, sys_exit_group, sys_getpgid, sys_getpgrp, sys_getpid, sys_getppid, sys_getsid,
     sys_gettid, sys_set_tid_address, sys_setpgid, sys_setsid,
 };
-pub use memory::{sys_process_madvise, sys_process_vm_readv, sys_process_vm_writev};
+pub use memory::{
+    sys_process_madvise, sys_process_mrelease, sys_process_vm_readv, sys_process_vm_writev,
+};
 pub(crate) use namespaces::open_owner;
 pub use namespaces::sys_setns;
 pub use pidfd::{sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal};

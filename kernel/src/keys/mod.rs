@@ -1,0 +1,178 @@
+//! Keys and keyrings; keyrings(7), `security/keys/`.
+//!
+//! Keys are counted: keyrings and tasks hold them, and a key that nobody holds is gone. One
+//! operation at a time changes which keyring holds what.
+
+mod key;
+mod lookup;
+mod quota;
+mod ring;
+
+pub(crate) use key::{Key, KeyType, Payload, permission};
+pub(crate) use lookup::{Access, Found, TaskKeyrings, Who};
+pub(crate) use quota::{MAX_BYTES, MAX_KEYS, ROOT_MAX_BYTES, ROOT_MAX_KEYS};
+pub(crate) use ring::SearchError;
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use quota::Account;
+use sync::{Mutex, MutexGuard};
+use syserr::Errno;
+
+/// What one operation works on.
+#[derive(Default)]
+pub(crate) struct Table {
+    by_serial: BTreeMap<i32, Weak<Key>>,
+    users: BTreeMap<u32, User>,
+    /// Keys that were made since dead ones were last swept out.
+    made: usize,
+}
+
+#[derive(Default)]
+struct User {
+    account: Arc<Account>,
+    /// `_uid.N` and `_uid_ses.N`.
+    keyring: Option<Arc<Key>>,
+    session: Option<Arc<Key>>,
+}
+
+/// The most users with keys.
+const USERS_MAX: usize = 1024;
+
+impl User {
+    /// Whether there is more of it than two keyrings that nobody else holds.
+    fn is_used(&self) -> bool {
+        let rings = [&self.keyring, &self.session];
+        let own = rings.iter().filter(|r| r.is_some()).count() as u64;
+        // The session keyring holds the other one.
+        let held = |r: &Option<Arc<Key>>, by| r.as_ref().is_some_and(|k| Arc::strong_count(k) > by);
+        self.account.used().0 > own || held(&self.keyring, 2) || held(&self.session, 1)
+    }
+}
+
+/// The keys of a kernel.
+#[derive(Default)]
+pub(crate) struct Keys(Mutex<Table>);
+
+/// What a new key is to be.
+pub(crate) struct NewKey<'a> {
+    pub(crate) kind: KeyType,
+    pub(crate) description: &'a [u8],
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) perm: u32,
+    pub(crate) payload: Payload,
+}
+
+impl Keys {
+    /// Begins an operation.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock()
+    }
+
+    /// The text of `/proc/key-users`.
+    pub(crate) fn list_users(&self) -> Vec<u8> {
+        let table = self.0.lock();
+        let mut out = Vec::new();
+        for (uid, user) in &table.users {
+            let (keys, bytes) = user.account.used();
+            if keys == 0 {
+                continue;
+            }
+            let (max_keys, max_bytes) = quota::limits(*uid);
+            let line =
+                format!("{uid:5}: {keys:5} {keys}/{keys} {keys}/{max_keys} {bytes}/{max_bytes}\n");
+            out.extend_from_slice(line.as_bytes());
+        }
+        out
+    }
+}
+
+impl Table {
+    /// What is known of a user. Of one without keys nothing needs to be.
+    ///
+    /// # Errors
+    /// `EDQUOT` when there are too many.
+    fn user(&mut self, uid: u32) -> Result<&mut User, Errno> {
+        if self.users.len() >= USERS_MAX && !self.users.contains_key(&uid) {
+            self.users.retain(|_, u| u.is_used());
+            if self.users.len() >= USERS_MAX {
+                return Err(Errno::EDQUOT);
+            }
+        }
+        Ok(self.users.entry(uid).or_default())
+    }
+
+    fn account(&mut self, uid: u32) -> Result<Arc<Account>, Errno> {
+        Ok(self.user(uid)?.account.clone())
+    }
+
+    /// A new key that nobody holds yet; `random` chooses its number.
+    ///
+    /// # Errors
+    /// `EDQUOT`; `EINVAL` for a description that the type does not take.
+    pub(crate) fn make(&mut self, new: NewKey<'_>, random: u32) -> Result<Arc<Key>, Errno> {
+        if !new.kind.takes(new.description) {
+            return Err(Errno::EINVAL);
+        }
+        let bytes = new.description.len() as u64 + 1 + new.payload.quota();
+        let account = self.account(new.uid)?;
+        account.take(new.uid, 1, bytes)?;
+        let mut serial = (random >> 1).max(3) as i32;
+        while self.by_serial.get(&serial).is_some_and(|k| k.strong_count() > 0) {
+            serial = serial.checked_add(1).unwrap_or(3);
+        }
+        let key = Key::new(serial, new, account, bytes);
+        self.by_serial.insert(serial, Arc::downgrade(&key));
+        self.made += 1;
+        if self.made > 64 && self.made > self.by_serial.len() / 2 {
+            self.by_serial.retain(|_, k| k.strong_count() > 0);
+            self.made = 0;
+        }
+        Ok(key)
+    }
+
+    /// The key of a number.
+    fn find(&self, serial: i32) -> Option<Arc<Key>> {
+        self.by_serial.get(&serial)?.upgrade().filter(|k| !k.is_invalid())
+    }
+
+    /// Every keyring.
+    fn rings(&self) -> impl Iterator<Item = Arc<Key>> {
+        self.by_serial.values().filter_map(Weak::upgrade).filter(|k| k.kind() == KeyType::Keyring)
+    }
+
+    /// Gives a key another owner, whose account it burdens from then on.
+    ///
+    /// # Errors
+    /// `EDQUOT`.
+    pub(crate) fn set_owner(
+        &mut self,
+        key: &Arc<Key>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+    ) -> Result<(), Errno> {
+        if let Some(uid) = uid.filter(|u| *u != key.owner().0) {
+            let account = self.account(uid)?;
+            key.charge_to(uid, account)?;
+        }
+        if let Some(gid) = gid {
+            key.set_group(gid);
+        }
+        Ok(())
+    }
+
+    /// Takes a key out of every keyring, and makes it impossible to find.
+    pub(crate) fn invalidate(&mut self, key: &Arc<Key>) {
+        key.set_invalid();
+        let holding = |r: &Arc<Key>| {
+            r.linked(key.kind(), key.description()).is_some_and(|k| Arc::ptr_eq(&k, key))
+        };
+        for ring in self.rings().filter(holding) {
+            // It was there a moment ago, and nobody else changes keyrings.
+            let _ = ring.remove_link(key);
+        }
+    }
+}
