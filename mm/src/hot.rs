@@ -6,8 +6,14 @@
 //!
 //! Readers put translations in while others read them: each slot has a sequence number that is odd
 //! while it is written.
+//!
+//! What is written cannot be thrown away. So who writes without the lock holds a slot meanwhile, and
+//! whoever takes the lock alone waits for that. This costs a barrier each time the lock is taken, so
+//! it is done only where there were such writes since it was last taken: the first one takes the
+//! lock.
 
 use sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use sync::hint::spin_loop;
 
 const SLOTS: usize = 4;
 
@@ -24,6 +30,8 @@ pub(crate) struct Place {
 #[derive(Default)]
 struct Slot {
     seq: AtomicU32,
+    /// Somebody writes without the lock.
+    held: AtomicU32,
     epoch: AtomicU64,
     lo: AtomicU64,
     hi: AtomicU64,
@@ -34,6 +42,8 @@ struct Slot {
 #[derive(Default)]
 pub(crate) struct Hot {
     epoch: AtomicU64,
+    /// Whoever takes the lock alone looks whether slots are held.
+    open: AtomicU32,
     slots: [Slot; SLOTS],
 }
 
@@ -81,6 +91,49 @@ impl Hot {
         (self.epoch.load(Ordering::Relaxed) == epoch).then_some(r)
     }
 
+    /// Writes through the place that holds `at`, without the lock; `write` gets the offset of `at` in
+    /// the memory file. Nothing is written if the place is not valid, or another writer is there.
+    #[inline]
+    pub(crate) fn write<R>(&self, at: u64, write: impl FnOnce(u64) -> R) -> Option<R> {
+        if !self.is_open() {
+            return None;
+        }
+        let slot = self.slot(at);
+        let taken = slot.held.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed);
+        if taken.is_err() {
+            return None;
+        }
+        // On x86 that is the barrier already; elsewhere the loads below must not pass it. Either
+        // they see what `close` stored, or `close` sees that the slot is held.
+        #[cfg(any(loom, not(target_arch = "x86_64")))]
+        fence(Ordering::SeqCst);
+        let place = if self.is_open() { self.find(at, true) } else { None };
+        let r = place.map(|p| write(p.file + (at - p.lo)));
+        slot.held.store(0, Ordering::Release);
+        r
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed) != 0
+    }
+
+    /// Lets the next write go without the lock; for whoever holds the lock with others.
+    pub(crate) fn open(&self) {
+        self.open.store(1, Ordering::Relaxed);
+    }
+
+    /// Waits for those who write without the lock. Others do not begin.
+    #[cold]
+    fn close(&self) {
+        self.open.store(0, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        for slot in &self.slots {
+            while slot.held.load(Ordering::Acquire) != 0 {
+                spin_loop();
+            }
+        }
+    }
+
     /// Remembers a place for accesses around `at`, unless somebody else does so right now; for
     /// whoever holds the lock with others.
     pub(crate) fn put(&self, at: u64, p: Place) {
@@ -104,6 +157,9 @@ impl Hot {
     pub(crate) fn clear(&self) {
         let next = self.epoch.load(Ordering::Relaxed) + 1;
         self.epoch.store(next, Ordering::Relaxed);
+        if self.is_open() {
+            self.close();
+        }
         // Nothing that is done to memory from here on is seen by one who does not see the epoch.
         fence(Ordering::Release);
     }

@@ -137,8 +137,15 @@ impl MemoryManager {
         if !at.0.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
+        // An aligned word that begins in a place ends in it.
+        if write && let Some(r) = self.hot.write(at.0, |file| f(&*self.memory, file)) {
+            return Ok(r);
+        }
         {
             let st = self.read();
+            if write {
+                self.hot.open();
+            }
             if let Some(p) = self.hot.find(at.0, write) {
                 return Ok(f(&*self.memory, p.file + (at.0 - p.lo)));
             }

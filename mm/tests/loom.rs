@@ -61,6 +61,13 @@ fn read(mm: &MemoryManager, page: u64) -> Result<u8, Errno> {
     Ok(b[0])
 }
 
+/// Makes the word at `AT` 1, and lets changes of it go without the lock from now on.
+fn open_for_writes(mm: &MemoryManager) {
+    // The first backs the page, the second remembers where it is.
+    assert_eq!(mm.swap_u32(AT, 1), Ok(0));
+    assert_eq!(mm.swap_u32(AT, 1), Ok(1));
+}
+
 /// A page that counts how often its mapping goes away.
 struct Watched {
     object: MemoryObject,
@@ -218,6 +225,52 @@ fn readers_share_a_slot() {
         let reader = thread::spawn(move || assert_eq!(read(&mm, 2), Ok(9)));
         assert_eq!(read(&r.mm, 0), Ok(7));
         reader.join().unwrap();
+        r.mm.dec_users();
+        r.finish();
+    });
+}
+
+/// A word that is changed beside an unmapping is changed before its memory goes, or not at all: who
+/// gets the memory next finds it zero.
+#[test]
+fn an_unlocked_change_beside_an_unmapping() {
+    model(|| {
+        let r = Rig::new();
+        r.map(1);
+        open_for_writes(&r.mm);
+        let mm = r.mm.clone();
+        let changer = thread::spawn(move || {
+            let got = mm.swap_u32(AT, 2);
+            assert!(matches!(got, Ok(1) | Err(Errno::EFAULT)), "{got:?}");
+        });
+        r.mm.munmap(AT, P).unwrap();
+        r.mm.address_space().flush();
+        let elsewhere = Addr(AT.0 + P);
+        let a = MmapArgs::anonymous(elsewhere, P, Access::RW, &LIMITS);
+        r.mm.mmap(MmapArgs { flags: a.flags | MapFlags::FIXED, ..a }).unwrap();
+        assert_eq!(r.mm.load_u32(elsewhere), Ok(0));
+        changer.join().unwrap();
+        assert_eq!(r.mm.load_u32(elsewhere), Ok(0));
+        r.mm.dec_users();
+        r.finish();
+    });
+}
+
+/// Two threads that change words without the lock, one of them the other's: none is lost.
+#[test]
+fn unlocked_changes_are_each_made_once() {
+    model(|| {
+        let r = Rig::new();
+        r.map(1);
+        open_for_writes(&r.mm);
+        let mm = r.mm.clone();
+        let changer = thread::spawn(move || mm.swap_u32(AT, 2).unwrap());
+        let mine = r.mm.swap_u32(AT, 3).unwrap();
+        let theirs = changer.join().unwrap();
+        let last = r.mm.load_u32(AT).unwrap();
+        let mut all = [mine, theirs, last];
+        all.sort_unstable();
+        assert_eq!(all, [1, 2, 3]);
         r.mm.dec_users();
         r.finish();
     });

@@ -38,6 +38,14 @@ pub mod atomic {
     pub use loom::sync::atomic::*;
 }
 
+/// What a loop does that waits for another processor, loom's under `--cfg loom`.
+pub mod hint {
+    #[cfg(not(loom))]
+    pub use core::hint::spin_loop;
+    #[cfg(loom)]
+    pub use loom::hint::spin_loop;
+}
+
 /// Reference counting, loom's under `--cfg loom`.
 #[cfg(not(loom))]
 pub use alloc::sync::{Arc, Weak};
