@@ -127,4 +127,5 @@ programs! {
     tty
     xattrat
     udp
+    urgent
 }

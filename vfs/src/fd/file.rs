@@ -67,6 +67,8 @@ pub struct File {
     announced: AtomicBool,
     /// The registration of `O_ASYNC` in the object's queue.
     hears: Mutex<Option<Ticket>>,
+    /// The registration of who hears of urgent data.
+    hears_urgent: Mutex<Option<Ticket>>,
 }
 
 /// Where a description counts as one who has the file open.
@@ -167,6 +169,7 @@ impl File {
             created: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             hears: Mutex::new(None),
+            hears_urgent: Mutex::new(None),
         })
     }
 
@@ -246,6 +249,16 @@ impl File {
             queue.unregister(t);
         }
         self.flags.store(flags.bits(), Relaxed);
+    }
+
+    /// Has `target` told of urgent data, whether or not `O_ASYNC` is set.
+    pub fn hear_urgent(&self, target: Arc<dyn Notify>) {
+        let Some(queue) = self.queue() else { return };
+        let ticket = queue.register_target(Events::RDBAND, target);
+        let old = self.hears_urgent.lock().replace(ticket);
+        if let Some(t) = old {
+            queue.unregister(t);
+        }
     }
 
     /// Whether calls return `EAGAIN` instead of blocking.
@@ -359,10 +372,12 @@ impl Drop for File {
             let writes = self.flags().writable();
             self.happened(if writes { Mask::CLOSE_WRITE } else { Mask::CLOSE_NOWRITE });
         }
-        if let Some(t) = self.hears.lock().take()
-            && let Some(queue) = self.ops.queue()
-        {
-            queue.unregister(t);
+        for hears in [&self.hears, &self.hears_urgent] {
+            if let Some(t) = hears.lock().take()
+                && let Some(queue) = self.ops.queue()
+            {
+                queue.unregister(t);
+            }
         }
         let inode = self.path.inode();
         if *self.locked.get_mut()

@@ -86,7 +86,8 @@ impl Endpoint {
             }
         }
         let size = datagram_size(len);
-        let shows = self.options.passcred() || other.options.passcred() || info.explicit_creds;
+        let shows =
+            self.options.asks_sender() || other.options.asks_sender() || info.explicit_creds;
         let creds = shows.then_some(info.creds);
         let from = self.state.lock().name.clone();
         let charge = Some(Charge::new(self, size));

@@ -6,6 +6,7 @@ use super::inbox::Inbox;
 use super::message::{Message, Ucred};
 use super::options::Options;
 use super::udp::Corked;
+use super::urgent::Urgent;
 use super::{Domain, Kind, Net};
 use crate::{File, Nanos, Path};
 use alloc::collections::VecDeque;
@@ -90,6 +91,7 @@ pub(super) struct State {
     pub(super) peer_name: Option<Name>,
     pub(super) peer_cred: Option<PeerCred>,
     pub(super) inbox: Inbox,
+    pub(super) urgent: Option<Urgent>,
     /// A connect(2) that finished without anybody having asked yet.
     pub(super) unreported: bool,
     pub(super) backlog: usize,

@@ -129,7 +129,10 @@ impl Endpoint {
             e |= Events::RDHUP | READABLE;
         }
         let least = if self.is_tcp() { self.options.receive_low() } else { 0 };
+        // The urgent byte alone is nothing to read.
+        let least = least + usize::from(s.at_mark() && !self.urgent_inline());
         let some = !s.inbox.is_empty() && s.inbox.bytes() >= least;
+        e.set(Events::PRI, s.has_urgent());
         e.set(READABLE, e.contains(READABLE) || some || !s.pending.is_empty());
         let peer = s.peer.clone();
         let (phase, shut) = (s.phase, s.shut);
@@ -225,7 +228,11 @@ impl FileOps for Socket {
             }
             FIONREAD => {
                 let s = e.state.lock();
-                if e.kind == Kind::Dgram { s.inbox.first() } else { s.inbox.bytes() }
+                match s.urgent.filter(|_| !e.urgent_inline()) {
+                    Some(u) => u.ahead,
+                    None if e.kind == Kind::Dgram => s.inbox.first(),
+                    None => s.inbox.bytes(),
+                }
             }
             // What the peer has room for has arrived.
             SIOCOUTQ if e.is_tcp() => {
@@ -241,7 +248,7 @@ impl FileOps for Socket {
                 mem.write_obj(arg, &[sec, part])?;
                 return Ok(0);
             }
-            SIOCATMARK if e.kind == Kind::Stream => 0,
+            SIOCATMARK if e.kind == Kind::Stream => e.state.lock().at_mark().into(),
             // The addresses of IPv4 are asked for through its sockets.
             SIOCGIFADDR..=SIOCSIFNETMASK if e.domain != Domain::Inet => return Err(Errno::ENOTTY),
             SIOCETHTOOL => return Err(Errno::EOPNOTSUPP),

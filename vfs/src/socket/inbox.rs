@@ -21,6 +21,8 @@ pub(super) struct How {
     pub(super) peek: bool,
     /// Bytes to pass over before that (`SO_PEEK_OFF`).
     pub(super) skip: usize,
+    /// The most bytes to read: up to the urgent one.
+    pub(super) limit: u64,
     /// Do not read across senders with different credentials (`SO_PASSCRED`).
     pub(super) creds: bool,
     /// Pass over the bytes instead of delivering them (`MSG_TRUNC` of tcp(7)).
@@ -114,6 +116,18 @@ impl Inbox {
         self.messages.drain(..).collect()
     }
 
+    /// Passes over the first byte; a message that is used up is returned, to be dropped once the
+    /// lock is released.
+    pub(super) fn discard_byte(&mut self) -> Option<Message> {
+        let first = self.messages.front_mut()?;
+        if first.unread().len() == 1 {
+            return self.pop();
+        }
+        first.start += 1;
+        self.bytes -= 1;
+        None
+    }
+
     fn pop(&mut self) -> Option<Message> {
         let m = self.messages.pop_front()?;
         self.bytes -= m.unread().len();
@@ -176,7 +190,7 @@ impl Inbox {
         how: How,
         taken: &mut Taken,
     ) -> Result<(), Errno> {
-        let mut room = dst.remaining();
+        let mut room = dst.remaining().min(how.limit);
         let mut i = 0;
         let mut first = true;
         let mut skip = how.skip;

@@ -34,6 +34,7 @@ mod tcp_info;
 mod transfer;
 mod udp;
 mod unix;
+mod urgent;
 
 pub use ancillary::{Ancillary, PacketOptions};
 pub use endpoint::Shut;

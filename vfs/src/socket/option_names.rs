@@ -40,6 +40,7 @@ pub(super) mod so {
     pub(in super::super) const LINGER: i32 = 13;
     pub(in super::super) const REUSEPORT: i32 = 15;
     pub(in super::super) const PASSCRED: i32 = 16;
+    pub(in super::super) const PASSPIDFD: i32 = 76;
     pub(in super::super) const PEERCRED: i32 = 17;
     pub(in super::super) const RCVLOWAT: i32 = 18;
     pub(in super::super) const SNDLOWAT: i32 = 19;

@@ -57,6 +57,7 @@ pub(super) struct Options {
     sndbuf: AtomicUsize,
     rcvbuf: AtomicUsize,
     passcred: AtomicBool,
+    passpidfd: AtomicBool,
     /// `SO_LINGER` is on; its time is a number.
     lingers: AtomicBool,
     /// Nanoseconds; 0 for no limit, negative for no time at all.
@@ -96,6 +97,7 @@ impl Options {
             sndbuf: AtomicUsize::new(sndbuf),
             rcvbuf: AtomicUsize::new(rcvbuf),
             passcred: AtomicBool::new(false),
+            passpidfd: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
             receive_timeout: AtomicI64::new(0),
             send_timeout: AtomicI64::new(0),
@@ -133,6 +135,20 @@ impl Options {
 
     pub(super) fn set_passcred(&self, on: bool) {
         self.passcred.store(on, Relaxed);
+    }
+
+    /// `SO_PASSPIDFD`.
+    pub(super) fn passpidfd(&self) -> bool {
+        self.passpidfd.load(Relaxed)
+    }
+
+    pub(super) fn set_passpidfd(&self, on: bool) {
+        self.passpidfd.store(on, Relaxed);
+    }
+
+    /// Whether it wants to know who sends.
+    pub(super) fn asks_sender(&self) -> bool {
+        self.passcred() || self.passpidfd()
     }
 
     /// Which buffers keep the size that the application chose.

@@ -88,7 +88,9 @@ impl Endpoint {
             }
             Err(e) => return Err(e),
         }
-        let sent = if tcp { self.push_segment(peer, data) } else { self.push(peer, data, info) };
+        let urgent = info.oob && src.remaining() == 0;
+        let sent =
+            if tcp { self.push_segment(peer, data, urgent) } else { self.push(peer, data, info) };
         if sent.is_err() {
             src.untake(n);
         }
@@ -102,7 +104,7 @@ impl Endpoint {
         info: &mut SendInfo<'_>,
     ) -> Result<(), Errno> {
         let size = piece_size(data.len());
-        let shows = self.options.passcred() || peer.options.passcred() || info.explicit_creds;
+        let shows = self.options.asks_sender() || peer.options.asks_sender() || info.explicit_creds;
         let creds = shows.then_some(info.creds);
         let from = self.state.lock().name.clone();
         let charge = Some(Charge::new(self, size));
@@ -125,7 +127,12 @@ impl Endpoint {
         Ok(())
     }
 
-    fn push_segment(self: &Arc<Self>, peer: &Arc<Endpoint>, data: Vec<u8>) -> Result<(), Errno> {
+    fn push_segment(
+        self: &Arc<Self>,
+        peer: &Arc<Endpoint>,
+        data: Vec<u8>,
+        urgent: bool,
+    ) -> Result<(), Errno> {
         let mut p = peer.state.lock();
         let gone = p.dead;
         if gone {
@@ -141,12 +148,21 @@ impl Endpoint {
             return Ok(());
         }
         let stamp = peer.arrival();
+        let urgent = data.last().copied().filter(|_| urgent);
+        let lost = urgent.and_then(|_| p.forget_urgent(peer.urgent_inline()));
         if !p.inbox.merge(&data, stamp) {
             let size = data.len();
             let charge = Some(Charge::new(self, size));
             p.inbox.push(Message { charge, stamp, ..Message::new(data, size) });
         }
+        if let Some(byte) = urgent {
+            p.mark_urgent(byte);
+        }
         drop(p);
+        drop(lost);
+        if urgent.is_some() {
+            peer.tell_urgent();
+        }
         peer.queue.notify(READABLE);
         Ok(())
     }

@@ -59,12 +59,17 @@ pub struct Received {
     pub bytes: usize,
     /// The message was longer than the room for it.
     pub truncated: bool,
+    /// It is urgent data (`MSG_OOB`).
+    pub urgent: bool,
     /// It is from the queue of errors (`MSG_ERRQUEUE`).
     pub error: bool,
     /// The sender's address; empty when it has none, or on a connection.
     pub from: Vec<u8>,
     /// The sender, if the receiver asked for it with `SO_PASSCRED`.
     pub creds: Option<Ucred>,
+    /// The process that sent it, if the receiver asked for a descriptor of that (`SO_PASSPIDFD`); 0 for
+    /// one that is not known.
+    pub pidfd: Option<i32>,
     /// What else the receiver asked to hear.
     pub ancillary: Vec<Ancillary>,
     /// Descriptions that came along.
@@ -99,12 +104,17 @@ impl Socket {
             return e.receive_error(dst);
         }
         e.check_receive(flags)?;
+        if e.is_tcp() && flags.contains(ReceiveFlags::OOB) {
+            return e.receive_urgent(dst, flags);
+        }
         let peek = flags.contains(ReceiveFlags::PEEK);
         let offset = usize::try_from(e.options.peek_offset()).ok();
-        let how = How {
+        let inline = e.urgent_inline();
+        let mut how = How {
             peek,
+            limit: u64::MAX,
             skip: offset.filter(|_| peek).unwrap_or(0),
-            creds: e.options.passcred(),
+            creds: e.options.asks_sender(),
             discard: e.is_tcp() && flags.contains(ReceiveFlags::TRUNC),
         };
         let mut taken = Taken::default();
@@ -113,6 +123,13 @@ impl Socket {
             && let Some(error) = s.error.take()
         {
             return Err(error);
+        }
+        let mark = s.urgent.map(|u| u.ahead);
+        match mark {
+            Some(0) if !inline && peek => how.skip += 1,
+            Some(0) if !inline => taken.used.extend(s.skip_urgent(inline)),
+            Some(n) if n > 0 => how.limit = n as u64,
+            _ => {}
         }
         if s.inbox.is_empty() {
             if let Some(error) = s.error.take() {
@@ -133,6 +150,11 @@ impl Socket {
         } else {
             s.inbox.read_message(dst, how, &mut taken)
         };
+        if !peek {
+            s.read_past(taken.bytes);
+        }
+        // At the mark a read ends, if it has read anything.
+        taken.ended |= mark.is_some_and(|n| n > 0 && n == taken.bytes);
         taken.left = s.inbox.bytes()
             + usize::from(s.inbox.is_empty() && e.is_tcp() && s.shut.contains(Shut::RECEIVE));
         if e.options.stamps().is_none() && e.kind == Kind::Dgram {
@@ -162,7 +184,6 @@ impl Endpoint {
             (Domain::Unix, Kind::SeqPacket) if phase != Phase::Connected => Err(Errno::ENOTCONN),
             (Domain::Unix, _) if flags.contains(ReceiveFlags::OOB) => Err(Errno::EOPNOTSUPP),
             (_, Kind::Stream) if phase == Phase::Listening => Err(Errno::ENOTCONN),
-            (_, Kind::Stream) if flags.contains(ReceiveFlags::OOB) => Err(Errno::EINVAL),
             _ => Ok(()),
         }
     }
@@ -175,9 +196,11 @@ impl Endpoint {
             ancillary: self.ancillary(&taken),
             bytes: if whole { taken.whole } else { taken.bytes },
             error: false,
+            urgent: false,
             truncated: messages && taken.whole > taken.bytes,
             from: taken.from.map(|n| addr::encode(self.domain, Some(&n))).unwrap_or_default(),
             creds: creds.then(|| taken.creds.unwrap_or(Ucred::UNKNOWN)),
+            pidfd: self.options.passpidfd().then(|| taken.creds.map_or(0, |c| c.pid)),
             files: taken.files,
             ended: taken.ended,
         }

@@ -70,7 +70,7 @@ impl Endpoint {
 
     /// A socket that asks for credentials has a name, so that it can be answered.
     pub(super) fn autobind_for_creds(self: &Arc<Self>) -> Result<(), Errno> {
-        if self.options.passcred() { self.autobind() } else { Ok(()) }
+        if self.options.asks_sender() { self.autobind() } else { Ok(()) }
     }
 
     /// The socket that an address names.
@@ -119,6 +119,7 @@ impl Endpoint {
         };
         let child = Arc::new(Endpoint::new(&self.net, self.domain, self.kind));
         child.options.set_passcred(listener.options.passcred());
+        child.options.set_passpidfd(listener.options.passpidfd());
         {
             let mut c = child.state.lock();
             c.phase = Phase::Connected;

@@ -2,7 +2,7 @@
 
 use super::open_flags::translate;
 use super::rw::flat;
-use super::sigio::set_async;
+use super::sigio::{owned, set_async};
 use super::{lease, locks};
 use crate::{Args, Outcome, Resource, TaskCx};
 use alloc::sync::Arc;
@@ -176,7 +176,7 @@ pub(crate) fn owner(file: &File) -> i32 {
     if o.kind == OwnerKind::Group { -o.id } else { o.id }
 }
 
-pub(crate) fn set_owner(cx: &TaskCx, file: &File, arg: i32) -> Result<u64, Errno> {
+pub(crate) fn set_owner(cx: &TaskCx, file: &Arc<File>, arg: i32) -> Result<u64, Errno> {
     let (kind, id) = if arg < 0 {
         (OwnerKind::Group, arg.checked_neg().ok_or(Errno::EINVAL)?)
     } else {
@@ -185,7 +185,7 @@ pub(crate) fn set_owner(cx: &TaskCx, file: &File, arg: i32) -> Result<u64, Errno
     store_owner(cx, file, kind, id)
 }
 
-fn set_owner_ex(cx: &TaskCx, file: &File, at: Addr) -> Result<u64, Errno> {
+fn set_owner_ex(cx: &TaskCx, file: &Arc<File>, at: Addr) -> Result<u64, Errno> {
     let owner: OwnerEx = cx.mm().read_obj(at)?;
     let kind = match owner.kind {
         0 => OwnerKind::Thread,
@@ -196,7 +196,7 @@ fn set_owner_ex(cx: &TaskCx, file: &File, at: Addr) -> Result<u64, Errno> {
     store_owner(cx, file, kind, owner.id)
 }
 
-fn store_owner(cx: &TaskCx, file: &File, kind: OwnerKind, id: i32) -> Result<u64, Errno> {
+fn store_owner(cx: &TaskCx, file: &Arc<File>, kind: OwnerKind, id: i32) -> Result<u64, Errno> {
     let kernel = cx.kernel();
     let there = match kind {
         _ if id == 0 => true,
@@ -208,5 +208,6 @@ fn store_owner(cx: &TaskCx, file: &File, kind: OwnerKind, id: i32) -> Result<u64
     }
     let creds = cx.task.creds();
     file.set_owner(FileOwner { kind, id, by: (creds.uid, creds.euid), ..file.owner() });
+    owned(cx, file);
     Ok(0)
 }

@@ -1,6 +1,6 @@
 //! `O_ASYNC`: signals when a description becomes ready; fcntl(2).
 
-use crate::signal::{SIGIO, Sender, SigInfo, Target};
+use crate::signal::{SIGIO, SIGURG, Sender, SigInfo, Target};
 use crate::{Kernel, TaskCx};
 use alloc::sync::{Arc, Weak};
 use sync::waitq::{Events, Notify};
@@ -36,13 +36,12 @@ impl Teller {
         Teller { kernel: Arc::downgrade(cx.kernel()), file: Arc::downgrade(file), fd }
     }
 
-    fn tell(&self, code: i32, band: i64) {
-        let (Some(kernel), Some(file)) = (self.kernel.upgrade(), self.file.upgrade()) else {
-            return;
-        };
+    /// Whom to tell, if anybody.
+    fn target(&self) -> Option<(Arc<Kernel>, Arc<File>, Target)> {
+        let (kernel, file) = (self.kernel.upgrade()?, self.file.upgrade()?);
         let owner = file.owner();
         let target = match owner.kind {
-            _ if owner.id == 0 => return,
+            _ if owner.id == 0 => return None,
             OwnerKind::Thread => Target::Thread(None, owner.id),
             OwnerKind::Process => Target::Process(owner.id),
             OwnerKind::Group => Target::Group(owner.id),
@@ -55,8 +54,14 @@ impl Teller {
             })
         };
         if !matches!(target, Target::Group(_)) && !may(owner.id) {
-            return;
+            return None;
         }
+        Some((kernel, file, target))
+    }
+
+    fn tell(&self, code: i32, band: i64) {
+        let Some((kernel, file, target)) = self.target() else { return };
+        let owner = file.owner();
         let send = |signo, info| kernel.send(Sender::Kernel, target, signo, Some(info));
         if owner.signal != 0 {
             let info = SigInfo::poll(owner.signal, code, band, self.fd);
@@ -90,6 +95,25 @@ impl Notify for LeaseTeller {
     fn notify(&self, _: Events) {
         // `POLL_MSG` and its band.
         self.0.tell(3, 0x441);
+    }
+}
+
+/// Tells the owner of a socket of urgent data (`sk_send_sigurg`).
+struct UrgentTeller(Teller);
+
+impl Notify for UrgentTeller {
+    fn notify(&self, _: Events) {
+        if let Some((kernel, _, target)) = self.0.target() {
+            // An owner that is gone hears nothing.
+            let _ = kernel.send(Sender::Kernel, target, SIGURG, Some(SigInfo::kernel(SIGURG)));
+        }
+    }
+}
+
+/// A socket has an owner now, who hears of urgent data.
+pub(super) fn owned(cx: &TaskCx, file: &Arc<File>) {
+    if file.kind() == vfs::mode::IFSOCK {
+        file.hear_urgent(Arc::new(UrgentTeller(Teller::new(cx, file, 0))));
     }
 }
 

@@ -12,6 +12,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 const SOL_SOCKET: i32 = 1;
 const SCM_RIGHTS: i32 = 1;
 const SCM_CREDENTIALS: i32 = 2;
+const SCM_PIDFD: i32 = 4;
 /// The most descriptions of one message (`SCM_MAX_FD`).
 const RIGHTS_MAX: usize = 253;
 /// The most bytes of ancillary data (`net.core.optmem_max`).
@@ -117,7 +118,11 @@ impl Room<'_> {
     ) -> Result<(), Errno> {
         let files = core::mem::take(&mut got.files);
         if self.at == 0 {
-            if got.creds.is_some() || !files.is_empty() || !got.ancillary.is_empty() {
+            if got.creds.is_some()
+                || got.pidfd.is_some()
+                || !files.is_empty()
+                || !got.ancillary.is_empty()
+            {
                 self.flags |= MSG_CTRUNC;
             }
             return Ok(());
@@ -128,7 +133,32 @@ impl Room<'_> {
         if let Some(id) = got.creds {
             self.put_one(SOL_SOCKET, SCM_CREDENTIALS, id.as_bytes())?;
         }
-        self.put_rights(task, files, cloexec)
+        self.put_rights(task, files, cloexec)?;
+        match got.pidfd {
+            Some(pid) => self.put_pidfd(task, pid),
+            None => Ok(()),
+        }
+    }
+
+    /// A descriptor of the process that sent (`scm_pidfd_recv`).
+    fn put_pidfd(&mut self, task: &Arc<Task>, pid: i32) -> Result<(), Errno> {
+        if self.left < HEADER as u64 + 4 {
+            self.flags |= MSG_CTRUNC;
+            return Ok(());
+        }
+        let group = task.kernel().process(pid).ok_or(Errno::ESRCH);
+        match group.and_then(|g| crate::pidfd::install(task, &g, false)) {
+            Ok(fd) => {
+                let put = self.put_one(SOL_SOCKET, SCM_PIDFD, &fd.to_ne_bytes());
+                if put.is_err() {
+                    let _ = task.files().close(fd);
+                }
+                put
+            }
+            // Instead of a descriptor, why there is none.
+            Err(e) if pid != 0 => self.put_one(SOL_SOCKET, SCM_PIDFD, &(-e.to_raw()).to_ne_bytes()),
+            Err(_) => Ok(()),
+        }
     }
 
     fn advance(&mut self, len: usize) {

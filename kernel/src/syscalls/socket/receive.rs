@@ -17,6 +17,7 @@ use sync::waitq::Events;
 use syserr::Errno;
 use vfs::socket::{Domain, ReceiveFlags, Received};
 
+const MSG_OOB: u32 = 1;
 const MSG_TRUNC: u32 = 0x20;
 const MSG_DONTWAIT: u32 = 0x40;
 const MSG_WAITALL: u32 = 0x100;
@@ -126,6 +127,7 @@ impl Receiving {
                 }
                 let cut = if got.truncated { MSG_TRUNC } else { 0 };
                 let error = if got.error { MSG_ERRQUEUE } else { 0 };
+                let error = error | if got.urgent { MSG_OOB } else { 0 };
                 mem.write_obj(field(FLAGS_AT), &(room.flags | cut | error))?;
                 let used = room.at.wrapping_sub(header.control);
                 mem.write_obj(field(CONTROL_LEN_AT), &used)?;

@@ -135,7 +135,8 @@ pub(in super::super) fn get(
         so::SNDLOWAT => int(1),
         so::ACCEPTCONN => int(i32::from(e.state.lock().phase == Phase::Listening)),
         so::PASSCRED if unix => int(i32::from(o.passcred())),
-        so::PASSCRED => return Err(Errno::EOPNOTSUPP),
+        so::PASSPIDFD if unix => int(i32::from(o.passpidfd())),
+        so::PASSCRED | so::PASSPIDFD => return Err(Errno::EOPNOTSUPP),
         so::PASSSEC if !unix => return Err(Errno::EOPNOTSUPP),
         so::PEERCRED => {
             let none = Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
@@ -283,7 +284,8 @@ pub(in super::super) fn set(
             o.lock_buffer(BUF_LOCK_RECEIVE);
         }
         so::PASSCRED if e.domain == Domain::Unix => o.set_passcred(v != 0),
-        so::PASSCRED => return Err(Errno::EOPNOTSUPP),
+        so::PASSPIDFD if e.domain == Domain::Unix => o.set_passpidfd(v != 0),
+        so::PASSCRED | so::PASSPIDFD => return Err(Errno::EOPNOTSUPP),
         so::LINGER => {
             let time = value.get(4..8).and_then(|b| b.first_chunk::<4>()).ok_or(Errno::EINVAL)?;
             o.lingers.store(v != 0, Relaxed);
