@@ -39,6 +39,8 @@ bitflags::bitflags! {
         const PRIVATE = 0x2;
         /// `MAP_SHARED_VALIDATE`: shared, and unknown flags are errors.
         const SHARED_VALIDATE = 0x3;
+        /// `MAP_DROPPABLE`, a kind of sharing of its own.
+        const DROPPABLE = 0x8;
         /// `MAP_FIXED`.
         const FIXED = 0x10;
         /// `MAP_ANONYMOUS`.

@@ -182,10 +182,13 @@ impl Tx<'_> {
                 unless(!v.is_anon())?;
                 (VmaFlags::WIPEONFORK, VmaFlags::empty())
             }
-            KeepOnFork => (VmaFlags::empty(), VmaFlags::WIPEONFORK),
+            KeepOnFork => {
+                unless(v.flags.contains(VmaFlags::DROPPABLE))?;
+                (VmaFlags::empty(), VmaFlags::WIPEONFORK)
+            }
             DontDump => (VmaFlags::DONTDUMP, VmaFlags::empty()),
             DoDump => {
-                unless(special)?;
+                unless(special || v.flags.contains(VmaFlags::DROPPABLE))?;
                 (VmaFlags::empty(), VmaFlags::DONTDUMP)
             }
             Mergeable => (VmaFlags::MERGEABLE, VmaFlags::empty()),

@@ -10,6 +10,9 @@ use syserr::Errno;
 
 const BOTH: VmaFlags = VmaFlags::LOCKED.union(VmaFlags::LOCKONFAULT);
 
+/// What is passed over.
+const NEVER: VmaFlags = VmaFlags::DONTEXPAND.union(VmaFlags::DROPPABLE);
+
 /// `can_do_mlock`.
 fn may_lock(limits: &Limits) -> Result<(), Errno> {
     if limits.memlock == 0 && !limits.can_lock { Err(Errno::EPERM) } else { Ok(()) }
@@ -111,8 +114,7 @@ impl Tx<'_> {
         while at < hi {
             let e = self.st.vma(at).ok_or(Errno::ENOMEM)?;
             let end = e.end.min(hi);
-            let change =
-                e.value.flags & BOTH != flags && !e.value.flags.contains(VmaFlags::DONTEXPAND);
+            let change = e.value.flags & BOTH != flags && !e.value.flags.intersects(NEVER);
             if change {
                 if !self.room_to_split(at, end) {
                     return Err(Errno::ENOMEM);
@@ -126,7 +128,7 @@ impl Tx<'_> {
 
     fn lock_all(&mut self, flags: VmaFlags) {
         self.modify_vmas(0, !(PAGE_SIZE - 1), |v| {
-            if !v.flags.contains(VmaFlags::DONTEXPAND) {
+            if !v.flags.intersects(NEVER) {
                 v.flags = (v.flags - BOTH) | flags;
             }
         });

@@ -33,6 +33,9 @@ const KNOWN: MapFlags = MapFlags::SHARED_VALIDATE
     .union(MapFlags::LOW_2G)
     .union(HUGE_SIZES);
 
+/// The bits that say how a mapping is shared; `MAP_TYPE`.
+const MAP_TYPE: MapFlags = MapFlags::from_bits_retain(0xf);
+
 /// `MAP_HUGE_2MB` and `MAP_HUGE_1GB`.
 const HUGE_SIZES: MapFlags = MapFlags::from_bits_retain(21 << 26 | 30 << 26);
 
@@ -51,6 +54,9 @@ impl MemoryManager {
             return Err(Errno::EINVAL);
         }
         if args.len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        if args.flags.contains(MapFlags::DROPPABLE | MapFlags::HUGETLB) {
             return Err(Errno::EINVAL);
         }
         if args.flags.contains(MapFlags::HUGETLB) {
@@ -128,9 +134,16 @@ impl Tx<'_> {
         if args.object.is_some() && args.offset.checked_add(len).is_none_or(|e| e > MAX_OFFSET) {
             return Err(Errno::EOVERFLOW);
         }
-        let sharing = args.flags & MapFlags::SHARED_VALIDATE;
+        let sharing = args.flags & MAP_TYPE;
+        let droppable = sharing == MapFlags::DROPPABLE && args.object.is_none();
         let shared = match sharing {
             MapFlags::PRIVATE => false,
+            MapFlags::DROPPABLE if droppable => {
+                if args.flags.intersects(MapFlags::LOCKED | MapFlags::GROWSDOWN) {
+                    return Err(Errno::EINVAL);
+                }
+                false
+            }
             MapFlags::SHARED => true,
             MapFlags::SHARED_VALIDATE if args.object.is_some() => {
                 if !KNOWN.contains(args.flags) {
@@ -157,6 +170,12 @@ impl Tx<'_> {
         flags.set(VmaFlags::SHARED, shared);
         flags.set(VmaFlags::GROWSDOWN, grows);
         flags.set(VmaFlags::NORESERVE, args.flags.contains(MapFlags::NORESERVE));
+        if droppable {
+            flags |= VmaFlags::DROPPABLE
+                | VmaFlags::NORESERVE
+                | VmaFlags::WIPEONFORK
+                | VmaFlags::DONTDUMP;
+        }
         let future = self.st.lock_future;
         let locked =
             args.flags.contains(MapFlags::LOCKED) || future.contains(MlockallFlags::FUTURE);

@@ -47,6 +47,9 @@ bitflags::bitflags! {
         const SHARED_ANON = 1 << 16;
         /// Counted by the overcommit policy.
         const ACCOUNTED = 1 << 17;
+        /// Its pages may be dropped, though none ever is: it cannot be locked, and what goes with that
+        /// stays (`MAP_DROPPABLE`).
+        const DROPPABLE = 1 << 18;
     }
 }
 

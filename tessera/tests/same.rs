@@ -93,6 +93,7 @@ programs! {
     bases
     call
     copy
+    droppable
     exec
     fcntl
     filter

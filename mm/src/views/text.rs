@@ -128,6 +128,7 @@ impl VmaInfo {
             ("hg", self.flags.contains(VmaFlags::HUGEPAGE)),
             ("nh", self.flags.contains(VmaFlags::NOHUGEPAGE)),
             ("mg", self.flags.contains(VmaFlags::MERGEABLE)),
+            ("dp", self.flags.contains(VmaFlags::DROPPABLE)),
             ("sl", self.flags.contains(VmaFlags::SEALED)),
         ];
         table.into_iter().filter(|t| t.1).map(|t| t.0)
