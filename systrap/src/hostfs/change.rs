@@ -118,8 +118,15 @@ impl Node {
         if self.kind() == mode::IFLNK {
             return Err(Errno::ENODATA);
         }
+        let link = self.proc_link()?;
+        // Most are short, and most files have none.
+        let mut short = [0u8; 256];
+        match rustix::fs::getxattr(&*link, name, &mut short[..]).map_err(errno) {
+            Err(Errno::ERANGE) => {}
+            n => return Ok(short.get(..n?).unwrap_or_default().to_vec()),
+        }
         let mut buf = vec![0u8; XATTR_MAX];
-        let n = rustix::fs::getxattr(&*self.proc_link()?, name, &mut buf[..]).map_err(errno)?;
+        let n = rustix::fs::getxattr(&*link, name, &mut buf[..]).map_err(errno)?;
         buf.truncate(n);
         Ok(buf)
     }
