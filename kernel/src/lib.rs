@@ -90,4 +90,4 @@ pub use table::{
     Arg, Args, Entry, Handler, LINUX_AARCH64, LINUX_X86_64, Outcome, Registry, SLOTS, Support,
     SyscallTable, missing,
 };
-pub use task::{Attention, CpuTimes, SyscallTracer, Task, TaskCaller, TaskCx};
+pub use task::{Attention, CpuTimes, SyscallTracer, Task, TaskCaller, TaskCx, Transfers};

@@ -87,6 +87,7 @@ macro_rules! programs {
 }
 
 programs! {
+    account
     acl
     aio
     attr

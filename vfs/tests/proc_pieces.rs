@@ -63,8 +63,8 @@ impl ProcSource for Numbers {
         Vec::new()
     }
 
-    fn net_table(&self, _: NetTable) -> String {
-        String::new()
+    fn net_table(&self, _: NetTable) -> Vec<u8> {
+        Vec::new()
     }
 
     fn system_write(&self, _: SystemFile, _: &[u8]) -> Result<(), Errno> {

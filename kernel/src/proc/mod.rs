@@ -10,7 +10,6 @@ mod system;
 mod write;
 
 use crate::{Kernel, Task, ThreadGroup};
-use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arch::UserMemory;
@@ -120,9 +119,7 @@ impl ProcSource for KernelProc {
                 alloc::format!("{:08x}\n", task.group_ref().lock().core_filter).into_bytes()
             }
             TaskFile::UidMap | TaskFile::GidMap => b"         0          0 4294967295\n".to_vec(),
-            TaskFile::Io => b"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\n\
-                write_bytes: 0\ncancelled_write_bytes: 0\n"
-                .to_vec(),
+            TaskFile::Io => stat::io(&task),
             TaskFile::Limits => limits::text(&task),
             TaskFile::Loginuid => alloc::format!("{}", task.policy.lock().login.uid).into_bytes(),
             TaskFile::Sessionid => {
@@ -140,9 +137,10 @@ impl ProcSource for KernelProc {
                 alloc::format!("{:08x}\n", task.policy.lock().personality).into_bytes()
             }
             TaskFile::Sched => {
-                let name = String::from_utf8_lossy(task.comm().as_bytes()).into_owned();
+                let mut out = task.comm().as_bytes().to_vec();
                 let count = task.group_ref().thread_count();
-                alloc::format!("{name} ({tid}, #threads: {count})\n").into_bytes()
+                out.extend(alloc::format!(" ({tid}, #threads: {count})\n").into_bytes());
+                out
             }
             TaskFile::Schedstat => {
                 alloc::format!("{} 0 0\n", task.cpu_times().total()).into_bytes()
@@ -190,7 +188,7 @@ impl ProcSource for KernelProc {
         }
     }
 
-    fn net_table(&self, table: NetTable) -> String {
+    fn net_table(&self, table: NetTable) -> Vec<u8> {
         self.kernel().map(|k| k.vfs().net().table(table)).unwrap_or_default()
     }
 

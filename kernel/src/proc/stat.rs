@@ -4,7 +4,6 @@ use crate::group::Stop;
 use crate::usage::{TICK, ticks};
 use crate::{Kernel, Resource, Task};
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use arch::PAGE_SIZE;
 use vfs::tty::Ptys;
@@ -63,17 +62,19 @@ pub(super) fn stat(kernel: &Kernel, task: &Task, ptys: Option<&Ptys>) -> Vec<u8>
     let exit_code = kernel.zombie_status(task.tgid()).map_or(0, |s| s.wait_status());
     let exit_signal = if task.is_leader() { group.lock().exit_signal as i32 } else { -1 };
     let low = |s: crate::signal::SignalSet| s.0 & 0x7fff_ffff;
-    let name = String::from_utf8_lossy(task.comm().as_bytes()).into_owned();
-    format!(
-        "{} ({name}) {} {} {} {} {tty} {foreground} {} 0 0 0 0 {} {} {} {} {shown_priority} {nice} \
+    let mut out = format!("{} (", task.tid()).into_bytes();
+    out.extend_from_slice(task.comm().as_bytes());
+    let rest = format!(
+        ") {} {} {} {} {tty} {foreground} {} {} {} 0 0 {} {} {} {} {shown_priority} {nice} \
          {} 0 {start} {} {} {} {} {} {} 0 0 {} {} {} {} 0 0 0 {exit_signal} 0 {priority} {policy} \
          0 0 0 {} {} {} {} {} {} {} {exit_code}\n",
-        task.tid(),
         state(kernel, task).0,
         group.ppid(),
         group.pgid(),
         group.sid(),
         0x0040_0000,
+        times.faults,
+        children.faults,
         ticks(times.user),
         ticks(times.system),
         ticks(children.user),
@@ -96,6 +97,18 @@ pub(super) fn stat(kernel: &Kernel, task: &Task, ptys: Option<&Ptys>) -> Vec<u8>
         meta.argv.end.0,
         meta.envv.start.0,
         meta.envv.end.0,
+    );
+    out.extend_from_slice(rest.as_bytes());
+    out
+}
+
+/// `/proc/PID/io` (`do_io_accounting` of fs/proc/base.c). Nothing comes from a disk.
+pub(super) fn io(task: &Task) -> Vec<u8> {
+    let used = if task.is_leader() { task.group_ref().cpu_times() } else { task.cpu_times() };
+    format!(
+        "rchar: {}\nwchar: {}\nsyscr: {}\nsyscw: {}\nread_bytes: 0\nwrite_bytes: 0\n\
+         cancelled_write_bytes: 0\n",
+        used.read.bytes, used.written.bytes, used.read.calls, used.written.calls
     )
     .into_bytes()
 }

@@ -38,7 +38,15 @@ pub(super) fn status(kernel: &Kernel, task: &Task) -> Vec<u8> {
         (r.files.clone(), r.fs.clone())
     };
     let (tid, tgid) = (task.tid(), task.tgid());
-    let mut out = format!("Name:\t{}\n", String::from_utf8_lossy(task.comm().as_bytes()));
+    let mut name = b"Name:\t".to_vec();
+    // As in `proc_task_name`, so that a name is one line.
+    name.extend(task.comm().as_bytes().iter().flat_map(|b| match b {
+        b'\n' => b"\\n".as_slice(),
+        b'\\' => b"\\\\",
+        b => core::slice::from_ref(b),
+    }));
+    let used = task.cpu_times();
+    let mut out = String::from("\n");
     if let Some(fs) = fs {
         out += &format!("Umask:\t{:04o}\n", fs.umask());
     }
@@ -79,7 +87,7 @@ pub(super) fn status(kernel: &Kernel, task: &Task) -> Vec<u8> {
          NoNewPrivs:\t{}\nSeccomp:\t{mode}\nSeccomp_filters:\t{filters}\n\
          Speculation_Store_Bypass:\tvulnerable\nSpeculationIndirectBranch:\talways enabled\n\
          Cpus_allowed:\t{allowed:x}\nCpus_allowed_list:\t{}\nMems_allowed:\t1\n\
-         Mems_allowed_list:\t0\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n",
+         Mems_allowed_list:\t0\nvoluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n",
         c.inheritable,
         c.permitted,
         c.effective,
@@ -87,8 +95,11 @@ pub(super) fn status(kernel: &Kernel, task: &Task) -> Vec<u8> {
         c.ambient,
         u8::from(c.no_new_privs),
         list(allowed),
+        used.waits,
+        used.interruptions,
     );
-    out.into_bytes()
+    name.extend(out.into_bytes());
+    name
 }
 
 fn memory(task: &Task, out: &mut String) {

@@ -3,6 +3,7 @@
 use super::line;
 use crate::keys;
 use crate::syscalls::{aio, mqueue};
+use crate::task::CpuTimes;
 use crate::usage::{TICK, ticks};
 use crate::{ClockId, Kernel};
 use alloc::format;
@@ -122,37 +123,38 @@ fn since_boot(k: &Kernel) -> i64 {
 }
 
 /// User and system time of all processes, in nanoseconds.
-fn busy(k: &Kernel) -> (u64, u64) {
-    let mut sum = (0u64, 0u64);
+/// What all processes that there are have used, and those that they have waited for.
+fn used(k: &Kernel) -> CpuTimes {
+    let mut sum = CpuTimes::default();
     for g in k.processes().into_iter().filter_map(|p| k.process(p)) {
-        let t = g.cpu_times();
-        sum = (sum.0.saturating_add(t.user), sum.1.saturating_add(t.system));
+        sum += g.cpu_times();
+        sum += g.usage().children;
     }
     sum
 }
 
-fn idle(k: &Kernel) -> u64 {
-    let (user, system) = busy(k);
+fn idle(k: &Kernel, used: CpuTimes) -> u64 {
     let all = (since_boot(k) as u64).saturating_mul(k.embedder().platform.cpus() as u64);
-    all.saturating_sub(user).saturating_sub(system)
+    all.saturating_sub(used.total())
 }
 
 fn uptime(k: &Kernel) -> Vec<u8> {
     let hundredths = |ns: u64| (ns / SECOND as u64, ns % SECOND as u64 / TICK as u64);
     let (up, rest) = hundredths(since_boot(k) as u64);
-    let (idle, idle_rest) = hundredths(idle(k));
+    let (idle, idle_rest) = hundredths(idle(k, used(k)));
     format!("{up}.{rest:02} {idle}.{idle_rest:02}\n").into_bytes()
 }
 
 fn stat(k: &Kernel) -> Vec<u8> {
     let cpus = k.embedder().platform.cpus() as u64;
-    let (user, system) = busy(k);
+    let used = used(k);
+    let idle = idle(k, used);
     let row = |name: &str, share: u64| {
         format!(
             "{name} {} 0 {} {} 0 0 0 0 0 0\n",
-            ticks(user / share),
-            ticks(system / share),
-            ticks(idle(k) / share)
+            ticks(used.user / share),
+            ticks(used.system / share),
+            ticks(idle / share)
         )
     };
     let mut out = row("cpu ", 1);
@@ -160,8 +162,9 @@ fn stat(k: &Kernel) -> Vec<u8> {
         out += &row(&format!("cpu{i}"), cpus);
     }
     out += &format!(
-        "intr 0\nctxt 0\nbtime {}\nprocesses {}\nprocs_running 1\nprocs_blocked 0\n\
+        "intr 0\nctxt {}\nbtime {}\nprocesses {}\nprocs_running 1\nprocs_blocked 0\n\
          softirq 0 0 0 0 0 0 0 0 0 0 0\n",
+        used.waits.saturating_add(used.interruptions),
         k.boot_time().1 / SECOND,
         k.forks()
     );

@@ -25,7 +25,8 @@ pub use policy::{
 pub use resources::Resources;
 pub(crate) use run::run;
 pub use tracer::SyscallTracer;
-pub use usage::CpuTimes;
+pub(crate) use usage::TransferCount;
+pub use usage::{CpuTimes, Transfers};
 pub(crate) use work::Work;
 
 use crate::ptrace::{TraceStop, Traced};
@@ -66,6 +67,10 @@ pub struct Task {
     pub(crate) faults: AtomicU64,
     pub(crate) waits: AtomicU64,
     pub(crate) interruptions: AtomicU64,
+    pub(crate) read: TransferCount,
+    pub(crate) written: TransferCount,
+    /// Waits in a system call.
+    pub(crate) asleep: AtomicBool,
     pub(crate) policy: Mutex<Policy>,
     pub(crate) seccomp: Mutex<crate::seccomp::State>,
     /// What stands between its system calls and their handlers.
@@ -143,6 +148,9 @@ impl Task {
             faults: AtomicU64::new(0),
             waits: AtomicU64::new(0),
             interruptions: AtomicU64::new(0),
+            read: TransferCount::default(),
+            written: TransferCount::default(),
+            asleep: AtomicBool::new(false),
             policy: Mutex::new(parts.policy),
             seccomp: Mutex::new(parts.seccomp),
             work: AtomicU32::new(work.bits()),
@@ -242,7 +250,7 @@ impl Task {
 
     /// Whether a blocked system call is its state now, rather than running.
     pub fn is_sleeping(&self) -> bool {
-        !self.in_user.load(Ordering::Relaxed)
+        self.asleep.load(Ordering::Relaxed)
     }
 
     /// Sets the address that is cleared and woken when the task ends; set_tid_address(2).

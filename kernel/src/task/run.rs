@@ -92,7 +92,9 @@ async fn syscall(cx: &mut TaskCx) {
         outcome = match outcome {
             Outcome::Block(future) => {
                 cx.task.waits.fetch_add(1, Relaxed);
+                cx.task.asleep.store(true, Relaxed);
                 let outcome = future.await;
+                cx.task.asleep.store(false, Relaxed);
                 if matches!(outcome, Outcome::Keep) { crate::exec::take_up(cx) } else { outcome }
             }
             Outcome::Event(event) => Box::pin(cx.event_stop(*event)).await,

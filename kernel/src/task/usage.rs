@@ -1,10 +1,12 @@
-//! What a task has used: processor time, faults, switches.
+//! What a task has used: processor time, faults, switches, bytes and calls of reads and writes.
 
 use super::Task;
 use core::ops::AddAssign;
+use sync::atomic::AtomicU64;
 use sync::atomic::Ordering::Relaxed;
 
-/// Time in user code and in the kernel, in nanoseconds, and what else getrusage(2) counts.
+/// Time in user code and in the kernel, in nanoseconds, and what else getrusage(2) and
+/// `/proc/PID/io` count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuTimes {
     /// In user code.
@@ -17,6 +19,49 @@ pub struct CpuTimes {
     pub waits: u64,
     /// How often it was made to give the processor up.
     pub interruptions: u64,
+    /// What read(2) and its like have read.
+    pub read: Transfers,
+    /// What write(2) and its like have written.
+    pub written: Transfers,
+}
+
+/// Calls, and the bytes that they have moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfers {
+    /// Calls, those that failed included.
+    pub calls: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl AddAssign for Transfers {
+    fn add_assign(&mut self, o: Transfers) {
+        self.calls = self.calls.saturating_add(o.calls);
+        self.bytes = self.bytes.saturating_add(o.bytes);
+    }
+}
+
+/// [`Transfers`] of one task, which alone adds to them.
+#[derive(Debug, Default)]
+pub(crate) struct TransferCount {
+    calls: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl TransferCount {
+    /// Adds a call that moved so many bytes.
+    pub(crate) fn add(&self, bytes: u64) {
+        self.calls.store(self.calls.load(Relaxed).wrapping_add(1), Relaxed);
+        self.bytes.store(self.bytes.load(Relaxed).wrapping_add(bytes), Relaxed);
+    }
+
+    fn get(&self) -> Transfers {
+        Transfers { calls: self.calls.load(Relaxed), bytes: self.bytes.load(Relaxed) }
+    }
+
+    fn take(&self) -> Transfers {
+        Transfers { calls: self.calls.swap(0, Relaxed), bytes: self.bytes.swap(0, Relaxed) }
+    }
 }
 
 impl CpuTimes {
@@ -33,6 +78,8 @@ impl AddAssign for CpuTimes {
         self.faults = self.faults.saturating_add(o.faults);
         self.waits = self.waits.saturating_add(o.waits);
         self.interruptions = self.interruptions.saturating_add(o.interruptions);
+        self.read += o.read;
+        self.written += o.written;
     }
 }
 
@@ -46,6 +93,8 @@ impl Task {
             faults: self.faults.load(Relaxed),
             waits: self.waits.load(Relaxed),
             interruptions: self.interruptions.load(Relaxed),
+            read: self.read.get(),
+            written: self.written.get(),
         }
     }
 
@@ -57,6 +106,8 @@ impl Task {
             faults: self.faults.swap(0, Relaxed),
             waits: self.waits.swap(0, Relaxed),
             interruptions: self.interruptions.swap(0, Relaxed),
+            read: self.read.take(),
+            written: self.written.take(),
         }
     }
 }

@@ -84,7 +84,7 @@ impl Text {
             Content::Net(table) => {
                 let mut out = table.head.as_bytes().to_vec();
                 if let Some(rows) = table.rows {
-                    out.extend_from_slice(source.net_table(rows).as_bytes());
+                    out.extend_from_slice(&source.net_table(rows));
                 }
                 out
             }

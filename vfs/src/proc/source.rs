@@ -1,7 +1,6 @@
 //! What the kernel tells `/proc`.
 
 use crate::{Creds, FdTable, FsContext, MountChanges};
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::UserMemory;
@@ -177,7 +176,7 @@ pub trait ProcSource: Send + Sync {
     /// Text about the system.
     fn system_text(&self, file: SystemFile) -> Vec<u8>;
     /// The lines of a table of sockets, without its head.
-    fn net_table(&self, table: NetTable) -> String;
+    fn net_table(&self, table: NetTable) -> Vec<u8>;
     /// Somebody wrote to a file about the system.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ fn row(n: usize, e: &Endpoint, at: &InetAddr, uid: u32, connection: bool) -> Opt
 }
 
 /// One AF_UNIX socket; `unix_seq_show` of net/unix/af_unix.c.
-fn unix_row(e: &Arc<Endpoint>) -> String {
+fn unix_row(e: &Arc<Endpoint>) -> Vec<u8> {
     /// `__SO_ACCEPTCON`.
     const ACCEPTS: u32 = 1 << 16;
     /// `SS_UNCONNECTED` and `SS_CONNECTED`.
@@ -77,21 +77,21 @@ fn unix_row(e: &Arc<Endpoint>) -> String {
     let state = if phase == Phase::Connected { STATES.1 } else { STATES.0 };
     let (kind, ino) = (e.kind as i32, e.ino.load(Relaxed));
     let mut line =
-        format!("{:016X}: {:08X} 00000000 {flags:08X} {kind:04X} {state:02X} {ino:5}", 0, 2);
+        format!("{:016X}: {:08X} 00000000 {flags:08X} {kind:04X} {state:02X} {ino:5}", 0, 2)
+            .into_bytes();
     if let Some(Name::Unix(path)) = name {
         // An abstract name shows its NULs as `@`, a path ends at its own.
         let path = path.strip_suffix(b"\0").filter(|p| p.first() != Some(&0)).unwrap_or(&path);
-        let shown: Vec<u8> = path.iter().map(|b| if *b == 0 { b'@' } else { *b }).collect();
-        line.push(' ');
-        line += &String::from_utf8_lossy(&shown);
+        line.push(b' ');
+        line.extend(path.iter().map(|b| if *b == 0 { b'@' } else { *b }));
     }
-    line.push('\n');
+    line.push(b'\n');
     line
 }
 
 impl Net {
     /// The lines of a table, without its head.
-    pub fn table(&self, table: NetTable) -> String {
+    pub fn table(&self, table: NetTable) -> Vec<u8> {
         let (ports, domain) = match table {
             NetTable::Tcp => (&self.tcp, Domain::Inet),
             NetTable::Tcp6 => (&self.tcp, Domain::Inet6),
@@ -99,7 +99,7 @@ impl Net {
             NetTable::Udp6 => (&self.udp, Domain::Inet6),
             NetTable::Unix => {
                 let open: Vec<_> = self.unix.lock().values().filter_map(Weak::upgrade).collect();
-                return open.iter().map(unix_row).collect();
+                return open.iter().flat_map(unix_row).collect();
             }
         };
         let mut out = String::new();
@@ -111,7 +111,7 @@ impl Net {
                 n += 1;
             }
         }
-        out
+        out.into_bytes()
     }
 }
 

@@ -3,8 +3,8 @@
 use super::buffers::{self, MAX_RW};
 use super::pump::{Ends, Pump};
 use super::rw::{file, flat};
-use super::transfer::{self, At};
-use crate::{Args, Outcome, TaskCx};
+use super::transfer::{self, At, counted};
+use crate::{Args, Outcome, Task, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 use vfs::pipe::PipeEnd;
@@ -25,6 +25,12 @@ fn check_offset(offset: Option<i64>) -> Result<(), Errno> {
 
 fn pipe(f: &File) -> Option<&PipeEnd> {
     f.downcast()
+}
+
+/// Counts bytes that were read and written.
+fn both(task: &Task, bytes: u64) {
+    task.read.add(bytes);
+    task.written.add(bytes);
 }
 
 /// sendfile(2).
@@ -52,7 +58,8 @@ pub(crate) fn sys_sendfile(cx: &mut TaskCx, a: &Args) -> Outcome {
             return Err(Errno::EINVAL);
         }
         let ends = Ends { input, output, from, to: None };
-        Ok(Pump::new(ends, a[3].min(MAX_RW)).all().run(cx, (a[2], 0), false))
+        let sent = Pump::new(ends, a[3].min(MAX_RW)).all().run(cx, (a[2], 0), false);
+        Ok(counted(cx, sent, both))
     })())
 }
 
@@ -186,6 +193,7 @@ pub(crate) fn sys_copy_file_range(cx: &mut TaskCx, a: &Args) -> Outcome {
             return Err(Errno::EINVAL);
         }
         let ends = Ends { input, output, from, to };
-        Ok(Pump::new(ends, len).run(cx, (a[1], a[3]), false))
+        let copied = Pump::new(ends, len).run(cx, (a[1], a[3]), false);
+        Ok(counted(cx, copied, both))
     })())
 }

@@ -35,8 +35,35 @@ fn read_once(file: &File, mem: &dyn UserMemory, to: &Ranges, at: At) -> Result<u
     }
 }
 
+/// Has `count` hear how many bytes a call has moved, when it ends.
+pub(super) fn counted(
+    cx: &TaskCx,
+    outcome: Outcome,
+    count: impl FnOnce(&Task, u64) + Send + 'static,
+) -> Outcome {
+    match outcome {
+        Outcome::Done(r) => {
+            count(&cx.task, r.unwrap_or(0));
+            Outcome::Done(r)
+        }
+        Outcome::Block(future) => {
+            let task = cx.task.clone();
+            Outcome::Block(Box::pin(async move {
+                let outcome = future.await;
+                count(&task, if let Outcome::Done(Ok(n)) = outcome { n } else { 0 });
+                outcome
+            }))
+        }
+        other => other,
+    }
+}
+
 /// Reads into the caller's buffers; `nonblock` beside the description's own flag.
 pub(super) fn read(cx: &TaskCx, file: Arc<File>, to: Ranges, at: At, nonblock: bool) -> Outcome {
+    counted(cx, read_uncounted(cx, file, to, at, nonblock), |t, n| t.read.add(n))
+}
+
+fn read_uncounted(cx: &TaskCx, file: Arc<File>, to: Ranges, at: At, nonblock: bool) -> Outcome {
     if let Err(o) = super::terminal::may_read(cx, &file) {
         return o;
     }
@@ -134,6 +161,10 @@ fn failed(task: &Arc<Task>, e: Errno, limit: u64) -> Outcome {
 
 /// Writes from the caller's buffers.
 pub(super) fn write(cx: &TaskCx, file: Arc<File>, from: Ranges, at: At, nonblock: bool) -> Outcome {
+    counted(cx, write_uncounted(cx, file, from, at, nonblock), |t, n| t.written.add(n))
+}
+
+fn write_uncounted(cx: &TaskCx, file: Arc<File>, from: Ranges, at: At, nonblock: bool) -> Outcome {
     if let Err(o) = super::terminal::may_write(cx, &file) {
         return o;
     }
