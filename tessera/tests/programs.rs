@@ -51,6 +51,23 @@ for t in threads: t.join()";
     assert_eq!(ran.stdout, "0 True True\n".repeat(6), "{ran:?}");
 }
 
+/// The first process leads a session, and takes no terminal all the same when it opens one: it is
+/// not hung up on when that goes.
+#[test]
+fn the_first_process_takes_no_terminal() {
+    let python = "import ctypes, fcntl, os, struct
+master = os.open('/dev/ptmx', os.O_RDWR)
+ctypes.CDLL(None).unlockpt(master)
+number = struct.unpack('i', fcntl.ioctl(master, 0x80045430, bytes(4)))[0]
+slave = os.open(f'/dev/pts/{number}', os.O_RDWR)
+try: os.open('/dev/tty', os.O_RDWR)
+except OSError as e: print(e.strerror)
+os.close(slave); os.close(master)
+print('there')";
+    let ran = finish(tessera().args(["run", "--", "/usr/bin/python3", "-c", python]), b"");
+    assert_eq!(ran.stdout, "No such device or address\nthere\n", "{ran:?}");
+}
+
 same_as_native! {
     true_: ["/bin/true"];
     false_: ["/bin/false"];

@@ -75,6 +75,7 @@ const THIEF: &str = r#"
 import errno, fcntl, os, pty, termios
 master, other = os.openpty()
 slave = os.open(os.ttyname(other), os.O_RDWR)
+fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 print(os.tcgetpgrp(slave) == os.getpgrp(), flush=True)
 def take(steal):
     try: return fcntl.ioctl(slave, termios.TIOCSCTTY, steal)

@@ -115,6 +115,7 @@ impl ProcSource for KernelProc {
                 name.push(b'\n');
                 name
             }
+            TaskFile::Children => self.kernel()?.children_of(tid),
             TaskFile::CoredumpFilter => {
                 alloc::format!("{:08x}\n", task.group_ref().lock().core_filter).into_bytes()
             }

@@ -203,18 +203,28 @@ fn meminfo(k: &Kernel) -> Vec<u8> {
         ("SUnreclaim", 0),
         ("KernelStack", 0),
         ("PageTables", 0),
+        ("SecPageTables", 0),
+        ("NFS_Unstable", 0),
+        ("Bounce", 0),
+        ("WritebackTmp", 0),
         ("CommitLimit", total / 2),
         ("Committed_AS", used),
         ("VmallocTotal", 34_359_738_367),
         ("VmallocUsed", 0),
         ("VmallocChunk", 0),
+        ("Percpu", 0),
+        ("AnonHugePages", 0),
+        ("ShmemHugePages", 0),
+        ("ShmemPmdMapped", 0),
+        ("FileHugePages", 0),
+        ("FilePmdMapped", 0),
     ];
     let mut out = String::new();
     for (name, kb) in rows {
         out += &format!("{:<16}{kb:8} kB\n", format!("{name}:"));
     }
     out += "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n\
-            HugePages_Surp:        0\nHugepagesize:       2048 kB\n";
+            HugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB\n";
     out.into_bytes()
 }
 

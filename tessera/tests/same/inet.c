@@ -103,7 +103,12 @@ static int receiver(int domain, int *sender) {
     E(bind(s, (void *)&at, len));
     getsockname(s, (void *)&at, &len);
     *sender = socket(domain, SOCK_DGRAM, 0);
+    int v4 = domain == AF_INET, mtu = -1;
+    socklen_t room = sizeof mtu;
+    E(getsockopt(*sender, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu, &room));
     E(connect(*sender, (void *)&at, len));
+    E(getsockopt(*sender, v4 ? SOL_IP : SOL_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu, &room));
+    say("mtu %d", mtu);
     return s;
 }
 

@@ -146,7 +146,30 @@ int main(int c, char **v) {
     E(clone3((void *)edge, sizeof ca + 16));
     edge[sizeof ca + 7] = 1;
     E(clone3((void *)edge, sizeof ca + 16));
+    // the children of a thread
+    {
+        char path[64], list[64] = {0}, own[16];
+        pid_t first = fork();
+        if (!first) pause();
+        sprintf(path, "/proc/self/task/%d/children", getpid());
+        int f = open(path, O_RDONLY);
+        E(read(f, list, sizeof list - 1) > 0);
+        sprintf(own, "%d ", first);
+        char *found = strstr(list, own);
+        say("the last one: %d", found && !found[strlen(own)]);
+        close(f);
+        kill(first, SIGKILL);
+        waitpid(first, NULL, 0);
+        f = open(path, O_RDONLY);
+        memset(list, 0, sizeof list);
+        read(f, list, sizeof list - 1);
+        say("gone: %d", !strstr(list, own));
+        close(f);
+        E(open("/proc/self/children", O_RDONLY));
+    }
     // settings that nothing follows from
+    E(prctl(PR_TASK_PERF_EVENTS_DISABLE));
+    E(prctl(PR_TASK_PERF_EVENTS_ENABLE));
     E(prctl(PR_MCE_KILL_GET, 0, 0, 0, 0));
     E(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
     E(prctl(PR_MCE_KILL_GET, 0, 0, 0, 0));

@@ -50,7 +50,7 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
         What::Fixed(Fixed::Dir(entries), ino) => fixed(entries, ino, name),
         What::Task { tid, group } => {
             node.alive().map_err(|_| Errno::ENOENT)?;
-            find(TASK, name).filter(|w| group || !matches!(w, PerTask::Task)).map(|w| per(tid, w))
+            find(TASK, name).filter(|w| w.is_of(group)).map(|w| per(tid, w))
         }
         What::Per { tid, what } => {
             node.alive().map_err(|_| Errno::ENOENT)?;
@@ -118,7 +118,7 @@ impl Dir {
             }
             What::Task { tid, group } => {
                 for (i, (name, w)) in TASK.iter().enumerate() {
-                    if group || !matches!(w, PerTask::Task) {
+                    if w.is_of(group) {
                         out.push((i as u64 + 3, (*name).into(), per(tid, w)));
                     }
                 }

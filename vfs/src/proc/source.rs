@@ -12,6 +12,7 @@ use syserr::Errno;
 pub enum TaskFile {
     Auxv,
     Cgroup,
+    Children,
     Cmdline,
     Comm,
     CoredumpFilter,

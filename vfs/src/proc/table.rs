@@ -85,9 +85,12 @@ static SYS_USER: &[(&str, Fixed)] = &[
 static SYS_FS: &[(&str, Fixed)] = &[
     ("aio-max-nr", rw(S::AioMaxNr)),
     ("aio-nr", ro(S::AioNr)),
+    ("dentry-state", text("0\t0\t45\t0\t0\t0\n")),
     ("epoll", Dir(&[("max_user_watches", text("1000000\n"))])),
     ("file-max", ro(S::FileMax)),
     ("file-nr", ro(S::FileNr)),
+    ("inode-nr", text("0\t0\n")),
+    ("inode-state", text("0\t0\t0\t0\t0\t0\t0\n")),
     (
         "inotify",
         Dir(&[
@@ -210,6 +213,17 @@ pub(super) enum PerTask {
     Mem,
 }
 
+impl PerTask {
+    /// Whether the directory of a process has this, or that of a thread.
+    pub(super) fn is_of(&self, process: bool) -> bool {
+        match self {
+            P::Task => process,
+            P::File(_, T::Children, _) => !process,
+            _ => true,
+        }
+    }
+}
+
 use PerTask as P;
 
 const fn open(t: T) -> P {
@@ -220,11 +234,12 @@ const fn inspect(mode: u32, t: T) -> P {
     P::File(mode, t, true)
 }
 
-/// What each task has. `task` itself only processes have.
+/// What each task has. `task` itself only processes have, `children` only threads.
 pub(super) static TASK: &[(&str, P)] = &[
     ("attr", P::Attr),
     ("auxv", inspect(0o400, T::Auxv)),
     ("cgroup", open(T::Cgroup)),
+    ("children", open(T::Children)),
     ("cmdline", open(T::Cmdline)),
     ("comm", P::File(0o644, T::Comm, false)),
     ("coredump_filter", P::File(0o644, T::CoredumpFilter, false)),

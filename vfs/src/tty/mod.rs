@@ -37,6 +37,9 @@ pub trait JobControl: Send + Sync {
     fn signal_group(&self, pgid: i32, signo: u32);
 }
 
+/// The first process.
+const INIT: i32 = 1;
+
 /// The most pairs; `kernel.pty.max`'s default.
 const PTY_MAX: usize = 4096;
 
@@ -83,7 +86,9 @@ impl Ptys {
         let pair = pair.ok_or(Errno::ENXIO)?;
         let file = TtyFile::slave(pair.clone(), flags)?;
         let sid = self.job.session_of(tgid);
-        let leads = sid == tgid && sid != 0;
+        // The first process leads a session only because there is no other: outside, it would be
+        // in that of a shell, and take no terminal that it just opens.
+        let leads = sid == tgid && !matches!(sid, 0 | INIT);
         if leads && flags.readable() && !flags.contains(OpenFlags::NOCTTY) {
             self.adopt(&pair, sid, tgid, false);
         }

@@ -160,7 +160,7 @@ pub(crate) fn sys_copy_file_range(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat((|| {
         let (input, output) = (file(cx, a[0])?, file(cx, a[2])?);
         let (from, to) = (offset(cx, a[1])?, offset(cx, a[3])?);
-        if a[5] != 0 {
+        if a[5] as u32 != 0 {
             return Err(Errno::EINVAL);
         }
         if input.kind() == mode::IFDIR || output.kind() == mode::IFDIR {

@@ -66,6 +66,8 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
             }
             change_creds(cx, cap::SETPCAP, |c| c.bounding &= !(1 << arg))?;
         }
+        // PR_TASK_PERF_EVENTS_DISABLE, PR_TASK_PERF_EVENTS_ENABLE: nobody has any.
+        31 | 32 => {}
         // PR_MCE_KILL, PR_MCE_KILL_GET
         33 if a[3] | a[4] == 0 => match (arg, a[2]) {
             (0, 0) => task.policy.lock().mce_kill = MCE_KILL_DEFAULT,

@@ -25,7 +25,7 @@ fn run(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
         // SECCOMP_SET_MODE_FILTER
         1 => install(cx, a[1] & 0xffff_ffff, a[2]),
         // SECCOMP_GET_ACTION_AVAIL
-        2 if a[1] == 0 => {
+        2 if a[1] as u32 == 0 => {
             let action: u32 = cx.mm().read_obj(Addr(a[2]))?;
             if is_available(action) { Ok(0) } else { Err(Errno::EOPNOTSUPP) }
         }

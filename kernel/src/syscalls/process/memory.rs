@@ -97,7 +97,7 @@ pub fn sys_process_madvise(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 fn advise(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
-    if a[4] != 0 {
+    if a[4] as u32 != 0 {
         return Err(Errno::EINVAL);
     }
     let ranges = read_iov(&**cx.mm(), a[1], a[2])?;

@@ -104,7 +104,10 @@ fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
         (SOL_IP, ip::MTU) | (SOL_IPV6, ipv6::MTU) if table::find(e, level, name).is_some() => {
             let s = e.state.lock();
             let connected = s.phase == Phase::Connected && s.peer_name.is_some();
-            return if connected { Ok(int(MTU)) } else { Err(Errno::ENOTCONN) };
+            /// `IP_MAX_MTU`.
+            const MOST: i32 = 0xffff;
+            let mtu = if level == SOL_IP { MTU.min(MOST) } else { MTU };
+            return if connected { Ok(int(mtu)) } else { Err(Errno::ENOTCONN) };
         }
         _ => {}
     }
