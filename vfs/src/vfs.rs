@@ -117,6 +117,11 @@ impl Vfs {
         self.mounts.visible()
     }
 
+    /// At most `count` mounts of the tree with IDs from `id` on, oldest first.
+    pub fn mounts_from(&self, id: u64, count: usize) -> Vec<Arc<Mount>> {
+        self.mounts.visible_from(id, count)
+    }
+
     /// How often the tree of mounts has changed, and who is told when it does.
     pub fn mount_changes(&self) -> Arc<MountChanges> {
         self.mounts.changes().clone()

@@ -128,9 +128,9 @@ impl ProcSource for KernelProc {
             }
             TaskFile::SmapsRollup => status::rollup(&task),
             TaskFile::NumaMaps | TaskFile::Timers => Vec::new(),
-            TaskFile::Mounts => mounts::mounts(&*self.kernel()?, &task),
-            TaskFile::Mountinfo => mounts::mountinfo(&*self.kernel()?, &task),
-            TaskFile::Mountstats => mounts::mountstats(&*self.kernel()?, &task),
+            TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats => {
+                mounts::all(&*self.kernel()?, &task, file)
+            }
             TaskFile::OomAdj => line(i32::from(oom(&task)) * 17 / 1000),
             TaskFile::OomScore => line(666 + i32::from(oom(&task)) * 2 / 3),
             TaskFile::OomScoreAdj => line(oom(&task)),
@@ -158,7 +158,11 @@ impl ProcSource for KernelProc {
     }
 
     fn task_piece(&self, tid: i32, file: TaskFile, from: u64) -> Result<Piece, Errno> {
-        match pieces::piece(&*self.task(tid)?, file, from) {
+        let task = self.task(tid)?;
+        if matches!(file, TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats) {
+            return Ok(mounts::piece(&*self.kernel()?, &task, file, from));
+        }
+        match pieces::piece(&task, file, from) {
             Some(piece) => Ok(piece),
             None => Ok(Piece { text: self.task_text(tid, file)?, next: None }),
         }

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use vfs::proc::{Piece, TaskFile};
 use vfs::{Mount, MountFlags, Path, split_dev};
 
 /// Blanks and backslashes as octal (`seq_path`, `mangle`).
@@ -55,13 +56,43 @@ fn point(m: &Arc<Mount>, root: &Path) -> Option<Vec<u8>> {
     (!path.starts_with(b"(unreachable)")).then_some(path)
 }
 
-fn each(kernel: &Kernel, task: &Task, mut show: impl FnMut(&Arc<Mount>, &[u8])) {
+/// How many mounts one piece of a list looks at: whoever makes many waits for them itself.
+const MOUNTS_MAX: usize = 256;
+/// Bytes of a piece, about.
+const SIZE: usize = 4096;
+
+/// The lines of the mounts with the IDs from `from` on, a piece of them.
+pub(super) fn piece(kernel: &Kernel, task: &Task, file: TaskFile, from: u64) -> Piece {
+    let line = match file {
+        TaskFile::Mounts => mounts,
+        TaskFile::Mountinfo => mountinfo,
+        _ => mountstats,
+    };
     let root = task.fs().root();
-    for m in kernel.vfs().mounts() {
-        if let Some(at) = point(&m, &root) {
-            show(&m, &at);
+    let mut text = Vec::new();
+    let found = kernel.vfs().mounts_from(from, MOUNTS_MAX);
+    let mut next = found.get(MOUNTS_MAX - 1).map(|m| m.id() + 1);
+    for m in &found {
+        if let Some(at) = point(m, &root) {
+            line(kernel, &root, m, &at, &mut text);
+        }
+        if text.len() >= SIZE {
+            next = Some(m.id() + 1);
+            break;
         }
     }
+    Piece { text, next }
+}
+
+/// The whole list.
+pub(super) fn all(kernel: &Kernel, task: &Task, file: TaskFile) -> Vec<u8> {
+    let (mut text, mut from) = (Vec::new(), Some(0));
+    while let Some(at) = from {
+        let piece = piece(kernel, task, file, at);
+        text.extend(piece.text);
+        from = piece.next;
+    }
+    text
 }
 
 /// Options of the file system beside whether it can be written to; empty for none.
@@ -96,51 +127,42 @@ fn add_propagation(kernel: &Kernel, m: &Mount, root: &Path, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn mounts(kernel: &Kernel, task: &Task) -> Vec<u8> {
-    let mut out = Vec::new();
-    each(kernel, task, |m, at| {
-        let sb = m.super_block();
-        escape(if sb.source.is_empty() { b"none" } else { &sb.source }, &mut out);
-        out.push(b' ');
-        escape(at, &mut out);
-        out.extend_from_slice(format!(" {} {}", sb.kind, options(shown_flags(m))).as_bytes());
-        add_super_options(m, &mut out);
-        out.extend_from_slice(b" 0 0\n");
-    });
-    out
+fn source(m: &Mount) -> &[u8] {
+    let source = &m.super_block().source;
+    if source.is_empty() { b"none" } else { source }
 }
 
-pub(super) fn mountinfo(kernel: &Kernel, task: &Task) -> Vec<u8> {
-    let mut out = Vec::new();
-    let root = task.fs().root();
-    each(kernel, task, |m, at| {
-        let sb = m.super_block();
-        let parent = m.point().map_or(0, |p| p.mount().id());
-        let (major, minor) = split_dev(sb.dev);
-        out.extend_from_slice(format!("{} {parent} {major}:{minor} ", m.id()).as_bytes());
-        escape(&m.root_path(), &mut out);
-        out.push(b' ');
-        escape(at, &mut out);
-        out.extend_from_slice(format!(" {}", options(m.flags())).as_bytes());
-        add_propagation(kernel, m, &root, &mut out);
-        out.extend_from_slice(format!(" - {} ", sb.kind).as_bytes());
-        escape(if sb.source.is_empty() { b"none" } else { &sb.source }, &mut out);
-        out.extend_from_slice(if sb.state.is_read_only() { b" ro" } else { b" rw" });
-        add_super_options(m, &mut out);
-        out.push(b'\n');
-    });
-    out
+fn mounts(_: &Kernel, _: &Path, m: &Arc<Mount>, at: &[u8], out: &mut Vec<u8>) {
+    escape(source(m), out);
+    out.push(b' ');
+    escape(at, out);
+    let kind = m.super_block().kind;
+    out.extend_from_slice(format!(" {kind} {}", options(shown_flags(m))).as_bytes());
+    add_super_options(m, out);
+    out.extend_from_slice(b" 0 0\n");
 }
 
-pub(super) fn mountstats(kernel: &Kernel, task: &Task) -> Vec<u8> {
-    let mut out = Vec::new();
-    each(kernel, task, |m, at| {
-        let sb = m.super_block();
-        out.extend_from_slice(b"device ");
-        escape(if sb.source.is_empty() { b"none" } else { &sb.source }, &mut out);
-        out.extend_from_slice(b" mounted on ");
-        escape(at, &mut out);
-        out.extend_from_slice(format!(" with fstype {}\n", sb.kind).as_bytes());
-    });
-    out
+fn mountinfo(kernel: &Kernel, root: &Path, m: &Arc<Mount>, at: &[u8], out: &mut Vec<u8>) {
+    let sb = m.super_block();
+    let parent = m.point().map_or(0, |p| p.mount().id());
+    let (major, minor) = split_dev(sb.dev);
+    out.extend_from_slice(format!("{} {parent} {major}:{minor} ", m.id()).as_bytes());
+    escape(&m.root_path(), out);
+    out.push(b' ');
+    escape(at, out);
+    out.extend_from_slice(format!(" {}", options(m.flags())).as_bytes());
+    add_propagation(kernel, m, root, out);
+    out.extend_from_slice(format!(" - {} ", sb.kind).as_bytes());
+    escape(source(m), out);
+    out.extend_from_slice(if sb.state.is_read_only() { b" ro" } else { b" rw" });
+    add_super_options(m, out);
+    out.push(b'\n');
+}
+
+fn mountstats(_: &Kernel, _: &Path, m: &Arc<Mount>, at: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"device ");
+    escape(source(m), out);
+    out.extend_from_slice(b" mounted on ");
+    escape(at, out);
+    out.extend_from_slice(format!(" with fstype {}\n", m.super_block().kind).as_bytes());
 }

@@ -127,9 +127,9 @@ static void breaking(void) {
     waited(3);
     if ((k = fork()) == 0) {
         close(r);
-        E(open("f", O_WRONLY | O_NONBLOCK));
-        int w;
+        int w = open("f", O_WRONLY | O_NONBLOCK), why = errno;
         Z(w = open("f", O_WRONLY));
+        say("at first: %s", name_of(why));
         write(w, "abc", 3);
         _exit(0);
     }
@@ -137,8 +137,9 @@ static void breaking(void) {
     E(GL(r));
     ms(100);
     E(waitpid(k, &s, WNOHANG));
-    E(SL(r, F_UNLCK));
+    int given = SL(r, F_UNLCK);
     ended("writer", k);
+    say("given up: %d", given);
     // A writer's lease gives way to a reader, and stays as a reader's.
     close(r);
     int w = open("f", O_RDWR);
@@ -156,8 +157,9 @@ static void breaking(void) {
     listed("/proc/locks", w);
     write(w, "xyz", 3);
     E(SL(w, F_RDLCK));
-    E(SL(w, F_UNLCK));
+    given = SL(w, F_UNLCK);
     ended("reader", k);
+    say("given up: %d", given);
     close(w);
     // Truncation waits too, by path and on opening; closing gives up.
     for (int how = 0; how < 2; how++) {

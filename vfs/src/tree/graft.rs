@@ -182,27 +182,27 @@ impl Tables {
     pub(super) fn uproot(&mut self, set: Vec<Arc<Mount>>, mirrors: Vec<Arc<Mount>>) -> Gone {
         let mut going: BTreeSet<u64> = set.iter().chain(&mirrors).map(|m| m.id).collect();
         let kept = |t: &Tables, going: &BTreeSet<u64>, m: &Mount| -> Vec<Arc<Mount>> {
-            t.children(m).filter(|c| !going.contains(&c.id)).cloned().collect()
+            t.children(m).filter(|c| !going.contains(&c.id)).take(2).cloned().collect()
         };
         // One that only lies over another's root takes its place; anything else keeps it there.
         let over_root =
             |m: &Mount, c: &Mount| c.point().is_some_and(|p| Arc::ptr_eq(&p.dentry, &m.root));
         let own: BTreeSet<u64> = set.iter().map(|m| m.id).collect();
-        loop {
-            let stays = |m: &&Arc<Mount>| {
-                going.contains(&m.id)
-                    && !own.contains(&m.id)
-                    && match &*kept(self, &going, m) {
-                        [] => false,
-                        [one] => !over_root(m, one),
-                        _ => true,
-                    }
-            };
-            let staying: BTreeSet<u64> = mirrors.iter().filter(stays).map(|m| m.id).collect();
-            if staying.is_empty() {
-                break;
+        // What stays keeps its parent, which may stay for that.
+        let mut asked: Vec<Arc<Mount>> = mirrors.clone();
+        while let Some(m) = asked.pop() {
+            if own.contains(&m.id) || !going.contains(&m.id) {
+                continue;
             }
-            going.retain(|id| !staying.contains(id));
+            let stays = match &*kept(self, &going, &m) {
+                [] => false,
+                [one] => !over_root(&m, one),
+                _ => true,
+            };
+            if stays {
+                going.remove(&m.id);
+                asked.extend(m.point().map(|p| p.mount));
+            }
         }
         let mut gone = Gone { mounts: Vec::new(), places: Vec::new() };
         for m in set.into_iter().chain(mirrors) {

@@ -196,6 +196,13 @@ impl MountTable {
         t.all.values().filter(|m| m.is_visible()).cloned().collect()
     }
 
+    /// At most `count` of them with IDs from `id` on.
+    pub(crate) fn visible_from(&self, id: u64, count: usize) -> Vec<Arc<Mount>> {
+        let t = self.tables.read();
+        let all = t.all.range(id..).map(|(_, m)| m);
+        all.filter(|m| m.is_visible()).take(count).cloned().collect()
+    }
+
     /// Tells who polls the list of mounts that it has changed.
     pub(crate) fn touch(&self) {
         self.changes.count.fetch_add(1, SeqCst);
