@@ -251,7 +251,7 @@ pub(super) static TASK: &[(&str, P)] = &[
     ("gid_map", open(T::GidMap)),
     ("io", inspect(0o400, T::Io)),
     ("limits", open(T::Limits)),
-    ("loginuid", open(T::Loginuid)),
+    ("loginuid", P::File(0o644, T::Loginuid, false)),
     ("maps", inspect(0o444, T::Maps)),
     ("mem", P::Mem),
     ("mountinfo", open(T::Mountinfo)),
