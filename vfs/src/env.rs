@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use mm::MemoryFile;
+use syserr::Errno;
 
 use crate::Nanos;
 
@@ -20,6 +21,46 @@ pub struct Env {
     time: Arc<dyn TimeSource>,
     next_minor: AtomicU64,
     next_inode: AtomicU64,
+    /// Inodes of all file systems in memory.
+    pub(crate) inodes: Budget,
+    /// Bytes of all their extended attributes and access control lists.
+    pub(crate) attributes: Budget,
+}
+
+/// The most inodes that file systems in memory have together; each has a limit of its own besides.
+const INODES_MAX: u64 = 1 << 20;
+/// The most bytes of extended attributes and access control lists.
+const ATTRIBUTES_MAX: u64 = 64 << 20;
+
+/// Something of which the guest may have only so much, because it is kept in the kernel's own memory.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    used: AtomicU64,
+    most: u64,
+}
+
+impl Budget {
+    const fn new(most: u64) -> Budget {
+        Budget { used: AtomicU64::new(0), most }
+    }
+
+    /// Exchanges `old` of what is in use for `new`; to need less always succeeds.
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    pub(crate) fn exchange(&self, old: u64, new: u64) -> Result<(), Errno> {
+        let most = self.most;
+        let fits = |n: u64| {
+            let n = n.saturating_sub(old).saturating_add(new);
+            (n <= most || new <= old).then_some(n)
+        };
+        self.used.fetch_update(Relaxed, Relaxed, fits).map(|_| ()).map_err(|_| Errno::ENOSPC)
+    }
+
+    /// Gives back.
+    pub(crate) fn give(&self, n: u64) {
+        self.used.fetch_sub(n, Relaxed);
+    }
 }
 
 impl Env {
@@ -31,6 +72,8 @@ impl Env {
             time,
             next_minor: AtomicU64::new(20),
             next_inode: AtomicU64::new(1),
+            inodes: Budget::new(INODES_MAX),
+            attributes: Budget::new(ATTRIBUTES_MAX),
         })
     }
 

@@ -9,10 +9,14 @@ use vfs::{AT_FDCWD, File, OpenFlags, OpenHow, RenameFlags};
 
 const SIZE: usize = 1 << 20;
 
-fn write(g: &Guest, name: &str) -> Arc<File> {
+fn create(g: &Guest, name: &str) -> Arc<File> {
     let flags = OpenFlags::WRONLY | OpenFlags::CREAT;
     let how = OpenHow { flags, mode: 0o644, ..OpenHow::default() };
-    let file = g.vfs.open(&g.cx(), AT_FDCWD, name.as_bytes(), how).unwrap();
+    g.vfs.open(&g.cx(), AT_FDCWD, name.as_bytes(), how).unwrap()
+}
+
+fn write(g: &Guest, name: &str) -> Arc<File> {
+    let file = create(g, name);
     file.write(&mut BufSrc::new(&vec![1; SIZE]), u64::MAX).unwrap();
     file
 }
@@ -72,4 +76,20 @@ fn directory_whose_missing_names_are_known() {
     g.vfs.unlink(&g.cx(), AT_FDCWD, b"/d/to").unwrap();
     g.vfs.rmdir(&g.cx(), AT_FDCWD, b"/d").unwrap();
     assert!(gone.upgrade().is_none());
+}
+
+/// The attributes of all files together are bounded: they lie in the kernel's own memory.
+#[test]
+fn attributes_go_with_their_file() {
+    let g = Guest::tmpfs();
+    let value = vec![7; 60 << 10];
+    let fill = |i: u32| {
+        create(&g, &format!("/{i}")).inode().set_xattr(b"user.a", &value, vfs::XattrSet::Any)
+    };
+    let full = (0..2_000).find(|&i| fill(i).is_err()).expect("there is an end");
+    assert_eq!(fill(full), Err(syserr::Errno::ENOSPC));
+    for i in 0..=full {
+        g.vfs.unlink(&g.cx(), AT_FDCWD, format!("/{i}").as_bytes()).unwrap();
+    }
+    assert_eq!((0..full).find(|&i| fill(i).is_err()), None);
 }

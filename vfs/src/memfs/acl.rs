@@ -1,14 +1,10 @@
 //! Access control lists, kept with the node.
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering::Relaxed;
 use syserr::Errno;
 
 use super::Node;
 use crate::acl::{Acl, AclKind};
-
-/// The most bytes of all lists of one file system; they are the kernel's own memory.
-const BYTES_MAX: u64 = 64 << 20;
 
 /// The lists of a node; `None` for one that the lower's stands for.
 #[derive(Default)]
@@ -49,15 +45,13 @@ impl Node {
     }
 
     /// # Errors
-    /// `ENOSPC` where all lists together are too long.
+    /// `ENOSPC` where all lists and attributes together are too long.
     pub(super) fn put_list(&self, kind: AclKind, acl: Option<&Arc<Acl>>) -> Result<(), Errno> {
         let mut acls = self.acls.lock();
         let slot = acls.slot(kind);
         let old = slot.iter().flatten().map(|a| a.size()).sum::<u64>();
         let new = acl.map_or(0, |a| a.size());
-        let fits = |n: u64| Some(n - old + new).filter(|n| *n <= BYTES_MAX || new <= old);
-        let used = &self.fs.acl_bytes;
-        used.fetch_update(Relaxed, Relaxed, fits).map_err(|_| Errno::ENOSPC)?;
+        self.fs.env.attributes.exchange(old, new)?;
         *slot = Some(acl.cloned());
         Ok(())
     }

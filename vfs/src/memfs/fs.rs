@@ -47,8 +47,6 @@ pub(crate) struct MemFs {
     allowance: Arc<Allowance>,
     next_ino: AtomicU64,
     inodes: AtomicU64,
-    /// The memory of all access control lists.
-    pub(super) acl_bytes: AtomicU64,
     magic: u64,
     /// Nodes by what lies beneath them, so that all links to a lower file lead to one node.
     pub(super) above: Mutex<BTreeMap<Identity, Weak<Node>>>,
@@ -66,7 +64,6 @@ impl MemFs {
             // Far from what a lower file system is likely to use.
             next_ino: AtomicU64::new(if magic == OVERLAYFS_MAGIC { 1 << 48 } else { 1 }),
             inodes: AtomicU64::new(0),
-            acl_bytes: AtomicU64::new(0),
             magic,
             above: Mutex::default(),
             changed: Mutex::default(),
@@ -85,7 +82,12 @@ impl MemFs {
     pub(super) fn take_inode(&self) -> Result<(), Errno> {
         let max = self.max_inodes.load(Relaxed);
         let more = |n: u64| (n < max).then_some(n + 1);
-        self.inodes.fetch_update(Relaxed, Relaxed, more).map(|_| ()).map_err(|_| Errno::ENOSPC)
+        self.env.inodes.exchange(0, 1)?;
+        let taken = self.inodes.fetch_update(Relaxed, Relaxed, more);
+        taken.map(|_| ()).map_err(|_| {
+            self.env.inodes.give(1);
+            Errno::ENOSPC
+        })
     }
 
     pub(super) fn has_acls(&self) -> bool {
@@ -94,6 +96,7 @@ impl MemFs {
 
     pub(super) fn give_inode(&self) {
         self.inodes.fetch_sub(1, Relaxed);
+        self.env.inodes.give(1);
     }
 
     /// A new, empty file's contents.

@@ -285,7 +285,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.fs.acl_bytes.fetch_sub(self.acls.lock().size(), Relaxed);
+        self.fs.env.attributes.give(self.acls.lock().size() + self.xattrs.lock().size());
         if let Some(l) = &self.lower {
             let mut above = self.fs.above.lock();
             // Another node may have taken the place meanwhile.

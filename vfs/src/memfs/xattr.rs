@@ -11,12 +11,21 @@ use crate::acl::AclKind;
 
 /// The most bytes of names and values of one file.
 const BYTES_MAX: usize = 128 << 10;
+/// What keeping an attribute takes beside its name and value, roughly.
+const OVERHEAD: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Xattrs {
     /// `None` stands for a lower attribute that was removed.
     changed: BTreeMap<Box<[u8]>, Option<Box<[u8]>>>,
     bytes: usize,
+}
+
+impl Xattrs {
+    /// Bytes that they take of [`crate::Env`]'s.
+    pub(super) fn size(&self) -> u64 {
+        (self.bytes + self.changed.len() * OVERHEAD) as u64
+    }
 }
 
 fn lower_or_none(node: &Node, name: &[u8]) -> Result<Vec<u8>, Errno> {
@@ -61,6 +70,8 @@ impl Node {
         if bytes > BYTES_MAX && new > old {
             return Err(Errno::ENOSPC);
         }
+        let more = |n: usize| if n > 0 { (n + OVERHEAD) as u64 } else { 0 };
+        self.fs.env.attributes.exchange(more(old), more(new))?;
         x.bytes = bytes;
         if forget {
             x.changed.remove(name);
