@@ -20,8 +20,8 @@
 //! can share it, or if the file counts one reference; so a sole owner never copies.
 //!
 //! Locks: each manager has one reader-writer lock. Reads and writes of memory that is there share
-//! it, and remember a few places that they found there; everything else takes it alone, and
-//! forgets them. Objects are asked to translate under it, and hear of mappings under it; they must
+//! it, and remember a few places that they found there, through which later reads, and changes of
+//! words, go without it; everything else takes it alone, and forgets them. Objects are asked to translate under it, and hear of mappings under it; they must
 //! call [`MappingSpace::invalidate`] without any lock of their own. Names of mappings are dropped,
 //! and objects synced or punched, with no lock held.
 //!
