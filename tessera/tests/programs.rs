@@ -51,6 +51,15 @@ for t in threads: t.join()";
     assert_eq!(ran.stdout, "0 True True\n".repeat(6), "{ran:?}");
 }
 
+/// Nobody has logged in. Who says so to its process begins a login session, which children are in.
+#[test]
+fn a_login_session_is_inherited() {
+    let script = "cd /proc/self; cat loginuid sessionid; cd /; echo 7 > /proc/self/loginuid
+for f in loginuid sessionid; do echo; cat /proc/self/$f; done";
+    let ran = finish(tessera().args(["run", "--", "/bin/sh", "-c", script]), b"");
+    assert_eq!(ran.stdout, "42949672954294967295\n7\n1", "{ran:?}");
+}
+
 /// The first process leads a session, and takes no terminal all the same when it opens one: it is
 /// not hung up on when that goes.
 #[test]

@@ -190,12 +190,6 @@ int main(int c, char **v) {
           say("back %d", put("/proc/self/oom_score_adj", "400", 3)););
     E(put("/proc/self/oom_score_adj", "1001", 4));
     E(put("/proc/self/oom_score_adj", "", 0));
-    told("/proc/self/loginuid");
-    told("/proc/self/sessionid");
-    CHILD("login", char parent[40]; sprintf(parent, "/proc/%d/loginuid", getppid());
-          E(put(parent, "7", 1)); E(put("/proc/self/loginuid", "7", 1)); told("/proc/self/loginuid");
-          E(put("/proc/self/loginuid", "8", 1)); CHILD("child", told("/proc/self/loginuid"));
-          E(put("/proc/self/loginuid", "4294967295", 10)); told("/proc/self/sessionid"));
     // no security module names anything
     char label[16];
     int attr = open("/proc/self/attr/current", O_RDWR);
