@@ -304,33 +304,50 @@ impl Tx<'_> {
         }
     }
 
-    /// Unmaps what may be mapped in a range; says whether anything was.
-    pub(crate) fn uninstall(&mut self, lo: u64, hi: u64) -> bool {
-        let installed = &mut self.st.installed;
-        let spot = match installed.spot(lo, hi, false) {
-            Some((_, rest)) if rest.first().is_none_or(|e| e.start >= hi) => return false,
-            Some((spot, _)) => Some(spot),
-            None if installed.is_free(lo, hi) => return false,
-            None => None,
-        };
-        let _ = installed.remove_at(spot, lo, hi, &Free, |_| ());
+    /// Where what may be mapped in a range lies; `None` if nothing is.
+    fn mapped_at(&self, lo: u64, hi: u64) -> Option<Option<Spot>> {
+        let installed = &self.st.installed;
+        match installed.spot(lo, hi, false) {
+            Some((_, rest)) if rest.first().is_none_or(|e| e.start >= hi) => None,
+            Some((spot, _)) => Some(Some(spot)),
+            None if installed.is_free(lo, hi) => None,
+            None => Some(None),
+        }
+    }
+
+    fn uninstall_at(&mut self, spot: Option<Spot>, lo: u64, hi: u64) {
+        let _ = self.st.installed.remove_at(spot, lo, hi, &Free, |_| ());
         self.mm.space.unmap(range(lo, hi));
-        true
+    }
+
+    /// Unmaps what may be mapped in a range; says whether anything was. Until the queue is worked
+    /// off it may be mapped yet, so its memory is retired, by this same transaction.
+    pub(crate) fn uninstall(&mut self, lo: u64, hi: u64) -> bool {
+        let mapped = self.mapped_at(lo, hi);
+        if let Some(spot) = mapped {
+            self.uninstall_at(spot, lo, hi);
+        }
+        mapped.is_some()
     }
 
     /// Drops the memory of a range. On error it is there as before.
     pub(crate) fn zap(&mut self, lo: u64, hi: u64) -> Result<(), OutOfMemory> {
-        // What is unmapped for nothing comes back with a fault.
-        let mapped = self.uninstall(lo, hi);
+        let mapped = self.mapped_at(lo, hi);
         let State { pmas, counters, .. } = &mut *self.st;
         pmas.take(lo, hi, |e| {
             counters.sub_rss(e.value.kind, e.len());
             match e.file_range() {
-                Some(r) if mapped => self.retired.push(r),
+                Some(r) if mapped.is_some() => self.retired.push(r),
                 Some(r) => self.mm.memory.dec_ref(r),
                 None => {}
             }
-        })
+        })?;
+        // Not before that may have failed: memory of which nothing is known to be mapped is given
+        // back at once, though the queue may not be worked off.
+        if let Some(spot) = mapped {
+            self.uninstall_at(spot, lo, hi);
+        }
+        Ok(())
     }
 }
 

@@ -454,3 +454,23 @@ fn starry_threads_fault_write_fork_and_unmap_at_once() {
     r.space.flush();
     assert_eq!(r.memory.live_pages(), 0);
 }
+
+/// Ours: a mapping that fails to take another's place, because what a fork shares cannot be copied,
+/// leaves memory that counts as mapped for as long as it may be.
+#[test]
+fn memory_outlives_its_mapping_after_a_failed_replacement() {
+    let r = rig(Tuning::EXACT);
+    r.map(0, 2, MapFlags::empty()).unwrap();
+    r.write(0, 1);
+    r.mm.handle_fault(Addr(AT), Access::WRITE).unwrap();
+    r.space.flush();
+    let child = r.fork();
+    r.memory.fail_in(Some(0));
+    assert_eq!(r.map(0, 1, MapFlags::empty()), Err(Errno::ENOMEM));
+    r.memory.fail_in(None);
+    child.mm.dec_users();
+    r.map(0, 1, MapFlags::empty()).unwrap();
+    // Looks that nothing is mapped which is free.
+    r.space.flush();
+    assert_eq!(r.read(0), 0);
+}
