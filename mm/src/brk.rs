@@ -56,18 +56,6 @@ impl Tx<'_> {
         if locked {
             self.check_lock_limit(len, limits, Errno::EAGAIN)?;
         }
-        let vmas = &self.st.vmas;
-        // Where the heap ends or, if it is empty, goes; what ends there, and what comes next.
-        let (spot, below, next) = match vmas.spot(old.saturating_sub(1), new, true) {
-            Some((spot, [e, rest @ ..])) if e.end == old => (Some(spot), Some(e), rest.first()),
-            Some((spot, rest)) => (Some(spot), None, rest.first()),
-            None => (None, None, None),
-        };
-        let next = next.or_else(|| vmas.ending_after(old));
-        let room = next.is_none_or(|e| new + PAGE_SIZE <= e.start.saturating_sub(e.value.guard()));
-        if !room {
-            return Err(Errno::ENOMEM);
-        }
         let mut flags = VmaFlags::ACCOUNTED;
         flags.set(VmaFlags::LOCKED, locked);
         flags.set(VmaFlags::LOCKONFAULT, locked && future.contains(MlockallFlags::ONFAULT));
@@ -80,20 +68,28 @@ impl Tx<'_> {
             name: None,
             numa: None,
         };
-        let stretches = below.map(|e| e.value.merges(e.len(), &value));
+        let vmas = &self.st.vmas;
+        // The heap so far, if it can just go on, and what comes next.
+        let heap = match vmas.spot(old.saturating_sub(1), new, true) {
+            Some((spot, [e, rest @ ..])) if e.end == old && e.value.merges(e.len(), &value) => {
+                Some((spot, rest.first()))
+            }
+            _ => None,
+        };
+        let next = heap.and_then(|(_, next)| next).or_else(|| vmas.ending_after(old));
+        let room = next.is_none_or(|e| new + PAGE_SIZE <= e.start.saturating_sub(e.value.guard()));
+        let heap = heap.map(|(spot, _)| spot);
         let fits =
-            self.may_expand(&value, len, 0, limits) && self.st.vmas.len() <= self.mm.max_map_count;
+            room && self.may_expand(&value, len, 0, limits) && vmas.len() <= self.mm.max_map_count;
         if !fits {
             return Err(Errno::ENOMEM);
         }
         self.charge(len)?;
-        match (spot, stretches) {
-            (Some(spot), Some(true)) => self.stretch_vma(spot, new),
-            (_, Some(false)) => {
-                let spot = self.st.vmas.spot(old, new, true).map(|s| s.0);
-                self.replace_vmas(spot, Entry { start: old, end: new, value });
-            }
-            (spot, _) => self.replace_vmas(spot, Entry { start: old, end: new, value }),
+        if let Some(spot) = heap {
+            self.stretch_vma(spot, new);
+        } else {
+            let spot = vmas.spot(old, new, true).map(|s| s.0);
+            self.replace_vmas(spot, Entry { start: old, end: new, value });
         }
         if locked && let Some(v) = self.st.vma(old).cloned() {
             let _ = self.populate(old, new, &v);

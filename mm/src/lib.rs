@@ -21,9 +21,10 @@
 //!
 //! Locks: each manager has one reader-writer lock. Reads and writes of memory that is there share
 //! it, and remember a few places that they found there, through which later reads, and changes of
-//! words, go without it; everything else takes it alone, and forgets them. Objects are asked to translate under it, and hear of mappings under it; they must
-//! call [`MappingSpace::invalidate`] without any lock of their own. Names of mappings are dropped,
-//! and objects synced or punched, with no lock held.
+//! words, go without it; everything else takes it alone, and forgets them. Objects are asked to
+//! translate under it, and hear of mappings under it; they must call [`MappingSpace::invalidate`]
+//! without any lock of their own. Names of mappings are dropped, and objects synced or punched,
+//! with no lock held.
 //!
 //! # Example
 //!
