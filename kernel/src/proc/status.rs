@@ -45,8 +45,9 @@ pub(super) fn status(kernel: &Kernel, task: &Task) -> Vec<u8> {
         b'\\' => b"\\\\",
         b => core::slice::from_ref(b),
     }));
+    name.push(b'\n');
     let used = task.cpu_times();
-    let mut out = String::from("\n");
+    let mut out = String::new();
     if let Some(fs) = fs {
         out += &format!("Umask:\t{:04o}\n", fs.umask());
     }

@@ -1,5 +1,6 @@
 // What /proc tells of a process: its state, its name, what it has read, written and waited for.
 #include "check.h"
+#include <linux/aio_abi.h>
 #include <pthread.h>
 #include <sys/un.h>
 static char text[1 << 20];
@@ -64,6 +65,21 @@ static void *reader(void *fd) {
     say("of a thread: %ld in %ld", own.rchar, own.syscr);
     return 0;
 }
+static void submitted(int f, char *b) {
+    aio_context_t x = 0;
+    struct iocb c = {.aio_fildes = f, .aio_lio_opcode = IOCB_CMD_PWRITE, .aio_buf = (uintptr_t)b,
+                     .aio_nbytes = 100}, *list = &c;
+    struct io_event e;
+    syscall(SYS_io_setup, 1, &x);
+    mark();
+    syscall(SYS_io_submit, x, 1, &list);
+    c.aio_lio_opcode = IOCB_CMD_PREAD;
+    syscall(SYS_io_getevents, x, 1, 1, &e, 0);
+    syscall(SYS_io_submit, x, 1, &list);
+    syscall(SYS_io_getevents, x, 1, 1, &e, 0);
+    since("io_submit");
+    syscall(SYS_io_destroy, x);
+}
 static void io(void) {
     char b[5000] = "x";
     int f = files("a"), g = files("b"), p[2], s[2];
@@ -93,6 +109,8 @@ static void io(void) {
     }
     IO(read(p[0], b, 100));
     wait(0);
+    submitted(f, b);
+    IO(pwritev2(f, v, 2, 0, 0); preadv2(f, v, 2, 0, 0));
     pthread_t t;
     IO(pthread_create(&t, 0, reader, &f); pthread_join(t, 0); write(g, b, 3));
 }

@@ -160,7 +160,7 @@ fn written_at(at: At, flags: Rwf) -> At {
 /// Writes, and waits for the disk when the flags say so.
 fn write_with(cx: &TaskCx, f: Arc<File>, from: Ranges, at: At, flags: Rwf) -> Outcome {
     let at = written_at(at, flags);
-    let out = transfer::write(cx, f.clone(), from, at, flags.contains(Rwf::NOWAIT));
+    let out = transfer::write_uncounted(cx, f.clone(), from, at, flags.contains(Rwf::NOWAIT));
     if flags.intersects(Rwf::SYNC | Rwf::DSYNC)
         && matches!(out, Outcome::Done(Ok(_)))
         && let Err(e) = f.sync(!flags.contains(Rwf::SYNC))
@@ -170,7 +170,8 @@ fn write_with(cx: &TaskCx, f: Arc<File>, from: Ranges, at: At, flags: Rwf) -> Ou
     out
 }
 
-/// A transfer as io_submit(2) asks for it: at an offset, which streams ignore.
+/// A transfer as io_submit(2) asks for it: at an offset, which streams ignore. It does not count as
+/// the task's (`aio_read` of fs/aio.c).
 ///
 /// # Errors
 /// `EINVAL` for flags that exclude each other.
@@ -189,7 +190,7 @@ pub(crate) fn transfer_with(
     if write {
         return Ok(write_with(cx, f, ranges, at, flags));
     }
-    Ok(transfer::read(cx, f, ranges, at, flags.contains(Rwf::NOWAIT)))
+    Ok(transfer::read_uncounted(cx, f, ranges, at, flags.contains(Rwf::NOWAIT)))
 }
 
 /// preadv2(2).
@@ -206,7 +207,7 @@ pub(crate) fn sys_pwritev2(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat((|| {
         let (f, at, flags) = extended(cx, a, true)?;
         let from: Ranges = buffers::vector(cx, a[1], a[2])?;
-        Ok(write_with(cx, f, from, at, flags))
+        Ok(transfer::counted(cx, write_with(cx, f, from, at, flags), |t, n| t.written.add(n)))
     })())
 }
 

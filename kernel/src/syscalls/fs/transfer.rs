@@ -63,7 +63,14 @@ pub(super) fn read(cx: &TaskCx, file: Arc<File>, to: Ranges, at: At, nonblock: b
     counted(cx, read_uncounted(cx, file, to, at, nonblock), |t, n| t.read.add(n))
 }
 
-fn read_uncounted(cx: &TaskCx, file: Arc<File>, to: Ranges, at: At, nonblock: bool) -> Outcome {
+/// As [`read`], for who is not in a system call that reads.
+pub(super) fn read_uncounted(
+    cx: &TaskCx,
+    file: Arc<File>,
+    to: Ranges,
+    at: At,
+    nonblock: bool,
+) -> Outcome {
     if let Err(o) = super::terminal::may_read(cx, &file) {
         return o;
     }
@@ -164,7 +171,14 @@ pub(super) fn write(cx: &TaskCx, file: Arc<File>, from: Ranges, at: At, nonblock
     counted(cx, write_uncounted(cx, file, from, at, nonblock), |t, n| t.written.add(n))
 }
 
-fn write_uncounted(cx: &TaskCx, file: Arc<File>, from: Ranges, at: At, nonblock: bool) -> Outcome {
+/// As [`write`], for who is not in a system call that writes.
+pub(super) fn write_uncounted(
+    cx: &TaskCx,
+    file: Arc<File>,
+    from: Ranges,
+    at: At,
+    nonblock: bool,
+) -> Outcome {
     if let Err(o) = super::terminal::may_write(cx, &file) {
         return o;
     }
