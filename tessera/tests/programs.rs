@@ -51,6 +51,22 @@ for t in threads: t.join()";
     assert_eq!(ran.stdout, "0 True True\n".repeat(6), "{ran:?}");
 }
 
+/// Keyrings that reach each other on very many ways, within what a user may have of them, are looked
+/// through once each: the ways would be 24 to the sixth.
+#[test]
+fn keyrings_on_many_ways() {
+    let python = "import ctypes
+call = ctypes.CDLL(None).syscall
+add = lambda name: call(248, b'keyring', name.encode(), None, 0, -2)
+link = lambda key, ring: call(250, 8, key, ring)
+top = add('t')
+layers = [[add(f'{chr(97 + i)}{j}') for j in range(24)] for i in range(8)]
+print(all(link(b, a) == 0 for up, down in zip(layers, layers[1:]) for a in up for b in down))
+print(all(link(a, top) == 0 for a in layers[3]), [link(a, top) for a in layers[0]].count(-1))";
+    let ran = finish(tessera().args(["run", "--", "/usr/bin/python3", "-c", python]), b"");
+    assert_eq!(ran.stdout, "True\nTrue 24\n", "{ran:?}");
+}
+
 /// Nobody has logged in. Who says so to its process begins a login session, which children are in.
 #[test]
 fn a_login_session_is_inherited() {

@@ -81,8 +81,8 @@ impl Key {
             if level.iter().any(|k| Arc::ptr_eq(k, top)) {
                 return Err(Errno::EDEADLK);
             }
-            let rings = level.iter().filter_map(|k| k.links().ok()).flatten();
-            level = rings.filter(|k| k.kind() == KeyType::Keyring).collect();
+            level = next_level(level.iter());
+            level.retain(|k| k.kind() == KeyType::Keyring);
             if level.is_empty() {
                 return Ok(());
             }
@@ -157,23 +157,25 @@ impl Key {
         let mut level = alloc::vec![self.clone()];
         // The deepest that are looked into hold keys too.
         for _ in 0..=DEPTH_MAX + 1 {
-            let mut next: Vec<Arc<Key>> = Vec::new();
             for k in &level {
                 match visit(k) {
                     Some(Ok(found)) => return Ok(found),
                     Some(Err(e)) => refused = e,
                     None => {}
                 }
-                let searched = k.allows(creds, true, permission::SEARCH).is_ok();
-                if k.kind() == KeyType::Keyring && searched {
-                    next.extend(k.links().unwrap_or_default());
-                }
             }
-            // The same keyring may be reached on many ways.
-            next.sort_by_key(|k| k.serial());
-            next.dedup_by_key(|k| k.serial());
-            level = next;
+            let searched = |k: &&Arc<Key>| k.allows(creds, true, permission::SEARCH).is_ok();
+            level = next_level(level.iter().filter(searched));
         }
         Err(refused)
     }
+}
+
+/// What keyrings link to, each once: the same key may be reached on many ways, and the ways are as
+/// many as the links of all levels multiplied.
+fn next_level<'a>(rings: impl Iterator<Item = &'a Arc<Key>>) -> Vec<Arc<Key>> {
+    let mut next: Vec<Arc<Key>> = rings.filter_map(|k| k.links().ok()).flatten().collect();
+    next.sort_by_key(|k| k.serial());
+    next.dedup_by_key(|k| k.serial());
+    next
 }
