@@ -1,7 +1,13 @@
-//! Record locks against a model that keeps one owner and kind for each byte.
+//! Record locks against a model that keeps one owner and kind for each byte; leases that end.
 
 use proptest::prelude::*;
-use vfs::locks::{FileLocks, LockError, LockGraph, LockKind, LockOwner, Record};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use sync::waitq::{Events, Notify};
+use syserr::Errno;
+use vfs::locks::{
+    FileLocks, LeaseRules, LockError, LockGraph, LockKind, LockOwner, OpenCounts, Record,
+};
 
 const BYTES: u64 = 24;
 
@@ -110,4 +116,35 @@ fn flock_is_shared_or_exclusive() {
     locks.release(d(2));
     locks.flock(d(3), 3, LockKind::Write).unwrap();
     assert!(locks.flock(d(1), 1, LockKind::Read).is_err());
+}
+
+/// Counts how often it is told.
+#[derive(Default)]
+struct Told(AtomicU32);
+
+impl Notify for Told {
+    fn notify(&self, _: Events) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Whose time to give a lease up is over has none, for itself and for others, though nobody opened
+/// the file meanwhile.
+#[test]
+fn a_lease_ends_with_its_time() {
+    let (locks, told) = (FileLocks::default(), Arc::new(Told::default()));
+    let second = 1_000_000_000;
+    let open = || OpenCounts { writers: 0, readers: 2, own_writes: false };
+    let take = |who, now| {
+        let owner = LockOwner::Description(who);
+        locks.set_lease(owner, who as i32, LockKind::Read, open, now, told.clone())
+    };
+    assert_eq!(take(1, 0), Ok(true));
+    let rules = LeaseRules::default();
+    rules.set_break_time(5);
+    assert_eq!(locks.break_leases(true, second, &rules), Err(6 * second));
+    assert_eq!(told.0.load(Ordering::Relaxed), 1);
+    assert_eq!(take(2, 5 * second), Err(Errno::EAGAIN));
+    assert_eq!(take(2, 6 * second), Ok(true));
+    assert_eq!(take(1, 6 * second), Ok(true), "the old one is gone");
 }

@@ -100,7 +100,8 @@ impl FileLocks {
     }
 
     /// Takes or changes a lease; `F_SETLEASE`. `teller` hears when somebody breaks it. Says whether
-    /// it is a new one.
+    /// it is a new one. `open` is asked with leases locked: who opens the file counts first and
+    /// looks for leases then.
     ///
     /// # Errors
     /// `EAGAIN` where somebody else has the file open, or a lease on it.
@@ -109,16 +110,19 @@ impl FileLocks {
         owner: LockOwner,
         pid: i32,
         kind: LockKind,
-        open: OpenCounts,
+        open: impl FnOnce() -> OpenCounts,
+        now: Nanos,
         teller: Arc<dyn Notify>,
     ) -> Result<bool, Errno> {
+        let mut inner = self.inner.lock();
+        expire(&mut inner.leases, now);
+        let open = open();
         let busy = match kind {
             LockKind::Read => open.writers > 0,
             LockKind::Write => {
                 (open.writers, open.readers) != (open.own_writes.into(), (!open.own_writes).into())
             }
         };
-        let mut inner = self.inner.lock();
         let others = inner.leases.iter().filter(|l| l.owner != owner);
         if busy || others.into_iter().any(|l| kind == LockKind::Write || l.unlock.is_some()) {
             return Err(Errno::EAGAIN);

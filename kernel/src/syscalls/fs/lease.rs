@@ -46,8 +46,9 @@ pub(super) fn set(cx: &TaskCx, file: &Arc<File>, fd: i32, kind: i32) -> Result<u
         return Ok(0);
     };
     let teller = Arc::new(LeaseTeller::new(cx, file, fd));
-    let (owner, counts) = (file.lock_owner(), file.open_counts());
-    if file.locks().set_lease(owner, cx.task.tgid(), kind, counts, teller)? {
+    let (owner, now) = (file.lock_owner(), cx.kernel().now(ClockId::Monotonic));
+    let counts = || file.open_counts();
+    if file.locks().set_lease(owner, cx.task.tgid(), kind, counts, now, teller)? {
         own(cx, file);
     }
     Ok(0)
