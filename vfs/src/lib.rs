@@ -90,6 +90,6 @@ pub use shared::SharedType;
 pub use sysfs::sysfs;
 pub use tree::{
     AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountChanges, MountFlags, Path, PathCx,
-    Propagation, PropagationKind,
+    Propagation, PropagationKind, UNIQUE_ID_OFFSET,
 };
 pub use vfs::Vfs;

@@ -13,7 +13,7 @@ mod walk;
 
 pub use context::{AT_FDCWD, FsContext, PathCx};
 pub use dentry::Dentry;
-pub use mount::{Mount, MountFlags, Propagation};
+pub use mount::{Mount, MountFlags, Propagation, UNIQUE_ID_OFFSET};
 pub use mounts::MountChanges;
 pub use path::Path;
 pub use placing::PropagationKind;

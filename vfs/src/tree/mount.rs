@@ -65,7 +65,7 @@ pub struct Mount {
 }
 
 /// Where the numbers of statmount(2) begin; `MNT_UNIQUE_ID_OFFSET`.
-const UNIQUE_ID_OFFSET: u64 = 1 << 31;
+pub const UNIQUE_ID_OFFSET: u64 = 1 << 31;
 
 impl Mount {
     pub(crate) fn new(

@@ -1,6 +1,6 @@
 //! The table of mounts.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
@@ -218,11 +218,10 @@ impl MountTable {
         if !self.watches.any() {
             return;
         }
-        let t = self.tables.read();
-        let shows = |sb: &Arc<SuperBlock>| t.all.values().any(|m| Arc::ptr_eq(&m.sb, sb));
-        let mut ended: Vec<_> = gone.iter().map(|m| m.sb.clone()).collect();
-        ended.retain(|sb| !shows(sb));
-        drop(t);
+        let shown: BTreeSet<_> =
+            self.tables.read().all.values().map(|m| Arc::as_ptr(&m.sb).addr()).collect();
+        let ended = gone.iter().map(|m| &m.sb);
+        let ended: Vec<_> = ended.filter(|sb| !shown.contains(&Arc::as_ptr(sb).addr())).collect();
         ended.iter().for_each(|sb| self.watches.unmounted(sb));
     }
 }

@@ -6,11 +6,12 @@ use super::walk::vfs;
 use crate::proc::mounts::super_options;
 use crate::syscalls::misc::check_zeros;
 use crate::{Args, Outcome, TaskCx};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
 use syserr::Errno;
-use vfs::{Mount, Path, Propagation, cap, split_dev};
+use vfs::{Mount, Path, Propagation, UNIQUE_ID_OFFSET, cap, split_dev};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `struct mnt_id_req` with all that it has now.
@@ -89,8 +90,6 @@ const SUPPORTED: u64 = 0x7fff;
 
 /// The ID of the one mount namespace (`MNT_NS_INIT_ID`).
 const NAMESPACE: u64 = 3;
-/// `MNT_UNIQUE_ID_OFFSET`.
-const FIRST_ID: u64 = 1 << 31;
 /// `LSMT_ROOT`.
 const ROOT: u64 = u64::MAX;
 
@@ -110,7 +109,7 @@ fn request(cx: &TaskCx, at: u64) -> Result<Request, Errno> {
     let n = size.min(KNOWN) as usize;
     let (part, _) = r.as_mut_bytes().split_at_mut(n);
     cx.mm().copy_in(Addr(at), part, Permissions::Obey)?;
-    if r.spare != 0 || r.id <= FIRST_ID {
+    if r.spare != 0 || r.id <= UNIQUE_ID_OFFSET {
         return Err(Errno::EINVAL);
     }
     Ok(r)
@@ -122,7 +121,8 @@ fn may_see(cx: &TaskCx, place: &Path) -> Result<(), Errno> {
 }
 
 fn find(cx: &TaskCx, id: u64) -> Result<Arc<Mount>, Errno> {
-    vfs(cx).mounts().into_iter().find(|m| m.unique_id() == id).ok_or(Errno::ENOENT)
+    let found = vfs(cx).mounts_from(id.saturating_sub(UNIQUE_ID_OFFSET), 1).pop();
+    found.filter(|m| m.unique_id() == id).ok_or(Errno::ENOENT)
 }
 
 /// The strings of the answer.
@@ -277,7 +277,7 @@ fn list(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
     if r.namespace != 0 && r.namespace != NAMESPACE {
         return Err(Errno::ENOENT);
     }
-    if r.param != 0 && r.param <= FIRST_ID {
+    if r.param != 0 && r.param <= UNIQUE_ID_OFFSET {
         return Err(Errno::EINVAL);
     }
     let whole = match r.id {
@@ -295,16 +295,43 @@ fn list(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
         last if backwards => id < last,
         last => id > last,
     };
+    let mut below = Below { top: whole, known: BTreeMap::new() };
     let ids: Vec<u64> = mounts
         .iter()
-        .filter(|m| {
-            m.unique_id() != r.id
-                && after(m.unique_id())
-                && Path::of_mount(m).is_reachable_from(&whole)
-        })
+        .filter(|m| m.unique_id() != r.id && after(m.unique_id()) && below.contains(m))
         .map(|m| m.unique_id())
         .take(count as usize)
         .collect();
     cx.mm().copy_out(Addr(to), ids.as_bytes(), Permissions::Obey)?;
     Ok(ids.len() as u64)
+}
+
+/// Mounts that can be reached from a place. Each is looked at once: many may lie on top of each
+/// other.
+struct Below {
+    top: Path,
+    /// What was found, by mount ID.
+    known: BTreeMap<u64, bool>,
+}
+
+impl Below {
+    fn contains(&mut self, mount: &Arc<Mount>) -> bool {
+        let (mut at, mut passed) = (Path::of_mount(mount), Vec::new());
+        let found = loop {
+            let id = at.mount().id();
+            if let Some(known) = self.known.get(&id) {
+                break *known;
+            }
+            if Arc::ptr_eq(at.mount(), self.top.mount()) {
+                break at.is_reachable_from(&self.top);
+            }
+            passed.push(id);
+            match at.mount().point() {
+                Some(point) => at = point,
+                None => break false,
+            }
+        };
+        self.known.extend(passed.into_iter().map(|id| (id, found)));
+        found
+    }
 }
