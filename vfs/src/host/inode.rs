@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What the host said of a list, and the file's time of change then.
-type ReadAcl = (Nanos, Option<Arc<Acl>>);
+type ReadAcl = (Nanos, Result<Option<Arc<Acl>>, Errno>);
 
 struct Cached {
     stat: Stat,
@@ -306,15 +306,17 @@ impl Inode for HostInode {
         if let Some((then, acl)) = slot
             && *then == now
         {
-            return Ok(acl.clone());
+            return acl.clone();
         }
         let acl = match self.node.get_xattr(kind.name()) {
-            Ok(value) => Acl::parse(&value)?.map(Arc::new),
-            Err(Errno::ENODATA) => None,
+            Ok(value) => Ok(Acl::parse(&value)?.map(Arc::new)),
+            Err(Errno::ENODATA) => Ok(None),
+            // As lasting as an answer.
+            Err(Errno::EOPNOTSUPP) => Err(Errno::EOPNOTSUPP),
             Err(e) => return Err(e),
         };
         *slot = Some((now, acl.clone()));
-        Ok(acl)
+        acl
     }
 
     fn set_acl(

@@ -88,11 +88,14 @@ impl Node {
             Some(l) => l.inode.list_xattr()?,
             None => Vec::new(),
         };
-        let x = self.xattrs.lock();
-        names.retain(|n| !x.changed.contains_key(n) && AclKind::of(n).is_none());
+        names.retain(|n| AclKind::of(n).is_none());
+        // What lies below may be asked for them, so no lock is held.
         let kinds = [AclKind::Access, AclKind::Default].into_iter();
         let lists = kinds.filter(|k| matches!(self.acl_of(*k), Ok(Some(_))));
-        names.splice(0..0, lists.map(|k| k.name().into()));
+        let lists: Vec<Box<[u8]>> = lists.map(|k| k.name().into()).collect();
+        let x = self.xattrs.lock();
+        names.retain(|n| !x.changed.contains_key(n));
+        names.splice(0..0, lists);
         names.extend(x.changed.iter().filter(|(_, v)| v.is_some()).map(|(n, _)| n.clone()));
         Ok(names)
     }

@@ -50,9 +50,10 @@ impl Vfs {
         p: &Perm,
         wanted: u32,
     ) -> Result<Create<'static>, Errno> {
-        let default = match dir.acl(AclKind::Default) {
-            Err(Errno::EOPNOTSUPP) => None,
-            other => other?,
+        let inherits = wanted & mode::IFMT != mode::IFLNK;
+        let default = match inherits.then(|| dir.acl(AclKind::Default)) {
+            None | Some(Err(Errno::EOPNOTSUPP)) => None,
+            Some(other) => other?,
         };
         let new = Inherited::of(default, wanted, cx.fs.umask());
         let (gid, mode) = perm::inherit(p, cx.creds, new.mode);

@@ -123,8 +123,7 @@ impl Vfs {
         if !Arc::ptr_eq(at.dentry(), m.root()) || !(m.is_visible() || detached) {
             return Err(Errno::EINVAL);
         }
-        let freezes = (change.set - change.clear).contains(MountFlags::RDONLY)
-            || change.set.contains(MountFlags::RDONLY);
+        let freezes = change.set.contains(MountFlags::RDONLY);
         let check = |m: &Mount| {
             if freezes && !m.may_become_read_only() { Err(Errno::EBUSY) } else { Ok(()) }
         };
