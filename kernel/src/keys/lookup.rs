@@ -17,7 +17,7 @@ pub(crate) struct TaskKeyrings {
     pub(crate) session: Option<Arc<Key>>,
     /// A thread keyring is to be made: the thread that made this one has one.
     wants_thread: bool,
-    /// Where request_key(2) puts keys (`KEY_REQKEY_DEFL_*`).
+    /// Where keys go that request_key(2) has made (`KEY_REQKEY_DEFL_*`): none is, so it is only kept.
     pub(crate) default: i32,
 }
 

@@ -55,7 +55,7 @@ fn line(v: impl core::fmt::Display) -> Vec<u8> {
     alloc::format!("{v}\n").into_bytes()
 }
 
-/// Settings that are kept with a task because somebody may ask for them again.
+/// How gladly a task is killed for want of memory.
 fn oom(task: &Task) -> i16 {
     task.group_ref().lock().oom.adjust
 }

@@ -122,7 +122,6 @@ fn since_boot(k: &Kernel) -> i64 {
     k.now(ClockId::Monotonic).saturating_sub(k.boot_time().0).max(0)
 }
 
-/// User and system time of all processes, in nanoseconds.
 /// What all processes that there are have used, and those that they have waited for.
 fn used(k: &Kernel) -> CpuTimes {
     let mut sum = CpuTimes::default();

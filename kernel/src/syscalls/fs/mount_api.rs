@@ -3,11 +3,11 @@
 
 use super::descriptors::install;
 use super::mount_attr::mount_flags;
-use super::walk::{Walk, path, vfs};
+use super::walk::{Walk, path, string, vfs};
 use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
+use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
 use vfs::{AT_FDCWD, File, LookupFlags, MountContext, MovePlace, cap};
 
@@ -20,12 +20,6 @@ pub(super) const AT_NO_AUTOMOUNT: u32 = 0x800;
 pub(super) const AT_EMPTY_PATH: u32 = 0x1000;
 pub(super) const OPEN_TREE_CLONE: u32 = 1;
 pub(super) const O_CLOEXEC: u32 = 0o2_000_000;
-
-/// A string as `strndup_user` reads it: `EINVAL` when it is too long.
-fn string(cx: &TaskCx, at: u64, max: usize) -> Result<Vec<u8>, Errno> {
-    let text = cx.mm().read_cstr(Addr(at), max - 1);
-    text.map_err(|e| if e == Errno::ENAMETOOLONG { Errno::EINVAL } else { e })
-}
 
 fn may_mount(cx: &TaskCx) -> Result<(), Errno> {
     if cx.task.creds().has(cap::SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }

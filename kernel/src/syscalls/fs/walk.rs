@@ -61,6 +61,15 @@ pub(crate) fn path(cx: &TaskCx, at: u64) -> Result<Vec<u8>, Errno> {
     cx.mm().read_cstr(Addr(at), LONGEST)
 }
 
+/// A string of at most `max` bytes with its end, as `strndup_user` reads it.
+///
+/// # Errors
+/// `EINVAL` when it is longer; `EFAULT`.
+pub(crate) fn string(cx: &TaskCx, at: u64, max: usize) -> Result<Vec<u8>, Errno> {
+    let text = cx.mm().read_cstr(Addr(at), max - 1);
+    text.map_err(|e| if e == Errno::ENAMETOOLONG { Errno::EINVAL } else { e })
+}
+
 /// The tree.
 pub(crate) fn vfs(cx: &TaskCx) -> &Arc<Vfs> {
     cx.kernel().vfs()

@@ -1,8 +1,9 @@
 //! Operations of keyctl(2) that change something.
 
-use super::{DESCRIPTION_MAX, need, need_or_make, payload, string, type_name, with};
+use super::{DESCRIPTION_MAX, need, need_or_make, payload, type_name, with};
 use crate::TaskCx;
 use crate::keys::{Access, Found, KeyType, Payload, Table, Who, permission};
+use crate::syscalls::fs::walk::string;
 use syserr::Errno;
 use vfs::cap;
 

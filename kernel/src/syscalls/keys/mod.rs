@@ -7,9 +7,10 @@ mod read;
 pub(crate) use keyctl::sys_keyctl;
 
 use crate::keys::{Access, KeyType, NewKey, SearchError, TaskKeyrings, Who, permission};
+use crate::syscalls::fs::walk::string;
 use crate::{Args, ClockId, Outcome, TaskCx};
 use alloc::vec::Vec;
-use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
+use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
 
 /// Longest name of a type, with its NUL.
@@ -38,12 +39,6 @@ fn with<R>(
     let done = f(&mut who, &mut table);
     cx.task.set_keyrings(rings);
     done
-}
-
-/// A string as `strndup_user` reads it.
-fn string(cx: &TaskCx, at: u64, max: usize) -> Result<Vec<u8>, Errno> {
-    let text = cx.mm().read_cstr(Addr(at), max - 1);
-    text.map_err(|e| if e == Errno::ENAMETOOLONG { Errno::EINVAL } else { e })
 }
 
 /// The name of a type; those of the kernel's own begin with a dot.

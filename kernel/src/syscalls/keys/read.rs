@@ -1,8 +1,9 @@
 //! Operations of keyctl(2) that look.
 
-use super::{DESCRIPTION_MAX, need, need_or_make, string, type_name, with};
+use super::{DESCRIPTION_MAX, need, need_or_make, type_name, with};
 use crate::TaskCx;
 use crate::keys::{Access, KeyType, SearchError, permission};
+use crate::syscalls::fs::walk::string;
 use alloc::format;
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory};
