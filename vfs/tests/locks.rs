@@ -99,7 +99,7 @@ fn a_circle_of_waits_is_refused() {
     let t = LockOwner::Table;
     let _a = graph.wait(t(1), t(2)).unwrap();
     let b = graph.wait(t(2), t(3)).unwrap();
-    assert_eq!(graph.wait(t(3), t(1)).err(), Some(syserr::Errno::EDEADLK));
+    assert_eq!(graph.wait(t(3), t(1)).err(), Some(Errno::EDEADLK));
     drop(b);
     assert!(graph.wait(t(3), t(1)).is_ok());
 }
