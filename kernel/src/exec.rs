@@ -6,7 +6,7 @@ use crate::image::LoadedTask;
 use crate::ptrace::{forget, rename};
 use crate::signal::{Handlers, SIGCHLD};
 use crate::task::TaskCx;
-use crate::{Attention, Outcome, Task};
+use crate::{Attention, Outcome, Task, ns};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use arch::AltStack;
@@ -163,15 +163,19 @@ fn reset_signals(task: &Arc<Task>) {
     task.recalculate(&state);
 }
 
-/// What unshare(2) can give a task of its own: files and directories.
+/// Gives a task files, directories and namespaces of its own; unshare(2).
 ///
 /// # Errors
-/// `EINVAL` for parts that cannot be taken apart any more, or flags that are none; `EPERM` for
-/// namespaces, as in [`crate::clone::CloneArgs::validate`].
+/// `EINVAL` for parts that cannot be taken apart any more, or flags that are none; those of
+/// [`ns::Change::made`].
 pub(crate) fn unshare(task: &Arc<Task>, flags: u64) -> Result<(), Errno> {
     use CloneFlags as F;
     let known = F::NAMESPACES | F::THREAD | F::FS | F::FILES | F::SIGHAND | F::VM | F::SYSVSEM;
-    let flags = CloneFlags::from_bits(flags).filter(|f| known.contains(*f)).ok_or(Errno::EINVAL)?;
+    let mut flags =
+        CloneFlags::from_bits(flags).filter(|f| known.contains(*f)).ok_or(Errno::EINVAL)?;
+    // Some do not go without others (`ksys_unshare`).
+    flags.set(F::THREAD, flags.intersects(F::THREAD | F::NEWUSER));
+    flags.set(F::FS, flags.intersects(F::FS | F::NEWUSER | F::NEWNS));
     if flags.intersects(F::THREAD | F::SIGHAND | F::VM) && task.group_ref().thread_count() > 1 {
         return Err(Errno::EINVAL);
     }
@@ -179,8 +183,9 @@ pub(crate) fn unshare(task: &Arc<Task>, flags: u64) -> Result<(), Errno> {
     if flags.contains(F::VM) && shared_vm {
         return Err(Errno::EINVAL);
     }
-    if flags.intersects(F::NAMESPACES) {
-        return Err(Errno::EPERM);
+    let old = task.namespaces().ok_or(Errno::ESRCH)?;
+    if let Some(change) = ns::Change::made(task.kernel(), &old, &task.creds(), flags)? {
+        change.commit(task);
     }
     if flags.contains(F::FILES) {
         task.set_files(task.files().fork());

@@ -35,11 +35,14 @@ pub(crate) fn exit_task(mut cx: TaskCx, own: ExitStatus) {
     }
     release_memory(&task, &mut cx);
     let resources = core::mem::take(&mut *task.resources.lock());
+    let namespaces = resources.namespaces.clone();
     // Files close here, with no lock held.
     drop(resources);
     task.aux(|aux| *aux = Default::default());
-    if task.group_ref().lock().threads.is_empty() {
-        kernel.ipc().process_ended(task.tgid());
+    if let Some(ns) = namespaces
+        && task.group_ref().lock().threads.is_empty()
+    {
+        ns.ipc.objects.process_ended(task.tgid());
     }
     // The stub's context goes before anyone hears of the end.
     drop(cx);

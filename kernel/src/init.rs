@@ -95,6 +95,7 @@ impl Kernel {
                 futex: image.futex().cloned(),
                 files: Some(args.files),
                 fs: Some(args.fs),
+                namespaces: Some(self.namespaces().clone()),
                 keyrings: TaskKeyrings::default(),
             };
             let parts = TaskParts {

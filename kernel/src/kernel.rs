@@ -1,5 +1,6 @@
 //! The kernel: everything that its tasks have in common.
 
+use crate::ns::Namespaces;
 use crate::signal::SigInfo;
 use crate::timers::TimerService;
 use crate::tree::Tree;
@@ -72,13 +73,13 @@ pub struct Kernel {
     memory_total: u64,
     futex: futex::Manager,
     terminals: Mutex<Option<Arc<Ptys>>>,
-    ipc: crate::syscalls::ipc::Ipc,
+    ipc_bounds: Arc<crate::syscalls::ipc::Bounds>,
+    /// The namespaces of the first process.
+    namespaces: Arc<Namespaces>,
     keys: crate::keys::Keys,
     aio: Arc<crate::syscalls::aio::Contexts>,
-    message_queues: crate::syscalls::mqueue::Queues,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
     tree: Mutex<Tree>,
-    uts: Mutex<Uts>,
     timers: Arc<TimerService>,
     boot_monotonic: i64,
     boot_realtime: i64,
@@ -98,6 +99,7 @@ impl Kernel {
         config.embedder.random.fill(&mut seed);
         let clock = config.embedder.clock.clone();
         let seed = u64::from_le_bytes(seed);
+        let ipc_bounds = Arc::default();
         Arc::new_cyclic(|me: &alloc::sync::Weak<Kernel>| Kernel {
             embedder: config.embedder,
             tables: config.tables,
@@ -113,13 +115,12 @@ impl Kernel {
                 alloc::boxed::Box::new(crate::futexes::Owners(me.clone())),
             ),
             terminals: Mutex::new(None),
-            ipc: crate::syscalls::ipc::Ipc::default(),
+            namespaces: Arc::new(Namespaces::initial(config.uts, &ipc_bounds)),
+            ipc_bounds,
             keys: crate::keys::Keys::default(),
             aio: Arc::default(),
-            message_queues: crate::syscalls::mqueue::Queues::default(),
             vdso_pages: Mutex::new(None),
             tree: Mutex::new(Tree::default()),
-            uts: Mutex::new(config.uts),
             timers: Arc::default(),
             boot_monotonic: clock.now(ClockId::Monotonic),
             boot_realtime: clock.now(ClockId::Realtime),
@@ -175,9 +176,14 @@ impl Kernel {
         &self.futex
     }
 
-    /// System V shared memory, semaphores and message queues.
-    pub(crate) fn ipc(&self) -> &crate::syscalls::ipc::Ipc {
-        &self.ipc
+    /// What the IPC objects of all namespaces share.
+    pub(crate) fn ipc_bounds(&self) -> &Arc<crate::syscalls::ipc::Bounds> {
+        &self.ipc_bounds
+    }
+
+    /// The namespaces of the first process.
+    pub(crate) fn namespaces(&self) -> &Arc<Namespaces> {
+        &self.namespaces
     }
 
     /// Keys and keyrings.
@@ -188,11 +194,6 @@ impl Kernel {
     /// Contexts of asynchronous I/O.
     pub(crate) fn aio(&self) -> &Arc<crate::syscalls::aio::Contexts> {
         &self.aio
-    }
-
-    /// POSIX message queues.
-    pub(crate) fn message_queues(&self) -> &crate::syscalls::mqueue::Queues {
-        &self.message_queues
     }
 
     /// Gives the kernel its pseudo-terminals: a session that ends lets go of its terminal.
@@ -216,16 +217,6 @@ impl Kernel {
     /// When the kernel was made: on `CLOCK_MONOTONIC` and on `CLOCK_REALTIME`, in nanoseconds.
     pub fn boot_time(&self) -> (i64, i64) {
         (self.boot_monotonic, self.boot_realtime)
-    }
-
-    /// The names of the system.
-    pub fn uts(&self) -> Uts {
-        self.uts.lock().clone()
-    }
-
-    /// Changes the names of the system.
-    pub fn set_uts(&self, f: impl FnOnce(&mut Uts)) {
-        f(&mut self.uts.lock());
     }
 
     pub(crate) fn vdso_slot(&self) -> &Mutex<Option<crate::image::VdsoPages>> {

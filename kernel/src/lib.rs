@@ -50,6 +50,7 @@ mod init;
 mod kernel;
 mod keys;
 pub mod limits;
+mod ns;
 mod oom;
 pub mod pidfd;
 pub mod proc;

@@ -44,9 +44,9 @@ fn combinations() {
         (F::NEWUSER | F::FS, 17, false, INVALID),
         (F::INTO_CGROUP, 17, true, INVALID),
         (F::empty(), 65, true, INVALID),
-        (F::NEWUSER, 17, false, Err(Errno::EPERM)),
-        (F::NEWPID, 17, false, Err(Errno::EPERM)),
-        (F::NEWNET, 17, false, Err(Errno::EPERM)),
+        (F::NEWUSER | F::THREAD | F::SIGHAND | F::VM, 0, false, INVALID),
+        (F::NEWPID | F::THREAD | F::SIGHAND | F::VM, 0, false, INVALID),
+        (F::NEWNET | F::NEWPID, 17, false, Ok(())),
     ];
     for (flags, signal, clone3, expected) in cases {
         assert_eq!(check(flags, signal, clone3, false), expected, "{flags:?} clone3: {clone3}");

@@ -2,6 +2,8 @@
 
 use alloc::sync::Arc;
 
+use crate::UserNs;
+
 /// Who a task acts as; credentials(7). Replaced as a whole, never changed in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Creds {
@@ -23,6 +25,8 @@ pub struct Creds {
     pub fsgid: u32,
     /// Supplementary groups.
     pub groups: Arc<[u32]>,
+    /// The user namespace, which the capabilities count in; the IDs are those of the initial one.
+    pub user_ns: UserNs,
     /// Effective capabilities, as a bit set; capabilities(7).
     pub effective: u64,
     /// Permitted capabilities.
@@ -110,6 +114,7 @@ impl Creds {
             sgid: gid,
             fsgid: gid,
             groups: groups.into(),
+            user_ns: UserNs::INITIAL,
             effective: caps,
             permitted: caps,
             inheritable: 0,
@@ -120,9 +125,26 @@ impl Creds {
         }
     }
 
-    /// Whether capability number `c` is effective.
+    /// Whether capability number `c` is effective in the initial user namespace (`capable`).
     pub fn has(&self, c: u32) -> bool {
-        self.effective >> c & 1 == 1
+        self.user_ns.is_initial() && self.effective >> c & 1 == 1
+    }
+
+    /// Whether capability number `c` is effective over what belongs to `ns` (`ns_capable`): in the
+    /// own namespace and below it, and over a namespace that the user has made below the own one
+    /// whatever the capabilities are.
+    pub fn has_in(&self, ns: &UserNs, c: u32) -> bool {
+        let mut at = ns.clone();
+        loop {
+            if at == self.user_ns {
+                return self.effective >> c & 1 == 1;
+            }
+            let Some(above) = at.parent_ns() else { return false };
+            if above == self.user_ns && at.owner_uid() == self.euid {
+                return true;
+            }
+            at = above;
+        }
     }
 
     /// Whether `gid` is the file-access group or a supplementary one.

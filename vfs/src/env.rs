@@ -6,6 +6,7 @@ use mm::MemoryFile;
 use syserr::Errno;
 
 use crate::Nanos;
+use crate::nsfs::NamespaceKind;
 
 /// Tells file systems the time for their time stamps and caches.
 pub trait TimeSource: Send + Sync {
@@ -21,6 +22,8 @@ pub struct Env {
     time: Arc<dyn TimeSource>,
     next_minor: AtomicU64,
     next_inode: AtomicU64,
+    next_namespace: AtomicU64,
+    namespaces: [Budget; NamespaceKind::COUNT],
     /// Inodes of all file systems in memory.
     pub(crate) inodes: Budget,
     /// Bytes of all their extended attributes and access control lists.
@@ -31,16 +34,21 @@ pub struct Env {
 const INODES_MAX: u64 = 1 << 20;
 /// The most bytes of extended attributes and access control lists.
 const ATTRIBUTES_MAX: u64 = 64 << 20;
+/// The most namespaces of each kind, beside those that a kernel begins with.
+pub(crate) const NAMESPACES_MAX: u64 = 1024;
+/// Inode numbers of namespaces begin here (`PROC_DYNAMIC_FIRST`).
+const FIRST_NAMESPACE: u64 = 0xf000_0000;
 
 /// Something of which the guest may have only so much, because it is kept in the kernel's own memory.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     used: AtomicU64,
     most: u64,
 }
 
 impl Budget {
-    const fn new(most: u64) -> Budget {
+    /// None of `most` are in use.
+    pub const fn new(most: u64) -> Budget {
         Budget { used: AtomicU64::new(0), most }
     }
 
@@ -48,7 +56,7 @@ impl Budget {
     ///
     /// # Errors
     /// `ENOSPC`.
-    pub(crate) fn exchange(&self, old: u64, new: u64) -> Result<(), Errno> {
+    pub fn exchange(&self, old: u64, new: u64) -> Result<(), Errno> {
         let most = self.most;
         let fits = |n: u64| {
             let n = n.saturating_sub(old).saturating_add(new);
@@ -58,7 +66,7 @@ impl Budget {
     }
 
     /// Gives back.
-    pub(crate) fn give(&self, n: u64) {
+    pub fn give(&self, n: u64) {
         self.used.fetch_sub(n, Relaxed);
     }
 }
@@ -72,6 +80,8 @@ impl Env {
             time,
             next_minor: AtomicU64::new(20),
             next_inode: AtomicU64::new(1),
+            next_namespace: AtomicU64::new(FIRST_NAMESPACE),
+            namespaces: [const { Budget::new(NAMESPACES_MAX) }; NamespaceKind::COUNT],
             inodes: Budget::new(INODES_MAX),
             attributes: Budget::new(ATTRIBUTES_MAX),
         })
@@ -96,6 +106,24 @@ impl Env {
     /// `get_anon_bdev`.
     pub fn new_device(&self) -> u64 {
         makedev(0, self.next_minor.fetch_add(1, Relaxed) as u32)
+    }
+
+    /// An inode number for a namespace, which is counted until [`Env::namespace_gone`].
+    ///
+    /// # Errors
+    /// `ENOSPC`.
+    pub(crate) fn new_namespace(&self, kind: NamespaceKind) -> Result<u64, Errno> {
+        self.budget(kind).exchange(0, 1)?;
+        Ok(self.next_namespace.fetch_add(1, Relaxed))
+    }
+
+    pub(crate) fn namespace_gone(&self, kind: NamespaceKind) {
+        self.budget(kind).give(1);
+    }
+
+    fn budget(&self, kind: NamespaceKind) -> &Budget {
+        // One for each kind.
+        &self.namespaces[kind as usize]
     }
 
     /// An inode number for a file that has no directory entry (pipes, sockets, event files).

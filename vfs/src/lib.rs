@@ -62,6 +62,7 @@ mod inode;
 pub mod locks;
 mod memfs;
 pub mod notify;
+pub mod nsfs;
 mod ops;
 pub mod perm;
 pub mod pipe;
@@ -72,10 +73,11 @@ pub mod socket;
 mod sysfs;
 mod tree;
 pub mod tty;
+mod user_ns;
 mod vfs;
 
 pub use creds::{Creds, cap};
-pub use env::{Env, TimeSource, makedev, split_dev};
+pub use env::{Budget, Env, TimeSource, makedev, split_dev};
 pub use fd::{DirSink, FdTable, File, FileOwner, NR_OPEN, OwnerKind};
 pub use flags::{OpenFlags, mode};
 pub use host::{HostFs, HostInode, HostNode, HostOptions};
@@ -92,4 +94,5 @@ pub use tree::{
     AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountChanges, MountFlags, Path, PathCx,
     Propagation, PropagationKind, UNIQUE_ID_OFFSET,
 };
+pub use user_ns::UserNs;
 pub use vfs::Vfs;

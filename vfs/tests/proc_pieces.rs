@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use support::{Guest, env};
 use syserr::Errno;
+use vfs::nsfs::{NamespaceKind, NamespaceRef};
 use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile, Writer, procfs};
 use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, OpenHow};
 
@@ -59,16 +60,20 @@ impl ProcSource for Numbers {
         Err(Errno::EINVAL)
     }
 
-    fn system_text(&self, _: SystemFile) -> Vec<u8> {
+    fn system_text(&self, _: i32, _: SystemFile) -> Vec<u8> {
         Vec::new()
     }
 
-    fn net_table(&self, _: NetTable) -> Vec<u8> {
+    fn net_table(&self, _: i32, _: NetTable) -> Vec<u8> {
         Vec::new()
     }
 
-    fn system_write(&self, _: SystemFile, _: &[u8]) -> Result<(), Errno> {
+    fn system_write(&self, _: Writer, _: SystemFile, _: &[u8]) -> Result<(), Errno> {
         Err(Errno::EINVAL)
+    }
+
+    fn namespace(&self, _: i32, _: NamespaceKind, _: bool) -> Option<NamespaceRef> {
+        None
     }
 
     fn executable(&self, _: i32) -> Option<Vec<u8>> {

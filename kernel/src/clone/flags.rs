@@ -104,8 +104,7 @@ impl CloneArgs {
     /// whether the caller is the first process.
     ///
     /// # Errors
-    /// `EINVAL` for combinations that make no sense; `EPERM` for namespaces: this kernel has one
-    /// of each kind, and nobody may make another, as where `user.max_user_namespaces` is 0.
+    /// `EINVAL` for combinations that make no sense.
     pub fn validate(&self, is_init: bool) -> Result<(), Errno> {
         let has = |f| self.flags.contains(f);
         let both = |a, b| has(a) && has(b);
@@ -127,9 +126,6 @@ impl CloneArgs {
         }
         if self.is_clone3 && self.exit_signal > SIGNAL_COUNT {
             return Err(Errno::EINVAL);
-        }
-        if self.flags.intersects(F::NAMESPACES) {
-            return Err(Errno::EPERM);
         }
         Ok(())
     }

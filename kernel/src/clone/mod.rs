@@ -10,7 +10,7 @@ use crate::exit::kill_unstarted;
 use crate::group::Stop;
 use crate::ptrace::{Event, clone_event, inherit};
 use crate::task::{Policy, Resources, SCHED_DEADLINE, TaskCx, TaskParts};
-use crate::{Attention, Kernel, Outcome, Resource, Task, TaskImage, ThreadGroup};
+use crate::{Attention, Kernel, Outcome, Resource, Task, TaskImage, ThreadGroup, ns};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use arch::{Addr, AltStack, UserMemoryExt};
@@ -136,13 +136,18 @@ fn build(
         return Err(Errno::EPERM);
     }
     let context = kernel.embedder().platform.new_context()?;
+    let creds = parent.creds();
     let resources = {
         let r = parent.resources.lock().clone();
+        let old = r.namespaces.ok_or(Errno::ESRCH)?;
+        let made = ns::Change::made(kernel, &old, &creds, flags)?;
+        let namespaces = Some(made.map_or(old, |m| m.namespaces));
         Resources {
             mm: image.memory_manager().cloned(),
             futex: image.futex().cloned(),
             files: share(r.files, flags.contains(CloneFlags::FILES), |f| f.fork()),
             fs: share(r.fs, flags.contains(CloneFlags::FS), |f| f.fork()),
+            namespaces,
             keyrings: r.keyrings.inherited(flags.contains(CloneFlags::THREAD)),
         }
     };
@@ -159,7 +164,6 @@ fn build(
     let tid = match args.set_tid {
         None => tree.allocate()?,
         Some(tid) => {
-            let creds = parent.creds();
             if !creds.has(cap::SYS_ADMIN) && !creds.has(cap::CHECKPOINT_RESTORE) {
                 return Err(Errno::EPERM);
             }
@@ -175,7 +179,7 @@ fn build(
         tid,
         group: group.clone(),
         resources,
-        creds: parent.creds(),
+        creds,
         comm: parent.comm(),
         interrupt: context.interrupter(),
         mask: parent.blocked(),

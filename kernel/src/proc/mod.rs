@@ -9,12 +9,14 @@ mod status;
 mod system;
 mod write;
 
+use crate::ns::{self, Namespaces};
 use crate::{Kernel, Task, ThreadGroup};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arch::UserMemory;
 use core::sync::atomic::AtomicU32;
 use syserr::Errno;
+use vfs::nsfs::{NamespaceKind, NamespaceRef};
 use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile, Writer};
 use vfs::tty::Ptys;
 use vfs::{Creds, FdTable, FsContext};
@@ -43,6 +45,12 @@ impl KernelProc {
 
     fn kernel(&self) -> Result<Arc<Kernel>, Errno> {
         self.kernel.upgrade().ok_or(Errno::ESRCH)
+    }
+
+    /// The namespaces of a task; those of the first process when it has ended.
+    fn namespaces(&self, kernel: &Kernel, tid: i32) -> Arc<Namespaces> {
+        let own = kernel.task(tid).and_then(|t| t.namespaces());
+        own.unwrap_or_else(|| kernel.namespaces().clone())
     }
 
     fn task(&self, tid: i32) -> Result<Arc<Task>, Errno> {
@@ -186,19 +194,24 @@ impl ProcSource for KernelProc {
         self.kernel().ok().map(|k| k.vfs().mount_changes())
     }
 
-    fn system_text(&self, file: SystemFile) -> Vec<u8> {
+    fn system_text(&self, reader: i32, file: SystemFile) -> Vec<u8> {
         match self.kernel() {
-            Ok(k) => system::text(&k, file, &self.boot_id),
+            Ok(k) => system::text(&k, &self.namespaces(&k, reader), file, &self.boot_id),
             Err(_) => Vec::new(),
         }
     }
 
-    fn net_table(&self, table: NetTable) -> Vec<u8> {
+    fn net_table(&self, _: i32, table: NetTable) -> Vec<u8> {
         self.kernel().map(|k| k.vfs().net().table(table)).unwrap_or_default()
     }
 
-    fn system_write(&self, file: SystemFile, text: &[u8]) -> Result<(), Errno> {
-        write::system(&*self.kernel()?, file, text)
+    fn system_write(&self, writer: Writer, file: SystemFile, text: &[u8]) -> Result<(), Errno> {
+        let kernel = self.kernel()?;
+        write::system(&kernel, &self.namespaces(&kernel, writer.tid), file, text)
+    }
+
+    fn namespace(&self, tid: i32, kind: NamespaceKind, _: bool) -> Option<NamespaceRef> {
+        ns::of_task(&*self.task(tid).ok()?, kind)
     }
 
     fn executable(&self, tid: i32) -> Option<Vec<u8>> {

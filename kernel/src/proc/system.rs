@@ -2,6 +2,7 @@
 
 use super::line;
 use crate::keys;
+use crate::ns::Namespaces;
 use crate::syscalls::{aio, mqueue};
 use crate::task::CpuTimes;
 use crate::usage::{TICK, ticks};
@@ -42,8 +43,8 @@ fn uuid(mut b: [u8; 16]) -> String {
     out
 }
 
-pub(super) fn text(k: &Kernel, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> {
-    let uts = k.uts();
+pub(super) fn text(k: &Kernel, ns: &Namespaces, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> {
+    let uts = ns.uts.names();
     let shown = |b: &[u8]| {
         let mut v = b.to_vec();
         v.push(b'\n');
@@ -100,14 +101,14 @@ pub(super) fn text(k: &Kernel, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> 
         SystemFile::LeaseBreakTime => line(k.vfs().lease_rules().break_time()),
         SystemFile::FileMax => line(i64::MAX),
         SystemFile::FileNr => line(format!("1024\t0\t{}", i64::MAX)),
-        SystemFile::SysvMsg => k.ipc().list_msg().into_bytes(),
-        SystemFile::SysvSem => k.ipc().list_sem().into_bytes(),
+        SystemFile::SysvMsg => ns.ipc.objects.list_msg().into_bytes(),
+        SystemFile::SysvSem => ns.ipc.objects.list_sem().into_bytes(),
         SystemFile::KeyUsers => k.keys().list_users(),
         SystemFile::KeyMaxKeys => line(keys::MAX_KEYS),
         SystemFile::KeyMaxBytes => line(keys::MAX_BYTES),
         SystemFile::KeyRootMaxKeys => line(keys::ROOT_MAX_KEYS),
         SystemFile::KeyRootMaxBytes => line(keys::ROOT_MAX_BYTES),
-        SystemFile::SysvShm => k.ipc().list_shm().into_bytes(),
+        SystemFile::SysvShm => ns.ipc.objects.list_shm().into_bytes(),
         SystemFile::AioNr => line(k.aio().requests()),
         SystemFile::AioMaxNr => line(aio::AIO_MAX_NR),
         SystemFile::MqueueQueuesMax => line(mqueue::QUEUES_MAX),

@@ -1,5 +1,6 @@
 //! Files of `/proc` that can be written.
 
+use crate::ns::Namespaces;
 use crate::task::Login;
 use crate::{Comm, Kernel, Task};
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -98,12 +99,17 @@ pub(super) fn login(
 /// Longest name of the system; `__NEW_UTS_LEN`.
 const NAME_MAX: usize = 64;
 
-pub(super) fn system(kernel: &Kernel, file: SystemFile, text: &[u8]) -> Result<(), Errno> {
+pub(super) fn system(
+    kernel: &Kernel,
+    ns: &Namespaces,
+    file: SystemFile,
+    text: &[u8],
+) -> Result<(), Errno> {
     let name = text.strip_suffix(b"\n").unwrap_or(text);
     let name = name.get(..NAME_MAX).unwrap_or(name).to_vec();
     match file {
-        SystemFile::Hostname => kernel.set_uts(|u| u.host = name),
-        SystemFile::Domainname => kernel.set_uts(|u| u.domain = name),
+        SystemFile::Hostname => ns.uts.change(|u| u.host = name),
+        SystemFile::Domainname => ns.uts.change(|u| u.domain = name),
         SystemFile::LeaseBreakTime => {
             let seconds = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
             let seconds = u32::try_from(seconds).map_err(|_| Errno::EINVAL)?;

@@ -2,6 +2,7 @@
 
 use super::Task;
 use crate::keys::TaskKeyrings;
+use crate::ns::Namespaces;
 use alloc::sync::Arc;
 use mm::MemoryManager;
 use vfs::{FdTable, FsContext};
@@ -17,11 +18,18 @@ pub struct Resources {
     pub files: Option<Arc<FdTable>>,
     /// Root, working directory and file mode mask.
     pub fs: Option<Arc<FsContext>>,
+    /// Namespaces.
+    pub(crate) namespaces: Option<Arc<Namespaces>>,
     /// Keyrings.
     pub(crate) keyrings: TaskKeyrings,
 }
 
 impl Task {
+    /// The namespaces; `None` once the task has ended.
+    pub(crate) fn namespaces(&self) -> Option<Arc<Namespaces>> {
+        self.resources.lock().namespaces.clone()
+    }
+
     /// The keyrings.
     pub(crate) fn keyrings(&self) -> TaskKeyrings {
         self.resources.lock().keyrings.clone()

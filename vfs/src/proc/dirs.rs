@@ -1,6 +1,6 @@
 //! Directories of `/proc`.
 
-use super::namespace::LINKS;
+use super::links::LINKS;
 use super::node::{Node, What};
 use super::table::{Fixed, NET, PerTask, ROOT, TASK};
 use crate::{DirEntry, FileOps, Inode, PathCx, Stat};

@@ -31,7 +31,7 @@ pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>,
             Content::Info(tid, fd)
         }
         What::Label { .. } => Content::Label,
-        What::Net { table, .. } => Content::Net(table),
+        What::Net { tid, table } => Content::Net(tid, table),
         What::Per { tid, what: PerTask::Mem } => {
             node.inspect(cx)?;
             let memory = node.source.memory(tid).ok_or(Errno::ESRCH)?;
@@ -78,13 +78,13 @@ impl Text {
     fn make(&self, from: u64) -> Result<Piece, Errno> {
         let source = &self.node.source;
         let text = match self.content {
-            Content::System(f) => source.system_text(f),
+            Content::System(f) => source.system_text(self.writer.tid, f),
             Content::Task(tid, f) => return source.task_piece(tid, f, from),
             Content::Label => return Err(Errno::EINVAL),
-            Content::Net(table) => {
+            Content::Net(tid, table) => {
                 let mut out = table.head.as_bytes().to_vec();
                 if let Some(rows) = table.rows {
-                    out.extend_from_slice(&source.net_table(rows));
+                    out.extend_from_slice(&source.net_table(tid, rows));
                 }
                 out
             }
@@ -167,9 +167,9 @@ impl FileOps for Text {
         let n = src.take(&mut text)?;
         text.truncate(n);
         match self.content {
-            Content::System(f) => self.node.source.system_write(f, &text)?,
+            Content::System(f) => self.node.source.system_write(self.writer, f, &text)?,
             Content::Task(tid, f) => self.node.source.task_write(self.writer, tid, f, &text)?,
-            Content::Info(..) | Content::Label | Content::Net(_) => return Err(Errno::EINVAL),
+            Content::Info(..) | Content::Label | Content::Net(..) => return Err(Errno::EINVAL),
         }
         Ok(n)
     }

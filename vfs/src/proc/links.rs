@@ -1,13 +1,33 @@
 //! Links of `/proc`, and where the magic ones lead.
 
-use super::namespace::LINKS;
 use super::node::{Node, What};
 use super::table::{Fixed, PerTask};
+use crate::nsfs::{self, NamespaceKind, NamespaceRef};
 use crate::{Link, Path, PathCx};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use syserr::Errno;
+
+/// The links in `/proc/PID/ns`: what kind of namespace, and whether it is that of new children.
+pub(super) static LINKS: &[(&str, (NamespaceKind, bool))] = &[
+    ("cgroup", (NamespaceKind::Cgroup, false)),
+    ("ipc", (NamespaceKind::Ipc, false)),
+    ("mnt", (NamespaceKind::Mnt, false)),
+    ("net", (NamespaceKind::Net, false)),
+    ("pid", (NamespaceKind::Pid, false)),
+    ("pid_for_children", (NamespaceKind::Pid, true)),
+    ("time", (NamespaceKind::Time, false)),
+    ("time_for_children", (NamespaceKind::Time, true)),
+    ("user", (NamespaceKind::User, false)),
+    ("uts", (NamespaceKind::Uts, false)),
+];
+
+fn namespace(node: &Node, cx: &PathCx<'_>, tid: i32, index: usize) -> Result<NamespaceRef, Errno> {
+    node.inspect(cx)?;
+    let (_, (kind, of_children)) = *LINKS.get(index).ok_or(Errno::ENOENT)?;
+    node.source.namespace(tid, kind, of_children).ok_or(Errno::ENOENT)
+}
 
 fn own(cx: &PathCx<'_>, thread: bool) -> String {
     if thread { format!("{}/task/{}", cx.tgid, cx.tid) } else { format!("{}", cx.tgid) }
@@ -44,10 +64,9 @@ pub(super) fn follow(node: &Node, cx: &PathCx<'_>) -> Result<Link, Errno> {
         What::Own { thread } => Link::Text(own(cx, thread).into_bytes().into()),
         What::Fixed(Fixed::Link(to), _) => Link::Text(to.as_bytes().into()),
         What::Per { tid, what: PerTask::Exe } => Link::Text(executable(node, tid, cx)?.into()),
-        What::Namespace { index, .. } => {
+        What::Namespace { tid, index } => {
             node.alive().map_err(|_| Errno::ENOENT)?;
-            node.inspect(cx)?;
-            Link::Magic(LINKS.get(index).ok_or(Errno::ENOENT)?.1.path())
+            Link::Magic(nsfs::path(namespace(node, cx, tid, index)?))
         }
         _ => Link::Magic(place(node, cx)?),
     })
@@ -61,10 +80,7 @@ pub(super) fn is_magic(what: What) -> bool {
 /// What readlink(2) shows where following would not do.
 pub(super) fn text(node: &Node, cx: &PathCx<'_>) -> Result<Option<Vec<u8>>, Errno> {
     match node.what {
-        What::Namespace { index, .. } => {
-            node.inspect(cx)?;
-            Ok(LINKS.get(index).map(|(_, kind)| kind.text()))
-        }
+        What::Namespace { tid, index } => Ok(Some(nsfs::text(&*namespace(node, cx, tid, index)?))),
         _ => Ok(None),
     }
 }

@@ -5,13 +5,11 @@
 mod dirs;
 mod file;
 mod links;
-mod namespace;
 mod node;
 mod source;
 mod sysctl_net;
 mod table;
 
-pub use namespace::{NS_GET_USERNS, namespace_type, owner_of_namespace};
 pub use source::{NetTable, Piece, ProcSource, SystemFile, TaskFile, Writer};
 
 use crate::env::makedev;

@@ -238,5 +238,5 @@ pub(super) enum Content {
     Task(i32, TaskFile),
     Info(i32, i32),
     Label,
-    Net(&'static NetFile),
+    Net(i32, &'static NetFile),
 }

@@ -1,5 +1,6 @@
 //! What the kernel tells `/proc`.
 
+use crate::nsfs::{NamespaceKind, NamespaceRef};
 use crate::{Creds, FdTable, FsContext, MountChanges};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -174,15 +175,17 @@ pub trait ProcSource: Send + Sync {
     fn mount_changes(&self) -> Option<Arc<MountChanges>> {
         None
     }
-    /// Text about the system.
-    fn system_text(&self, file: SystemFile) -> Vec<u8>;
-    /// The lines of a table of sockets, without its head.
-    fn net_table(&self, table: NetTable) -> Vec<u8>;
+    /// Text about the system, as the task `reader` finds it in its namespaces.
+    fn system_text(&self, reader: i32, file: SystemFile) -> Vec<u8>;
+    /// The lines of a table of sockets in the network of a task, without its head.
+    fn net_table(&self, tid: i32, table: NetTable) -> Vec<u8>;
     /// Somebody wrote to a file about the system.
     ///
     /// # Errors
     /// `EINVAL`, `EPERM`.
-    fn system_write(&self, file: SystemFile, text: &[u8]) -> Result<(), Errno>;
+    fn system_write(&self, writer: Writer, file: SystemFile, text: &[u8]) -> Result<(), Errno>;
+    /// A namespace of a task, or the one that its children will be in.
+    fn namespace(&self, tid: i32, kind: NamespaceKind, of_children: bool) -> Option<NamespaceRef>;
     /// Path of the program that a task runs, from the top of the tree.
     fn executable(&self, tid: i32) -> Option<Vec<u8>>;
     /// Root and working directory of a task.

@@ -68,18 +68,18 @@ static SYS: &[(&str, Fixed)] = &[
     ("vm", Dir(SYS_VM)),
 ];
 
-/// There is one namespace of each kind.
+/// Namespaces: [`crate::env::NAMESPACES_MAX`] of each kind that can be made.
 static SYS_USER: &[(&str, Fixed)] = &[
-    ("max_cgroup_namespaces", text("0\n")),
+    ("max_cgroup_namespaces", text("1024\n")),
     ("max_inotify_instances", text("1024\n")),
     ("max_inotify_watches", text("65536\n")),
-    ("max_ipc_namespaces", text("0\n")),
+    ("max_ipc_namespaces", text("1024\n")),
     ("max_mnt_namespaces", text("0\n")),
     ("max_net_namespaces", text("0\n")),
     ("max_pid_namespaces", text("0\n")),
     ("max_time_namespaces", text("0\n")),
     ("max_user_namespaces", text("0\n")),
-    ("max_uts_namespaces", text("0\n")),
+    ("max_uts_namespaces", text("1024\n")),
 ];
 
 static SYS_FS: &[(&str, Fixed)] = &[

@@ -4,12 +4,12 @@ use crate::syscalls::fs::fcntl::{owner, set_owner};
 use crate::syscalls::fs::sigio::set_async;
 use crate::syscalls::fs::terminal::{may_control, open_peer};
 use crate::syscalls::fs::{file, flat};
-use crate::syscalls::process::open_owner;
+use crate::syscalls::process::open_related;
 use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
-use vfs::proc::NS_GET_USERNS;
+use vfs::nsfs::{NS_GET_PARENT, NS_GET_USERNS};
 use vfs::{File, OpenFlags, mode};
 
 const FIBMAP: u32 = 1;
@@ -81,7 +81,9 @@ fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
             cx.mm().write_obj(arg, &(left.min(i32::MAX as u64) as i32))?;
             Ok(0)
         }
-        NS_GET_USERNS => open_owner(cx, f).unwrap_or_else(|| f.ioctl(&cx.caller(), cmd, arg)),
+        NS_GET_USERNS | NS_GET_PARENT => {
+            open_related(cx, f, cmd).unwrap_or_else(|| f.ioctl(&cx.caller(), cmd, arg))
+        }
         _ => f.ioctl(&cx.caller(), cmd, arg),
     }
 }

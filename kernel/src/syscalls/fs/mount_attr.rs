@@ -9,6 +9,7 @@ use crate::syscalls::misc::check_zeros;
 use crate::{Args, Outcome, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
+use vfs::nsfs::{NamespaceKind, namespace_of};
 use vfs::{AttrChange, MountFlags, cap};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -119,17 +120,17 @@ fn wanted(cx: &TaskCx, at: u64, size: u64) -> Result<Option<AttrChange>, Errno> 
     Ok(Some(change))
 }
 
-/// Why the mount does not get other owners: the one user namespace there is maps nothing
-/// (`build_mount_idmapped`).
+/// Why the mount does not get other owners (`build_mount_idmapped`): no file system can show them.
 fn idmapped(cx: &TaskCx, attr: &MountAttr) -> Errno {
-    const NEWUSER: u32 = 0x1000_0000;
     if attr.clear & IDMAP != 0 || attr.userns_fd > i32::MAX as u64 {
         return Errno::EINVAL;
     }
     match cx.task.files().get(attr.userns_fd as i32) {
         Err(e) => e,
-        Ok(f) if vfs::proc::namespace_type(&f) == Some(NEWUSER) => Errno::EPERM,
-        Ok(_) => Errno::EINVAL,
+        Ok(f) => match namespace_of(&f).map(|ns| ns.kind()) {
+            Some(NamespaceKind::User) => Errno::EPERM,
+            _ => Errno::EINVAL,
+        },
     }
 }
 

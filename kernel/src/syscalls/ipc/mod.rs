@@ -1,6 +1,6 @@
 //! System V shared memory, semaphores and message queues; sysvipc(7).
 //!
-//! Everything belongs to one kernel (`Ipc`). Identifiers are Linux's: a slot number with a
+//! Everything belongs to one IPC namespace (`Ipc`). Identifiers are Linux's: a slot number with a
 //! sequence number above it, so that an old identifier does not name a new object.
 
 mod abi;
@@ -23,18 +23,56 @@ pub(crate) use semctl::sys_semctl;
 pub(crate) use shm::{sys_shmat, sys_shmdt, sys_shmget};
 pub(crate) use shmctl::sys_shmctl;
 
+use crate::ns::IpcNs;
+use crate::syscalls::mqueue::Accounts;
 use crate::{ClockId, Kernel, TaskCx};
+use alloc::sync::Arc;
 use table::Table;
+use vfs::Budget;
 
-/// The IPC objects of one kernel.
-#[derive(Default)]
+/// What the namespaces of one kernel have together: however many there are, what guests can make
+/// the kernel store is bounded.
+pub(crate) struct Bounds {
+    /// Segments, sets and queues.
+    objects: Budget,
+    /// Semaphores in all sets.
+    semaphores: Budget,
+    /// Bytes of all messages of System V, each with what it costs to keep it.
+    message_bytes: Budget,
+    /// POSIX message queues.
+    pub(crate) queues: Arc<Accounts>,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds {
+            objects: Budget::new(1 << 16),
+            semaphores: Budget::new(1 << 21),
+            message_bytes: Budget::new(256 << 20),
+            queues: Arc::default(),
+        }
+    }
+}
+
+/// The IPC objects of one namespace.
 pub(crate) struct Ipc {
+    bounds: Arc<Bounds>,
     shm: Table<shm::Segment>,
     sem: Table<sem::Set>,
     msg: Table<msg::MsgQueue>,
 }
 
 impl Ipc {
+    /// Without objects.
+    pub(crate) fn new(bounds: &Arc<Bounds>) -> Ipc {
+        Ipc {
+            bounds: bounds.clone(),
+            shm: Table::new(bounds),
+            sem: Table::new(bounds),
+            msg: Table::new(bounds),
+        }
+    }
+
     /// Takes back what a process that ended did with `SEM_UNDO`.
     pub(crate) fn process_ended(&self, tgid: i32) {
         for set in self.sem.all() {
@@ -48,6 +86,7 @@ fn now(kernel: &Kernel) -> i64 {
     kernel.now(ClockId::Realtime).div_euclid(1_000_000_000)
 }
 
-fn ipc(cx: &TaskCx) -> &Ipc {
-    cx.kernel().ipc()
+/// The namespace of the caller.
+fn ipc(cx: &TaskCx) -> Arc<IpcNs> {
+    cx.task.namespaces().as_ref().unwrap_or(cx.kernel().namespaces()).ipc.clone()
 }

@@ -1,7 +1,7 @@
 //! Message queues; msgget(2), msgsnd(2), msgrcv(2).
 
 use super::table::{IPC_NOWAIT, Object, Perm};
-use super::{ipc, now};
+use super::{Bounds, ipc, now};
 use crate::block::{Blocked, wait_on};
 use crate::{Args, Outcome, Task, TaskCx};
 use alloc::boxed::Box;
@@ -31,6 +31,13 @@ pub(super) struct Msg {
     pub(super) text: Vec<u8>,
 }
 
+impl Msg {
+    /// What the kernel keeps for it.
+    fn cost(&self) -> u64 {
+        (self.text.len() + size_of::<Msg>()) as u64
+    }
+}
+
 /// What changes of a queue.
 pub(super) struct State {
     pub(super) messages: VecDeque<Msg>,
@@ -49,6 +56,14 @@ pub(super) struct MsgQueue {
     pub(super) perm: Mutex<Perm>,
     pub(super) state: Mutex<State>,
     pub(super) queue: Queue,
+    pub(super) bounds: Arc<Bounds>,
+}
+
+impl Drop for MsgQueue {
+    fn drop(&mut self) {
+        let left: u64 = self.state.lock().messages.iter().map(Msg::cost).sum();
+        self.bounds.message_bytes.give(left);
+    }
 }
 
 impl Object for MsgQueue {
@@ -138,8 +153,10 @@ impl State {
 
 impl MsgQueue {
     fn send(&self, task: &Task, m: Msg) -> Result<(), Errno> {
+        let (cost, room) = (m.cost(), &self.bounds.message_bytes);
+        room.exchange(0, cost).map_err(|_| Errno::ENOMEM)?;
         let mut s = self.state.lock();
-        s.put(m)?;
+        s.put(m).inspect_err(|_| room.give(cost))?;
         (s.stime, s.lspid) = (now(task.kernel()), task.tgid());
         drop(s);
         self.queue.notify(Events::IN);
@@ -153,6 +170,9 @@ impl MsgQueue {
             (s.rtime, s.lrpid) = (now(task.kernel()), task.tgid());
         }
         drop(s);
+        if w.flags & MSG_COPY == 0 {
+            self.bounds.message_bytes.give(m.cost());
+        }
         self.queue.notify(Events::OUT);
         Ok(m)
     }
@@ -160,12 +180,14 @@ impl MsgQueue {
 
 /// msgget(2).
 pub(crate) fn sys_msgget(cx: &mut TaskCx, a: &Args) -> Outcome {
+    let ipc = ipc(cx);
     let make = |perm, _| {
         let state = Mutex::new(State::new(now(cx.kernel())));
-        Ok(MsgQueue { perm: Mutex::new(perm), state, queue: Queue::new() })
+        let bounds = ipc.objects.bounds.clone();
+        Ok(MsgQueue { perm: Mutex::new(perm), state, queue: Queue::new(), bounds })
     };
     let (key, flags, creds) = (a[0] as i32, a[1] as u32, cx.task.creds());
-    let id = ipc(cx).msg.get(key, flags, &creds, MSGMNI, |_| Ok(()), make);
+    let id = ipc.objects.msg.get(key, flags, &creds, MSGMNI, |_| Ok(()), make);
     id.map(|id| id as u64).into()
 }
 
@@ -187,7 +209,7 @@ fn msgsnd(cx: &TaskCx, id: i32, at: u64, size: u64, flags: u32) -> Result<Outcom
         return Err(Errno::EINVAL);
     }
     let text = cx.mm().read_vec(Addr(at).wrapping_add(8), size as usize)?;
-    let queue = ipc(cx).msg.find(id)?;
+    let queue = ipc(cx).objects.msg.find(id)?;
     queue.perm.lock().check(&cx.task.creds(), 0o222)?;
     let m = Msg { kind, text };
     match queue.send(&cx.task, m.clone()) {
@@ -229,7 +251,7 @@ fn msgrcv(cx: &TaskCx, id: i32, at: u64, w: Wanted) -> Result<Outcome, Errno> {
     if w.flags & MSG_COPY != 0 && (w.flags & MSG_EXCEPT != 0 || !nowait) {
         return Err(Errno::EINVAL);
     }
-    let queue = ipc(cx).msg.find(id)?;
+    let queue = ipc(cx).objects.msg.find(id)?;
     queue.perm.lock().check(&cx.task.creds(), 0o444)?;
     match queue.receive(&cx.task, w) {
         Ok(m) => return Ok(deliver(cx.mm(), at, w, &m).into()),

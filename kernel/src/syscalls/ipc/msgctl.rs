@@ -42,7 +42,8 @@ fn msgctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
     if id < 0 {
         return Err(Errno::EINVAL);
     }
-    let table = &ipc(cx).msg;
+    let ipc = ipc(cx);
+    let table = &ipc.objects.msg;
     let creds = cx.task.creds();
     match cmd {
         IPC_INFO | MSG_INFO => {

@@ -1,7 +1,7 @@
 //! Semaphore sets; semget(2), semop(2).
 
 use super::table::{IPC_NOWAIT, Object, Perm};
-use super::{ipc, now};
+use super::{Bounds, ipc, now};
 use crate::block::{Blocked, wait_on};
 use crate::syscalls::abi::read_timespec;
 use crate::{Args, ClockId, Outcome, Task, TaskCx};
@@ -66,6 +66,13 @@ pub(super) struct Set {
     pub(super) perm: Mutex<Perm>,
     pub(super) state: Mutex<State>,
     pub(super) queue: Queue,
+    pub(super) bounds: Arc<Bounds>,
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        self.bounds.semaphores.give(self.state.lock().sems.len() as u64);
+    }
 }
 
 impl Object for Set {
@@ -184,12 +191,14 @@ pub(crate) fn sys_semget(cx: &mut TaskCx, a: &Args) -> Outcome {
     let Some(count) = usize::try_from(count).ok().filter(|n| *n <= SEMMSL) else {
         return Errno::EINVAL.into();
     };
-    let table = &ipc(cx).sem;
+    let ipc = ipc(cx);
+    let table = &ipc.objects.sem;
     let total: usize = table.all().iter().map(|s| s.state.lock().sems.len()).sum();
     let fits = |s: &Set| match count > s.state.lock().sems.len() {
         true => Err(Errno::EINVAL),
         false => Ok(()),
     };
+    let bounds = &ipc.objects.bounds;
     let make = |perm, _| {
         if count == 0 {
             return Err(Errno::EINVAL);
@@ -197,9 +206,11 @@ pub(crate) fn sys_semget(cx: &mut TaskCx, a: &Args) -> Outcome {
         if total + count > SEMMNS {
             return Err(Errno::ENOSPC);
         }
+        bounds.semaphores.exchange(0, count as u64)?;
         let (sems, ctime) = (vec![Sem::default(); count], now(cx.kernel()));
         let state = Mutex::new(State { sems, ctime, ..State::default() });
-        Ok(Set { perm: Mutex::new(perm), state, queue: Queue::new() })
+        let bounds = bounds.clone();
+        Ok(Set { perm: Mutex::new(perm), state, queue: Queue::new(), bounds })
     };
     let id = table.get(key, flags, &cx.task.creds(), SEMMNI, fits, make);
     id.map(|id| id as u64).into()
@@ -228,7 +239,7 @@ fn semop(cx: &TaskCx, a: &Args, span: Option<i64>) -> Result<Outcome, Errno> {
         return Err(Errno::E2BIG);
     }
     let ops: Vec<SemBuf> = cx.mm().read_vec(Addr(a[1]), count as usize)?;
-    let set = ipc(cx).sem.find(id)?;
+    let set = ipc(cx).objects.sem.find(id)?;
     let most = ops.iter().map(|o| usize::from(o.num)).max().unwrap_or(0);
     if most >= set.state.lock().sems.len() {
         return Err(Errno::EFBIG);

@@ -41,7 +41,8 @@ pub(crate) fn sys_semctl(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 fn info(cx: &TaskCx, cmd: u32, at: Addr) -> Result<u64, Errno> {
-    let table = &ipc(cx).sem;
+    let ipc = ipc(cx);
+    let table = &ipc.objects.sem;
     let (mns, mni) = (SEMMNS as i32, SEMMNI as i32);
     let mut info: SemInfo =
         [mns, mni, mns, mns, SEMMSL as i32, SEMOPM as i32, SEMOPM as i32, 20, SEMVMX, SEMVMX];
@@ -55,7 +56,8 @@ fn info(cx: &TaskCx, cmd: u32, at: Addr) -> Result<u64, Errno> {
 }
 
 fn stat(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
-    let table = &ipc(cx).sem;
+    let ipc = ipc(cx);
+    let table = &ipc.objects.sem;
     let (set, result) = match cmd {
         IPC_STAT => (table.find(id)?, 0),
         _ => table.at(id).map(|(s, id)| (s, id as u64))?,
@@ -81,7 +83,7 @@ fn change(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
     if cmd == IPC_SET {
         // The permissions are at the start of the structure on every machine.
         let new: super::abi::IpcPerm = cx.mm().read_obj(at)?;
-        let set = ipc(cx).sem.find(id)?;
+        let set = ipc(cx).objects.sem.find(id)?;
         let mut p = set.perm.lock();
         p.check_owner(&creds)?;
         p.set(new.uid, new.gid, new.mode)?;
@@ -89,16 +91,16 @@ fn change(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
         set.state.lock().ctime = now(cx.kernel());
         return Ok(0);
     }
-    let set = ipc(cx).sem.find(id)?;
+    let set = ipc(cx).objects.sem.find(id)?;
     set.perm.lock().check_owner(&creds)?;
-    ipc(cx).sem.remove(&set);
+    ipc(cx).objects.sem.remove(&set);
     set.state.lock().removed = true;
     set.queue.notify(Events::all());
     Ok(0)
 }
 
 fn readable(cx: &TaskCx, id: i32, mask: u32) -> Result<alloc::sync::Arc<Set>, Errno> {
-    let set = ipc(cx).sem.find(id)?;
+    let set = ipc(cx).objects.sem.find(id)?;
     set.perm.lock().check(&cx.task.creds(), mask)?;
     Ok(set)
 }
@@ -146,7 +148,7 @@ fn set_value(cx: &TaskCx, id: i32, num: i32, value: i32) -> Result<u64, Errno> {
     if !(0..=SEMVMX).contains(&value) {
         return Err(Errno::ERANGE);
     }
-    let set = ipc(cx).sem.find(id)?;
+    let set = ipc(cx).objects.sem.find(id)?;
     let num = usize::try_from(num).map_err(|_| Errno::EINVAL)?;
     if num >= set.state.lock().sems.len() {
         return Err(Errno::EINVAL);

@@ -188,7 +188,8 @@ fn cut(pieces: &mut Vec<Piece>, gone: &Piece) {
 
 /// Forgets segments that are to go and that nobody has attached any more.
 pub(super) fn sweep(cx: &TaskCx) {
-    let table = &ipc(cx).shm;
+    let ipc = ipc(cx);
+    let table = &ipc.objects.shm;
     for s in table.all() {
         if s.is_destroyed() && s.attached() == 0 {
             table.remove(&s);
@@ -215,7 +216,7 @@ pub(crate) fn sys_shmget(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
         Ok(Segment::new(cx.kernel(), perm, id, size, cx.task.tgid()))
     };
-    let id = ipc(cx).shm.get(key, flags, &cx.task.creds(), SHMMNI, fits, make);
+    let id = ipc(cx).objects.shm.get(key, flags, &cx.task.creds(), SHMMNI, fits, make);
     id.map(|id| id as u64).into()
 }
 
@@ -249,7 +250,7 @@ fn shmat(cx: &TaskCx, id: i32, mut at: u64, flags: u32) -> Result<u64, Errno> {
         prot |= Access::EXEC;
         asked |= 0o111;
     }
-    let segment = ipc(cx).shm.find(id)?;
+    let segment = ipc(cx).objects.shm.find(id)?;
     let perm = *segment.perm.lock();
     perm.check(&cx.task.creds(), asked)?;
     let place = match (fixed, flags & SHM_REMAP) {
@@ -287,7 +288,7 @@ fn shmdt(cx: &TaskCx, at: u64) -> Result<u64, Errno> {
         return Err(Errno::EINVAL);
     }
     let space = Arc::as_ptr(cx.mm()).cast::<()>().addr();
-    let found = ipc(cx).shm.all().into_iter().find_map(|s| {
+    let found = ipc(cx).objects.shm.all().into_iter().find_map(|s| {
         let pieces = s.attached_at(space, Addr(at));
         (!pieces.is_empty()).then_some((s, pieces))
     });

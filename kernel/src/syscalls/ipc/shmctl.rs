@@ -42,7 +42,8 @@ fn shmctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
         return Err(Errno::EINVAL);
     }
     sweep(cx);
-    let table = &ipc(cx).shm;
+    let ipc = ipc(cx);
+    let table = &ipc.objects.shm;
     let creds = cx.task.creds();
     let mem = cx.mm();
     match cmd {

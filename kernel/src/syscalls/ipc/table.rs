@@ -1,5 +1,6 @@
 //! Identifiers, keys and permissions, common to all three kinds; `ipc/util.c`.
 
+use super::Bounds;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use sync::{Mutex, RwLock};
@@ -96,11 +97,22 @@ struct Slots<T> {
 }
 
 /// Objects of one kind.
-pub(super) struct Table<T>(RwLock<Slots<T>>);
+pub(super) struct Table<T> {
+    slots: RwLock<Slots<T>>,
+    bounds: Arc<Bounds>,
+}
 
-impl<T> Default for Table<T> {
-    fn default() -> Table<T> {
-        Table(RwLock::new(Slots { slots: Vec::new(), seq: 0, last: 0 }))
+impl<T> Table<T> {
+    pub(super) fn new(bounds: &Arc<Bounds>) -> Table<T> {
+        let slots = RwLock::new(Slots { slots: Vec::new(), seq: 0, last: 0 });
+        Table { slots, bounds: bounds.clone() }
+    }
+}
+
+impl<T> Drop for Table<T> {
+    fn drop(&mut self) {
+        let left = self.slots.read().slots.iter().flatten().count();
+        self.bounds.objects.give(left as u64);
     }
 }
 
@@ -121,7 +133,7 @@ impl<T: Object> Table<T> {
         fits: impl FnOnce(&T) -> Result<(), Errno>,
         make: impl FnOnce(Perm, i32) -> Result<T, Errno>,
     ) -> Result<i32, Errno> {
-        let mut t = self.0.write();
+        let mut t = self.slots.write();
         if key != 0 {
             let found = t.slots.iter().enumerate().find_map(|(i, o)| {
                 let o = o.as_ref()?;
@@ -151,7 +163,9 @@ impl<T: Object> Table<T> {
         }
         let mut perm = Perm::new(key, creds, flags);
         perm.seq = seq;
-        let made = Arc::new(make(perm, id(slot, seq))?);
+        self.bounds.objects.exchange(0, 1)?;
+        let made = make(perm, id(slot, seq)).inspect_err(|_| self.bounds.objects.give(1))?;
+        let made = Arc::new(made);
         (t.seq, t.last) = (seq, slot);
         match t.slots.get_mut(slot) {
             Some(room) => *room = Some(made),
@@ -163,7 +177,7 @@ impl<T: Object> Table<T> {
     /// The object with an identifier.
     pub(super) fn find(&self, id: i32) -> Result<Arc<T>, Errno> {
         let (slot, seq) = split(id).ok_or(Errno::EINVAL)?;
-        let t = self.0.read();
+        let t = self.slots.read();
         let o = t.slots.get(slot).and_then(Option::as_ref).ok_or(Errno::EINVAL)?;
         if o.perm().lock().seq == seq { Ok(o.clone()) } else { Err(Errno::EINVAL) }
     }
@@ -172,7 +186,7 @@ impl<T: Object> Table<T> {
     /// the slot counts (`ipcid_to_idx` in ipc/util.h).
     pub(super) fn at(&self, slot: i32) -> Result<(Arc<T>, i32), Errno> {
         let (i, _) = split(slot).ok_or(Errno::EINVAL)?;
-        let t = self.0.read();
+        let t = self.slots.read();
         let o = t.slots.get(i).and_then(Option::as_ref).ok_or(Errno::EINVAL)?;
         let seq = o.perm().lock().seq;
         Ok((o.clone(), id(i, seq)))
@@ -180,21 +194,22 @@ impl<T: Object> Table<T> {
 
     /// Takes an object out. False when somebody else has.
     pub(super) fn remove(&self, object: &Arc<T>) -> bool {
-        let mut t = self.0.write();
+        let mut t = self.slots.write();
         let slot = t.slots.iter_mut().find(|o| o.as_ref().is_some_and(|o| Arc::ptr_eq(o, object)));
         let gone = slot.and_then(Option::take);
         drop(t);
+        self.bounds.objects.give(gone.is_some().into());
         gone.is_some()
     }
 
     /// Every object.
     pub(super) fn all(&self) -> Vec<Arc<T>> {
-        self.0.read().slots.iter().flatten().cloned().collect()
+        self.slots.read().slots.iter().flatten().cloned().collect()
     }
 
     /// The highest slot in use, or 0: what the `INFO` commands return.
     pub(super) fn highest(&self) -> u64 {
-        self.0.read().slots.iter().rposition(Option::is_some).unwrap_or(0) as u64
+        self.slots.read().slots.iter().rposition(Option::is_some).unwrap_or(0) as u64
     }
 }
 

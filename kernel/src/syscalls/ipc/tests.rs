@@ -36,7 +36,8 @@ fn operations_happen_all_or_not_at_all() {
 fn what_was_done_with_undo_is_given_back_once() {
     let state = State { sems: vec![Sem { value: 3, ..Sem::default() }; 2], ..State::default() };
     let perm = Mutex::new(Perm::new(0, &Creds::root(), 0o600));
-    let set = super::sem::Set { perm, state: Mutex::new(state), queue: Default::default() };
+    let (queue, bounds) = Default::default();
+    let set = super::sem::Set { perm, state: Mutex::new(state), queue, bounds };
     set.state.lock().apply(&[op(0, -2, 0x1000), op(1, 1, 0x1000)], 7).unwrap();
     set.state.lock().apply(&[op(0, -1, 0)], 7).unwrap();
     set.undo(8);
@@ -101,7 +102,7 @@ impl Object for Thing {
 
 #[test]
 fn an_old_identifier_names_nothing_new() {
-    let t: Table<Thing> = Table::default();
+    let t: Table<Thing> = Table::new(&Default::default());
     let (root, user) = (Creds::root(), Creds::user(1000, 1000, &[]));
     let get = |key, flags, creds: &Creds| {
         t.get(key, flags, creds, 2, |_| Ok(()), |p, _| Ok(Thing(Mutex::new(p))))

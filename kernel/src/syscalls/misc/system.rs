@@ -1,17 +1,20 @@
 //! The system's names and numbers.
 
+use crate::ns::{Namespaces, UtsNs};
 use crate::{Args, ClockId, Outcome, TaskCx};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Arch, Permissions, UserMemory, UserMemoryExt};
 use syserr::Errno;
 use vfs::cap;
+use vfs::nsfs::Namespace;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 const NAME_MAX: u64 = 64;
 
 /// uname(2).
 pub fn sys_uname(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let uts = cx.kernel().uts();
+    let uts = ns(cx).uts.names();
     let machine: &[u8] = match cx.image.arch.arch() {
         Arch::X86_64 => b"x86_64",
         Arch::Aarch64 => b"aarch64",
@@ -26,8 +29,12 @@ pub fn sys_uname(cx: &mut TaskCx, a: &Args) -> Outcome {
     cx.mm().write_obj(Addr(a[0]), &out).map(|()| 0).into()
 }
 
-fn read_name(cx: &TaskCx, a: &Args) -> Result<Vec<u8>, Errno> {
-    if !cx.task.creds().has(cap::SYS_ADMIN) {
+fn ns(cx: &TaskCx) -> Arc<Namespaces> {
+    cx.task.namespaces().unwrap_or_else(|| cx.kernel().namespaces().clone())
+}
+
+fn read_name(cx: &TaskCx, uts: &UtsNs, a: &Args) -> Result<Vec<u8>, Errno> {
+    if !cx.task.creds().has_in(&uts.owner(), cap::SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
     let len = a[1] as i32;
@@ -39,14 +46,14 @@ fn read_name(cx: &TaskCx, a: &Args) -> Result<Vec<u8>, Errno> {
 
 /// sethostname(2).
 pub fn sys_sethostname(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let name = read_name(cx, a);
-    name.map(|n| cx.kernel().set_uts(|u| u.host = n)).map(|()| 0).into()
+    let uts = ns(cx).uts.clone();
+    read_name(cx, &uts, a).map(|n| uts.change(|u| u.host = n)).map(|()| 0).into()
 }
 
 /// setdomainname(2).
 pub fn sys_setdomainname(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let name = read_name(cx, a);
-    name.map(|n| cx.kernel().set_uts(|u| u.domain = n)).map(|()| 0).into()
+    let uts = ns(cx).uts.clone();
+    read_name(cx, &uts, a).map(|n| uts.change(|u| u.domain = n)).map(|()| 0).into()
 }
 
 /// `struct sysinfo`.

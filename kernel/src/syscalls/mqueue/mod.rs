@@ -10,7 +10,9 @@ mod queue;
 mod transfer;
 
 pub(crate) use attr::sys_mq_getsetattr;
-pub(crate) use names::{MSG_MAX, MSGSIZE_MAX, QUEUES_MAX, Queues, sys_mq_open, sys_mq_unlink};
+pub(crate) use names::{
+    Accounts, MSG_MAX, MSGSIZE_MAX, QUEUES_MAX, Queues, sys_mq_open, sys_mq_unlink,
+};
 pub(crate) use notify::sys_mq_notify;
 pub(crate) use transfer::{sys_mq_timedreceive, sys_mq_timedsend};
 

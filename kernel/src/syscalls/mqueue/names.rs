@@ -2,6 +2,7 @@
 
 use super::attr::MqAttr;
 use super::queue::{MessageQueue, Shape};
+use crate::ns::IpcNs;
 use crate::syscalls::fs::{install, walk};
 use crate::{Args, ClockId, Outcome, Resource, TaskCx};
 use alloc::collections::BTreeMap;
@@ -35,7 +36,7 @@ pub(super) const PRIO_MAX: u32 = 32_768;
 
 /// Bytes that the queues of each user may hold.
 #[derive(Default)]
-pub(super) struct Accounts(Mutex<BTreeMap<u32, u64>>);
+pub(crate) struct Accounts(Mutex<BTreeMap<u32, u64>>);
 
 impl Accounts {
     fn charge(&self, uid: u32, bytes: u64, limit: u64) -> Result<(), Errno> {
@@ -60,11 +61,22 @@ impl Accounts {
     }
 }
 
-/// The message queues of a kernel.
-#[derive(Default)]
+/// The message queues of an IPC namespace.
 pub(crate) struct Queues {
     names: Mutex<BTreeMap<Vec<u8>, Arc<MessageQueue>>>,
     accounts: Arc<Accounts>,
+}
+
+impl Queues {
+    /// Without queues; users are charged where those of other namespaces are.
+    pub(crate) fn new(accounts: &Arc<Accounts>) -> Queues {
+        Queues { names: Mutex::default(), accounts: accounts.clone() }
+    }
+}
+
+/// The namespace of the caller.
+fn ipc(cx: &TaskCx) -> Arc<IpcNs> {
+    cx.task.namespaces().as_ref().unwrap_or(cx.kernel().namespaces()).ipc.clone()
 }
 
 /// Checks a name as the kernel gets it, without the slash in front (`lookup_noperm_common`).
@@ -105,7 +117,8 @@ fn open(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
     };
     let name = checked(walk::path(cx, a[0])?)?;
     let flags = OpenFlags::from_bits_retain(a[1] as u32);
-    let queues = cx.kernel().message_queues();
+    let ipc = ipc(cx);
+    let queues = &ipc.queues;
     let creds = cx.task.creds();
     let mut names = queues.names.lock();
     let (queue, made) = match names.get(&name) {
@@ -162,7 +175,8 @@ pub(crate) fn sys_mq_unlink(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 fn unlink(cx: &TaskCx, at: u64) -> Result<(), Errno> {
     let name = checked(walk::path(cx, at)?)?;
-    let queues = cx.kernel().message_queues();
+    let ipc = ipc(cx);
+    let queues = &ipc.queues;
     let creds = cx.task.creds();
     let gone = {
         let mut names = queues.names.lock();

@@ -124,7 +124,7 @@ fn read_clone3(cx: &TaskCx, at: u64, size: u64) -> Result<CloneArgs, Errno> {
     })
 }
 
-/// unshare(2): files and directories; namespaces are `EPERM`.
+/// unshare(2).
 pub fn sys_unshare(cx: &mut TaskCx, a: &Args) -> Outcome {
     crate::exec::unshare(&cx.task, a[0]).map(|()| 0).into()
 }

@@ -20,7 +20,7 @@ pub use ids::{
 pub use memory::{
     sys_process_madvise, sys_process_mrelease, sys_process_vm_readv, sys_process_vm_writev,
 };
-pub(crate) use namespaces::open_owner;
+pub(crate) use namespaces::open_related;
 pub use namespaces::sys_setns;
 pub use pidfd::{sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal};
 pub use wait::{sys_wait4, sys_waitid};

@@ -1,0 +1,136 @@
+//! New namespaces for clone(2) and unshare(2), and other ones by setns(2); `kernel/nsproxy.c`.
+
+use super::{Bare, IpcNs, Namespaces, UtsNs};
+use crate::clone::CloneFlags;
+use crate::{Kernel, Task};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use syserr::Errno;
+use vfs::nsfs::{NamespaceKind, NamespaceRef, NsHead};
+use vfs::{Creds, UserNs, cap};
+
+/// Namespaces that can be made; the others are `EPERM`, as where `user.max_*_namespaces` is 0.
+const MADE: CloneFlags = CloneFlags::NEWUTS.union(CloneFlags::NEWIPC).union(CloneFlags::NEWCGROUP);
+
+/// What is in the place of a task's namespaces from now on.
+pub(crate) struct Change {
+    /// The namespaces.
+    pub(crate) namespaces: Arc<Namespaces>,
+}
+
+impl Change {
+    /// New namespaces of the kinds in `flags` for who has `creds`; `None` where `flags` name none.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_SYS_ADMIN` in the user namespace; `ENOSPC` when there are too many.
+    pub(crate) fn made(
+        kernel: &Kernel,
+        old: &Namespaces,
+        creds: &Creds,
+        flags: CloneFlags,
+    ) -> Result<Option<Change>, Errno> {
+        let flags = flags & CloneFlags::NAMESPACES;
+        if flags.is_empty() {
+            return Ok(None);
+        }
+        let owner = &creds.user_ns;
+        if !creds.has_in(owner, cap::SYS_ADMIN) || !MADE.contains(flags) {
+            return Err(Errno::EPERM);
+        }
+        let env = kernel.vfs().env();
+        let mut new = old.clone();
+        if flags.contains(CloneFlags::NEWUTS) {
+            let head = NsHead::new(NamespaceKind::Uts, owner, env)?;
+            new.uts = Arc::new(UtsNs::new(head, old.uts.names()));
+        }
+        if flags.contains(CloneFlags::NEWIPC) {
+            let head = NsHead::new(NamespaceKind::Ipc, owner, env)?;
+            new.ipc = Arc::new(IpcNs::new(head, kernel.ipc_bounds()));
+        }
+        if flags.contains(CloneFlags::NEWCGROUP) {
+            new.cgroup = Bare::new(NamespaceKind::Cgroup, owner, env)?;
+        }
+        Ok(Some(Change { namespaces: Arc::new(new) }))
+    }
+
+    /// Puts it into effect for a task that runs.
+    pub(crate) fn commit(self, task: &Task) {
+        let new = self.namespaces;
+        let old = task.resources.lock().namespaces.replace(new.clone());
+        // What it did with `SEM_UNDO` it leaves behind (`exit_sem`), unless threads share that.
+        if let Some(old) = &old
+            && !Arc::ptr_eq(&old.ipc, &new.ipc)
+            && task.group_ref().thread_count() == 1
+        {
+            old.ipc.objects.process_ended(task.tgid());
+        }
+    }
+}
+
+/// The namespace as what it is.
+fn as_a<T: Any + Send + Sync>(ns: &NamespaceRef) -> Option<Arc<T>> {
+    let any: Arc<dyn Any + Send + Sync> = ns.clone();
+    any.downcast().ok()
+}
+
+/// Takes a task into other namespaces; setns(2). All of them, or none.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN` in the user namespaces that they belong to and in the own one,
+/// and for mounts also `CAP_SYS_CHROOT`; `EINVAL` for the own user namespace; `EUSERS`.
+pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> {
+    let creds = task.creds();
+    let mut new = (*task.namespaces().ok_or(Errno::ESRCH)?).clone();
+    let mut mounts = false;
+    for ns in targets {
+        let own: &UserNs = &creds.user_ns;
+        let may = |c| creds.has_in(own, c);
+        if ns.kind() == NamespaceKind::User {
+            // Nobody enters their own anew.
+            return Err(Errno::EINVAL);
+        }
+        if !creds.has_in(&ns.owner(), cap::SYS_ADMIN) || !may(cap::SYS_ADMIN) {
+            return Err(Errno::EPERM);
+        }
+        match ns.kind() {
+            NamespaceKind::Uts => new.uts = as_a(ns).ok_or(Errno::EINVAL)?,
+            NamespaceKind::Ipc => new.ipc = as_a(ns).ok_or(Errno::EINVAL)?,
+            NamespaceKind::Cgroup => new.cgroup = as_a(ns).ok_or(Errno::EINVAL)?,
+            NamespaceKind::Mnt if !may(cap::SYS_CHROOT) => return Err(Errno::EPERM),
+            NamespaceKind::Mnt => mounts = true,
+            NamespaceKind::Time if task.group_ref().thread_count() > 1 => {
+                return Err(Errno::EUSERS);
+            }
+            NamespaceKind::Time | NamespaceKind::Net | NamespaceKind::Pid => {}
+            NamespaceKind::User => return Err(Errno::EINVAL),
+        }
+    }
+    if mounts {
+        let root = task.kernel().vfs().root();
+        task.fs().set_cwd(root.clone());
+        task.fs().set_root(root);
+    }
+    Change { namespaces: Arc::new(new) }.commit(task);
+    Ok(())
+}
+
+/// The namespaces of a task that `flags` name.
+///
+/// # Errors
+/// `ESRCH` when it has ended.
+pub(crate) fn of(task: &Task, flags: CloneFlags) -> Result<Vec<NamespaceRef>, Errno> {
+    const KINDS: [NamespaceKind; 8] = [
+        NamespaceKind::User,
+        NamespaceKind::Mnt,
+        NamespaceKind::Uts,
+        NamespaceKind::Ipc,
+        NamespaceKind::Pid,
+        NamespaceKind::Cgroup,
+        NamespaceKind::Net,
+        NamespaceKind::Time,
+    ];
+    let wanted = |k: &NamespaceKind| flags.bits() & u64::from(k.flag()) != 0;
+    let found = KINDS.into_iter().filter(wanted).map(|k| super::of_task(task, k));
+    found.map(|ns| ns.ok_or(Errno::ESRCH)).collect()
+}

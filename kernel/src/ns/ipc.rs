@@ -1,0 +1,37 @@
+//! System V IPC objects and POSIX message queues; ipc_namespaces(7).
+
+use crate::syscalls::ipc::{Bounds, Ipc};
+use crate::syscalls::mqueue::Queues;
+use alloc::sync::Arc;
+use vfs::UserNs;
+use vfs::nsfs::{Namespace, NamespaceKind, NsHead};
+
+/// An IPC namespace. What is in it goes with it.
+pub(crate) struct IpcNs {
+    head: NsHead,
+    /// Shared memory, semaphores and message queues of System V.
+    pub(crate) objects: Ipc,
+    /// POSIX message queues.
+    pub(crate) queues: Queues,
+}
+
+impl IpcNs {
+    /// An empty one. What all namespaces of a kernel hold together is bounded.
+    pub(crate) fn new(head: NsHead, bounds: &Arc<Bounds>) -> IpcNs {
+        IpcNs { head, objects: Ipc::new(bounds), queues: Queues::new(&bounds.queues) }
+    }
+}
+
+impl Namespace for IpcNs {
+    fn kind(&self) -> NamespaceKind {
+        NamespaceKind::Ipc
+    }
+
+    fn ino(&self) -> u64 {
+        self.head.ino()
+    }
+
+    fn owner(&self) -> UserNs {
+        self.head.owner().clone()
+    }
+}

@@ -1,0 +1,93 @@
+//! Namespaces of tasks; namespaces(7). User namespaces are a part of the credentials, in `vfs`.
+
+mod change;
+mod ipc;
+mod uts;
+
+pub(crate) use change::{Change, enter, of};
+pub(crate) use ipc::IpcNs;
+pub(crate) use uts::UtsNs;
+
+use crate::Task;
+use crate::syscalls::ipc::Bounds;
+use alloc::sync::Arc;
+use syserr::Errno;
+use vfs::nsfs::{Namespace, NamespaceKind, NamespaceRef, NsHead};
+use vfs::{Env, UserNs};
+
+/// The namespaces that a task is in (`struct nsproxy`). Replaced as a whole, never changed in place.
+#[derive(Clone)]
+pub(crate) struct Namespaces {
+    pub(crate) uts: Arc<UtsNs>,
+    pub(crate) ipc: Arc<IpcNs>,
+    pub(crate) cgroup: Arc<Bare>,
+    pub(crate) mnt: Arc<Bare>,
+    pub(crate) net: Arc<Bare>,
+    pub(crate) pid: Arc<Bare>,
+    pub(crate) time: Arc<Bare>,
+}
+
+impl Namespaces {
+    /// Those that a kernel begins with.
+    pub(crate) fn initial(uts: crate::Uts, bounds: &Arc<Bounds>) -> Namespaces {
+        let head = NsHead::initial;
+        let bare = |kind| Arc::new(Bare { kind, head: head(kind) });
+        Namespaces {
+            uts: Arc::new(UtsNs::new(head(NamespaceKind::Uts), uts)),
+            ipc: Arc::new(IpcNs::new(head(NamespaceKind::Ipc), bounds)),
+            cgroup: bare(NamespaceKind::Cgroup),
+            mnt: bare(NamespaceKind::Mnt),
+            net: bare(NamespaceKind::Net),
+            pid: bare(NamespaceKind::Pid),
+            time: bare(NamespaceKind::Time),
+        }
+    }
+
+    /// The one of a kind that is not user.
+    fn get(&self, kind: NamespaceKind) -> Option<NamespaceRef> {
+        Some(match kind {
+            NamespaceKind::Uts => self.uts.clone(),
+            NamespaceKind::Ipc => self.ipc.clone(),
+            NamespaceKind::Cgroup => self.cgroup.clone(),
+            NamespaceKind::Mnt => self.mnt.clone(),
+            NamespaceKind::Net => self.net.clone(),
+            NamespaceKind::Pid => self.pid.clone(),
+            NamespaceKind::Time => self.time.clone(),
+            NamespaceKind::User => return None,
+        })
+    }
+}
+
+/// A namespace of what is the same everywhere: it is only told from others.
+pub(crate) struct Bare {
+    kind: NamespaceKind,
+    head: NsHead,
+}
+
+impl Bare {
+    fn new(kind: NamespaceKind, owner: &UserNs, env: &Arc<Env>) -> Result<Arc<Bare>, Errno> {
+        Ok(Arc::new(Bare { kind, head: NsHead::new(kind, owner, env)? }))
+    }
+}
+
+impl Namespace for Bare {
+    fn kind(&self) -> NamespaceKind {
+        self.kind
+    }
+
+    fn ino(&self) -> u64 {
+        self.head.ino()
+    }
+
+    fn owner(&self) -> UserNs {
+        self.head.owner().clone()
+    }
+}
+
+/// The namespace of a task that `/proc/PID/ns` shows; `None` when the task has ended.
+pub(crate) fn of_task(task: &Task, kind: NamespaceKind) -> Option<NamespaceRef> {
+    match kind {
+        NamespaceKind::User => Some(Arc::new(task.creds().user_ns.clone())),
+        _ => task.resources.lock().namespaces.as_ref()?.get(kind),
+    }
+}
