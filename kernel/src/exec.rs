@@ -183,15 +183,16 @@ pub(crate) fn unshare(task: &Arc<Task>, flags: u64) -> Result<(), Errno> {
     if flags.contains(F::VM) && shared_vm {
         return Err(Errno::EINVAL);
     }
-    let old = task.namespaces().ok_or(Errno::ESRCH)?;
-    if let Some(change) = ns::Change::made(task.kernel(), &old, &task.creds(), flags)? {
-        change.commit(task);
-    }
+    let (old, fs) = (task.namespaces().ok_or(Errno::ESRCH)?, task.fs());
+    let made = ns::Change::made(task.kernel(), (&old, &fs), &task.creds(), flags)?;
     if flags.contains(F::FILES) {
         task.set_files(task.files().fork());
     }
     if flags.contains(F::FS) {
-        task.set_fs(task.fs().fork());
+        task.set_fs(fs.fork());
+    }
+    if let Some(change) = made {
+        change.commit(task);
     }
     Ok(())
 }

@@ -91,8 +91,8 @@ pub use seam::{CacheStat, Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence
 pub use shared::SharedType;
 pub use sysfs::sysfs;
 pub use tree::{
-    AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountChanges, MountFlags, Path, PathCx,
-    Propagation, PropagationKind, UNIQUE_ID_OFFSET,
+    AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountChanges, MountFlags, MountNs, Path,
+    PathCx, Propagation, PropagationKind, UNIQUE_ID_OFFSET,
 };
 pub use user_ns::UserNs;
 pub use vfs::Vfs;

@@ -9,7 +9,7 @@ use syserr::Errno;
 
 use crate::anon::NSFS_DEV;
 use crate::fd::anon;
-use crate::{Caller, Creds, Env, File, FileOps, OpenFlags, Path, Stat, UserNs, mode};
+use crate::{Caller, Creds, Env, File, FileOps, Inode, OpenFlags, Path, Stat, UserNs, mode};
 
 /// Of this and [`NS_GET_PARENT`] the kernel makes a descriptor.
 pub const NS_GET_USERNS: u32 = 0xb701;
@@ -196,6 +196,11 @@ impl FileOps for NamespaceFile {
 /// The namespace that a file is.
 pub fn namespace_of(file: &File) -> Option<NamespaceRef> {
     file.downcast::<NamespaceFile>().map(|n| n.0.clone())
+}
+
+pub(crate) fn namespace_of_inode(inode: &dyn Inode) -> Option<NamespaceRef> {
+    let ops = anon::object(inode)?;
+    ops.as_any().downcast_ref::<NamespaceFile>().map(|n| n.0.clone())
 }
 
 /// A description of a namespace.

@@ -7,9 +7,10 @@ use sync::{Mutex, RwLock};
 
 use crate::locks::{LeaseRules, LockGraph};
 use crate::memfs::MemFs;
+use crate::nsfs::{NamespaceKind, NsHead};
 use crate::tree::{Dcache, Dentry, MountTable};
 use crate::{
-    Env, FileSystemType, Mount, MountChanges, MountFlags, Path, SpecialFiles, SuperBlock,
+    Env, FileSystemType, Mount, MountChanges, MountFlags, MountNs, Path, SpecialFiles, SuperBlock,
     SuperState, Validity,
 };
 
@@ -34,6 +35,8 @@ pub struct Vfs {
     pub(crate) unnamed: Arc<MemFs>,
     net: Arc<crate::socket::Net>,
     root: Path,
+    /// The mount namespace that everything begins in.
+    pub(crate) namespace: Arc<MountNs>,
 }
 
 impl Vfs {
@@ -54,21 +57,26 @@ impl Vfs {
         let root = Path { mount: mounts.new_mount(dentry.clone(), beneath, flags), dentry };
         let dentry = Dentry::new(None, b"", Some(top.root.clone()));
         let mount = mounts.new_mount(dentry, top, flags);
-        mounts.add_first(&root, &mount);
         let unnamed = MemFs::private(&env);
         let net = crate::socket::Net::new(&env);
-        Arc::new(Vfs {
-            env,
-            unnamed,
-            mounts,
-            dcache: Dcache::new(DENTRIES_MAX),
-            renaming: Mutex::new(()),
-            types: RwLock::default(),
-            special: RwLock::default(),
-            locks: LockGraph::default(),
-            leases: LeaseRules::default(),
-            net,
-            root,
+        Arc::new_cyclic(|me| {
+            let namespace = MountNs::new(NsHead::initial(NamespaceKind::Mnt), me.clone());
+            mounts.found(&namespace, &root.mount);
+            mounts.add_first(&root, &mount);
+            Vfs {
+                env,
+                unnamed,
+                mounts,
+                dcache: Dcache::new(DENTRIES_MAX),
+                renaming: Mutex::new(()),
+                types: RwLock::default(),
+                special: RwLock::default(),
+                locks: LockGraph::default(),
+                leases: LeaseRules::default(),
+                net,
+                root,
+                namespace,
+            }
         })
     }
 
@@ -112,14 +120,14 @@ impl Vfs {
         self.types.read().keys().copied().collect()
     }
 
-    /// Every mount of the tree, oldest first, for `/proc/PID/mounts` and `mountinfo`.
-    pub fn mounts(&self) -> Vec<Arc<Mount>> {
-        self.mounts.visible()
+    /// Every mount of a namespace, oldest first, for `/proc/PID/mounts` and `mountinfo`.
+    pub fn mounts(&self, ns: &MountNs) -> Vec<Arc<Mount>> {
+        self.mounts.of(ns, 0, usize::MAX)
     }
 
-    /// At most `count` mounts of the tree with IDs from `id` on, oldest first.
-    pub fn mounts_from(&self, id: u64, count: usize) -> Vec<Arc<Mount>> {
-        self.mounts.visible_from(id, count)
+    /// At most `count` mounts of a namespace with IDs from `id` on, oldest first.
+    pub fn mounts_from(&self, ns: &MountNs, id: u64, count: usize) -> Vec<Arc<Mount>> {
+        self.mounts.of(ns, id, count)
     }
 
     /// How often the tree of mounts has changed, and who is told when it does.
@@ -135,7 +143,7 @@ impl Vfs {
 
 impl Drop for Vfs {
     fn drop(&mut self) {
-        for m in self.mounts.visible() {
+        for m in self.mounts.all() {
             m.super_block().root.unmounted();
         }
     }

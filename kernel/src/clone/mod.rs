@@ -140,13 +140,18 @@ fn build(
     let resources = {
         let r = parent.resources.lock().clone();
         let old = r.namespaces.ok_or(Errno::ESRCH)?;
-        let made = ns::Change::made(kernel, &old, &creds, flags)?;
-        let namespaces = Some(made.map_or(old, |m| m.namespaces));
+        let mut fs = share(r.fs, flags.contains(CloneFlags::FS), |f| f.fork());
+        let from = (&*old, fs.as_deref().ok_or(Errno::ESRCH)?);
+        let mut namespaces = Some(old.clone());
+        if let Some(made) = ns::Change::made(kernel, from, &creds, flags)? {
+            namespaces = Some(made.namespaces);
+            fs = made.fs.or(fs);
+        }
         Resources {
             mm: image.memory_manager().cloned(),
             futex: image.futex().cloned(),
             files: share(r.files, flags.contains(CloneFlags::FILES), |f| f.fork()),
-            fs: share(r.fs, flags.contains(CloneFlags::FS), |f| f.fork()),
+            fs,
             namespaces,
             keyrings: r.keyrings.inherited(flags.contains(CloneFlags::THREAD)),
         }

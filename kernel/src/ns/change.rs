@@ -8,15 +8,20 @@ use alloc::vec::Vec;
 use core::any::Any;
 use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, NamespaceRef, NsHead};
-use vfs::{Creds, UserNs, cap};
+use vfs::{Creds, FsContext, MountNs, UserNs, cap};
 
 /// Namespaces that can be made; the others are `EPERM`, as where `user.max_*_namespaces` is 0.
-const MADE: CloneFlags = CloneFlags::NEWUTS.union(CloneFlags::NEWIPC).union(CloneFlags::NEWCGROUP);
+const MADE: CloneFlags = CloneFlags::NEWUTS
+    .union(CloneFlags::NEWIPC)
+    .union(CloneFlags::NEWCGROUP)
+    .union(CloneFlags::NEWNS);
 
 /// What is in the place of a task's namespaces from now on.
 pub(crate) struct Change {
     /// The namespaces.
     pub(crate) namespaces: Arc<Namespaces>,
+    /// Directories, in another mount namespace.
+    pub(crate) fs: Option<Arc<FsContext>>,
 }
 
 impl Change {
@@ -26,7 +31,7 @@ impl Change {
     /// `EPERM` without `CAP_SYS_ADMIN` in the user namespace; `ENOSPC` when there are too many.
     pub(crate) fn made(
         kernel: &Kernel,
-        old: &Namespaces,
+        (old, fs): (&Namespaces, &FsContext),
         creds: &Creds,
         flags: CloneFlags,
     ) -> Result<Option<Change>, Errno> {
@@ -51,12 +56,21 @@ impl Change {
         if flags.contains(CloneFlags::NEWCGROUP) {
             new.cgroup = Bare::new(NamespaceKind::Cgroup, owner, env)?;
         }
-        Ok(Some(Change { namespaces: Arc::new(new) }))
+        let mut moved = None;
+        if flags.contains(CloneFlags::NEWNS) {
+            let fs = fs.fork();
+            kernel.vfs().new_mount_namespace(&fs, owner)?;
+            moved = Some(fs);
+        }
+        Ok(Some(Change { namespaces: Arc::new(new), fs: moved }))
     }
 
     /// Puts it into effect for a task that runs.
     pub(crate) fn commit(self, task: &Task) {
         let new = self.namespaces;
+        if let Some(fs) = self.fs {
+            task.set_fs(fs);
+        }
         let old = task.resources.lock().namespaces.replace(new.clone());
         // What it did with `SEM_UNDO` it leaves behind (`exit_sem`), unless threads share that.
         if let Some(old) = &old
@@ -82,7 +96,7 @@ fn as_a<T: Any + Send + Sync>(ns: &NamespaceRef) -> Option<Arc<T>> {
 pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> {
     let creds = task.creds();
     let mut new = (*task.namespaces().ok_or(Errno::ESRCH)?).clone();
-    let mut mounts = false;
+    let mut moved = None;
     for ns in targets {
         let own: &UserNs = &creds.user_ns;
         let may = |c| creds.has_in(own, c);
@@ -98,7 +112,14 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
             NamespaceKind::Ipc => new.ipc = as_a(ns).ok_or(Errno::EINVAL)?,
             NamespaceKind::Cgroup => new.cgroup = as_a(ns).ok_or(Errno::EINVAL)?,
             NamespaceKind::Mnt if !may(cap::SYS_CHROOT) => return Err(Errno::EPERM),
-            NamespaceKind::Mnt => mounts = true,
+            // Not while others have the same directories.
+            NamespaceKind::Mnt if !task.has_own_fs() => return Err(Errno::EINVAL),
+            NamespaceKind::Mnt => {
+                let ns: Arc<MountNs> = as_a(ns).ok_or(Errno::EINVAL)?;
+                let (fs, root) = (task.fs().fork(), ns.root().ok_or(Errno::EINVAL)?);
+                fs.enter(&ns, root.clone(), root);
+                moved = Some(fs);
+            }
             NamespaceKind::Time if task.group_ref().thread_count() > 1 => {
                 return Err(Errno::EUSERS);
             }
@@ -106,12 +127,7 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
             NamespaceKind::User => return Err(Errno::EINVAL),
         }
     }
-    if mounts {
-        let root = task.kernel().vfs().root();
-        task.fs().set_cwd(root.clone());
-        task.fs().set_root(root);
-    }
-    Change { namespaces: Arc::new(new) }.commit(task);
+    Change { namespaces: Arc::new(new), fs: moved }.commit(task);
     Ok(())
 }
 

@@ -15,13 +15,13 @@ use syserr::Errno;
 use vfs::nsfs::{Namespace, NamespaceKind, NamespaceRef, NsHead};
 use vfs::{Env, UserNs};
 
-/// The namespaces that a task is in (`struct nsproxy`). Replaced as a whole, never changed in place.
+/// The namespaces that a task is in (`struct nsproxy`), but for mounts, which are with the
+/// directories. Replaced as a whole, never changed in place.
 #[derive(Clone)]
 pub(crate) struct Namespaces {
     pub(crate) uts: Arc<UtsNs>,
     pub(crate) ipc: Arc<IpcNs>,
     pub(crate) cgroup: Arc<Bare>,
-    pub(crate) mnt: Arc<Bare>,
     pub(crate) net: Arc<Bare>,
     pub(crate) pid: Arc<Bare>,
     pub(crate) time: Arc<Bare>,
@@ -36,24 +36,22 @@ impl Namespaces {
             uts: Arc::new(UtsNs::new(head(NamespaceKind::Uts), uts)),
             ipc: Arc::new(IpcNs::new(head(NamespaceKind::Ipc), bounds)),
             cgroup: bare(NamespaceKind::Cgroup),
-            mnt: bare(NamespaceKind::Mnt),
             net: bare(NamespaceKind::Net),
             pid: bare(NamespaceKind::Pid),
             time: bare(NamespaceKind::Time),
         }
     }
 
-    /// The one of a kind that is not user.
+    /// The one of a kind that is here.
     fn get(&self, kind: NamespaceKind) -> Option<NamespaceRef> {
         Some(match kind {
             NamespaceKind::Uts => self.uts.clone(),
             NamespaceKind::Ipc => self.ipc.clone(),
             NamespaceKind::Cgroup => self.cgroup.clone(),
-            NamespaceKind::Mnt => self.mnt.clone(),
             NamespaceKind::Net => self.net.clone(),
             NamespaceKind::Pid => self.pid.clone(),
             NamespaceKind::Time => self.time.clone(),
-            NamespaceKind::User => return None,
+            NamespaceKind::User | NamespaceKind::Mnt => return None,
         })
     }
 }
@@ -88,6 +86,10 @@ impl Namespace for Bare {
 pub(crate) fn of_task(task: &Task, kind: NamespaceKind) -> Option<NamespaceRef> {
     match kind {
         NamespaceKind::User => Some(Arc::new(task.creds().user_ns.clone())),
+        NamespaceKind::Mnt => {
+            let fs = task.resources.lock().fs.clone();
+            fs?.namespace().map(|ns| ns as NamespaceRef)
+        }
         _ => task.resources.lock().namespaces.as_ref()?.get(kind),
     }
 }

@@ -68,9 +68,10 @@ pub(super) fn piece(kernel: &Kernel, task: &Task, file: TaskFile, from: u64) -> 
         TaskFile::Mountinfo => mountinfo,
         _ => mountstats,
     };
-    let root = task.fs().root();
+    let fs = task.fs();
+    let (root, ns) = (fs.root(), fs.namespace());
     let mut text = Vec::new();
-    let found = kernel.vfs().mounts_from(from, MOUNTS_MAX);
+    let found = ns.map(|ns| kernel.vfs().mounts_from(&ns, from, MOUNTS_MAX)).unwrap_or_default();
     let mut next = found.get(MOUNTS_MAX - 1).map(|m| m.id() + 1);
     for m in &found {
         if let Some(at) = point(m, &root) {

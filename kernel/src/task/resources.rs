@@ -63,6 +63,11 @@ impl Task {
         fs.unwrap_or_else(|| self.kernel().root_fs())
     }
 
+    /// Whether nobody shares root, working directory and mask (`CLONE_FS`).
+    pub(crate) fn has_own_fs(&self) -> bool {
+        self.resources.lock().fs.as_ref().is_some_and(|fs| Arc::strong_count(fs) == 1)
+    }
+
     /// Replaces the descriptors: unshare(2) and execve(2).
     pub fn set_files(&self, files: Arc<FdTable>) {
         // The old table may close files when it goes: not under the lock.

@@ -70,6 +70,11 @@ impl Inode for AnonInode {
     }
 }
 
+/// The object that an inode is of, if it is of one without a name.
+pub(crate) fn object(inode: &dyn Inode) -> Option<&Arc<dyn FileOps>> {
+    inode.as_any().downcast_ref::<AnonInode>().map(|i| &i.ops)
+}
+
 /// `name` is as for [`crate::File::anonymous`].
 pub(crate) fn path(ops: &Arc<dyn FileOps>, name: &str) -> Path {
     let stat = ops.stat().unwrap_or_default();

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
-use crate::{LookupFlags, Mount, MountFlags, Path, PathCx, PropagationKind, SuperBlock, Vfs, cap};
+use crate::{LookupFlags, Mount, MountFlags, Path, PathCx, PropagationKind, SuperBlock, Vfs};
 
 const MS_REMOUNT: u64 = 32;
 const MS_NOATIME: u64 = 1024;
@@ -31,9 +31,6 @@ const MNT_EXPIRE: u32 = 4;
 const UMOUNT_NOFOLLOW: u32 = 8;
 /// `MNT_FORCE`, `MNT_DETACH`, `MNT_EXPIRE`, `UMOUNT_NOFOLLOW`.
 const UMOUNT_FLAGS: u32 = 15;
-
-const ATIME: MountFlags =
-    MountFlags::NOATIME.union(MountFlags::NODIRATIME).union(MountFlags::RELATIME);
 
 /// The mount's own of the flags: `relatime` is the default (`path_mount`).
 fn wanted(flags: u64) -> MountFlags {
@@ -67,8 +64,9 @@ impl Vfs {
         sb: Arc<SuperBlock>,
         flags: MountFlags,
     ) -> Result<Arc<Mount>, Errno> {
+        let ns = at.mount().namespace().ok_or(Errno::EINVAL)?;
         let m = self.mounts.new_mount(self.root_of(&sb), sb, flags);
-        self.mounts.attach(&m, at)?;
+        self.mounts.attach(&m, at, &ns)?;
         Ok(m)
     }
 
@@ -98,36 +96,40 @@ impl Vfs {
         if flags & MS_NOUSER != 0 {
             return Err(Errno::EINVAL);
         }
-        if !cx.creds.has(cap::SYS_ADMIN) {
-            return Err(Errno::EPERM);
-        }
+        cx.may_mount()?;
+        let ns = cx.mount_namespace()?;
         let is_root = Arc::ptr_eq(at.dentry(), at.mount().root());
         let from = || {
             let source = source.filter(|s| !s.is_empty()).ok_or(Errno::EINVAL)?;
             self.resolve(cx, crate::AT_FDCWD, source, LookupFlags::empty())
         };
         if flags & MS_REMOUNT != 0 {
-            let here = is_root && at.mount().is_visible();
+            let here = is_root && at.mount().is_in(&ns);
             return if here { self.remount(&at, flags, options) } else { Err(Errno::EINVAL) };
         }
         if flags & MS_BIND != 0 {
-            return self.mounts.bind(&from()?, &at, flags & MS_REC != 0);
+            return self.mounts.bind(&from()?, &at, flags & MS_REC != 0, &ns);
         }
         if flags & MS_PROPAGATION != 0 {
             let kind = propagation_kind(flags & !(MS_REC | MS_SILENT)).ok_or(Errno::EINVAL)?;
-            if !is_root || !self.mounts.is_live(at.mount()) {
+            let m = at.mount();
+            let held = self.mounts.is_live(m) && !m.is_visible();
+            if !is_root || !(m.is_in(&ns) || held) {
                 return Err(Errno::EINVAL);
             }
             let recursive = flags & MS_REC != 0;
             return self.mounts.change(at.mount(), recursive, |_| Ok(()), |_| {}, Some(kind));
         }
         if flags & MS_MOVE != 0 {
-            return self.mounts.relocate(&from()?, &at, false, &cx.fs.root());
+            return self.mounts.relocate(&from()?, &at, false, &cx.fs.root(), &ns);
         }
         let t = self.file_system_type(fs_type.ok_or(Errno::EINVAL)?)?;
         let sb = t.make(source.unwrap_or(b"none"), options)?;
         if !t.is_shared() {
             sb.state.set_read_only(wanted(flags).contains(MountFlags::RDONLY))?;
+        }
+        if !at.mount().is_in(&ns) {
+            return Err(Errno::EINVAL);
         }
         self.mount_at(&at, sb, wanted(flags)).map(|_| ())
     }
@@ -146,7 +148,10 @@ impl Vfs {
         let mount = at.mount();
         let mut new = wanted(flags);
         if flags & (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME) == 0 {
-            new = (new - ATIME) | mount.flags() & ATIME;
+            new = (new - MountFlags::ATIME) | mount.flags() & MountFlags::ATIME;
+        }
+        if !mount.may_have(new) {
+            return Err(Errno::EPERM);
         }
         let read_only = new.contains(MountFlags::RDONLY);
         if flags & MS_BIND != 0 {
@@ -194,15 +199,14 @@ impl Vfs {
         let mut lookup = LookupFlags::empty();
         lookup.set(LookupFlags::NOFOLLOW, flags & UMOUNT_NOFOLLOW != 0);
         let at = self.resolve_unused(cx, crate::AT_FDCWD, target, lookup)?;
-        if !cx.creds.has(cap::SYS_ADMIN) {
-            return Err(Errno::EPERM);
-        }
+        cx.may_mount()?;
+        let ns = cx.mount_namespace()?;
         // What covers the place counts, even where `.` says it (`LOOKUP_MOUNTPOINT`).
         let at = self.mounts.topmost(at);
         let m = at.mount().clone();
         let top = Arc::ptr_eq(at.dentry(), m.root());
         drop(at);
-        if !top || m.point().is_none() || !m.is_visible() {
+        if !top || m.point().is_none() || !m.is_in(&ns) || m.is_locked() {
             return Err(Errno::EINVAL);
         }
         let expire = flags & MNT_EXPIRE != 0;
@@ -237,13 +241,11 @@ impl Vfs {
         new: &[u8],
         put_old: &[u8],
     ) -> Result<(Path, Path), Errno> {
-        if !cx.creds.has(cap::SYS_ADMIN) {
-            return Err(Errno::EPERM);
-        }
+        cx.may_mount()?;
         let find = |at| self.resolve(cx, crate::AT_FDCWD, at, LookupFlags::DIRECTORY);
         let (new, put_old) = (find(new)?, find(put_old)?);
         let root = cx.fs.root();
-        self.mounts.pivot(&new, &put_old, &root)?;
+        self.mounts.pivot(&new, &put_old, &root, &*cx.mount_namespace()?)?;
         Ok((root, new))
     }
 }

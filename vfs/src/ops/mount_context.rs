@@ -236,17 +236,13 @@ impl FileOps for MountContext {
     }
 }
 
-fn may_mount(cx: &PathCx<'_>) -> Result<(), Errno> {
-    if cx.creds.has(cap::SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }
-}
-
 impl Vfs {
     /// fsopen(2).
     ///
     /// # Errors
     /// `EPERM` without `CAP_SYS_ADMIN`; `ENODEV` for a type that is not known.
     pub fn fsopen(&self, cx: &PathCx<'_>, name: &[u8]) -> Result<Arc<File>, Errno> {
-        may_mount(cx)?;
+        cx.may_mount()?;
         let kind = self.file_system_type(name)?;
         let name = kind.name();
         Ok(MountContext::open(Some(kind), name, Phase::Create))
@@ -257,7 +253,7 @@ impl Vfs {
     /// # Errors
     /// `EPERM` without `CAP_SYS_ADMIN`; `EINVAL` where nothing is mounted.
     pub fn fspick(&self, cx: &PathCx<'_>, at: MovePlace<'_>) -> Result<Arc<File>, Errno> {
-        may_mount(cx)?;
+        cx.may_mount()?;
         let path = self.resolve(cx, at.dirfd, at.path, at.lookup)?;
         if !Arc::ptr_eq(path.dentry(), path.mount().root()) {
             return Err(Errno::EINVAL);

@@ -7,7 +7,7 @@ use syserr::Errno;
 
 use super::mount::propagation_kind;
 use crate::{
-    File, FileOps, Inode, LookupFlags, Mount, MountFlags, OpenFlags, Path, PathCx, Stat, Vfs, cap,
+    File, FileOps, Inode, LookupFlags, Mount, MountFlags, OpenFlags, Path, PathCx, Stat, Vfs,
 };
 
 /// What mount_setattr(2) changes.
@@ -78,12 +78,15 @@ impl Vfs {
         at: MovePlace<'_>,
         copy: Option<bool>,
     ) -> Result<Arc<File>, Errno> {
-        if copy.is_some() && !cx.creds.has(cap::SYS_ADMIN) {
-            return Err(Errno::EPERM);
+        if copy.is_some() {
+            cx.may_mount()?;
         }
         let path = self.resolve(cx, at.dirfd, at.path, at.lookup)?;
         match copy {
-            Some(recursive) => Ok(self.open_detached(self.mounts.copy_out(&path, recursive)?)),
+            Some(recursive) => {
+                let top = self.mounts.copy_out(&path, recursive, &*cx.mount_namespace()?)?;
+                Ok(self.open_detached(top))
+            }
             None => self.open_path(cx, path, OpenFlags::PATH, false),
         }
     }
@@ -105,7 +108,7 @@ impl Vfs {
         if set_group {
             return self.mounts.set_group(&from, &to);
         }
-        self.mounts.relocate(&from, &to, beneath, &cx.fs.root())
+        self.mounts.relocate(&from, &to, beneath, &cx.fs.root(), &*cx.mount_namespace()?)
     }
 
     /// mount_setattr(2) after the path was resolved.
@@ -114,17 +117,21 @@ impl Vfs {
     /// `EINVAL` where nothing is mounted; `EBUSY` where somebody writes.
     pub fn mount_setattr(
         &self,
+        cx: &PathCx<'_>,
         at: &Path,
         recursive: bool,
         change: &AttrChange,
     ) -> Result<(), Errno> {
         let m = at.mount();
         let detached = m.point().is_none() && self.mounts.is_live(m);
-        if !Arc::ptr_eq(at.dentry(), m.root()) || !(m.is_visible() || detached) {
+        if !Arc::ptr_eq(at.dentry(), m.root()) || !(m.is_in(&*cx.mount_namespace()?) || detached) {
             return Err(Errno::EINVAL);
         }
         let freezes = change.set.contains(MountFlags::RDONLY);
         let check = |m: &Mount| {
+            if !m.may_have((m.flags() - change.clear) | change.set) {
+                return Err(Errno::EPERM);
+            }
             if freezes && !m.may_become_read_only() { Err(Errno::EBUSY) } else { Ok(()) }
         };
         let mut failed = Ok(());

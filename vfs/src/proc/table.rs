@@ -74,7 +74,7 @@ static SYS_USER: &[(&str, Fixed)] = &[
     ("max_inotify_instances", text("1024\n")),
     ("max_inotify_watches", text("65536\n")),
     ("max_ipc_namespaces", text("1024\n")),
-    ("max_mnt_namespaces", text("0\n")),
+    ("max_mnt_namespaces", text("1024\n")),
     ("max_net_namespaces", text("0\n")),
     ("max_pid_namespaces", text("0\n")),
     ("max_time_namespaces", text("0\n")),

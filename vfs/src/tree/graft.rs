@@ -4,11 +4,13 @@
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use syserr::Errno;
 
 use super::Path;
 use super::mount::{Mount, Propagation};
 use super::mounts::{MOUNT_MAX, Tables, key};
+use super::namespace::as_mount_namespace;
 
 /// The ties of a copy of a mount.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,12 @@ pub(super) enum Ties {
     Slave,
     /// It follows the original, and is shared itself.
     SharedSlave,
+    /// It follows the original if that is shared.
+    Follow,
 }
+
+/// A mount, and a copy of it.
+pub(super) type Copied = (Arc<Mount>, Arc<Mount>);
 
 /// A mount that hears of what is mounted at some place.
 struct Listener {
@@ -36,19 +43,54 @@ impl Tables {
 
     /// Copies a mount from a directory on, and with `recursive` what is mounted below that; what
     /// cannot be bound is left out.
+    ///
+    /// # Errors
+    /// `EPERM` where what is left out would show what it hides; `EINVAL` for a mount namespace;
+    /// `ENOSPC`.
     pub(super) fn copy(
         &mut self,
         of: &Path,
         recursive: bool,
         ties: Ties,
     ) -> Result<Arc<Mount>, Errno> {
+        if as_mount_namespace(of).is_some() {
+            return Err(Errno::EINVAL);
+        }
+        let made = self.copy_tree(of, recursive, false, ties)?;
+        made.into_iter().next().map(|(_, m)| m).ok_or(Errno::EINVAL)
+    }
+
+    /// Copies a mount that is a mount namespace, which nothing can be mounted below.
+    pub(super) fn copy_alone(&mut self, of: &Path) -> Result<Arc<Mount>, Errno> {
+        let made = self.copy_tree(of, false, false, Ties::Same)?;
+        made.into_iter().next().map(|(_, m)| m).ok_or(Errno::EINVAL)
+    }
+
+    /// Copies a mount and all below it, whether it can be bound or not; each with what it is a copy
+    /// of, the top first.
+    pub(super) fn copy_all(&mut self, of: &Path, ties: Ties) -> Result<Vec<Copied>, Errno> {
+        self.copy_tree(of, true, true, ties)
+    }
+
+    fn copy_tree(
+        &mut self,
+        of: &Path,
+        recursive: bool,
+        unbindable: bool,
+        ties: Ties,
+    ) -> Result<Vec<Copied>, Errno> {
         let mut wanted = alloc::vec![(of.mount.clone(), of.dentry.clone(), None)];
         let mut i = 0;
         while recursive && let Some((m, root, _)) = wanted.get(i).cloned() {
             for c in self.children(&m) {
                 let Some(at) = c.point() else { continue };
-                if !c.propagation().unbindable && at.dentry.is_below(&root) {
+                if !at.dentry.is_below(&root) || as_mount_namespace(&Path::of_mount(c)).is_some() {
+                    continue;
+                }
+                if unbindable || !c.propagation().unbindable {
                     wanted.push((c.clone(), c.root.clone(), Some((i, at.dentry))));
+                } else if c.is_locked() {
+                    return Err(Errno::EPERM);
                 }
             }
             i += 1;
@@ -56,13 +98,15 @@ impl Tables {
         if self.all.len() + wanted.len() > MOUNT_MAX {
             return Err(Errno::ENOSPC);
         }
-        let mut made: Vec<Arc<Mount>> = Vec::with_capacity(wanted.len());
+        let mut made: Vec<Copied> = Vec::with_capacity(wanted.len());
         for (original, root, place) in wanted {
             let m = self.add(root, &original);
+            let old = original.propagation();
             match ties {
+                Ties::Follow if old.peers == 0 => self.same_ties(&m, &original),
                 Ties::Same => self.same_ties(&m, &original),
-                Ties::Slave | Ties::SharedSlave => {
-                    let master = original.propagation().peers;
+                Ties::Slave | Ties::SharedSlave | Ties::Follow => {
+                    let master = old.peers;
                     self.groups.join(&m, Propagation { master, ..Propagation::default() });
                     if ties == Ties::SharedSlave {
                         self.groups.share(&m);
@@ -70,13 +114,29 @@ impl Tables {
                 }
             }
             if let Some((parent, dentry)) = place
-                && let Some(parent) = made.get(parent)
+                && let Some((_, parent)) = made.get(parent)
             {
+                m.locked.store(original.is_locked(), Relaxed);
                 self.put(&m, Path { mount: parent.clone(), dentry });
             }
-            made.push(m);
+            made.push((original, m));
         }
-        made.into_iter().next().ok_or(Errno::EINVAL)
+        Ok(made)
+    }
+
+    /// Keeps who has less rights than who mounted a tree from showing what it hides
+    /// (`lock_mnt_tree`).
+    pub(super) fn lock_tree(&self, top: &Arc<Mount>) {
+        for m in self.tree(top) {
+            m.lock_flags();
+            m.locked.store(!Arc::ptr_eq(&m, top), Relaxed);
+        }
+    }
+
+    /// Whether something is mounted below a directory that may not be taken away.
+    pub(super) fn has_locked_below(&self, at: &Path) -> bool {
+        let below = |c: &Mount| c.point().is_some_and(|p| p.dentry.is_below(&at.dentry));
+        self.children(&at.mount).any(|c| c.is_locked() && below(c))
     }
 
     pub(super) fn mounts<'a>(
@@ -140,9 +200,15 @@ impl Tables {
             copies.push(self.copy(&Path::of_mount(source), true, l.ties)?);
         }
         let dentry = at.dentry.clone();
+        let owner = |m: &Mount| m.namespace().map(|ns| ns.owner_ref().clone());
+        let own = owner(&at.mount);
         self.put(top, at);
         for (l, copy) in listeners.into_iter().zip(copies) {
+            let foreign = owner(&l.mount) != own;
             self.put(&copy, Path { mount: l.mount, dentry: dentry.clone() });
+            if foreign {
+                self.lock_tree(&copy);
+            }
         }
         Ok(())
     }
@@ -194,13 +260,16 @@ impl Tables {
             if own.contains(&m.id) || !going.contains(&m.id) {
                 continue;
             }
-            let stays = match &*kept(self, &going, &m) {
-                [] => false,
-                [one] => !over_root(&m, one),
-                _ => true,
-            };
+            let pinned = m.is_locked() && m.point().is_some_and(|p| !going.contains(&p.mount.id));
+            let stays = pinned
+                || match &*kept(self, &going, &m) {
+                    [] => false,
+                    [one] => !over_root(&m, one),
+                    _ => true,
+                };
             if stays {
                 going.remove(&m.id);
+                asked.extend(self.children(&m).filter(|c| going.contains(&c.id)).cloned());
                 asked.extend(m.point().map(|p| p.mount));
             }
         }

@@ -1,13 +1,13 @@
 //! Mounts.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicU32};
 use sync::{Mutex, RwLock};
 use syserr::Errno;
 
-use super::{Dentry, Path};
+use super::{Dentry, MountNs, Path};
 use crate::SuperBlock;
 use crate::notify::Watches;
 
@@ -34,6 +34,12 @@ bitflags::bitflags! {
     }
 }
 
+impl MountFlags {
+    /// Those of the time of access.
+    pub(crate) const ATIME: MountFlags =
+        MountFlags::NOATIME.union(MountFlags::NODIRATIME).union(MountFlags::RELATIME);
+}
+
 /// Which mounts hear of mounts and unmounts below a mount; mount_namespaces(7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Propagation {
@@ -54,8 +60,15 @@ pub struct Mount {
     pub(super) point: RwLock<Option<Path>>,
     /// Changed by who holds the table of mounts.
     pub(super) propagation: Mutex<Propagation>,
-    /// Whether it is in the tree that everybody sees, and not in one that only a descriptor holds.
-    pub(super) visible: AtomicBool,
+    /// The namespace whose tree it is in; none for one that only a descriptor holds. Changed by who
+    /// holds the table of mounts.
+    pub(super) ns: RwLock<Weak<MountNs>>,
+    /// What is beneath may not show in this namespace, which has less rights than the one that
+    /// mounted it (`MNT_LOCKED`).
+    pub(super) locked: AtomicBool,
+    /// Which flags may not be taken away for the same reason (`MNT_LOCK_*`); bits of
+    /// [`MountFlags`], where those of the time of access stand for each other.
+    pub(super) locked_flags: AtomicU32,
     /// Descriptions that may write to files; none appears while it is read-only.
     writers: AtomicU32,
     /// Marked by `MNT_EXPIRE`, and not used since.
@@ -83,7 +96,9 @@ impl Mount {
             flags,
             point: RwLock::new(None),
             propagation: Mutex::default(),
-            visible: AtomicBool::new(false),
+            ns: RwLock::default(),
+            locked: AtomicBool::new(false),
+            locked_flags: AtomicU32::new(0),
             writers: AtomicU32::new(0),
             expiring: AtomicBool::new(false),
             watches,
@@ -105,9 +120,37 @@ impl Mount {
         *self.propagation.lock()
     }
 
-    /// Whether it is in the tree that everybody sees.
+    /// Whether it is in the tree of a namespace, and not in one that only a descriptor holds.
     pub fn is_visible(&self) -> bool {
-        self.visible.load(Relaxed)
+        self.ns.read().strong_count() > 0
+    }
+
+    /// Whether it is in the tree of that namespace.
+    pub(crate) fn is_in(&self, ns: &MountNs) -> bool {
+        core::ptr::eq(self.ns.read().as_ptr(), ns)
+    }
+
+    /// The namespace whose tree it is in.
+    pub fn namespace(&self) -> Option<Arc<MountNs>> {
+        self.ns.read().upgrade()
+    }
+
+    /// Whether it may not be taken from its place.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.locked.load(Relaxed)
+    }
+
+    /// Keeps the flags that it has now.
+    pub(super) fn lock_flags(&self) {
+        let kept = self.flags() & !MountFlags::NOSYMFOLLOW | MountFlags::ATIME;
+        self.locked_flags.fetch_or(kept.bits(), Relaxed);
+    }
+
+    /// Whether it may have these flags (`can_change_locked_flags`).
+    pub(crate) fn may_have(&self, new: MountFlags) -> bool {
+        let locked = MountFlags::from_bits_retain(self.locked_flags.load(Relaxed));
+        let times = locked & MountFlags::ATIME;
+        new.contains(locked - MountFlags::ATIME) && new & times == self.flags() & times
     }
 
     /// The directory of the file system that shows at the mount point.

@@ -1,7 +1,7 @@
 //! The table of mounts.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -11,7 +11,7 @@ use syserr::Errno;
 
 use super::mount::{Mount, MountFlags};
 use super::peers::Groups;
-use super::{Dentry, Path};
+use super::{Dentry, MountNs, Path};
 use crate::SuperBlock;
 use crate::notify::Watches;
 
@@ -22,7 +22,7 @@ pub(super) const MOUNT_MAX: usize = 100_000;
 pub(super) struct Tables {
     next: u64,
     pub(super) by_point: BTreeMap<(u64, usize), Arc<Mount>>,
-    /// Every mount that is in a tree, the one that everybody sees or one that a descriptor holds.
+    /// Every mount that is in a tree, that of a namespace or one that a descriptor holds.
     pub(super) all: BTreeMap<u64, Arc<Mount>>,
     pub(super) groups: Groups,
 }
@@ -85,6 +85,7 @@ impl Tables {
         self.next += 1;
         let (sb, watches) = (like.sb.clone(), like.watches().cloned());
         let m = Mount::new(self.next, root, sb, like.flags(), watches);
+        m.locked_flags.store(like.locked_flags.load(Relaxed), Relaxed);
         self.all.insert(m.id, m.clone());
         m
     }
@@ -99,9 +100,9 @@ impl Tables {
 
     /// Puts `m`, which is nowhere, at a place. What is there already comes to lie on top of it.
     pub(super) fn put(&mut self, m: &Arc<Mount>, at: Path) {
-        let visible = at.mount.is_visible();
+        let ns = at.mount.ns.read().clone();
         for m in self.tree(m) {
-            m.visible.store(visible, Relaxed);
+            *m.ns.write() = ns.clone();
         }
         if let Some(over) = self.by_point.get(&key(&at)).cloned() {
             let top = Path::of_mount(m);
@@ -119,7 +120,7 @@ impl Tables {
     /// Forgets `m`, which is a part of no tree any more.
     pub(super) fn forget(&mut self, m: &Arc<Mount>) {
         self.all.remove(&m.id);
-        m.visible.store(false, Relaxed);
+        *m.ns.write() = Weak::new();
         let Tables { groups, all, .. } = self;
         groups.cut(m, |slave, master| follow(all, slave, master));
     }
@@ -152,10 +153,9 @@ impl MountTable {
         Mount::new(t.next, root, sb, flags, Some(self.watches.clone()))
     }
 
-    /// Makes `m`, mounted over `beneath`, the tree that everybody sees.
+    /// Makes `m`, mounted over `beneath`, the tree that a namespace is.
     pub(crate) fn add_first(&self, beneath: &Path, m: &Arc<Mount>) {
         let mut t = self.tables.write();
-        beneath.mount.visible.store(true, Relaxed);
         for m in [&beneath.mount, m] {
             t.all.insert(m.id, m.clone());
         }
@@ -190,17 +190,16 @@ impl MountTable {
         self.tables.read().by_point.get(&(mount.id, Arc::as_ptr(dentry) as usize)).cloned()
     }
 
-    /// Every mount of the tree that everybody sees, by ID.
-    pub(crate) fn visible(&self) -> Vec<Arc<Mount>> {
-        let t = self.tables.read();
-        t.all.values().filter(|m| m.is_visible()).cloned().collect()
+    /// Every mount.
+    pub(crate) fn all(&self) -> Vec<Arc<Mount>> {
+        self.tables.read().all.values().cloned().collect()
     }
 
-    /// At most `count` of them with IDs from `id` on.
-    pub(crate) fn visible_from(&self, id: u64, count: usize) -> Vec<Arc<Mount>> {
+    /// At most `count` mounts of a namespace with IDs from `id` on.
+    pub(crate) fn of(&self, ns: &MountNs, id: u64, count: usize) -> Vec<Arc<Mount>> {
         let t = self.tables.read();
         let all = t.all.range(id..).map(|(_, m)| m);
-        all.filter(|m| m.is_visible()).take(count).cloned().collect()
+        all.filter(|m| m.is_in(ns)).take(count).cloned().collect()
     }
 
     /// Tells who polls the list of mounts that it has changed.

@@ -3,12 +3,15 @@
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use syserr::Errno;
 
 use super::graft::Ties;
 use super::mount::{Mount, Propagation};
 use super::mounts::{MOUNT_MAX, MountTable, Tables, follow};
-use super::{Dentry, Path};
+use super::namespace::as_mount_namespace;
+use super::{Dentry, MountNs, Path};
+use crate::nsfs::Namespace;
 
 fn is_dir(d: &Dentry) -> bool {
     d.inode().is_some_and(|i| i.kind() == crate::mode::IFDIR)
@@ -18,15 +21,15 @@ impl MountTable {
     /// Puts `m`, which is nowhere, over what is at a place.
     ///
     /// # Errors
-    /// `ENOSPC` at the limit of mounts; `EINVAL` where the place is in no tree that everybody sees;
+    /// `ENOSPC` at the limit of mounts; `EINVAL` where the place is not in the namespace's tree;
     /// `ENOENT` when the place has lost its name; `EBUSY` when the file system is there already.
-    pub(crate) fn attach(&self, m: &Arc<Mount>, at: &Path) -> Result<(), Errno> {
+    pub(crate) fn attach(&self, m: &Arc<Mount>, at: &Path, ns: &MountNs) -> Result<(), Errno> {
         let mut t = self.tables.write();
         let at = t.topmost(at.clone());
         if at.dentry.is_deleted() {
             return Err(Errno::ENOENT);
         }
-        if !at.mount.is_visible() {
+        if !at.mount.is_in(ns) {
             return Err(Errno::EINVAL);
         }
         if Arc::ptr_eq(&at.dentry, &at.mount.root) && Arc::ptr_eq(&at.mount.sb, &m.sb) {
@@ -51,29 +54,45 @@ impl MountTable {
     /// A copy of the tree at a directory that is in no place.
     ///
     /// # Errors
-    /// `EINVAL` for what cannot be bound; `ENOSPC`.
-    pub(crate) fn copy_out(&self, from: &Path, recursive: bool) -> Result<Arc<Mount>, Errno> {
+    /// `EINVAL` for what cannot be bound, or is in another namespace than `ns`; `ENOSPC`.
+    pub(crate) fn copy_out(
+        &self,
+        from: &Path,
+        recursive: bool,
+        ns: &MountNs,
+    ) -> Result<Arc<Mount>, Errno> {
         let mut t = self.tables.write();
         let m = &from.mount;
-        if m.propagation().unbindable || !(t.is_live(m) || m.sb.kind == "nsfs") {
+        let here = m.is_in(ns) || t.is_live(m) && !m.is_visible() || m.sb.kind == "nsfs";
+        if !here || m.propagation().unbindable || !recursive && t.has_locked_below(from) {
             return Err(Errno::EINVAL);
         }
-        t.copy(from, recursive, Ties::Same)
+        match as_mount_namespace(from) {
+            None => t.copy(from, recursive, Ties::Same),
+            Some(held) if held <= ns.ino() => Err(Errno::EINVAL),
+            Some(_) => t.copy_alone(from),
+        }
     }
 
     /// Shows the tree at a directory at another place too.
     ///
     /// # Errors
     /// Those of [`MountTable::copy_out`]; `ENOTDIR`; `ENOENT`.
-    pub(crate) fn bind(&self, from: &Path, at: &Path, recursive: bool) -> Result<(), Errno> {
+    pub(crate) fn bind(
+        &self,
+        from: &Path,
+        at: &Path,
+        recursive: bool,
+        ns: &MountNs,
+    ) -> Result<(), Errno> {
         let at = self.topmost(at.clone());
         if at.dentry.is_deleted() {
             return Err(Errno::ENOENT);
         }
-        if !at.mount.is_visible() {
+        if !at.mount.is_in(ns) {
             return Err(Errno::EINVAL);
         }
-        let copy = self.copy_out(from, recursive)?;
+        let copy = self.copy_out(from, recursive, ns)?;
         let done = if is_dir(&at.dentry) == is_dir(&copy.root) {
             let mut t = self.tables.write();
             let at = t.topmost(at);
@@ -89,8 +108,7 @@ impl MountTable {
         done
     }
 
-    /// Moves a tree: from its place in the tree that everybody sees, or from where only a descriptor
-    /// holds it. With `beneath` it goes under what is mounted at `to` (`do_move_mount`).
+    /// Moves a tree: from its place in the namespace's tree, or from where only a descriptor holds it. With `beneath` it goes under what is mounted at `to` (`do_move_mount`).
     ///
     /// # Errors
     /// `EINVAL`, `ELOOP`, `ENOENT`, `ENOSPC`.
@@ -100,6 +118,7 @@ impl MountTable {
         to: &Path,
         beneath: bool,
         root: &Path,
+        ns: &MountNs,
     ) -> Result<(), Errno> {
         let mut t = self.tables.write();
         let m = from.mount.clone();
@@ -117,18 +136,20 @@ impl MountTable {
         }
         if m.is_visible() {
             let Some(parent) = m.point() else { return Err(Errno::EINVAL) };
-            if parent.mount.propagation().peers != 0 || !at.mount.is_visible() {
+            let here = m.is_in(ns) && at.mount.is_in(ns) && !m.is_locked();
+            if parent.mount.propagation().peers != 0 || !here {
                 return Err(Errno::EINVAL);
             }
         } else {
             let tree = t.tree(&m);
             let within = tree.iter().any(|x| Arc::ptr_eq(x, &at.mount));
-            if m.point().is_some() || !t.is_live(&m) || within || !t.is_live(&at.mount) {
+            let there = at.mount.is_in(ns) || t.is_live(&at.mount) && !at.mount.is_visible();
+            if m.point().is_some() || !t.is_live(&m) || within || !there {
                 return Err(Errno::EINVAL);
             }
         }
         if beneath {
-            let rootfs = at.mount.point().is_none();
+            let rootfs = at.mount.point().is_none() || top.mount.is_locked();
             let peers = at.mount.propagation().peers;
             // What is mounted below would come to lie on top of itself
             // (`propagation_would_overmount`).
@@ -165,7 +186,13 @@ impl MountTable {
     ///
     /// # Errors
     /// `EINVAL`, `EBUSY`, `ENOENT`.
-    pub(crate) fn pivot(&self, new: &Path, put_old: &Path, root: &Path) -> Result<(), Errno> {
+    pub(crate) fn pivot(
+        &self,
+        new: &Path,
+        put_old: &Path,
+        root: &Path,
+        ns: &MountNs,
+    ) -> Result<(), Errno> {
         let mut t = self.tables.write();
         let old = t.topmost(put_old.clone());
         if old.dentry.is_deleted() {
@@ -178,7 +205,7 @@ impl MountTable {
         if parents.into_iter().flatten().any(shared) {
             return Err(Errno::EINVAL);
         }
-        if !root.mount.is_visible() || !new.mount.is_visible() {
+        if !root.mount.is_in(ns) || !new.mount.is_in(ns) || new.mount.is_locked() {
             return Err(Errno::EINVAL);
         }
         if new.dentry.is_deleted() {
@@ -191,6 +218,8 @@ impl MountTable {
         if !top(root) || !top(new) || !old.is_reachable_from(new) || !new.is_reachable_from(root) {
             return Err(Errno::EINVAL);
         }
+        // What the old root hid, the new one hides.
+        new.mount.locked.store(root.mount.locked.swap(false, Relaxed), Relaxed);
         let places = [t.lift(&new.mount), t.lift(&root.mount)];
         t.put(&root.mount, old);
         t.put(&new.mount, root_at);

@@ -1,5 +1,6 @@
 //! mount(2), umount2(2), pivot_root(2) and what Tessera refuses of their kind.
 
+use super::mount_api::may_mount;
 use super::walk::{Walk, path, vfs};
 use crate::{Args, Outcome, TaskCx};
 use alloc::vec::Vec;
@@ -49,9 +50,7 @@ pub(crate) fn sys_umount2(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// pivot_root(2).
 pub(crate) fn sys_pivot_root(cx: &mut TaskCx, a: &Args) -> Outcome {
     let r = (|| {
-        if !cx.task.creds().has(cap::SYS_ADMIN) {
-            return Err(Errno::EPERM);
-        }
+        may_mount(cx)?;
         let (new, put_old) = (path(cx, a[0])?, path(cx, a[1])?);
         let (old, new) = vfs(cx).pivot_root(&Walk::new(cx).cx(), &new, &put_old)?;
         // Whoever stands in the old root stands in the new one (`chroot_fs_refs`).

@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
-use vfs::{AT_FDCWD, File, LookupFlags, MountContext, MovePlace, cap};
+use vfs::{AT_FDCWD, File, LookupFlags, MountContext, MovePlace};
 
 /// Longest key or string of fsconfig(2), with its NUL.
 const STRING_MAX: usize = 256;
@@ -21,8 +21,8 @@ pub(super) const AT_EMPTY_PATH: u32 = 0x1000;
 pub(super) const OPEN_TREE_CLONE: u32 = 1;
 pub(super) const O_CLOEXEC: u32 = 0o2_000_000;
 
-fn may_mount(cx: &TaskCx) -> Result<(), Errno> {
-    if cx.task.creds().has(cap::SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }
+pub(super) fn may_mount(cx: &TaskCx) -> Result<(), Errno> {
+    Walk::new(cx).cx().may_mount()
 }
 
 pub(super) fn follow(nofollow: bool, empty: bool) -> LookupFlags {

@@ -2,7 +2,8 @@
 
 use super::descriptors::install;
 use super::mount_api::{
-    AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, follow, open_tree,
+    AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, follow,
+    may_mount, open_tree,
 };
 use super::walk::{Walk, path, vfs};
 use crate::syscalls::misc::check_zeros;
@@ -10,7 +11,7 @@ use crate::{Args, Outcome, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, namespace_of};
-use vfs::{AttrChange, MountFlags, cap};
+use vfs::{AttrChange, MountFlags};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `struct mount_attr`.
@@ -85,9 +86,7 @@ fn wanted(cx: &TaskCx, at: u64, size: u64) -> Result<Option<AttrChange>, Errno> 
     if size < KNOWN {
         return Err(Errno::EINVAL);
     }
-    if !cx.task.creds().has(cap::SYS_ADMIN) {
-        return Err(Errno::EPERM);
-    }
+    may_mount(cx)?;
     check_zeros(cx, at, KNOWN, size)?;
     let attr: MountAttr = cx.mm().read_obj(Addr(at))?;
     if attr.set == 0 && attr.clear == 0 && attr.propagation == 0 {
@@ -147,7 +146,9 @@ pub(crate) fn sys_mount_setattr(cx: &mut TaskCx, a: &Args) -> Outcome {
         let path = path(cx, a[1])?;
         let walk = Walk::new(cx);
         let at = vfs(cx).resolve(&walk.cx(), a[0] as i32, &path, lookup)?;
-        vfs(cx).mount_setattr(&at, flags & AT_RECURSIVE != 0, &change).map(|()| 0)
+        vfs(cx)
+            .mount_setattr(&Walk::new(cx).cx(), &at, flags & AT_RECURSIVE != 0, &change)
+            .map(|()| 0)
     })();
     r.into()
 }
@@ -163,7 +164,12 @@ pub(crate) fn sys_open_tree_attr(cx: &mut TaskCx, a: &Args) -> Outcome {
         if a[3] != 0
             && let Some(change) = wanted(cx, a[3], a[4])?
         {
-            vfs(cx).mount_setattr(file.path(), flags & AT_RECURSIVE != 0, &change)?;
+            vfs(cx).mount_setattr(
+                &Walk::new(cx).cx(),
+                file.path(),
+                flags & AT_RECURSIVE != 0,
+                &change,
+            )?;
         }
         install(cx, file, flags & O_CLOEXEC != 0)
     })();

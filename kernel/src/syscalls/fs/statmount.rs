@@ -11,7 +11,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
 use syserr::Errno;
-use vfs::{Mount, Path, Propagation, UNIQUE_ID_OFFSET, cap, split_dev};
+use vfs::nsfs::Namespace;
+use vfs::{Mount, MountNs, Path, Propagation, UNIQUE_ID_OFFSET, cap, split_dev};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `struct mnt_id_req` with all that it has now.
@@ -88,8 +89,6 @@ const STRINGS: u64 = MNT_ROOT
     | GIDMAP;
 const SUPPORTED: u64 = 0x7fff;
 
-/// The ID of the one mount namespace (`MNT_NS_INIT_ID`).
-const NAMESPACE: u64 = 3;
 /// `LSMT_ROOT`.
 const ROOT: u64 = u64::MAX;
 
@@ -115,13 +114,20 @@ fn request(cx: &TaskCx, at: u64) -> Result<Request, Errno> {
     Ok(r)
 }
 
-fn may_see(cx: &TaskCx, place: &Path) -> Result<(), Errno> {
-    let seen = place.is_reachable_from(&cx.task.fs().root());
-    if seen || cx.task.creds().has(cap::SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }
+/// The caller's mount namespace, if it is the one that is asked for.
+fn namespace(cx: &TaskCx, r: &Request) -> Result<Arc<MountNs>, Errno> {
+    let own = cx.task.fs().namespace();
+    own.filter(|ns| r.namespace == 0 || r.namespace == ns.id()).ok_or(Errno::ENOENT)
 }
 
-fn find(cx: &TaskCx, id: u64) -> Result<Arc<Mount>, Errno> {
-    let found = vfs(cx).mounts_from(id.saturating_sub(UNIQUE_ID_OFFSET), 1).pop();
+fn may_see(cx: &TaskCx, ns: &MountNs, place: &Path) -> Result<(), Errno> {
+    let seen = place.is_reachable_from(&cx.task.fs().root());
+    let may = seen || cx.task.creds().has_in(&ns.owner(), cap::SYS_ADMIN);
+    if may { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+fn find(cx: &TaskCx, ns: &MountNs, id: u64) -> Result<Arc<Mount>, Errno> {
+    let found = vfs(cx).mounts_from(ns, id.saturating_sub(UNIQUE_ID_OFFSET), 1).pop();
     found.filter(|m| m.unique_id() == id).ok_or(Errno::ENOENT)
 }
 
@@ -159,9 +165,7 @@ fn stat(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     let r = request(cx, a[0])?;
-    if r.namespace != 0 && r.namespace != NAMESPACE {
-        return Err(Errno::ENOENT);
-    }
+    let ns = namespace(cx, &r)?;
     let (buf, room, mask) = (a[1], a[2], r.param);
     if buf.checked_add(room).is_none_or(|end| end > end_of_memory(cx)) {
         return Err(Errno::EFAULT);
@@ -169,8 +173,8 @@ fn stat(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     if mask & STRINGS != 0 && room == FIXED {
         return Err(Errno::EOVERFLOW);
     }
-    let m = find(cx, r.id)?;
-    may_see(cx, &Path::of_mount(&m))?;
+    let m = find(cx, &ns, r.id)?;
+    may_see(cx, &ns, &Path::of_mount(&m))?;
     let (fixed, strings) = describe(cx, &m, mask)?;
     let whole = FIXED + strings.len() as u64;
     if !strings.is_empty() && whole > room {
@@ -215,7 +219,7 @@ fn describe(cx: &TaskCx, m: &Arc<Mount>, mask: u64) -> Result<(Fixed, Vec<u8>), 
         out.mask |= PROPAGATE_FROM;
     }
     if mask & MNT_NS_ID != 0 {
-        out.namespace = NAMESPACE;
+        out.namespace = m.namespace().map_or(0, |ns| ns.id());
         out.mask |= MNT_NS_ID;
     }
     if mask & FS_TYPE != 0 {
@@ -274,18 +278,16 @@ fn list(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
         return Err(Errno::EFAULT);
     }
     let r = request(cx, a[0])?;
-    if r.namespace != 0 && r.namespace != NAMESPACE {
-        return Err(Errno::ENOENT);
-    }
+    let ns = namespace(cx, &r)?;
     if r.param != 0 && r.param <= UNIQUE_ID_OFFSET {
         return Err(Errno::EINVAL);
     }
     let whole = match r.id {
         ROOT => cx.task.fs().root(),
-        id => Path::of_mount(&find(cx, id)?),
+        id => Path::of_mount(&find(cx, &ns, id)?),
     };
-    may_see(cx, &whole)?;
-    let mut mounts = vfs(cx).mounts();
+    may_see(cx, &ns, &whole)?;
+    let mut mounts = vfs(cx).mounts(&ns);
     let backwards = flags & REVERSE != 0;
     if backwards {
         mounts.reverse();
