@@ -6,7 +6,7 @@ use core::any::Any;
 use sync::Mutex;
 use syserr::Errno;
 
-use super::graft::Ties;
+use super::graft::{Copied, Ties};
 use super::mounts::MountTable;
 use super::{FsContext, Mount, Path};
 use crate::nsfs::{Namespace, NamespaceKind, NsHead, namespace_of_inode};
@@ -87,11 +87,7 @@ impl MountTable {
     }
 
     /// Copies the tree of `old` for `new`; returns what each mount was copied from.
-    fn copy_namespace(
-        &self,
-        old: &MountNs,
-        new: &Arc<MountNs>,
-    ) -> Result<Vec<(Arc<Mount>, Arc<Mount>)>, Errno> {
+    fn copy_namespace(&self, old: &MountNs, new: &Arc<MountNs>) -> Result<Vec<Copied>, Errno> {
         let beneath = old.beneath.lock().clone().ok_or(Errno::EINVAL)?;
         let foreign = old.owner_ref() != new.owner_ref();
         let mut t = self.tables.write();
