@@ -100,6 +100,7 @@ impl Kernel {
         let clock = config.embedder.clock.clone();
         let seed = u64::from_le_bytes(seed);
         let ipc_bounds = Arc::default();
+        let namespaces = Namespaces::initial(config.uts, &ipc_bounds, config.vfs.net());
         Arc::new_cyclic(|me: &alloc::sync::Weak<Kernel>| Kernel {
             embedder: config.embedder,
             tables: config.tables,
@@ -115,7 +116,7 @@ impl Kernel {
                 alloc::boxed::Box::new(crate::futexes::Owners(me.clone())),
             ),
             terminals: Mutex::new(None),
-            namespaces: Arc::new(Namespaces::initial(config.uts, &ipc_bounds)),
+            namespaces: Arc::new(namespaces),
             ipc_bounds,
             keys: crate::keys::Keys::default(),
             aio: Arc::default(),

@@ -14,6 +14,7 @@ use vfs::{Creds, FsContext, MountNs, UserNs, cap};
 const MADE: CloneFlags = CloneFlags::NEWUTS
     .union(CloneFlags::NEWIPC)
     .union(CloneFlags::NEWCGROUP)
+    .union(CloneFlags::NEWNET)
     .union(CloneFlags::NEWNS);
 
 /// What is in the place of a task's namespaces from now on.
@@ -55,6 +56,9 @@ impl Change {
         }
         if flags.contains(CloneFlags::NEWCGROUP) {
             new.cgroup = Bare::new(NamespaceKind::Cgroup, owner, env)?;
+        }
+        if flags.contains(CloneFlags::NEWNET) {
+            new.net = old.net.another(NsHead::new(NamespaceKind::Net, owner, env)?);
         }
         let mut moved = None;
         if flags.contains(CloneFlags::NEWNS) {
@@ -123,7 +127,8 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
             NamespaceKind::Time if task.group_ref().thread_count() > 1 => {
                 return Err(Errno::EUSERS);
             }
-            NamespaceKind::Time | NamespaceKind::Net | NamespaceKind::Pid => {}
+            NamespaceKind::Net => new.net = as_a(ns).ok_or(Errno::EINVAL)?,
+            NamespaceKind::Time | NamespaceKind::Pid => {}
             NamespaceKind::User => return Err(Errno::EINVAL),
         }
     }

@@ -13,6 +13,7 @@ use crate::syscalls::ipc::Bounds;
 use alloc::sync::Arc;
 use syserr::Errno;
 use vfs::nsfs::{Namespace, NamespaceKind, NamespaceRef, NsHead};
+use vfs::socket::Net;
 use vfs::{Env, UserNs};
 
 /// The namespaces that a task is in (`struct nsproxy`), but for mounts, which are with the
@@ -22,21 +23,21 @@ pub(crate) struct Namespaces {
     pub(crate) uts: Arc<UtsNs>,
     pub(crate) ipc: Arc<IpcNs>,
     pub(crate) cgroup: Arc<Bare>,
-    pub(crate) net: Arc<Bare>,
+    pub(crate) net: Arc<Net>,
     pub(crate) pid: Arc<Bare>,
     pub(crate) time: Arc<Bare>,
 }
 
 impl Namespaces {
     /// Those that a kernel begins with.
-    pub(crate) fn initial(uts: crate::Uts, bounds: &Arc<Bounds>) -> Namespaces {
+    pub(crate) fn initial(uts: crate::Uts, bounds: &Arc<Bounds>, net: &Arc<Net>) -> Namespaces {
         let head = NsHead::initial;
         let bare = |kind| Arc::new(Bare { kind, head: head(kind) });
         Namespaces {
             uts: Arc::new(UtsNs::new(head(NamespaceKind::Uts), uts)),
             ipc: Arc::new(IpcNs::new(head(NamespaceKind::Ipc), bounds)),
             cgroup: bare(NamespaceKind::Cgroup),
-            net: bare(NamespaceKind::Net),
+            net: net.clone(),
             pid: bare(NamespaceKind::Pid),
             time: bare(NamespaceKind::Time),
         }

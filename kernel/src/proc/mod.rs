@@ -201,8 +201,8 @@ impl ProcSource for KernelProc {
         }
     }
 
-    fn net_table(&self, _: i32, table: NetTable) -> Vec<u8> {
-        self.kernel().map(|k| k.vfs().net().table(table)).unwrap_or_default()
+    fn net_table(&self, tid: i32, table: NetTable) -> Vec<u8> {
+        self.kernel().map(|k| self.namespaces(&k, tid).net.table(table)).unwrap_or_default()
     }
 
     fn system_write(&self, writer: Writer, file: SystemFile, text: &[u8]) -> Result<(), Errno> {

@@ -122,6 +122,7 @@ pub enum NetTable {
     Udp,
     Udp6,
     Unix,
+    Inet6Addresses,
 }
 
 /// Who opened a file that is written to.

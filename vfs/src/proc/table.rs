@@ -75,7 +75,7 @@ static SYS_USER: &[(&str, Fixed)] = &[
     ("max_inotify_watches", text("65536\n")),
     ("max_ipc_namespaces", text("1024\n")),
     ("max_mnt_namespaces", text("1024\n")),
-    ("max_net_namespaces", text("0\n")),
+    ("max_net_namespaces", text("1024\n")),
     ("max_pid_namespaces", text("0\n")),
     ("max_time_namespaces", text("0\n")),
     ("max_user_namespaces", text("0\n")),
@@ -340,10 +340,7 @@ pub(super) const NET: &[(&str, NetFile)] = &[
             rows: None,
         },
     ),
-    (
-        "if_inet6",
-        NetFile { head: "00000000000000000000000000000001 01 80 10 80       lo\n", rows: None },
-    ),
+    ("if_inet6", NetFile { head: "", rows: Some(NetTable::Inet6Addresses) }),
     (
         "unix",
         NetFile {

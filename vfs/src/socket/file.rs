@@ -1,8 +1,9 @@
 //! A socket as a file.
 
 use super::endpoint::{Endpoint, Phase, READABLE, Shut, WRITABLE};
+use super::link::{self, Link};
 use super::{Domain, Kind, PacketOptions, ReceiveFlags, SendInfo, Socket};
-use crate::{Caller, FileOps, Nanos, SetAttr, Stat};
+use crate::{Caller, FileOps, Nanos, SetAttr, Stat, cap};
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, UserMemory, UserMemoryExt};
 use core::any::Any;
@@ -73,19 +74,24 @@ impl IfReq {
 }
 
 /// Requests about interfaces, of which there is the loopback interface.
-fn interface(mem: &dyn UserMemory, cmd: u32, arg: Addr) -> Result<u64, Errno> {
-    /// `IFF_UP | IFF_LOOPBACK | IFF_RUNNING`.
-    const FLAGS: [u8; 2] = 0x49u16.to_ne_bytes();
+fn interface(
+    lo: &Link,
+    admin: bool,
+    mem: &dyn UserMemory,
+    cmd: u32,
+    arg: Addr,
+) -> Result<u64, Errno> {
     const ADDRESS: [u8; 8] = [2, 0, 0, 0, 127, 0, 0, 1];
     const NETMASK: [u8; 8] = [2, 0, 0, 0, 255, 0, 0, 0];
     /// `ARPHRD_LOOPBACK`.
     const HARDWARE: [u8; 2] = 772u16.to_ne_bytes();
     if cmd == SIOCGIFCONF {
         let mut conf: IfConf = mem.read_obj(arg)?;
-        if conf.at != 0 && conf.len as usize >= size_of::<IfReq>() {
+        let fits = conf.len as usize >= size_of::<IfReq>();
+        if lo.has_v4() && conf.at != 0 && fits {
             mem.write_obj(Addr(conf.at), &IfReq::lo(&ADDRESS))?;
         }
-        conf.len = if conf.at != 0 && conf.len < 40 { 0 } else { 40 };
+        conf.len = if !lo.has_v4() || conf.at != 0 && !fits { 0 } else { 40 };
         mem.write_obj(arg, &conf)?;
         return Ok(0);
     }
@@ -96,10 +102,24 @@ fn interface(mem: &dyn UserMemory, cmd: u32, arg: Addr) -> Result<u64, Errno> {
     }
     let answer = match cmd {
         SIOCGIFNAME | SIOCGIFINDEX => IfReq::lo(&1i32.to_ne_bytes()),
-        SIOCGIFFLAGS => IfReq::lo(&FLAGS),
-        // It is up, and stays so.
-        SIOCSIFFLAGS if req.value.first().is_some_and(|b| b & 1 != 0) => return Ok(0),
-        SIOCSIFFLAGS | SIOCSIFADDR | SIOCSIFNETMASK | SIOCSIFMTU => return Err(Errno::EPERM),
+        SIOCGIFFLAGS => IfReq::lo(&(lo.flags() as u16).to_ne_bytes()),
+        SIOCSIFFLAGS | SIOCSIFADDR if !admin => return Err(Errno::EPERM),
+        SIOCSIFFLAGS => {
+            lo.set_up(req.value.first().is_some_and(|b| u32::from(*b) & link::UP != 0));
+            return Ok(0);
+        }
+        SIOCSIFADDR => {
+            match req.value.get(4..8) {
+                Some([127, 0, 0, 1]) => lo.set_v4(true),
+                Some([0, 0, 0, 0]) => lo.set_v4(false),
+                _ => return Err(Errno::EPERM),
+            }
+            return Ok(0);
+        }
+        SIOCSIFNETMASK | SIOCSIFMTU => return Err(Errno::EPERM),
+        SIOCGIFADDR | SIOCGIFDSTADDR | SIOCGIFBRDADDR | SIOCGIFNETMASK if !lo.has_v4() => {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
         SIOCGIFADDR | SIOCGIFDSTADDR => IfReq::lo(&ADDRESS),
         SIOCGIFBRDADDR => IfReq::lo(&[2, 0]),
         SIOCGIFMETRIC | SIOCGIFMAP => IfReq::lo(&[]),
@@ -253,7 +273,8 @@ impl FileOps for Socket {
             SIOCGIFADDR..=SIOCSIFNETMASK if e.domain != Domain::Inet => return Err(Errno::ENOTTY),
             SIOCETHTOOL => return Err(Errno::EOPNOTSUPP),
             SIOCGIFNAME..=SIOCGIFINDEX | SIOCGIFTXQLEN | SIOCGIFMAP => {
-                return interface(mem, cmd, arg);
+                let admin = e.net.allows(&caller.creds(), cap::NET_ADMIN);
+                return interface(&e.net.link, admin, mem, cmd, arg);
             }
             _ => return Err(Errno::ENOTTY),
         };

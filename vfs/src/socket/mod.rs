@@ -16,6 +16,7 @@ mod file;
 mod groups;
 mod inbox;
 mod inflight;
+mod link;
 mod message;
 mod names;
 mod net;

@@ -1,11 +1,13 @@
-//! What the sockets of one kernel share: names, ports, and descriptions in flight.
+//! What the sockets of one network share: names, ports, the interface; network_namespaces(7).
 
 use super::Kind;
 use super::endpoint::{Endpoint, Phase};
 use super::groups::Groups;
 use super::inflight::InFlight;
+use super::link::Link;
 use super::ports::Ports;
-use crate::Env;
+use crate::nsfs::{Namespace, NamespaceKind, NsHead};
+use crate::{Creds, Env, UserNs};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::{Arc, Weak};
@@ -16,15 +18,18 @@ use syserr::Errno;
 /// Type and name: sockets of different types may have the same name.
 type AbstractKey = (i32, Arc<[u8]>);
 
-/// The network of one kernel: abstract names, and ports of a loopback interface that nothing
-/// outside can reach. Two kernels share nothing.
+/// A network namespace: abstract names, and ports of a loopback interface that nothing outside can
+/// reach. Two kernels share nothing.
 pub struct Net {
+    head: NsHead,
     env: Arc<Env>,
+    pub(super) link: Link,
     pub(super) abstracts: Mutex<BTreeMap<AbstractKey, Weak<Endpoint>>>,
     pub(super) tcp: Ports,
     pub(super) udp: Ports,
     pub(super) groups: Groups,
-    pub(super) inflight: InFlight,
+    /// Those of all networks of one kernel: a description can travel from each to each.
+    pub(super) inflight: Arc<InFlight>,
     /// AF_UNIX sockets that are open, by their inode number.
     pub(super) unix: Mutex<BTreeMap<u64, Weak<Endpoint>>>,
     /// Netlink sockets by their port.
@@ -33,19 +38,35 @@ pub struct Net {
 }
 
 impl Net {
-    /// A network without sockets, for a kernel with inode numbers and time from `env`.
+    /// The network that a kernel begins with, with inode numbers and time from `env`.
     pub fn new(env: &Arc<Env>) -> Arc<Net> {
+        Net::with(NsHead::initial(NamespaceKind::Net), env, true, Arc::default())
+    }
+
+    /// Another network of the same kernel, whose interface is down.
+    pub fn another(&self, head: NsHead) -> Arc<Net> {
+        Net::with(head, &self.env, false, self.inflight.clone())
+    }
+
+    fn with(head: NsHead, env: &Arc<Env>, up: bool, inflight: Arc<InFlight>) -> Arc<Net> {
         Arc::new(Net {
+            head,
             env: env.clone(),
+            link: Link::new(up),
             abstracts: Mutex::default(),
             tcp: Ports::default(),
             udp: Ports::default(),
             groups: Groups::default(),
-            inflight: InFlight::default(),
+            inflight,
             unix: Mutex::default(),
             netlink: Mutex::default(),
             next_name: AtomicU32::new(0),
         })
+    }
+
+    /// Whether `creds` have a capability over this network.
+    pub(super) fn allows(&self, creds: &Creds, cap: u32) -> bool {
+        creds.has_in(self.head.owner(), cap)
     }
 
     pub(super) fn env(&self) -> &Arc<Env> {
@@ -86,6 +107,20 @@ impl Net {
     /// A number that names an endpoint as long as it lives (`SO_COOKIE`).
     pub(super) fn cookie(&self, e: &Endpoint) -> u64 {
         core::ptr::from_ref(e).addr() as u64
+    }
+}
+
+impl Namespace for Net {
+    fn kind(&self) -> NamespaceKind {
+        NamespaceKind::Net
+    }
+
+    fn ino(&self) -> u64 {
+        self.head.ino()
+    }
+
+    fn owner(&self) -> UserNs {
+        self.head.owner().clone()
     }
 }
 

@@ -51,6 +51,8 @@ static_assertions::assert_eq_size!(Header, [u8; 16]);
 pub(super) enum Answer {
     /// One message.
     One(u16, Vec<u8>),
+    /// It was done; nothing is said unless an acknowledgement is wanted.
+    Done,
     /// A list, which ends with `NLMSG_DONE`.
     List(u16, Vec<Vec<u8>>),
 }
@@ -167,7 +169,7 @@ impl Endpoint {
             _ => (0, 0),
         };
         let (to, groups) = info.to.map_or(Ok(connected), parse)?;
-        let admin = info.who.as_ref().is_some_and(|w| w.creds().has(cap::NET_ADMIN));
+        let admin = info.who.as_ref().is_some_and(|w| self.net.allows(w.creds(), cap::NET_ADMIN));
         if groups != 0 && !admin {
             return Err(Errno::EPERM);
         }
@@ -210,7 +212,9 @@ impl Endpoint {
     fn answer_request(&self, request: &[u8], header: &Header, port: u32, admin: bool) {
         let body = request.get(size_of::<Header>()..).unwrap_or_default();
         let acknowledge = header.flags & ACK != 0;
-        match rtnetlink::answer(header, body, admin) {
+        match rtnetlink::answer(&self.net.link, header, body, admin) {
+            Ok(Answer::Done) if acknowledge => self.give(error(request, header, port, 0)),
+            Ok(Answer::Done) => {}
             Ok(Answer::One(kind, body)) => {
                 self.give(message(kind, 0, header, port, &body));
                 if acknowledge {

@@ -1,6 +1,7 @@
 //! What the kernel says of routes: every address of the loopback interface leads there, and
 //! nothing leads anywhere else; rtnetlink(7).
 
+use super::link::Link;
 use super::rtnetlink::{AF_INET, AF_INET6, AF_UNSPEC, INDEX, SCOPE_HOST, attribute, find};
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -43,9 +44,9 @@ fn head(bytes: [u8; 8], flags: u32) -> Vec<u8> {
 }
 
 /// The routes of a family, all in the table of local addresses.
-pub(super) fn list(family: u8) -> Vec<Vec<u8>> {
+pub(super) fn list(lo: &Link, family: u8) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
-    if matches!(family, AF_UNSPEC | AF_INET) {
+    if matches!(family, AF_UNSPEC | AF_INET) && lo.is_up() && lo.has_v4() {
         for (to, prefix, scope, kind) in [
             ([127, 0, 0, 0], 8, SCOPE_HOST, LOCAL),
             ([127, 0, 0, 1], 32, SCOPE_HOST, LOCAL),
@@ -58,7 +59,7 @@ pub(super) fn list(family: u8) -> Vec<Vec<u8>> {
             all.push(out);
         }
     }
-    if matches!(family, AF_UNSPEC | AF_INET6) {
+    if matches!(family, AF_UNSPEC | AF_INET6) && lo.is_up() {
         let mut out = head([AF_INET6, 128, 0, 0, TABLES.1, KERNEL, 0, LOCAL], 0);
         attribute(&mut out, rta::DST, &Ipv6Addr::LOCALHOST.octets());
         attribute(&mut out, rta::PRIORITY, &0u32.to_ne_bytes());
@@ -71,7 +72,7 @@ pub(super) fn list(family: u8) -> Vec<Vec<u8>> {
 }
 
 /// The route to one destination.
-pub(super) fn one(body: &[u8]) -> Result<Vec<u8>, Errno> {
+pub(super) fn one(lo: &Link, body: &[u8]) -> Result<Vec<u8>, Errno> {
     if body.len() < 12 {
         return Err(Errno::EINVAL);
     }
@@ -81,7 +82,7 @@ pub(super) fn one(body: &[u8]) -> Result<Vec<u8>, Errno> {
             let to = to
                 .and_then(|b| b.first_chunk::<4>())
                 .map_or(Ipv4Addr::UNSPECIFIED, |b| (*b).into());
-            if !to.is_loopback() && !to.is_unspecified() {
+            if !lo.is_up() || !lo.has_v4() || !to.is_loopback() && !to.is_unspecified() {
                 return Err(Errno::ENETUNREACH);
             }
             let all = to == Ipv4Addr::new(127, 255, 255, 255);
@@ -98,7 +99,7 @@ pub(super) fn one(body: &[u8]) -> Result<Vec<u8>, Errno> {
             let to = to
                 .and_then(|b| b.first_chunk::<16>())
                 .map_or(Ipv6Addr::UNSPECIFIED, |b| (*b).into());
-            if !to.is_loopback() {
+            if !lo.is_up() || !to.is_loopback() {
                 return Err(Errno::ENETUNREACH);
             }
             let mut out = head([AF_INET6, 128, 128, 0, TABLES.1, KERNEL, 0, LOCAL], 0);

@@ -1,8 +1,10 @@
 //! What the kernel says about its network: one loopback interface; rtnetlink(7).
 
+use super::link::{self, Link};
 use super::netlink::{Answer, DUMP, Header};
 use super::routes;
 use alloc::vec::Vec;
+use core::net::Ipv6Addr;
 use syserr::Errno;
 
 /// Message types: of each kind of thing `NEW`, `DEL`, `GET` and `SET` in this order.
@@ -10,9 +12,15 @@ const NEWLINK: u16 = 16;
 const NEWADDR: u16 = 20;
 const NEWROUTE: u16 = 24;
 const NEWNEIGH: u16 = 28;
+const NEWNSID: u16 = 88;
 const TYPE_MAX: u16 = 120;
-/// The two low bits of `GET`.
+/// The two low bits.
+const NEW: u16 = 0;
+const DEL: u16 = 1;
 const GET: u16 = 2;
+const SET: u16 = 3;
+/// `NLM_F_EXCL`.
+const EXCL: u16 = 0x200;
 
 pub(super) const AF_UNSPEC: u8 = 0;
 pub(super) const AF_INET: u8 = 2;
@@ -26,8 +34,6 @@ const NAME: &[u8] = b"lo\0";
 const MTU: u32 = 65_536;
 /// `ARPHRD_LOOPBACK`.
 const LOOPBACK: u16 = 772;
-/// `IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_LOWER_UP`.
-const FLAGS: u32 = 0x1_0049;
 /// `RT_SCOPE_HOST`.
 pub(super) const SCOPE_HOST: u8 = 254;
 /// `IFA_F_PERMANENT`.
@@ -55,18 +61,19 @@ pub(super) fn find(mut bytes: &[u8], kind: u16) -> Option<&[u8]> {
 }
 
 /// `struct ifinfomsg` and attributes of the interface.
-fn link() -> Vec<u8> {
+fn describe(lo: &Link) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend_from_slice(&[AF_UNSPEC, 0]);
     out.extend_from_slice(&LOOPBACK.to_ne_bytes());
     out.extend_from_slice(&INDEX.to_ne_bytes());
-    out.extend_from_slice(&FLAGS.to_ne_bytes());
+    out.extend_from_slice(&lo.flags().to_ne_bytes());
     out.extend_from_slice(&0u32.to_ne_bytes());
     let number = |out: &mut Vec<u8>, kind, n: u32| attribute(out, kind, &n.to_ne_bytes());
     attribute(&mut out, 3, NAME);
     // Length of the queue, state and mode: unknown and default.
     number(&mut out, 13, 1000);
-    attribute(&mut out, 16, &[0]);
+    // `IF_OPER_UNKNOWN` and `IF_OPER_DOWN`.
+    attribute(&mut out, 16, &[if lo.is_up() { 0 } else { 2 }]);
     attribute(&mut out, 17, &[0]);
     number(&mut out, 4, MTU);
     number(&mut out, 50, 0);
@@ -77,7 +84,7 @@ fn link() -> Vec<u8> {
     number(&mut out, 31, 1);
     number(&mut out, 32, 1);
     attribute(&mut out, 33, &[1]);
-    attribute(&mut out, 6, b"noqueue\0");
+    attribute(&mut out, 6, if lo.is_up() { b"noqueue\0" } else { b"noop\0" });
     attribute(&mut out, 1, &[0; 6]);
     attribute(&mut out, 2, &[0; 6]);
     // `struct rtnl_link_stats64` and `struct rtnl_link_stats`: nothing is counted.
@@ -87,10 +94,12 @@ fn link() -> Vec<u8> {
 }
 
 /// `struct ifaddrmsg` and attributes of the addresses of a family.
-fn addresses(family: u8) -> Vec<Vec<u8>> {
+fn addresses(lo: &Link, family: u8) -> Vec<Vec<u8>> {
     let v4: (u8, u8, &[u8]) = (AF_INET, 8, &[127, 0, 0, 1]);
-    let v6: (u8, u8, &[u8]) = (AF_INET6, 128, &core::net::Ipv6Addr::LOCALHOST.octets());
-    let all = [v4, v6].into_iter().filter(|(f, ..)| family == AF_UNSPEC || family == *f);
+    let v6: (u8, u8, &[u8]) = (AF_INET6, 128, &Ipv6Addr::LOCALHOST.octets());
+    let has = |f| if f == AF_INET { lo.has_v4() } else { lo.is_up() };
+    let wanted = |f| family == AF_UNSPEC || family == f;
+    let all = [v4, v6].into_iter().filter(|(f, ..)| wanted(*f) && has(*f));
     all.map(|(family, prefix, address)| {
         let mut out = [family, prefix, PERMANENT, SCOPE_HOST].to_vec();
         out.extend_from_slice(&INDEX.to_ne_bytes());
@@ -119,14 +128,67 @@ fn names_it(body: &[u8]) -> Result<bool, Errno> {
     })
 }
 
-/// The answer to one request; nothing can be changed.
-pub(super) fn answer(header: &Header, body: &[u8], admin: bool) -> Result<Answer, Errno> {
+/// Brings the interface up or down (`do_setlink`); nothing else of it can be changed.
+fn set_link(lo: &Link, body: &[u8]) -> Result<Answer, Errno> {
+    if !names_it(body)? {
+        return Err(Errno::ENODEV);
+    }
+    let word = |at: usize| -> Result<u32, Errno> {
+        let b = body.get(at..).and_then(|b| b.first_chunk::<4>()).ok_or(Errno::EINVAL)?;
+        Ok(u32::from_ne_bytes(*b))
+    };
+    let (flags, change) = (word(8)?, word(12)?);
+    // Without a mask of what is to change, all does (`rtnl_dev_get_flags`).
+    if change & link::UP != 0 || change == 0 && flags != 0 {
+        lo.set_up(flags & link::UP != 0);
+    }
+    Ok(Answer::Done)
+}
+
+/// Gives the interface an address, or takes it away: 127.0.0.1 is the only one that it can have or
+/// not (`inet_rtm_newaddr`).
+fn set_address(lo: &Link, header: &Header, body: &[u8], has: bool) -> Result<Answer, Errno> {
+    let index = body.get(4..8).and_then(|b| b.first_chunk::<4>()).ok_or(Errno::EINVAL)?;
+    if i32::from_ne_bytes(*index) != INDEX {
+        return Err(Errno::ENODEV);
+    }
+    let attributes = body.get(8..).unwrap_or_default();
+    let address = find(attributes, 2).or_else(|| find(attributes, 1)).ok_or(Errno::EINVAL)?;
+    let there = match (body.first(), address) {
+        (Some(&AF_INET), [127, 0, 0, 1]) => lo.has_v4(),
+        (Some(&AF_INET6), a) if a == Ipv6Addr::LOCALHOST.octets() && has && lo.is_up() => true,
+        _ => return Err(Errno::EOPNOTSUPP),
+    };
+    match (has, there) {
+        (true, true) if header.flags & EXCL != 0 => Err(Errno::EEXIST),
+        (false, false) => Err(Errno::EADDRNOTAVAIL),
+        _ => {
+            if body.first() == Some(&AF_INET) {
+                lo.set_v4(has);
+            }
+            Ok(Answer::Done)
+        }
+    }
+}
+
+/// The answer to one request.
+pub(super) fn answer(
+    lo: &Link,
+    header: &Header,
+    body: &[u8],
+    admin: bool,
+) -> Result<Answer, Errno> {
     if header.kind > TYPE_MAX {
         return Err(Errno::EOPNOTSUPP);
     }
     let (thing, what) = (header.kind & !3, header.kind & 3);
     if what != GET {
-        return Err(if admin { Errno::EOPNOTSUPP } else { Errno::EPERM });
+        return match (thing, what) {
+            _ if !admin => Err(Errno::EPERM),
+            (NEWLINK, NEW | SET) => set_link(lo, body),
+            (NEWADDR, NEW | DEL) => set_address(lo, header, body, what == NEW),
+            _ => Err(Errno::EOPNOTSUPP),
+        };
     }
     let family = body.first().copied().unwrap_or(AF_UNSPEC);
     let list = header.flags & DUMP == DUMP;
@@ -134,13 +196,20 @@ pub(super) fn answer(header: &Header, body: &[u8], admin: bool) -> Result<Answer
         NEWLINK if list => {
             // Of a family that has no state of its own for interfaces, none.
             let known = matches!(family, AF_UNSPEC | AF_INET | AF_INET6 | AF_PACKET);
-            Ok(Answer::List(NEWLINK, known.then(link).into_iter().collect()))
+            Ok(Answer::List(NEWLINK, known.then(|| describe(lo)).into_iter().collect()))
         }
-        NEWLINK if names_it(body)? => Ok(Answer::One(NEWLINK, link())),
+        NEWLINK if names_it(body)? => Ok(Answer::One(NEWLINK, describe(lo))),
         NEWLINK => Err(Errno::ENODEV),
-        NEWADDR if list => Ok(Answer::List(NEWADDR, addresses(family))),
-        NEWROUTE if list => Ok(Answer::List(NEWROUTE, routes::list(family))),
-        NEWROUTE => Ok(Answer::One(NEWROUTE, routes::one(body)?)),
+        NEWADDR if list => Ok(Answer::List(NEWADDR, addresses(lo, family))),
+        NEWROUTE if list => Ok(Answer::List(NEWROUTE, routes::list(lo, family))),
+        NEWROUTE => Ok(Answer::One(NEWROUTE, routes::one(lo, body)?)),
+        NEWNSID if list => Ok(Answer::List(NEWNSID, Vec::new())),
+        NEWNSID => {
+            // `struct rtgenmsg` and `NETNSA_NSID`: other networks have no numbers here.
+            let mut out = [AF_UNSPEC, 0, 0, 0].to_vec();
+            attribute(&mut out, 1, &(-1i32).to_ne_bytes());
+            Ok(Answer::One(NEWNSID, out))
+        }
         // Nobody is near.
         NEWNEIGH if list => Ok(Answer::List(NEWNEIGH, Vec::new())),
         _ => Err(Errno::EOPNOTSUPP),

@@ -30,10 +30,11 @@ impl Endpoint {
         if self.domain == Domain::Inet6 && at.is_v4() && self.options.v6only() {
             return Err(Errno::EINVAL);
         }
-        if !at.is_any() && !at.is_local() && !at.is_group() && !self.options.binds_anywhere() {
+        let here = at.is_any() || at.is_group() || self.net.link.binds(&at);
+        if !here && !self.options.binds_anywhere() {
             return Err(Errno::EADDRNOTAVAIL);
         }
-        if (1..UNPRIVILEGED).contains(&at.port) && !who.creds().has(CAP_BIND) {
+        if (1..UNPRIVILEGED).contains(&at.port) && !self.net.allows(who.creds(), CAP_BIND) {
             return Err(Errno::EACCES);
         }
         let s = self.state.lock();
@@ -126,9 +127,7 @@ impl Endpoint {
             }
         }
         let to = to.destination();
-        if !to.is_local() {
-            return Err(Errno::ENETUNREACH);
-        }
+        self.net.link.reaches(&to)?;
         let chosen = self.bound().is_none();
         let from = self.source(who, &to)?;
         let mut found = self.net.tcp.find(&to);

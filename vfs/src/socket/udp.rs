@@ -72,7 +72,8 @@ impl Endpoint {
     fn may_reach(&self, to: &InetAddr) -> Result<(), Errno> {
         let own = || self.bound().is_some_and(|a| a.is_v4() && a.is_local());
         let known = match to {
-            to if to.is_local() => true,
+            to if to.is_local() => return self.net.link.reaches(to),
+            _ if !self.net.link.is_up() => false,
             to if to.is_group() && to.is_multicast() => {
                 own() || self.options.multicast_interface().is_some()
             }

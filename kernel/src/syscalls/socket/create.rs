@@ -7,7 +7,7 @@ use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
-use vfs::socket::{self, Domain, Kind, Shut, Socket};
+use vfs::socket::{self, Domain, Kind, Net, Shut, Socket};
 use vfs::{File, OpenFlags};
 
 /// `SOCK_NONBLOCK` and `SOCK_CLOEXEC`, which have the numbers of the flags of open(2).
@@ -41,12 +41,17 @@ pub(super) fn accept_flags(flags: u64) -> Result<OpenFlags, Errno> {
     if FLAGS.contains(flags) { Ok(flags) } else { Err(Errno::EINVAL) }
 }
 
+/// The network of the caller.
+fn net(cx: &TaskCx) -> Arc<Net> {
+    cx.task.namespaces().as_ref().unwrap_or(cx.kernel().namespaces()).net.clone()
+}
+
 /// socket(2).
 pub(crate) fn sys_socket(cx: &mut TaskCx, a: &Args) -> Outcome {
     let make = || {
         let (domain, kind, flags) = kind_and_flags(a[0], a[1], a[2])?;
         let call = CallCx::new(cx);
-        let s = Socket::new(cx.kernel().vfs().net(), &call.who(), domain, kind);
+        let s = Socket::new(&net(cx), &call.who(), domain, kind);
         install(cx, describe(s, flags), flags.contains(OpenFlags::CLOEXEC))
     };
     make().into()
@@ -57,7 +62,7 @@ pub(crate) fn sys_socketpair(cx: &mut TaskCx, a: &Args) -> Outcome {
     let make = || {
         let (domain, kind, flags) = kind_and_flags(a[0], a[1], a[2])?;
         let call = CallCx::new(cx);
-        let (x, y) = Socket::pair(cx.kernel().vfs().net(), &call.who(), domain, kind)?;
+        let (x, y) = Socket::pair(&net(cx), &call.who(), domain, kind)?;
         let cloexec = flags.contains(OpenFlags::CLOEXEC);
         let files = cx.task.files();
         let first = install(cx, describe(x, flags), cloexec)?;

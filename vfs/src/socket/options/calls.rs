@@ -226,7 +226,8 @@ fn set_other(
     };
     match (level, name) {
         (SOL_IP, ip::TRANSPARENT) | (SOL_IPV6, ipv6::TRANSPARENT)
-            if v != 0 && !creds.has(cap::NET_RAW) && !creds.has(cap::NET_ADMIN) =>
+            if v != 0
+                && ![cap::NET_RAW, cap::NET_ADMIN].iter().any(|c| e.net.allows(creds, *c)) =>
         {
             return Err(Errno::EPERM);
         }
@@ -267,7 +268,7 @@ pub(in super::super) fn set(
         return Ok(());
     }
     let v = number(value)?;
-    let admin = creds.has(cap::NET_ADMIN);
+    let admin = e.net.allows(creds, cap::NET_ADMIN);
     match name {
         so::TYPE | so::DOMAIN | so::PROTOCOL | so::ERROR | so::ACCEPTCONN | so::SNDLOWAT => {
             return Err(Errno::ENOPROTOOPT);
