@@ -109,6 +109,7 @@ programs! {
     mq
     nameless
     names
+    namespaces
     netlink
     net
     nsfs

@@ -29,13 +29,15 @@ impl Change {
     /// New namespaces of the kinds in `flags` for who has `creds`; `None` where `flags` name none.
     ///
     /// # Errors
-    /// `EPERM` without `CAP_SYS_ADMIN` in the user namespace; `ENOSPC` when there are too many.
+    /// `EPERM` without `CAP_SYS_ADMIN` in the user namespace; `EINVAL` for a list of what is to be
+    /// undone that is shared with another IPC namespace; `ENOSPC` when there are too many.
     pub(crate) fn made(
         kernel: &Kernel,
         (old, fs): (&Namespaces, &FsContext),
         creds: &Creds,
         flags: CloneFlags,
     ) -> Result<Option<Change>, Errno> {
+        let undo = flags.contains(CloneFlags::NEWIPC | CloneFlags::SYSVSEM);
         let flags = flags & CloneFlags::NAMESPACES;
         if flags.is_empty() {
             return Ok(None);
@@ -43,6 +45,10 @@ impl Change {
         let owner = &creds.user_ns;
         if !creds.has_in(owner, cap::SYS_ADMIN) || !MADE.contains(flags) {
             return Err(Errno::EPERM);
+        }
+        // What is undone at the end belongs to one namespace.
+        if undo {
+            return Err(Errno::EINVAL);
         }
         let env = kernel.vfs().env();
         let mut new = old.clone();

@@ -3,7 +3,8 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
-use crate::{LookupFlags, Mount, MountFlags, Path, PathCx, PropagationKind, SuperBlock, Vfs};
+use crate::nsfs::Namespace;
+use crate::{LookupFlags, Mount, MountFlags, Path, PathCx, PropagationKind, SuperBlock, Vfs, cap};
 
 const MS_REMOUNT: u64 = 32;
 const MS_NOATIME: u64 = 1024;
@@ -112,10 +113,13 @@ impl Vfs {
         }
         if flags & MS_PROPAGATION != 0 {
             let kind = propagation_kind(flags & !(MS_REC | MS_SILENT)).ok_or(Errno::EINVAL)?;
-            let m = at.mount();
-            let held = self.mounts.is_live(m) && !m.is_visible();
-            if !is_root || !(m.is_in(&ns) || held) {
+            if !is_root || !self.mounts.is_live(at.mount()) {
                 return Err(Errno::EINVAL);
+            }
+            // In another namespace too (`may_change_propagation`).
+            let there = at.mount().namespace();
+            if there.is_some_and(|ns| !cx.creds.has_in(&ns.owner(), cap::SYS_ADMIN)) {
+                return Err(Errno::EPERM);
             }
             let recursive = flags & MS_REC != 0;
             return self.mounts.change(at.mount(), recursive, |_| Ok(()), |_| {}, Some(kind));

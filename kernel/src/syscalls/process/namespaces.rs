@@ -23,7 +23,8 @@ fn setns(cx: &TaskCx, fd: i32, wanted: u32) -> Result<(), Errno> {
         }
         return ns::enter(&cx.task, &[ns]);
     }
-    let group = pidfd::process(&cx.task, fd).map_err(|_| Errno::EINVAL)?;
+    let other = |e| if e == Errno::EBADF { Errno::EINVAL } else { e };
+    let group = pidfd::process(&cx.task, fd).map_err(other)?;
     if flags.is_empty() {
         return Err(Errno::EINVAL);
     }
