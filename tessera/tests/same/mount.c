@@ -253,6 +253,51 @@ static void times_of(const char *what, int flags, int open_flags) {
     close(f);
     E(umount("m"));
 }
+
+static void listed(void) {
+    char line[4096], *place, *rest;
+    FILE *f = fopen("/proc/self/mountinfo", "r");
+    while (fgets(line, sizeof line, f))
+        if ((place = strstr(line, "/m/")) && (rest = strchr(place, ' '))) {
+            *rest = 0;
+            say("at %s", place);
+        }
+    fclose(f);
+}
+
+// What was mounted on a copy that went with its original.
+static void left_behind(void) {
+    mount("none", "m", "tmpfs", 0, NULL);
+    mkdir("m/a", 0755), mkdir("m/b", 0755);
+    mount("none", "m/a", "tmpfs", 0, NULL);
+    mount("none", "m/a", NULL, MS_SHARED, NULL);
+    mkdir("m/a/x", 0755);
+    mount("m/a", "m/b", NULL, MS_BIND, NULL);
+    mount("none", "m/a/x", "tmpfs", 0, NULL);
+    mkdir("m/a/x/y", 0755);
+    mount("none", "m/a/x/y", "tmpfs", 0, NULL);
+    mount("none", "m/b/x/y", NULL, MS_PRIVATE, NULL);
+    mount("none", "m/b/x/y", "tmpfs", 0, NULL);
+    close(open("m/b/x/y/own", O_CREAT | O_RDWR, 0644));
+    listed();
+    E(umount2("m/a/x", MNT_DETACH));
+    listed();
+    E(access("m/b/x/y/own", F_OK));
+    E(umount("m/b/x/y"));
+    E(umount("m/b/x"));
+    // The same over the roots of what goes.
+    mount("none", "m/a/x", "tmpfs", 0, NULL);
+    mount("none", "m/a/x", "tmpfs", 0, NULL);
+    mount("none", "m/b/x", NULL, MS_PRIVATE, NULL);
+    mount("none", "m/b/x", "tmpfs", 0, NULL);
+    close(open("m/b/x/own", O_CREAT | O_RDWR, 0644));
+    E(umount("m/a/x"));
+    E(umount("m/a/x"));
+    listed();
+    E(access("m/b/x/own", F_OK));
+    E(umount2("m", MNT_DETACH));
+}
+
 int main(int c, char **v) {
     begin(v);
     memset(longest, 'a', sizeof longest - 1);
@@ -263,9 +308,7 @@ int main(int c, char **v) {
     symlink("m", "l");
     symlink("loop", "loop");
     if (geteuid() == 0) {
-        // The sandbox has one namespace, and it is the guest's.
-        unshare(CLONE_NEWNS);
-        if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
             return UNKNOWN;
     }
     refused();
@@ -273,6 +316,7 @@ int main(int c, char **v) {
         read_only();
         limits();
         trees();
+        left_behind();
         times_of("relatime", 0, 0);
         times_of("strictatime", MS_STRICTATIME, 0);
         times_of("noatime", MS_NOATIME, 0);

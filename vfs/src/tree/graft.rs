@@ -244,41 +244,18 @@ impl Tables {
         listeners.filter_map(|l| self.by_point.get(&key(&place(l))).cloned()).collect()
     }
 
-    /// Takes `set` away, and what of `mirrors` holds nothing else.
+    /// Takes `set` away, and what of `mirrors` holds nothing else. Parents come before children in
+    /// both.
     pub(super) fn uproot(&mut self, set: Vec<Arc<Mount>>, mirrors: Vec<Arc<Mount>>) -> Gone {
-        let mut going: BTreeSet<u64> = set.iter().chain(&mirrors).map(|m| m.id).collect();
-        let kept = |t: &Tables, going: &BTreeSet<u64>, m: &Mount| -> Vec<Arc<Mount>> {
-            t.children(m).filter(|c| !going.contains(&c.id)).take(2).cloned().collect()
-        };
-        // One that only lies over another's root takes its place; anything else keeps it there.
-        let over_root =
-            |m: &Mount, c: &Mount| c.point().is_some_and(|p| Arc::ptr_eq(&p.dentry, &m.root));
-        let own: BTreeSet<u64> = set.iter().map(|m| m.id).collect();
-        // What stays keeps its parent, which may stay for that.
-        let mut asked: Vec<Arc<Mount>> = mirrors.clone();
-        while let Some(m) = asked.pop() {
-            if own.contains(&m.id) || !going.contains(&m.id) {
-                continue;
-            }
-            let pinned = m.is_locked() && m.point().is_some_and(|p| !going.contains(&p.mount.id));
-            let stays = pinned
-                || match &*kept(self, &going, &m) {
-                    [] => false,
-                    [one] => !over_root(&m, one),
-                    _ => true,
-                };
-            if stays {
-                going.remove(&m.id);
-                asked.extend(self.children(&m).filter(|c| going.contains(&c.id)).cloned());
-                asked.extend(m.point().map(|p| p.mount));
-            }
-        }
+        let going = self.going(&set, &mirrors);
         let mut gone = Gone { mounts: Vec::new(), places: Vec::new() };
-        for m in set.into_iter().chain(mirrors) {
+        // Children first: what lies over the root of one that goes comes to lie on its parent, which
+        // may go as well.
+        for m in set.into_iter().chain(mirrors).rev() {
             if !going.contains(&m.id) || !self.is_live(&m) {
                 continue;
             }
-            let heir = kept(self, &going, &m).into_iter().next();
+            let heir = self.children(&m).find(|c| !going.contains(&c.id)).cloned();
             let place = self.lift(&m);
             if let (Some(heir), Some(place)) = (heir, &place) {
                 gone.places.extend(self.lift(&heir));
@@ -289,6 +266,35 @@ impl Tables {
             gone.mounts.push(m);
         }
         gone
+    }
+
+    /// Which of them go: all of `set`, and of `mirrors` those that nothing stays on but at most one
+    /// mount over the root, which takes the place.
+    fn going(&self, set: &[Arc<Mount>], mirrors: &[Arc<Mount>]) -> BTreeSet<u64> {
+        let mut going: BTreeSet<u64> = set.iter().chain(mirrors).map(|m| m.id).collect();
+        let own: BTreeSet<u64> = set.iter().map(|m| m.id).collect();
+        // Those that go and leave something in their place.
+        let mut replaced: BTreeSet<u64> = BTreeSet::new();
+        for m in mirrors.iter().rev().filter(|m| !own.contains(&m.id)) {
+            let stays = |c: &&Arc<Mount>| !going.contains(&c.id) || replaced.contains(&c.id);
+            let over_root = |c: &Mount| c.point().is_some_and(|p| Arc::ptr_eq(&p.dentry, &m.root));
+            match &*self.children(m).filter(stays).take(2).collect::<Vec<_>>() {
+                [] => {}
+                [one] if over_root(one) => {
+                    replaced.insert(m.id);
+                }
+                _ => {
+                    going.remove(&m.id);
+                }
+            }
+        }
+        // What may not show anything stays on what stays.
+        for m in mirrors.iter().filter(|m| m.is_locked() && !own.contains(&m.id)) {
+            if m.point().is_some_and(|p| !going.contains(&p.mount.id)) {
+                going.remove(&m.id);
+            }
+        }
+        going
     }
 }
 
