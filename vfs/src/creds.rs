@@ -81,6 +81,8 @@ pub mod cap {
     pub const SYS_RESOURCE: u32 = 24;
     /// `CAP_AUDIT_CONTROL`.
     pub const AUDIT_CONTROL: u32 = 30;
+    /// Give files capabilities.
+    pub const SETFCAP: u32 = 31;
     /// Set clocks.
     pub const SYS_TIME: u32 = 25;
     /// Make device nodes.
@@ -130,21 +132,34 @@ impl Creds {
         self.user_ns.is_initial() && self.effective >> c & 1 == 1
     }
 
-    /// Whether capability number `c` is effective over what belongs to `ns` (`ns_capable`): in the
-    /// own namespace and below it, and over a namespace that the user has made below the own one
-    /// whatever the capabilities are.
+    /// Whether it is effective in the own user namespace.
+    pub fn has_here(&self, c: u32) -> bool {
+        self.effective >> c & 1 == 1
+    }
+
+    /// Whether it is effective in `ns` (`ns_capable`): in the own namespace those that are held
+    /// count, and in those that the user made inside of it, and below, all do.
     pub fn has_in(&self, ns: &UserNs, c: u32) -> bool {
-        let mut at = ns.clone();
+        let mut at = ns;
         loop {
-            if at == self.user_ns {
-                return self.effective >> c & 1 == 1;
+            if *at == self.user_ns {
+                return self.has_here(c);
             }
-            let Some(above) = at.parent_ns() else { return false };
-            if above == self.user_ns && at.owner_uid() == self.euid {
-                return true;
+            match at.parent_ns() {
+                Some(parent) if at.level() > self.user_ns.level() => {
+                    if *parent == self.user_ns && at.owner_uid() == self.euid {
+                        return true;
+                    }
+                    at = parent;
+                }
+                _ => return false,
             }
-            at = above;
         }
+    }
+
+    /// Whether it counts for a file of this owner and group (`capable_wrt_inode_uidgid`).
+    pub fn has_over(&self, uid: u32, gid: u32, c: u32) -> bool {
+        self.has_here(c) && self.user_ns.knows(uid, gid)
     }
 
     /// Whether `gid` is the file-access group or a supplementary one.

@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use mm::MemoryFile;
 use syserr::Errno;
 
-use crate::Nanos;
 use crate::nsfs::NamespaceKind;
+use crate::{Counts, Nanos};
 
 /// Tells file systems the time for their time stamps and caches.
 pub trait TimeSource: Send + Sync {
@@ -24,6 +24,7 @@ pub struct Env {
     next_inode: AtomicU64,
     next_namespace: AtomicU64,
     namespaces: [Budget; NamespaceKind::COUNT],
+    user_namespaces: Arc<Counts>,
     /// Inodes of all file systems in memory.
     pub(crate) inodes: Budget,
     /// Bytes of all their extended attributes and access control lists.
@@ -82,6 +83,7 @@ impl Env {
             next_inode: AtomicU64::new(1),
             next_namespace: AtomicU64::new(FIRST_NAMESPACE),
             namespaces: [const { Budget::new(NAMESPACES_MAX) }; NamespaceKind::COUNT],
+            user_namespaces: Counts::new(NAMESPACES_MAX as u32),
             inodes: Budget::new(INODES_MAX),
             attributes: Budget::new(ATTRIBUTES_MAX),
         })
@@ -100,6 +102,11 @@ impl Env {
     /// `CLOCK_REALTIME` now.
     pub fn now(&self) -> Nanos {
         self.time.realtime()
+    }
+
+    /// User namespaces that each user has made.
+    pub fn user_namespaces(&self) -> &Arc<Counts> {
+        &self.user_namespaces
     }
 
     /// A device number that no other file system of this kernel has: major 0, as Linux's
