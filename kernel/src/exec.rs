@@ -117,6 +117,7 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
         state.execing = None;
         state.exit_signal = SIGCHLD;
         state.dumpable = u32::from(dumpable);
+        state.memory_ns = old.user_ns.clone();
         task.recalculate(&state);
     }
     cx.restart = None;

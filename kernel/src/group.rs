@@ -54,6 +54,9 @@ pub(crate) struct GroupState {
     pub(crate) subreaper: bool,
     /// `PR_SET_DUMPABLE`.
     pub(crate) dumpable: u32,
+    /// The user namespace in which the program was started, whose administrators may look into its
+    /// memory even if it is not dumpable (`mm->user_ns`).
+    pub(crate) memory_ns: vfs::UserNs,
     /// `/proc/PID/oom_score_adj`.
     pub(crate) oom: OomScore,
     /// `/proc/PID/coredump_filter`.
@@ -112,6 +115,7 @@ impl ThreadGroup {
             handlers,
             exit_signal,
             dumpable: 1,
+            memory_ns: vfs::UserNs::INITIAL,
             core_filter: CORE_FILTER,
             ..GroupState::default()
         };
@@ -208,6 +212,13 @@ impl ThreadGroup {
     /// `PR_GET_DUMPABLE`.
     pub fn dumpable(&self) -> u32 {
         self.lock().dumpable
+    }
+
+    /// Whether anybody with the same IDs may look into its memory, and in which user namespace one
+    /// needs privileges otherwise.
+    pub(crate) fn dumpable_in(&self) -> (bool, vfs::UserNs) {
+        let state = self.lock();
+        (state.dumpable == 1, state.memory_ns.clone())
     }
 
     /// Told when the group has ended; what a pidfd waits on.

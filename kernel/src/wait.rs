@@ -50,7 +50,7 @@ pub enum WaitFor {
 pub struct WaitResult {
     /// The child.
     pub pid: i32,
-    /// Its real user ID.
+    /// Its real user ID, as the caller's namespace knows it.
     pub uid: u32,
     /// `si_code` of waitid(2).
     pub code: i32,
@@ -94,6 +94,9 @@ impl Task {
             let seen = self.look_at_tracees(&tree, whom, flags);
             eligible |= seen.eligible;
             found = seen.found;
+        }
+        if let Some(r) = &mut found {
+            r.uid = self.creds().user_ns.show_uid(r.uid);
         }
         if let Some(r) = found {
             let ended = ![CLD_STOPPED, CLD_CONTINUED, CLD_TRAPPED].contains(&r.code);

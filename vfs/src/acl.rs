@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use syserr::Errno;
 
-use crate::{Creds, Perm, mode};
+use crate::{Creds, Perm, UserNs, mode};
 
 /// Version of lists in extended attributes; `POSIX_ACL_XATTR_VERSION`.
 const VERSION: u32 = 2;
@@ -61,12 +61,12 @@ fn common(bits: u16, mode: u32, shift: u32) -> u16 {
 }
 
 impl Acl {
-    /// Reads an attribute; `None` for a list without entries. Whether it makes sense is
-    /// [`Acl::check`]'s to say.
+    /// Reads an attribute in which users and groups are called as in `ns`; `None` for a list without
+    /// entries. Whether it makes sense is [`Acl::check`]'s to say.
     ///
     /// # Errors
-    /// `EINVAL`; `EOPNOTSUPP` for another version.
-    pub fn parse(value: &[u8]) -> Result<Option<Acl>, Errno> {
+    /// `EINVAL`, also for who is not known there; `EOPNOTSUPP` for another version.
+    pub fn parse(value: &[u8], ns: &UserNs) -> Result<Option<Acl>, Errno> {
         if value.is_empty() {
             return Ok(None);
         }
@@ -78,23 +78,31 @@ impl Acl {
         let read = |e: &[u8; 8]| {
             let [t0, t1, b0, b1, id @ ..] = *e;
             let (tag, bits) = (u16::from_le_bytes([t0, t1]), u16::from_le_bytes([b0, b1]));
-            match tag {
-                USER_OBJ | GROUP_OBJ | MASK | OTHER => Ok(Entry { tag, bits, id: u32::MAX }),
-                USER | GROUP => Ok(Entry { tag, bits, id: u32::from_le_bytes(id) }),
-                _ => Err(Errno::EINVAL),
-            }
+            let id = u32::from_le_bytes(id);
+            let id = match tag {
+                USER_OBJ | GROUP_OBJ | MASK | OTHER => Some(u32::MAX),
+                USER => ns.uid_in(id),
+                GROUP => ns.gid_in(id),
+                _ => None,
+            };
+            id.map(|id| Entry { tag, bits, id }).ok_or(Errno::EINVAL)
         };
         let entries: Vec<Entry> = entries.iter().map(read).collect::<Result<_, _>>()?;
         Ok((!entries.is_empty()).then(|| Acl { entries: entries.into() }))
     }
 
-    /// The list as an attribute.
-    pub fn bytes(&self) -> Vec<u8> {
+    /// The list as an attribute, for somebody in `ns`; who is not known there is nobody.
+    pub fn bytes(&self, ns: &UserNs) -> Vec<u8> {
         let mut out = VERSION.to_le_bytes().to_vec();
         for e in &self.entries {
             out.extend_from_slice(&e.tag.to_le_bytes());
             out.extend_from_slice(&e.bits.to_le_bytes());
-            out.extend_from_slice(&e.id.to_le_bytes());
+            let id = match e.tag {
+                USER => ns.uid_out(e.id),
+                GROUP => ns.gid_out(e.id),
+                _ => None,
+            };
+            out.extend_from_slice(&id.unwrap_or(u32::MAX).to_le_bytes());
         }
         out
     }

@@ -162,6 +162,11 @@ impl Creds {
         self.has_here(c) && self.user_ns.knows(uid, gid)
     }
 
+    /// Whether a file that belongs to `uid` is theirs, or as good as (`inode_owner_or_capable`).
+    pub fn owns(&self, uid: u32) -> bool {
+        self.fsuid == uid || self.has_here(cap::FOWNER) && self.user_ns.uid_out(uid).is_some()
+    }
+
     /// Whether `gid` is the file-access group or a supplementary one.
     pub fn in_group(&self, gid: u32) -> bool {
         self.fsgid == gid || self.groups.contains(&gid)

@@ -45,11 +45,12 @@ pub fn check_bits(p: &Perm, creds: &Creds, mask: u32) -> Result<(), Errno> {
 fn overridden(p: &Perm, creds: &Creds, mask: u32) -> Result<(), Errno> {
     let directory = p.mode & mode::IFMT == mode::IFDIR;
     let reads = mask & MAY_WRITE == 0 && (directory || mask & MAY_EXEC == 0);
-    if reads && creds.has(cap::DAC_READ_SEARCH) {
+    if reads && creds.has_over(p.uid, p.gid, cap::DAC_READ_SEARCH) {
         return Ok(());
     }
     let executable = mask & MAY_EXEC == 0 || directory || p.mode & 0o111 != 0;
-    if executable && creds.has(cap::DAC_OVERRIDE) { Ok(()) } else { Err(Errno::EACCES) }
+    let may = executable && creds.has_over(p.uid, p.gid, cap::DAC_OVERRIDE);
+    if may { Ok(()) } else { Err(Errno::EACCES) }
 }
 
 /// What permission bits and list say (`acl_permission_check`).
@@ -85,7 +86,7 @@ pub(crate) fn search(dir: &dyn Inode, creds: &Creds) -> Result<(), Errno> {
 
 /// Whether `creds` may act as the file's owner.
 pub(crate) fn owner(p: &Perm, creds: &Creds) -> Result<(), Errno> {
-    if creds.fsuid == p.uid || creds.has(cap::FOWNER) { Ok(()) } else { Err(Errno::EPERM) }
+    if creds.owns(p.uid) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// Whether `creds` may remove or rename a file in `parent`; `may_delete` in `fs/namei.c`.
@@ -95,7 +96,7 @@ pub(crate) fn delete(parent: &dyn Inode, victim: &Perm, creds: &Creds) -> Result
     let sticky = dir.mode & mode::ISVTX != 0
         && creds.fsuid != victim.uid
         && creds.fsuid != dir.uid
-        && !creds.has(cap::FOWNER);
+        && !creds.has_over(victim.uid, victim.gid, cap::FOWNER);
     if sticky { Err(Errno::EPERM) } else { Ok(()) }
 }
 
@@ -128,7 +129,7 @@ pub(crate) fn inherit(dir: &Perm, creds: &Creds, wanted: u32) -> (u32, u32) {
         m |= mode::ISGID;
     } else if wanted & (mode::ISGID | 0o010) == mode::ISGID | 0o010
         && !creds.in_group(dir.gid)
-        && !creds.has(cap::FSETID)
+        && !creds.has_over(dir.uid, dir.gid, cap::FSETID)
     {
         m &= !mode::ISGID;
     }

@@ -146,6 +146,24 @@ impl SigInfo {
         (self.fields[0] >> 32) as u32
     }
 
+    /// Whether it tells which process and which user it is of, rather than nobody's or other things
+    /// in their place (`has_si_pid_and_uid` of `kernel/signal.c`).
+    pub const fn has_sender(&self) -> bool {
+        const SI_SIGIO: i32 = -5;
+        match self.code {
+            code::SI_TIMER | SI_SIGIO | code::SI_KERNEL => false,
+            1..code::SI_KERNEL => self.signo as u32 == SIGCHLD && self.code <= 6,
+            _ => true,
+        }
+    }
+
+    /// The same of another user.
+    #[must_use]
+    pub const fn with_uid(mut self, uid: u32) -> SigInfo {
+        self.fields[0] = pair(self.pid(), uid);
+        self
+    }
+
     /// `si_value` as the bits of a pointer, where the code has one.
     pub const fn value(&self) -> u64 {
         self.fields[1]

@@ -245,14 +245,18 @@ fn new_group(parent: &Arc<Task>, args: &CloneArgs, tgid: i32) -> Arc<ThreadGroup
             }
             Arc::new(Mutex::new(copy))
         };
-        (handlers, state.exit_signal, (state.dumpable, state.oom, state.core_filter))
+        (
+            handlers,
+            state.exit_signal,
+            (state.dumpable, state.memory_ns.clone(), state.oom, state.core_filter),
+        )
     };
     // A sibling tells its end as the caller does.
     let signal =
         if args.flags.contains(CloneFlags::PARENT) { own_signal } else { args.exit_signal };
     let group = ThreadGroup::new(tgid, handlers, me.limits(), signal);
     let mut state = group.lock();
-    (state.dumpable, state.oom, state.core_filter) = passed;
+    (state.dumpable, state.memory_ns, state.oom, state.core_filter) = passed;
     drop(state);
     group
 }

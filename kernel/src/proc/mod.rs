@@ -10,7 +10,7 @@ mod system;
 mod write;
 
 use crate::ns::{self, Namespaces};
-use crate::{Kernel, Task, ThreadGroup};
+use crate::{Kernel, Task};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arch::UserMemory;
@@ -68,10 +68,6 @@ fn oom(task: &Task) -> i16 {
     task.group_ref().lock().oom.adjust
 }
 
-fn dumpable(group: &ThreadGroup) -> bool {
-    group.dumpable() == 1
-}
-
 impl ProcSource for KernelProc {
     fn processes(&self) -> Vec<i32> {
         self.kernel().map(|k| k.processes()).unwrap_or_default()
@@ -94,12 +90,14 @@ impl ProcSource for KernelProc {
     }
 
     fn owner(&self, tid: i32) -> (u32, u32) {
-        match self.task(tid) {
-            Ok(t) if dumpable(t.group_ref()) => {
+        let Ok(t) = self.task(tid) else { return (0, 0) };
+        match t.group_ref().dumpable_in() {
+            (true, _) => {
                 let c = t.creds();
                 (c.euid, c.egid)
             }
-            _ => (0, 0),
+            // Some root's, or else the only one's (`task_dump_owner`).
+            (false, ns) => (ns.uid_in(0).unwrap_or(0), ns.gid_in(0).unwrap_or(0)),
         }
     }
 

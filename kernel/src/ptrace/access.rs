@@ -3,7 +3,7 @@
 
 use crate::Task;
 use syserr::Errno;
-use vfs::{Creds, cap};
+use vfs::{Creds, UserNs, cap};
 
 /// Whether whoever has the credentials `me` and works in process `tgid` may look into `target`.
 /// `by_file` asks with the IDs of file access (`PTRACE_MODE_FSCREDS`), else with the real ones.
@@ -11,14 +11,19 @@ use vfs::{Creds, cap};
 /// # Errors
 /// `EPERM`.
 pub(crate) fn may_access(me: &Creds, tgid: i32, target: &Task, by_file: bool) -> Result<(), Errno> {
-    if target.tgid() == tgid || me.has(cap::SYS_PTRACE) {
+    if target.tgid() == tgid {
         return Ok(());
     }
+    let you = target.creds();
+    let capable = |ns: &UserNs| me.has_in(ns, cap::SYS_PTRACE);
     let (uid, gid, caps) =
         if by_file { (me.fsuid, me.fsgid, me.effective) } else { (me.uid, me.gid, me.permitted) };
-    let you = target.creds();
     let same = [you.uid, you.euid, you.suid].iter().all(|&u| u == uid)
         && [you.gid, you.egid, you.sgid].iter().all(|&g| g == gid);
-    let stronger = you.permitted & !caps != 0;
-    if same && !stronger && target.group_ref().dumpable() == 1 { Ok(()) } else { Err(Errno::EPERM) }
+    let covered = me.user_ns == you.user_ns && you.permitted & !caps == 0;
+    let (dumpable, memory_ns) = target.group_ref().dumpable_in();
+    let may = (same || capable(&you.user_ns))
+        && (dumpable || capable(&memory_ns))
+        && (covered || capable(&you.user_ns));
+    if may { Ok(()) } else { Err(Errno::EPERM) }
 }

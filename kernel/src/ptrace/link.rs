@@ -65,15 +65,17 @@ pub(crate) fn traceme(task: &Arc<Task>) -> Result<(), Errno> {
     }
     let parent = tree.procs.get(&task.tgid()).map(|p| p.parent_tid).ok_or(Errno::EPERM)?;
     let parent = tree.tasks.get(&parent).cloned().ok_or(Errno::EPERM)?;
-    let creds = parent.creds();
-    if task.creds().permitted & !creds.permitted != 0 && !creds.has(cap::SYS_PTRACE) {
+    let (creds, own) = (parent.creds(), task.creds());
+    let capable = creds.has_in(&own.user_ns, cap::SYS_PTRACE);
+    let covered = creds.user_ns == own.user_ns && own.permitted & !creds.permitted == 0;
+    if !covered && !capable {
         return Err(Errno::EPERM);
     }
     // A parent that is about to end is told nothing any more, and that is no error.
     if parent.has_exited() {
         return Ok(());
     }
-    let trace = Traced { capable: creds.has(cap::SYS_PTRACE), ..Traced::default() };
+    let trace = Traced { capable, ..Traced::default() };
     link(&mut tree, task, &parent, trace)
 }
 
@@ -116,7 +118,8 @@ fn begin(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Result<Ar
         return Err(Errno::EPERM);
     }
     may_access(&me, cx.task.tgid(), &task, false)?;
-    let trace = Traced { options, seized, capable: me.has(cap::SYS_PTRACE), ..Traced::default() };
+    let capable = me.has_in(&task.creds().user_ns, cap::SYS_PTRACE);
+    let trace = Traced { options, seized, capable, ..Traced::default() };
     link(&mut cx.kernel().tree(), &task, &cx.task, trace)?;
     if request == ATTACH {
         // A standard signal is merged or queued, never refused.

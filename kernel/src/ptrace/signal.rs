@@ -1,7 +1,7 @@
 //! Delivery of signals to a traced task (`ptrace_signal` in `kernel/signal.c`).
 
 use super::stop::Halt;
-use crate::signal::{SI_USER, SIGKILL, SIGNAL_COUNT, SIGTRAP, SigInfo};
+use crate::signal::{SI_USER, SIGKILL, SIGNAL_COUNT, SIGTRAP, SigInfo, seen_by};
 use crate::task::TaskCx;
 
 /// Delivers one signal, after the tracer has had its say.
@@ -48,5 +48,5 @@ fn chosen(cx: &TaskCx, signo: u32, info: SigInfo) -> SigInfo {
     }
     let tracer = cx.task.tracer();
     let (pid, uid) = tracer.map_or((0, 0), |t| (t.tid(), t.creds().uid));
-    SigInfo::user(signo, SI_USER, pid, uid)
+    seen_by(&cx.task, SigInfo::user(signo, SI_USER, pid, uid))
 }

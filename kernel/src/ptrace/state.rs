@@ -37,7 +37,7 @@ pub(crate) struct Traced {
     pub(crate) options: Options,
     /// By `PTRACE_SEIZE`.
     pub(crate) seized: bool,
-    /// The tracer had `CAP_SYS_PTRACE`: the task may gain privileges.
+    /// The tracer had `CAP_SYS_PTRACE` over the task, which may gain privileges.
     pub(crate) capable: bool,
     /// A stop is wanted (`JOBCTL_TRAP_STOP`).
     pub(crate) trap_stop: bool,

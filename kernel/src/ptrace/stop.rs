@@ -196,7 +196,9 @@ impl TaskCx {
 
     /// A stop that is no signal's and shows as one (`ptrace_do_notify`).
     pub(super) fn notice(&self, signo: u32, code: i32, message: u64) -> Halt {
-        let info = SigInfo::user(signo, code, self.task.tid(), self.task.creds().uid);
+        let creds = self.task.creds();
+        let uid = creds.user_ns.show_uid(creds.uid);
+        let info = SigInfo::user(signo, code, self.task.tid(), uid);
         Halt { code, message, ..Halt::signal(info) }
     }
 }

@@ -29,5 +29,5 @@ pub use send::Sender;
 pub use set::{CORE, IGNORED, STOPPING, SYNCHRONOUS, next_of};
 pub use targets::Target;
 
-pub(crate) use send::{begin_exit, queued_entries};
+pub(crate) use send::{begin_exit, queued_entries, seen_by};
 pub(crate) use stop::{child_info, notify_parent, settle};

@@ -77,6 +77,7 @@ impl ThreadGroup {
             begin_exit(state, ExitStatus::Signaled(SIGKILL));
             return Ok(sent);
         }
+        let info = seen_by(&first, info);
         let room = queued_entries(state) < self.limit(Resource::Sigpending).cur;
         let queued = match task {
             Some(t) => t.signals.lock().pending.push(signo, info, room)?,
@@ -87,6 +88,15 @@ impl ThreadGroup {
         }
         Ok(sent)
     }
+}
+
+/// What `task` is told: users are called as its namespace knows them.
+pub(crate) fn seen_by(task: &Task, info: SigInfo) -> SigInfo {
+    let creds = task.creds();
+    if creds.user_ns.is_initial() || !info.has_sender() {
+        return info;
+    }
+    info.with_uid(creds.user_ns.show_uid(info.uid()))
 }
 
 /// What counts against `RLIMIT_SIGPENDING`. Linux counts a user's entries over all processes; here

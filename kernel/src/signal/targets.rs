@@ -145,7 +145,7 @@ fn may_signal(from: &Arc<Task>, to: &Arc<Task>, signo: u32) -> Result<(), Errno>
     let (me, you) = (from.creds(), to.creds());
     let same = [me.euid, me.uid].iter().any(|&u| u == you.suid || u == you.uid);
     let same_session = || from.group_ref().sid() == to.group_ref().sid();
-    if same || me.has(cap::KILL) || (signo == SIGCONT && same_session()) {
+    if same || me.has_in(&you.user_ns, cap::KILL) || (signo == SIGCONT && same_session()) {
         Ok(())
     } else {
         Err(Errno::EPERM)

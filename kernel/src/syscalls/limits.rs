@@ -60,7 +60,7 @@ fn may_change(caller: &Arc<Task>, target: &Arc<Task>) -> Result<(), Errno> {
     let (me, you) = (caller.creds(), target.creds());
     let same = [you.uid, you.euid, you.suid].iter().all(|&u| u == me.uid)
         && [you.gid, you.egid, you.sgid].iter().all(|&g| g == me.gid);
-    if same || me.has(cap::SYS_RESOURCE) { Ok(()) } else { Err(Errno::EPERM) }
+    if same || me.has_in(&you.user_ns, cap::SYS_RESOURCE) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 fn change(

@@ -12,7 +12,7 @@ use super::{HostFs, HostNode};
 use crate::acl::{Acl, AclKind};
 use crate::{
     Create, DirEntry, FileOps, Inode, InodeState, Link, Lower, Nanos, OpenFlags, PathCx, Perm,
-    RenameFlags, SetAttr, Stat, StatFs, XattrSet, mode,
+    RenameFlags, SetAttr, Stat, StatFs, UserNs, XattrSet, mode,
 };
 
 /// What the host said of a list, and the file's time of change then.
@@ -309,7 +309,7 @@ impl Inode for HostInode {
             return acl.clone();
         }
         let acl = match self.node.get_xattr(kind.name()) {
-            Ok(value) => Ok(Acl::parse(&value)?.map(Arc::new)),
+            Ok(value) => Ok(Acl::parse(&value, &UserNs::INITIAL)?.map(Arc::new)),
             Err(Errno::ENODATA) => Ok(None),
             // As lasting as an answer.
             Err(Errno::EOPNOTSUPP) => Err(Errno::EOPNOTSUPP),
@@ -326,7 +326,7 @@ impl Inode for HostInode {
         mode: Option<u32>,
     ) -> Result<(), Errno> {
         self.writable()?;
-        let value = acl.map(|a| a.bytes());
+        let value = acl.map(|a| a.bytes(&UserNs::INITIAL));
         match self.node.set_xattr(kind.name(), value.as_deref(), XattrSet::Any) {
             Err(Errno::ENODATA) if value.is_none() => {}
             other => other?,

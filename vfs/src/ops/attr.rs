@@ -112,7 +112,7 @@ impl Vfs {
         let p = inode.perm()?;
         perm::owner(&p, cx.creds)?;
         let mut m = wanted & 0o7777;
-        if !cx.creds.in_group(p.gid) && !cx.creds.has(cap::FSETID) {
+        if !cx.creds.in_group(p.gid) && !cx.creds.has_over(p.uid, p.gid, cap::FSETID) {
             m &= !mode::ISGID;
         }
         inode.set_attr(&SetAttr { mode: Some(m), ..SetAttr::default() })?;
@@ -120,10 +120,11 @@ impl Vfs {
         Ok(())
     }
 
-    /// Changes owner and group, `None` leaves one; fchownat(2) after the path was resolved.
+    /// Changes owner and group, as the caller's namespace calls them, `None` leaves one; fchownat(2)
+    /// after the path was resolved.
     ///
     /// # Errors
-    /// `EPERM`, `EROFS`.
+    /// `EPERM`, `EROFS`; `EINVAL` for who is not known there.
     pub fn chown(
         &self,
         cx: &PathCx<'_>,
@@ -132,10 +133,13 @@ impl Vfs {
         gid: Option<u32>,
     ) -> Result<(), Errno> {
         path.mount().writable()?;
+        let ns = &cx.creds.user_ns;
+        let uid = uid.map(|u| ns.uid_in(u).ok_or(Errno::EINVAL)).transpose()?;
+        let gid = gid.map(|g| ns.gid_in(g).ok_or(Errno::EINVAL)).transpose()?;
         let inode = path.inode();
         let p = inode.perm()?;
         let owner = cx.creds.fsuid == p.uid;
-        let capable = cx.creds.has(cap::CHOWN);
+        let capable = cx.creds.has_over(p.uid, p.gid, cap::CHOWN);
         if let Some(u) = uid
             && !capable
             && !(owner && u == p.uid)
@@ -153,7 +157,8 @@ impl Vfs {
         if inode.kind() != mode::IFDIR {
             let mut m = p.mode & 0o7777;
             m &= !mode::ISUID;
-            if m & 0o010 != 0 || !cx.creds.in_group(p.gid) && !cx.creds.has(cap::FSETID) {
+            let kept = cx.creds.in_group(p.gid) || cx.creds.has_over(p.uid, p.gid, cap::FSETID);
+            if m & 0o010 != 0 || !kept {
                 m &= !mode::ISGID;
             }
             if m != p.mode & 0o7777 {

@@ -40,7 +40,7 @@ impl Vfs {
     pub fn chroot(&self, cx: &PathCx<'_>, dirfd: i32, path: &[u8]) -> Result<(), Errno> {
         let at = self.resolve(cx, dirfd, path, LookupFlags::DIRECTORY)?;
         enterable(cx, &at)?;
-        if !cx.creds.has(cap::SYS_CHROOT) {
+        if !cx.creds.has_here(cap::SYS_CHROOT) {
             return Err(Errno::EPERM);
         }
         cx.fs.set_root(at);

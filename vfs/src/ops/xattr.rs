@@ -50,11 +50,11 @@ fn check(cx: &PathCx<'_>, path: &Path, name: &[u8], mask: u32) -> Result<(), Err
     perm::check_known(&**path.inode(), &p, cx.creds, mask)
 }
 
-fn get_acl(path: &Path, kind: AclKind) -> Result<Vec<u8>, Errno> {
+fn get_acl(cx: &PathCx<'_>, path: &Path, kind: AclKind) -> Result<Vec<u8>, Errno> {
     if path.inode().kind() == mode::IFLNK {
         return Err(Errno::EOPNOTSUPP);
     }
-    Ok(path.inode().acl(kind)?.ok_or(Errno::ENODATA)?.bytes())
+    Ok(path.inode().acl(kind)?.ok_or(Errno::ENODATA)?.bytes(&cx.creds.user_ns))
 }
 
 /// `set_posix_acl`, `simple_set_acl`.
@@ -80,7 +80,7 @@ fn set_acl(cx: &PathCx<'_>, path: &Path, kind: AclKind, acl: Option<Acl>) -> Res
                 acl = None;
             }
         }
-        if !cx.creds.in_group(p.gid) && !cx.creds.has(cap::FSETID) {
+        if !cx.creds.in_group(p.gid) && !cx.creds.has_over(p.uid, p.gid, cap::FSETID) {
             m &= !mode::ISGID;
         }
         bits = Some(m);
@@ -98,7 +98,7 @@ impl Vfs {
     pub fn get_xattr(&self, cx: &PathCx<'_>, path: &Path, name: &[u8]) -> Result<Vec<u8>, Errno> {
         check_name(name)?;
         if let Some(kind) = AclKind::of(name) {
-            return get_acl(path, kind);
+            return get_acl(cx, path, kind);
         }
         check(cx, path, name, MAY_READ)?;
         path.inode().get_xattr(name)
@@ -122,7 +122,7 @@ impl Vfs {
         }
         if let Some(kind) = AclKind::of(name) {
             path.mount().writable()?;
-            return set_acl(cx, path, kind, Acl::parse(value)?);
+            return set_acl(cx, path, kind, Acl::parse(value, &cx.creds.user_ns)?);
         }
         check(cx, path, name, MAY_WRITE)?;
         path.inode().set_xattr(name, value, how)?;

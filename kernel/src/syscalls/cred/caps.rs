@@ -96,7 +96,7 @@ fn set(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     let old = cx.task.creds();
     let grown = inheritable & !(old.inheritable | old.permitted) != 0;
     let outside = inheritable & !(old.inheritable | old.bounding) != 0;
-    if (grown && !old.has(cap::SETPCAP))
+    if (grown && !old.has_here(cap::SETPCAP))
         || outside
         || permitted & !old.permitted != 0
         || effective & !permitted != 0

@@ -33,7 +33,10 @@ fn fix_capabilities(cx: &TaskCx, old: &Creds, new: &mut Creds) {
     if old.securebits & NO_SETUID_FIXUP != 0 {
         return;
     }
-    let root = |c: &Creds| c.uid == 0 || c.euid == 0 || c.suid == 0;
+    // Root of the namespace; nobody is where it has none.
+    let zero = old.user_ns.uid_in(0);
+    let is_root = |id: u32| zero == Some(id);
+    let root = |c: &Creds| [c.uid, c.euid, c.suid].into_iter().any(is_root);
     if root(old) && !root(new) {
         if !cx.task.policy.lock().keep_caps {
             new.permitted = 0;
@@ -41,30 +44,27 @@ fn fix_capabilities(cx: &TaskCx, old: &Creds, new: &mut Creds) {
         }
         new.ambient = 0;
     }
-    if old.euid == 0 && new.euid != 0 {
+    if is_root(old.euid) && !is_root(new.euid) {
         new.effective = 0;
     }
-    if old.euid != 0 && new.euid == 0 {
+    if !is_root(old.euid) && is_root(new.euid) {
         new.effective = new.permitted;
     }
     /// `CAP_FS_MASK`: what a file server drops with its `fsuid`.
     const FILE_CAPS: u64 = 0x1f | 1 << 9 | 1 << cap::MKNOD | 1 << 32;
-    if old.fsuid == 0 && new.fsuid != 0 {
+    if is_root(old.fsuid) && !is_root(new.fsuid) {
         new.effective &= !FILE_CAPS;
     }
-    if old.fsuid != 0 && new.fsuid == 0 {
+    if !is_root(old.fsuid) && is_root(new.fsuid) {
         new.effective |= new.permitted & FILE_CAPS;
     }
 }
 
 /// setuid(2).
 pub fn sys_setuid(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let id = a[0] as u32;
     update(cx, |c| {
-        if id == KEEP {
-            return Err(Errno::EINVAL);
-        }
-        if c.has(cap::SETUID) {
+        let id = c.user_ns.uid_in(a[0] as u32).ok_or(Errno::EINVAL)?;
+        if c.has_here(cap::SETUID) {
             (c.uid, c.suid) = (id, id);
         } else if id != c.uid && id != c.suid {
             return Err(Errno::EPERM);
@@ -76,12 +76,9 @@ pub fn sys_setuid(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 /// setgid(2).
 pub fn sys_setgid(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let id = a[0] as u32;
     update(cx, |c| {
-        if id == KEEP {
-            return Err(Errno::EINVAL);
-        }
-        if c.has(cap::SETGID) {
+        let id = c.user_ns.gid_in(a[0] as u32).ok_or(Errno::EINVAL)?;
+        if c.has_here(cap::SETGID) {
             (c.gid, c.sgid) = (id, id);
         } else if id != c.gid && id != c.sgid {
             return Err(Errno::EPERM);
@@ -89,6 +86,20 @@ pub fn sys_setgid(cx: &mut TaskCx, a: &Args) -> Outcome {
         (c.egid, c.fsgid) = (id, id);
         Ok(0)
     })
+}
+
+/// IDs as the kernel knows them; [`KEEP`] stays.
+fn known<const N: usize>(
+    ids: [u64; N],
+    known: impl Fn(u32) -> Option<u32>,
+) -> Result<[u32; N], Errno> {
+    let mut out = [KEEP; N];
+    for (to, id) in out.iter_mut().zip(ids.map(|id| id as u32)) {
+        if id != KEEP {
+            *to = known(id).ok_or(Errno::EINVAL)?;
+        }
+    }
+    Ok(out)
 }
 
 /// The rules that setreuid(2) and setregid(2) share: real, effective and saved ID after the call.
@@ -124,8 +135,9 @@ fn set_three(old: [u32; 3], new: [u32; 3], may: bool) -> Result<[u32; 3], Errno>
 /// setreuid(2).
 pub fn sys_setreuid(cx: &mut TaskCx, a: &Args) -> Outcome {
     update(cx, |c| {
-        let may = c.has(cap::SETUID);
-        [c.uid, c.euid, c.suid] = set_two([c.uid, c.euid, c.suid], a[0] as u32, a[1] as u32, may)?;
+        let may = c.has_here(cap::SETUID);
+        let [real, effective] = known([a[0], a[1]], |id| c.user_ns.uid_in(id))?;
+        [c.uid, c.euid, c.suid] = set_two([c.uid, c.euid, c.suid], real, effective, may)?;
         c.fsuid = c.euid;
         Ok(0)
     })
@@ -134,8 +146,9 @@ pub fn sys_setreuid(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// setregid(2).
 pub fn sys_setregid(cx: &mut TaskCx, a: &Args) -> Outcome {
     update(cx, |c| {
-        let may = c.has(cap::SETGID);
-        [c.gid, c.egid, c.sgid] = set_two([c.gid, c.egid, c.sgid], a[0] as u32, a[1] as u32, may)?;
+        let may = c.has_here(cap::SETGID);
+        let [real, effective] = known([a[0], a[1]], |id| c.user_ns.gid_in(id))?;
+        [c.gid, c.egid, c.sgid] = set_two([c.gid, c.egid, c.sgid], real, effective, may)?;
         c.fsgid = c.egid;
         Ok(0)
     })
@@ -144,8 +157,8 @@ pub fn sys_setregid(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// setresuid(2).
 pub fn sys_setresuid(cx: &mut TaskCx, a: &Args) -> Outcome {
     update(cx, |c| {
-        let may = c.has(cap::SETUID);
-        let new = [a[0] as u32, a[1] as u32, a[2] as u32];
+        let may = c.has_here(cap::SETUID);
+        let new = known([a[0], a[1], a[2]], |id| c.user_ns.uid_in(id))?;
         [c.uid, c.euid, c.suid] = set_three([c.uid, c.euid, c.suid], new, may)?;
         c.fsuid = c.euid;
         Ok(0)
@@ -155,8 +168,8 @@ pub fn sys_setresuid(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// setresgid(2).
 pub fn sys_setresgid(cx: &mut TaskCx, a: &Args) -> Outcome {
     update(cx, |c| {
-        let may = c.has(cap::SETGID);
-        let new = [a[0] as u32, a[1] as u32, a[2] as u32];
+        let may = c.has_here(cap::SETGID);
+        let new = known([a[0], a[1], a[2]], |id| c.user_ns.gid_in(id))?;
         [c.gid, c.egid, c.sgid] = set_three([c.gid, c.egid, c.sgid], new, may)?;
         c.fsgid = c.egid;
         Ok(0)
@@ -165,11 +178,11 @@ pub fn sys_setresgid(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 /// setfsuid(2): returns the old ID whatever happens.
 pub fn sys_setfsuid(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let id = a[0] as u32;
     update(cx, |c| {
-        let old = c.fsuid;
-        let may = c.has(cap::SETUID) || [c.uid, c.euid, c.suid, c.fsuid].contains(&id);
-        if may && id != KEEP {
+        let old = c.user_ns.show_uid(c.fsuid);
+        if let Some(id) = c.user_ns.uid_in(a[0] as u32)
+            && (c.has_here(cap::SETUID) || [c.uid, c.euid, c.suid, c.fsuid].contains(&id))
+        {
             c.fsuid = id;
         }
         Ok(old.into())
@@ -178,11 +191,11 @@ pub fn sys_setfsuid(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 /// setfsgid(2): returns the old ID whatever happens.
 pub fn sys_setfsgid(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let id = a[0] as u32;
     update(cx, |c| {
-        let old = c.fsgid;
-        let may = c.has(cap::SETGID) || [c.gid, c.egid, c.sgid, c.fsgid].contains(&id);
-        if may && id != KEEP {
+        let old = c.user_ns.show_gid(c.fsgid);
+        if let Some(id) = c.user_ns.gid_in(a[0] as u32)
+            && (c.has_here(cap::SETGID) || [c.gid, c.egid, c.sgid, c.fsgid].contains(&id))
+        {
             c.fsgid = id;
         }
         Ok(old.into())

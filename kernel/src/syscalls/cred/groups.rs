@@ -1,6 +1,7 @@
 //! Supplementary groups.
 
 use crate::{Args, Outcome, TaskCx};
+use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 use vfs::cap;
@@ -9,7 +10,8 @@ const NGROUPS_MAX: i32 = 65536;
 
 /// getgroups(2).
 pub fn sys_getgroups(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let groups = cx.task.creds().groups.clone();
+    let creds = cx.task.creds();
+    let groups = &creds.groups;
     let size = a[0] as i32;
     if size < 0 || (size != 0 && (size as usize) < groups.len()) {
         return Errno::EINVAL.into();
@@ -17,7 +19,7 @@ pub fn sys_getgroups(cx: &mut TaskCx, a: &Args) -> Outcome {
     if size != 0 {
         for (i, g) in groups.iter().enumerate() {
             let at = Addr(a[1]).wrapping_add(i as u64 * 4);
-            if let Err(e) = cx.mm().write_obj(at, g) {
+            if let Err(e) = cx.mm().write_obj(at, &creds.user_ns.show_gid(*g)) {
                 return e.into();
             }
         }
@@ -28,18 +30,18 @@ pub fn sys_getgroups(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// setgroups(2).
 pub fn sys_setgroups(cx: &mut TaskCx, a: &Args) -> Outcome {
     let creds = cx.task.creds();
-    if !creds.has(cap::SETGID) {
+    if !creds.has_here(cap::SETGID) || !creds.user_ns.may_set_groups() {
         return Errno::EPERM.into();
     }
     let size = a[0] as i32;
     if !(0..=NGROUPS_MAX).contains(&size) {
         return Errno::EINVAL.into();
     }
-    match cx.mm().read_vec::<u32>(Addr(a[1]), size as usize) {
+    let groups = cx.mm().read_vec::<u32>(Addr(a[1]), size as usize);
+    let known = |g: u32| creds.user_ns.gid_in(g).ok_or(Errno::EINVAL);
+    match groups.and_then(|all| all.into_iter().map(known).collect::<Result<Arc<[u32]>, _>>()) {
         Ok(groups) => {
-            let mut new = (*creds).clone();
-            new.groups = groups.into();
-            cx.task.set_creds(new);
+            cx.task.set_creds(vfs::Creds { groups, ..(*creds).clone() });
             Outcome::Done(Ok(0))
         }
         Err(e) => e.into(),

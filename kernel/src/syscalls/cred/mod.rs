@@ -17,34 +17,38 @@ use syserr::Errno;
 
 /// getuid(2).
 pub fn sys_getuid(cx: &mut TaskCx, _: &Args) -> Outcome {
-    Outcome::Done(Ok(cx.task.creds().uid.into()))
+    let c = cx.task.creds();
+    Outcome::Done(Ok(c.user_ns.show_uid(c.uid).into()))
 }
 
 /// geteuid(2).
 pub fn sys_geteuid(cx: &mut TaskCx, _: &Args) -> Outcome {
-    Outcome::Done(Ok(cx.task.creds().euid.into()))
+    let c = cx.task.creds();
+    Outcome::Done(Ok(c.user_ns.show_uid(c.euid).into()))
 }
 
 /// getgid(2).
 pub fn sys_getgid(cx: &mut TaskCx, _: &Args) -> Outcome {
-    Outcome::Done(Ok(cx.task.creds().gid.into()))
+    let c = cx.task.creds();
+    Outcome::Done(Ok(c.user_ns.show_gid(c.gid).into()))
 }
 
 /// getegid(2).
 pub fn sys_getegid(cx: &mut TaskCx, _: &Args) -> Outcome {
-    Outcome::Done(Ok(cx.task.creds().egid.into()))
+    let c = cx.task.creds();
+    Outcome::Done(Ok(c.user_ns.show_gid(c.egid).into()))
 }
 
 /// getresuid(2).
 pub fn sys_getresuid(cx: &mut TaskCx, a: &Args) -> Outcome {
     let c = cx.task.creds();
-    three(cx, a, [c.uid, c.euid, c.suid])
+    three(cx, a, [c.uid, c.euid, c.suid].map(|u| c.user_ns.show_uid(u)))
 }
 
 /// getresgid(2).
 pub fn sys_getresgid(cx: &mut TaskCx, a: &Args) -> Outcome {
     let c = cx.task.creds();
-    three(cx, a, [c.gid, c.egid, c.sgid])
+    three(cx, a, [c.gid, c.egid, c.sgid].map(|g| c.user_ns.show_gid(g)))
 }
 
 fn three(cx: &TaskCx, a: &Args, ids: [u32; 3]) -> Outcome {

@@ -3,7 +3,7 @@
 use crate::{Args, Outcome, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
-use vfs::{cap, perm};
+use vfs::perm;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `struct cachestat`, in pages.
@@ -28,7 +28,7 @@ fn stat(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     file.check_not_path()?;
     let [offset, len]: [u64; 2] = cx.mm().read_obj(Addr(a[1]))?;
     let creds = cx.task.creds();
-    let owner = file.stat()?.uid == creds.fsuid || creds.has(cap::FOWNER);
+    let owner = creds.owns(file.stat()?.uid);
     let may_write = || perm::check(&**file.inode(), &creds, perm::MAY_WRITE).is_ok();
     if !file.flags().writable() && !owner && !may_write() {
         return Err(Errno::EPERM);

@@ -102,7 +102,8 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
         }
         F_GETOWNER_UIDS => {
             let (uid, euid) = file.owner().by;
-            cx.mm().write_obj(Addr(arg), &[uid, euid])?;
+            let shown = [uid, euid].map(|u| cx.task.creds().user_ns.show_uid(u));
+            cx.mm().write_obj(Addr(arg), &shown)?;
             0
         }
         F_SETSIG => {
@@ -151,8 +152,7 @@ fn set_flags(cx: &TaskCx, file: &Arc<File>, fd: i32, arg: u32) -> Result<u64, Er
     let new = OpenFlags::from_bits_retain(translate(cx.image.arch.arch(), arg));
     let changed = new ^ file.flags();
     if changed.contains(OpenFlags::NOATIME) && new.contains(OpenFlags::NOATIME) {
-        let creds = cx.task.creds();
-        if creds.fsuid != file.stat()?.uid && !creds.has(cap::FOWNER) {
+        if !cx.task.creds().owns(file.stat()?.uid) {
             return Err(Errno::EPERM);
         }
     }

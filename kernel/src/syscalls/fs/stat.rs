@@ -57,9 +57,16 @@ fn timespec(t: vfs::Nanos) -> [i64; 2] {
     [t.div_euclid(SECOND), t.rem_euclid(SECOND)]
 }
 
+/// Owner and group as the caller's namespace knows them.
+fn owner(cx: &TaskCx, s: &Stat) -> (u32, u32) {
+    let creds = cx.task.creds();
+    (creds.user_ns.show_uid(s.uid), creds.user_ns.show_gid(s.gid))
+}
+
 fn write_stat(cx: &TaskCx, at: u64, s: &Stat) -> Result<Outcome, Errno> {
     let times = [timespec(s.atime), timespec(s.mtime), timespec(s.ctime)];
     let (size, blocks) = (s.size as i64, s.blocks as i64);
+    let (uid, gid) = owner(cx, s);
     match cx.kernel().embedder().platform.arch() {
         Arch::X86_64 => {
             let out = StatX86 {
@@ -67,8 +74,8 @@ fn write_stat(cx: &TaskCx, at: u64, s: &Stat) -> Result<Outcome, Errno> {
                 ino: s.ino,
                 nlink: s.nlink.into(),
                 mode: s.mode,
-                uid: s.uid,
-                gid: s.gid,
+                uid,
+                gid,
                 rdev: s.rdev,
                 size,
                 blksize: s.blksize.into(),
@@ -84,8 +91,8 @@ fn write_stat(cx: &TaskCx, at: u64, s: &Stat) -> Result<Outcome, Errno> {
                 ino: s.ino,
                 mode: s.mode,
                 nlink: s.nlink,
-                uid: s.uid,
-                gid: s.gid,
+                uid,
+                gid,
                 rdev: s.rdev,
                 size,
                 blksize: s.blksize as i32,
@@ -206,6 +213,7 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
             let (major, minor) = split_dev(dev);
             [major, minor]
         };
+        let (uid, gid) = owner(cx, &s);
         let has_btime = s.btime != 0;
         let (id_bit, mount_id) = match a[3] as u32 & STATX_MNT_ID_UNIQUE {
             0 => (STATX_MNT_ID, found.mount),
@@ -215,8 +223,8 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
             mask: STATX_BASIC | id_bit | if has_btime { STATX_BTIME } else { 0 },
             blksize: s.blksize,
             nlink: s.nlink,
-            uid: s.uid,
-            gid: s.gid,
+            uid,
+            gid,
             mode: s.mode as u16,
             ino: s.ino,
             size: s.size,

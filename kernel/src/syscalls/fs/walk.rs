@@ -39,7 +39,9 @@ impl Walk {
             return self;
         }
         let mut real = Creds { fsuid: c.uid, fsgid: c.gid, ..c.clone() };
-        real.effective = if c.uid == 0 { c.permitted } else { 0 };
+        // `access_override_creds` of `fs/open.c`.
+        let root = Some(c.uid) == c.user_ns.uid_in(0);
+        real.effective = if root { c.permitted } else { 0 };
         self.creds = Arc::new(real);
         self
     }

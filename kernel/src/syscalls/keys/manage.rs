@@ -48,7 +48,15 @@ pub(super) fn revoke(cx: &TaskCx, id: i32) -> Result<u64, Errno> {
 
 /// `KEYCTL_CHOWN`.
 pub(super) fn chown(cx: &TaskCx, id: i32, uid: u32, gid: u32) -> Result<u64, Errno> {
-    let (uid, gid) = (Some(uid).filter(|u| *u != u32::MAX), Some(gid).filter(|g| *g != u32::MAX));
+    let ns = &cx.task.creds().user_ns;
+    let uid = match uid {
+        u32::MAX => None,
+        uid => Some(ns.uid_in(uid).ok_or(Errno::EINVAL)?),
+    };
+    let gid = match gid {
+        u32::MAX => None,
+        gid => Some(ns.gid_in(gid).ok_or(Errno::EINVAL)?),
+    };
     if uid.is_none() && gid.is_none() {
         return Ok(0);
     }

@@ -28,7 +28,9 @@ pub(super) fn describe(cx: &TaskCx, id: i32, to: u64, room: u64) -> Result<u64, 
     let text = with(cx, |who, t| {
         let key = who.find(t, id, need(permission::VIEW))?.key;
         let (uid, gid) = key.owner();
-        let (uid, gid, perm) = (uid as i32, gid as i32, key.permissions());
+        let ns = &who.creds.user_ns;
+        let (uid, gid) = (ns.show_uid(uid) as i32, ns.show_gid(gid) as i32);
+        let perm = key.permissions();
         let mut text = format!("{};{uid};{gid};{perm:08x};", key.kind().name()).into_bytes();
         text.extend_from_slice(key.description());
         text.push(0);

@@ -58,7 +58,7 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
         // PR_CAPBSET_READ, PR_CAPBSET_DROP
         23 if arg <= cap::LAST.into() => return flag(task.creds().bounding >> arg & 1 == 1),
         24 => {
-            if !task.creds().has(cap::SETPCAP) {
+            if !task.creds().has_here(cap::SETPCAP) {
                 return Err(Errno::EPERM);
             }
             if arg > cap::LAST.into() {
@@ -163,7 +163,7 @@ fn read_name(mm: &dyn UserMemory, at: u64, out: &mut [u8; 15]) -> Result<(), Err
 
 fn change_creds(cx: &TaskCx, need: u32, f: impl FnOnce(&mut vfs::Creds)) -> Result<(), Errno> {
     let old = cx.task.creds();
-    if !old.has(need) {
+    if !old.has_here(need) {
         return Err(Errno::EPERM);
     }
     let mut new = (*old).clone();

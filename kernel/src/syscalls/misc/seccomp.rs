@@ -46,7 +46,7 @@ pub(super) fn install(cx: &TaskCx, flags: u64, at: u64) -> Result<u64, Errno> {
     if len == 0 || len > MAX_INSTRUCTIONS {
         return Err(Errno::EINVAL);
     }
-    if !creds.no_new_privs && !creds.has(cap::SYS_ADMIN) {
+    if !creds.no_new_privs && !creds.has_here(cap::SYS_ADMIN) {
         return Err(Errno::EACCES);
     }
     let code: Vec<Instruction> = cx.mm().read_vec(Addr(filter), len)?;

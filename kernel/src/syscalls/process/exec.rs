@@ -85,10 +85,10 @@ fn load(
             argv: argv.iter().map(|s| &**s).collect(),
             envp: envp.iter().map(|s| &**s).collect(),
             credentials: loader::Credentials {
-                uid: creds.uid,
-                euid: creds.euid,
-                gid: creds.gid,
-                egid: creds.egid,
+                uid: creds.user_ns.show_uid(creds.uid),
+                euid: creds.user_ns.show_uid(creds.euid),
+                gid: creds.user_ns.show_gid(creds.gid),
+                egid: creds.user_ns.show_gid(creds.egid),
                 secure,
             },
             limits,
@@ -167,7 +167,8 @@ pub(crate) fn new_creds(old: &Creds, file: &File, watched: bool) -> Result<(Cred
     let mut new = old.clone();
     let stat = file.stat()?;
     let nosuid = file.path().mount().flags().contains(MountFlags::NOSUID);
-    if !nosuid && !old.no_new_privs {
+    // Whom the namespace does not know, nobody in it becomes.
+    if !nosuid && !old.no_new_privs && old.user_ns.knows(stat.uid, stat.gid) {
         if stat.mode & mode::ISUID != 0 {
             new.euid = stat.uid;
         }
@@ -178,14 +179,16 @@ pub(crate) fn new_creds(old: &Creds, file: &File, watched: bool) -> Result<(Cred
     }
     let changed = new.euid != old.euid || new.egid != old.egid;
     let noroot = old.securebits & 1 != 0;
-    let root = !noroot && (new.euid == 0 || new.uid == 0);
-    let effective = !noroot && new.euid == 0;
+    let zero = old.user_ns.uid_in(0);
+    let is_root = |id: u32| zero == Some(id);
+    let root = !noroot && (is_root(new.euid) || is_root(new.uid));
+    let effective = !noroot && is_root(new.euid);
     if changed {
         new.ambient = 0;
     }
     new.permitted = if root { old.inheritable | old.bounding } else { new.ambient };
     if watched && (changed || new.permitted & !old.permitted != 0) {
-        if !old.has(cap::SETUID) {
+        if !old.has_here(cap::SETUID) {
             (new.euid, new.egid) = (new.uid, new.gid);
         }
         new.permitted &= old.permitted;
@@ -195,7 +198,7 @@ pub(crate) fn new_creds(old: &Creds, file: &File, watched: bool) -> Result<(Cred
     new.effective = if effective { new.permitted } else { new.ambient };
     // SECBIT_KEEP_CAPS does not survive.
     new.securebits &= !(1 << 4);
-    let gained = root && new.uid != 0 && new.permitted & !old.permitted & cap::ALL != 0;
+    let gained = root && !is_root(new.uid) && new.permitted & !old.permitted & cap::ALL != 0;
     let secure = changed || new.euid != new.uid || new.egid != new.gid || gained;
     Ok((new, secure))
 }

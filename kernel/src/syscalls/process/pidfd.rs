@@ -3,6 +3,7 @@
 use super::may_inspect;
 use crate::pidfd::{PIDFD_NONBLOCK, install, process};
 use crate::signal::{SI_TKILL, Sender, SigInfo, Target};
+use crate::syscalls::signal::{by_kernel_ids, read_info};
 use crate::{Args, Outcome, Resource, TaskCx, ThreadGroup};
 use alloc::sync::Arc;
 use arch::Addr;
@@ -41,7 +42,7 @@ fn send(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     let info = if a[2] == 0 {
         None
     } else {
-        let info = crate::syscalls::signal::read_info(cx, Addr(a[2]), None)?;
+        let info = read_info(cx, Addr(a[2]), None)?;
         if info.signo as u32 != signo {
             return Err(Errno::EINVAL);
         }
@@ -49,7 +50,7 @@ fn send(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         if !own && (info.code >= 0 || info.code == SI_TKILL) {
             return Err(Errno::EPERM);
         }
-        Some::<SigInfo>(info)
+        Some::<SigInfo>(by_kernel_ids(cx, info))
     };
     let target = match flags {
         4 => Target::Group(group.pgid()),

@@ -36,7 +36,7 @@ fn target(cx: &TaskCx, pid: i32) -> Result<Arc<Task>, Errno> {
 fn may_schedule(cx: &TaskCx, task: &Task) -> Result<(), Errno> {
     let (me, you) = (cx.task.creds(), task.creds());
     let same = me.euid == you.uid || me.euid == you.euid;
-    if same || me.has(cap::SYS_NICE) { Ok(()) } else { Err(Errno::EPERM) }
+    if same || me.has_in(&you.user_ns, cap::SYS_NICE) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 /// sched_yield(2): goes to the end of the executor's queue once.

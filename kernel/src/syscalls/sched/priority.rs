@@ -19,7 +19,9 @@ fn select(cx: &TaskCx, which: i32, who: i32) -> Result<Vec<Arc<Task>>, Errno> {
             tree.members(pgid).flat_map(|p| p.group.threads()).collect()
         }
         2 => {
-            let uid = if who == 0 { cx.task.creds().uid } else { who as u32 };
+            let me = cx.task.creds();
+            let uid = if who == 0 { Some(me.uid) } else { me.user_ns.uid_in(who as u32) };
+            let uid = uid.ok_or(Errno::ESRCH)?;
             tree.tasks.values().filter(|t| t.creds().uid == uid).cloned().collect()
         }
         _ => return Err(Errno::EINVAL),

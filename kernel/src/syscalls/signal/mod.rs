@@ -7,7 +7,7 @@ mod wait;
 pub use action::{
     sys_rt_sigaction, sys_rt_sigpending, sys_rt_sigprocmask, sys_rt_sigreturn, sys_sigaltstack,
 };
-pub(crate) use send::read_info;
+pub(crate) use send::{by_kernel_ids, read_info};
 pub use send::{sys_kill, sys_rt_sigqueueinfo, sys_rt_tgsigqueueinfo, sys_tgkill, sys_tkill};
 pub use wait::{sys_pause, sys_restart_syscall, sys_rt_sigsuspend, sys_rt_sigtimedwait};
 

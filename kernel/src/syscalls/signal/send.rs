@@ -59,7 +59,16 @@ fn queue(cx: &TaskCx, target: Target, own: bool, signo: u64, at: u64) -> Outcome
     if !own && (info.code >= 0 || info.code == SI_TKILL) {
         return Errno::EPERM.into();
     }
-    send(cx, target, signo, Some(info))
+    send(cx, target, signo, Some(by_kernel_ids(cx, info)))
+}
+
+/// What a process made, with the user that it says as the kernel knows it.
+pub(crate) fn by_kernel_ids(cx: &TaskCx, info: SigInfo) -> SigInfo {
+    let creds = cx.task.creds();
+    if creds.user_ns.is_initial() || !info.has_sender() {
+        return info;
+    }
+    info.with_uid(creds.user_ns.uid_in(info.uid()).unwrap_or(u32::MAX))
 }
 
 fn send(cx: &TaskCx, target: Target, signo: u64, info: Option<SigInfo>) -> Outcome {
