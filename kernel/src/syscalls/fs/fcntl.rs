@@ -151,10 +151,11 @@ fn pipe(file: &File) -> Result<&PipeEnd, Errno> {
 fn set_flags(cx: &TaskCx, file: &Arc<File>, fd: i32, arg: u32) -> Result<u64, Errno> {
     let new = OpenFlags::from_bits_retain(translate(cx.image.arch.arch(), arg));
     let changed = new ^ file.flags();
-    if changed.contains(OpenFlags::NOATIME) && new.contains(OpenFlags::NOATIME) {
-        if !cx.task.creds().owns(file.stat()?.uid) {
-            return Err(Errno::EPERM);
-        }
+    if changed.contains(OpenFlags::NOATIME)
+        && new.contains(OpenFlags::NOATIME)
+        && !cx.task.creds().owns(file.stat()?.uid)
+    {
+        return Err(Errno::EPERM);
     }
     // O_DIRECT of a pipe means packets; of anything else, file systems that can (setfl()).
     if changed.contains(OpenFlags::DIRECT)
