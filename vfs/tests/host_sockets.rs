@@ -15,8 +15,8 @@ use rustix::net::{
 use std::sync::atomic::{AtomicU32, Ordering};
 use support::Guest;
 use syserr::Errno;
-use vfs::FileOps;
 use vfs::socket::{Domain, Kind, PacketOptions, ReceiveFlags, SendInfo, Shut, Socket, Ucred, Who};
+use vfs::{FileOps, UserNs};
 
 struct Both {
     ours: Socket,
@@ -212,7 +212,7 @@ impl World {
                 let value = (size as i32).to_ne_bytes();
                 b.ours.set_option(&self.guest.creds, 1, 7, &value).unwrap();
                 net::sockopt::set_socket_send_buffer_size(&b.host, size).unwrap();
-                let ours = b.ours.option(1, 7, 4).unwrap();
+                let ours = b.ours.option(&UserNs::INITIAL, 1, 7, 4).unwrap();
                 let host = net::sockopt::socket_send_buffer_size(&b.host).unwrap();
                 prop_assert_eq!(ours, (host as i32).to_ne_bytes().to_vec());
             }
@@ -225,7 +225,8 @@ impl World {
                 let Some(b) = &self.sockets[at] else { return Ok(()) };
                 let ours = b.ours.peer_address().map(drop);
                 prop_assert_eq!(ours, errno(net::getpeername(&b.host)).map(drop));
-                let listens = b.ours.option(1, 30, 4).unwrap() == 1i32.to_ne_bytes();
+                let listens =
+                    b.ours.option(&UserNs::INITIAL, 1, 30, 4).unwrap() == 1i32.to_ne_bytes();
                 prop_assert_eq!(listens, net::sockopt::socket_acceptconn(&b.host).unwrap());
             }
             Op::Close { at } => self.sockets[at] = None,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use support::{Guest, env};
 use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, NamespaceRef};
-use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile, Writer, procfs};
+use vfs::proc::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile, procfs};
 use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, OpenHow};
 
 const PIECES: u64 = 500;
@@ -45,30 +45,30 @@ impl ProcSource for Numbers {
         true
     }
 
-    fn task_text(&self, _: i32, file: TaskFile) -> Result<Vec<u8>, Errno> {
+    fn task_text(&self, _: &Opener, _: i32, file: TaskFile) -> Result<Vec<u8>, Errno> {
         panic!("{file:?} as a whole")
     }
 
-    fn task_piece(&self, tid: i32, file: TaskFile, from: u64) -> Result<Piece, Errno> {
+    fn task_piece(&self, _: &Opener, tid: i32, file: TaskFile, from: u64) -> Result<Piece, Errno> {
         assert_eq!((tid, file), (1, TaskFile::Maps));
         self.made.fetch_add(1, Relaxed);
         let next = (from + 1 < PIECES).then_some(from + 1);
         Ok(Piece { text: piece(from), next })
     }
 
-    fn task_write(&self, _: Writer, _: i32, _: TaskFile, _: &[u8]) -> Result<(), Errno> {
+    fn task_write(&self, _: &Opener, _: i32, _: TaskFile, _: &[u8]) -> Result<(), Errno> {
         Err(Errno::EINVAL)
     }
 
-    fn system_text(&self, _: i32, _: SystemFile) -> Vec<u8> {
+    fn system_text(&self, _: &Opener, _: SystemFile) -> Vec<u8> {
         Vec::new()
     }
 
-    fn net_table(&self, _: i32, _: NetTable) -> Vec<u8> {
+    fn net_table(&self, _: &Opener, _: i32, _: NetTable) -> Vec<u8> {
         Vec::new()
     }
 
-    fn system_write(&self, _: Writer, _: SystemFile, _: &[u8]) -> Result<(), Errno> {
+    fn system_write(&self, _: &Opener, _: SystemFile, _: &[u8]) -> Result<(), Errno> {
         Err(Errno::EINVAL)
     }
 

@@ -10,7 +10,7 @@ use syserr::Errno;
 use vfs::socket::{
     Domain, Kind, PacketOptions, ReceiveFlags, Received, SendInfo, Shut, Socket, Ucred, Who,
 };
-use vfs::{File, FileOps, OpenFlags};
+use vfs::{File, FileOps, OpenFlags, UserNs};
 
 fn who(g: &Guest) -> Who<'_> {
     Who { vfs: &g.vfs, path: g.cx() }
@@ -99,7 +99,7 @@ fn connected(g: &Guest) -> (Socket, Socket) {
 }
 
 fn error_of(s: &Socket) -> i32 {
-    i32::from_ne_bytes(s.option(1, 4, 4).unwrap().try_into().unwrap())
+    i32::from_ne_bytes(s.option(&UserNs::INITIAL, 1, 4, 4).unwrap().try_into().unwrap())
 }
 
 #[test]

@@ -20,6 +20,7 @@ use alloc::vec::Vec;
 use quota::Account;
 use sync::{Mutex, MutexGuard};
 use syserr::Errno;
+use vfs::UserNs;
 
 /// What one operation works on.
 #[derive(Default)]
@@ -72,18 +73,17 @@ impl Keys {
         self.0.lock()
     }
 
-    /// The text of `/proc/key-users`.
-    pub(crate) fn list_users(&self) -> Vec<u8> {
+    /// The text of `/proc/key-users` for somebody in `ns`, who sees only who is known there.
+    pub(crate) fn list_users(&self, ns: &UserNs) -> Vec<u8> {
         let table = self.0.lock();
         let mut out = Vec::new();
         for (uid, user) in &table.users {
             let (keys, bytes) = user.account.used();
-            if keys == 0 {
-                continue;
-            }
+            let Some(shown) = ns.uid_out(*uid).filter(|_| keys != 0) else { continue };
             let (max_keys, max_bytes) = quota::limits(*uid);
-            let line =
-                format!("{uid:5}: {keys:5} {keys}/{keys} {keys}/{max_keys} {bytes}/{max_bytes}\n");
+            let line = format!(
+                "{shown:5}: {keys:5} {keys}/{keys} {keys}/{max_keys} {bytes}/{max_bytes}\n"
+            );
             out.extend_from_slice(line.as_bytes());
         }
         out

@@ -20,6 +20,11 @@ impl IpcNs {
     pub(crate) fn new(head: NsHead, bounds: &Arc<Bounds>) -> IpcNs {
         IpcNs { head, objects: Ipc::new(bounds), queues: Queues::new(&bounds.queues) }
     }
+
+    /// The user namespace that it belongs to.
+    pub(crate) fn owner_ns(&self) -> &UserNs {
+        self.head.owner()
+    }
 }
 
 impl Namespace for IpcNs {

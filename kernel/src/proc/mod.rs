@@ -17,7 +17,7 @@ use arch::UserMemory;
 use core::sync::atomic::AtomicU32;
 use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, NamespaceRef};
-use vfs::proc::{NetTable, Piece, ProcSource, SystemFile, TaskFile, Writer};
+use vfs::proc::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
 use vfs::tty::Ptys;
 use vfs::{Creds, FdTable, FsContext};
 
@@ -106,7 +106,7 @@ impl ProcSource for KernelProc {
         crate::ptrace::may_access(viewer, viewer_tgid, &t, true).is_ok()
     }
 
-    fn task_text(&self, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno> {
+    fn task_text(&self, reader: &Opener, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno> {
         let task = self.task(tid)?;
         let meta = || task.mm().map(|mm| mm.meta()).unwrap_or_default();
         Ok(match file {
@@ -125,10 +125,19 @@ impl ProcSource for KernelProc {
             TaskFile::CoredumpFilter => {
                 alloc::format!("{:08x}\n", task.group_ref().lock().core_filter).into_bytes()
             }
-            TaskFile::UidMap | TaskFile::GidMap => b"         0          0 4294967295\n".to_vec(),
+            // Of user namespaces, which `vfs` knows itself.
+            TaskFile::UidMap | TaskFile::GidMap | TaskFile::ProjidMap | TaskFile::Setgroups => {
+                Vec::new()
+            }
             TaskFile::Io => stat::io(&task),
             TaskFile::Limits => limits::text(&task),
-            TaskFile::Loginuid => alloc::format!("{}", task.policy.lock().login.uid).into_bytes(),
+            TaskFile::Loginuid => {
+                // Nobody yet is no user that could be unknown.
+                let uid = task.policy.lock().login.uid;
+                let ns = &reader.creds.user_ns;
+                let shown = if uid == u32::MAX { uid } else { ns.show_uid(uid) };
+                alloc::format!("{shown}").into_bytes()
+            }
             TaskFile::Sessionid => {
                 alloc::format!("{}", task.policy.lock().login.session).into_bytes()
             }
@@ -152,31 +161,36 @@ impl ProcSource for KernelProc {
             TaskFile::Schedstat => {
                 alloc::format!("{} 0 0\n", task.cpu_times().total()).into_bytes()
             }
-            TaskFile::Setgroups => b"allow\n".to_vec(),
             TaskFile::Stack => Vec::new(),
             TaskFile::Stat => stat::stat(&*self.kernel()?, &task, self.ptys.as_deref()),
             TaskFile::Statm => stat::statm(&task),
-            TaskFile::Status => status::status(&*self.kernel()?, &task),
+            TaskFile::Status => status::status(&*self.kernel()?, &task, &reader.creds.user_ns),
             TaskFile::Syscall => stat::syscall(&task),
             TaskFile::TimerslackNs => line(task.policy.lock().timer_slack),
             TaskFile::Wchan => b"0".to_vec(),
         })
     }
 
-    fn task_piece(&self, tid: i32, file: TaskFile, from: u64) -> Result<Piece, Errno> {
+    fn task_piece(
+        &self,
+        reader: &Opener,
+        tid: i32,
+        file: TaskFile,
+        from: u64,
+    ) -> Result<Piece, Errno> {
         let task = self.task(tid)?;
         if matches!(file, TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats) {
             return Ok(mounts::piece(&*self.kernel()?, &task, file, from));
         }
         match pieces::piece(&task, file, from) {
             Some(piece) => Ok(piece),
-            None => Ok(Piece { text: self.task_text(tid, file)?, next: None }),
+            None => Ok(Piece { text: self.task_text(reader, tid, file)?, next: None }),
         }
     }
 
     fn task_write(
         &self,
-        writer: Writer,
+        writer: &Opener,
         tid: i32,
         file: TaskFile,
         text: &[u8],
@@ -192,18 +206,25 @@ impl ProcSource for KernelProc {
         self.kernel().ok().map(|k| k.vfs().mount_changes())
     }
 
-    fn system_text(&self, reader: i32, file: SystemFile) -> Vec<u8> {
+    fn system_text(&self, reader: &Opener, file: SystemFile) -> Vec<u8> {
         match self.kernel() {
-            Ok(k) => system::text(&k, &self.namespaces(&k, reader), file, &self.boot_id),
+            Ok(k) => system::text(
+                &k,
+                &self.namespaces(&k, reader.tid),
+                &reader.creds.user_ns,
+                file,
+                &self.boot_id,
+            ),
             Err(_) => Vec::new(),
         }
     }
 
-    fn net_table(&self, tid: i32, table: NetTable) -> Vec<u8> {
-        self.kernel().map(|k| self.namespaces(&k, tid).net.table(table)).unwrap_or_default()
+    fn net_table(&self, reader: &Opener, tid: i32, table: NetTable) -> Vec<u8> {
+        let ns = &reader.creds.user_ns;
+        self.kernel().map(|k| self.namespaces(&k, tid).net.table(table, ns)).unwrap_or_default()
     }
 
-    fn system_write(&self, writer: Writer, file: SystemFile, text: &[u8]) -> Result<(), Errno> {
+    fn system_write(&self, writer: &Opener, file: SystemFile, text: &[u8]) -> Result<(), Errno> {
         let kernel = self.kernel()?;
         write::system(&kernel, &self.namespaces(&kernel, writer.tid), file, text)
     }

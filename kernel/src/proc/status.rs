@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use arch::Addr;
+use vfs::UserNs;
 
 /// `1,3-5` of a set of processors.
 fn list(mask: u64) -> String {
@@ -29,10 +30,11 @@ fn list(mask: u64) -> String {
     out
 }
 
-pub(super) fn status(kernel: &Kernel, task: &Task) -> Vec<u8> {
+pub(super) fn status(kernel: &Kernel, task: &Task, reader: &UserNs) -> Vec<u8> {
     let group = task.group_ref();
     let (letter, word) = state(kernel, task);
     let c = task.creds();
+    let (uid, gid) = (|id| reader.show_uid(id), |id| reader.show_gid(id));
     let (files, fs) = {
         let r = task.resources.lock();
         (r.files.clone(), r.fs.clone())
@@ -56,18 +58,18 @@ pub(super) fn status(kernel: &Kernel, task: &Task) -> Vec<u8> {
          Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t{}\nGroups:\t",
         group.ppid(),
         task.tracer_tid(),
-        c.uid,
-        c.euid,
-        c.suid,
-        c.fsuid,
-        c.gid,
-        c.egid,
-        c.sgid,
-        c.fsgid,
+        uid(c.uid),
+        uid(c.euid),
+        uid(c.suid),
+        uid(c.fsuid),
+        gid(c.gid),
+        gid(c.egid),
+        gid(c.sgid),
+        gid(c.fsgid),
         files.map_or(0, |f| f.capacity().max(64)),
     );
     for g in c.groups.iter() {
-        out += &format!("{g} ");
+        out += &format!("{} ", gid(*g));
     }
     out += &format!(
         "\nNStgid:\t{tgid}\nNSpid:\t{tid}\nNSpgid:\t{}\nNSsid:\t{}\nKthread:\t0\n",

@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use arch::Arch;
+use vfs::UserNs;
 use vfs::proc::SystemFile;
 
 const SECOND: i64 = 1_000_000_000;
@@ -43,7 +44,13 @@ fn uuid(mut b: [u8; 16]) -> String {
     out
 }
 
-pub(super) fn text(k: &Kernel, ns: &Namespaces, file: SystemFile, boot_id: &[u8; 16]) -> Vec<u8> {
+pub(super) fn text(
+    k: &Kernel,
+    ns: &Namespaces,
+    reader: &UserNs,
+    file: SystemFile,
+    boot_id: &[u8; 16],
+) -> Vec<u8> {
     let uts = ns.uts.names();
     let shown = |b: &[u8]| {
         let mut v = b.to_vec();
@@ -101,14 +108,14 @@ pub(super) fn text(k: &Kernel, ns: &Namespaces, file: SystemFile, boot_id: &[u8;
         SystemFile::LeaseBreakTime => line(k.vfs().lease_rules().break_time()),
         SystemFile::FileMax => line(i64::MAX),
         SystemFile::FileNr => line(format!("1024\t0\t{}", i64::MAX)),
-        SystemFile::SysvMsg => ns.ipc.objects.list_msg().into_bytes(),
-        SystemFile::SysvSem => ns.ipc.objects.list_sem().into_bytes(),
-        SystemFile::KeyUsers => k.keys().list_users(),
+        SystemFile::SysvMsg => ns.ipc.objects.list_msg(reader).into_bytes(),
+        SystemFile::SysvSem => ns.ipc.objects.list_sem(reader).into_bytes(),
+        SystemFile::KeyUsers => k.keys().list_users(reader),
         SystemFile::KeyMaxKeys => line(keys::MAX_KEYS),
         SystemFile::KeyMaxBytes => line(keys::MAX_BYTES),
         SystemFile::KeyRootMaxKeys => line(keys::ROOT_MAX_KEYS),
         SystemFile::KeyRootMaxBytes => line(keys::ROOT_MAX_BYTES),
-        SystemFile::SysvShm => ns.ipc.objects.list_shm().into_bytes(),
+        SystemFile::SysvShm => ns.ipc.objects.list_shm(reader).into_bytes(),
         SystemFile::AioNr => line(k.aio().requests()),
         SystemFile::AioMaxNr => line(aio::AIO_MAX_NR),
         SystemFile::MqueueQueuesMax => line(mqueue::QUEUES_MAX),

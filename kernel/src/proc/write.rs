@@ -6,7 +6,7 @@ use crate::{Comm, Kernel, Task};
 use core::sync::atomic::{AtomicU32, Ordering};
 use syserr::Errno;
 use vfs::cap;
-use vfs::proc::{SystemFile, TaskFile, Writer};
+use vfs::proc::{Opener, SystemFile, TaskFile};
 
 /// What a text says up to a byte of zero.
 fn number(text: &[u8]) -> Result<i64, Errno> {
@@ -20,9 +20,9 @@ fn number(text: &[u8]) -> Result<i64, Errno> {
 }
 
 /// Sets how gladly a process is killed for memory (`__set_oom_adj` in fs/proc/base.c).
-fn set_oom(writer: Writer, task: &Task, to: i64, old_way: bool) -> Result<(), Errno> {
+fn set_oom(writer: &Opener, task: &Task, to: i64, old_way: bool) -> Result<(), Errno> {
     let to = i16::try_from(to).map_err(|_| Errno::EINVAL)?;
-    let may = writer.capabilities >> cap::SYS_RESOURCE & 1 == 1;
+    let may = writer.creds.has(cap::SYS_RESOURCE);
     let mut state = task.group_ref().lock();
     let least = if old_way { state.oom.adjust } else { state.oom.least };
     if to < least && !may {
@@ -35,7 +35,7 @@ fn set_oom(writer: Writer, task: &Task, to: i64, old_way: bool) -> Result<(), Er
     Ok(())
 }
 
-pub(super) fn task(writer: Writer, task: &Task, file: TaskFile, text: &[u8]) -> Result<(), Errno> {
+pub(super) fn task(writer: &Opener, task: &Task, file: TaskFile, text: &[u8]) -> Result<(), Errno> {
     match file {
         TaskFile::Comm => {
             let name = text.strip_suffix(b"\n").unwrap_or(text);
@@ -75,16 +75,19 @@ pub(super) fn task(writer: Writer, task: &Task, file: TaskFile, text: &[u8]) -> 
 /// (`audit_set_loginuid` in kernel/auditsc.c). Each login is a new one of `sessions`.
 pub(super) fn login(
     sessions: &AtomicU32,
-    writer: Writer,
+    writer: &Opener,
     task: &Task,
     text: &[u8],
 ) -> Result<(), Errno> {
     if writer.tid != task.tid() {
         return Err(Errno::EPERM);
     }
-    let uid = u32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+    let uid = match u32::try_from(number(text)?).map_err(|_| Errno::EINVAL)? {
+        Login::UNSET => Login::UNSET,
+        uid => writer.creds.user_ns.uid_in(uid).ok_or(Errno::EINVAL)?,
+    };
     let mut policy = task.policy.lock();
-    let may = writer.capabilities >> cap::AUDIT_CONTROL & 1 == 1;
+    let may = writer.creds.has(cap::AUDIT_CONTROL);
     if policy.login.uid != Login::UNSET && !may {
         return Err(Errno::EPERM);
     }

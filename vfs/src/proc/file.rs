@@ -1,9 +1,10 @@
 //! Files of `/proc`: text made when it is read, piece by piece, and a task's memory.
 
 use super::node::{Content, Node, What};
-use super::source::{Piece, TaskFile, Writer};
+use super::source::{Opener, Piece, TaskFile};
 use super::table::{Fixed, PerTask};
-use crate::{FileOps, MountChanges, OpenFlags, PathCx, Stat, Whence};
+use crate::nsfs::NamespaceKind;
+use crate::{FileOps, IdKind, MountChanges, OpenFlags, PathCx, Stat, UserNs, Whence, cap};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -17,14 +18,36 @@ use syserr::Errno;
 /// The longest text that can be written to a file at once; Linux takes a page.
 const WRITE_MAX: usize = 4096;
 
-pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
+/// The user namespace that a task is in now.
+fn user_ns(node: &Node, tid: i32) -> Result<UserNs, Errno> {
+    let ns = node.source.namespace(tid, NamespaceKind::User, false).ok_or(Errno::EINVAL)?;
+    (&*ns as &dyn Any).downcast_ref::<UserNs>().cloned().ok_or(Errno::EINVAL)
+}
+
+pub(super) fn open(
+    node: Arc<Node>,
+    flags: OpenFlags,
+    cx: &PathCx<'_>,
+) -> Result<Arc<dyn FileOps>, Errno> {
     let content = match node.what {
         What::Fixed(Fixed::File(_, f), _) => Content::System(*f),
         What::Text { tid, file, inspect, .. } => {
             if inspect {
                 node.inspect(cx)?;
             }
-            Content::Task(tid, file)
+            match file {
+                TaskFile::UidMap => Content::IdMap(user_ns(&node, tid)?, IdKind::User),
+                TaskFile::GidMap => Content::IdMap(user_ns(&node, tid)?, IdKind::Group),
+                TaskFile::ProjidMap => Content::IdMap(user_ns(&node, tid)?, IdKind::Project),
+                TaskFile::Setgroups => {
+                    let ns = user_ns(&node, tid)?;
+                    if flags.writable() && !cx.creds.has_in(&ns, cap::SYS_ADMIN) {
+                        return Err(Errno::EACCES);
+                    }
+                    Content::Setgroups(ns)
+                }
+                _ => Content::Task(tid, file),
+            }
         }
         What::Info { tid, fd } => {
             node.inspect(cx)?;
@@ -39,7 +62,7 @@ pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>,
         }
         _ => return Err(Errno::EINVAL),
     };
-    let changes = match content {
+    let changes = match &content {
         Content::Task(_, TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats) => {
             node.source.mount_changes()
         }
@@ -47,14 +70,14 @@ pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>,
     };
     let seen = AtomicU64::new(changes.as_ref().map_or(0, |c| c.count()));
     let made = Mutex::new(Made::NOTHING);
-    let writer = Writer { tid: cx.tid, capabilities: cx.creds.effective };
-    Ok(Arc::new(Text { node, content, writer, made, changes, seen }))
+    let opener = Opener { tid: cx.tid, creds: cx.creds.clone() };
+    Ok(Arc::new(Text { node, content, opener, made, changes, seen }))
 }
 
 struct Text {
     node: Arc<Node>,
     content: Content,
-    writer: Writer,
+    opener: Opener,
     made: Mutex<Made>,
     /// Who tells of other mounts, of a list of mounts.
     changes: Option<Arc<MountChanges>>,
@@ -77,22 +100,24 @@ impl Made {
 impl Text {
     fn make(&self, from: u64) -> Result<Piece, Errno> {
         let source = &self.node.source;
-        let text = match self.content {
-            Content::System(f) => source.system_text(self.writer.tid, f),
-            Content::Task(tid, f) => return source.task_piece(tid, f, from),
+        let text = match &self.content {
+            Content::System(f) => source.system_text(&self.opener, *f),
+            Content::Task(tid, f) => return source.task_piece(&self.opener, *tid, *f, from),
             Content::Label => return Err(Errno::EINVAL),
+            Content::IdMap(ns, kind) => ns.map_text(*kind, &self.opener.creds.user_ns).into_bytes(),
+            Content::Setgroups(ns) => ns.setgroups_text().to_vec(),
             Content::Net(tid, table) => {
                 let mut out = table.head.as_bytes().to_vec();
                 if let Some(rows) = table.rows {
-                    out.extend_from_slice(&source.net_table(tid, rows));
+                    out.extend_from_slice(&source.net_table(&self.opener, *tid, rows));
                 }
                 out
             }
             Content::Info(tid, fd) => {
-                let files = source.descriptors(tid).ok_or(Errno::ENOENT)?;
-                let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
+                let files = source.descriptors(*tid).ok_or(Errno::ENOENT)?;
+                let file = files.get(*fd).map_err(|_| Errno::ENOENT)?;
                 let mut flags = file.flags();
-                flags.set(OpenFlags::CLOEXEC, files.cloexec(fd).unwrap_or(false));
+                flags.set(OpenFlags::CLOEXEC, files.cloexec(*fd).unwrap_or(false));
                 let stat = file.stat()?;
                 let head = format!(
                     "pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{}\nino:\t{}\n",
@@ -158,7 +183,7 @@ impl FileOps for Text {
         Ok(done)
     }
 
-    fn write_at(&self, src: &mut dyn IoSrc, _: u64) -> Result<usize, Errno> {
+    fn write_at(&self, src: &mut dyn IoSrc, offset: u64) -> Result<usize, Errno> {
         let len = usize::try_from(src.remaining()).unwrap_or(usize::MAX);
         if len > WRITE_MAX {
             return Err(Errno::EINVAL);
@@ -166,9 +191,13 @@ impl FileOps for Text {
         let mut text = alloc::vec![0; len];
         let n = src.take(&mut text)?;
         text.truncate(n);
-        match self.content {
-            Content::System(f) => self.node.source.system_write(self.writer, f, &text)?,
-            Content::Task(tid, f) => self.node.source.task_write(self.writer, tid, f, &text)?,
+        match &self.content {
+            Content::System(f) => self.node.source.system_write(&self.opener, *f, &text)?,
+            Content::Task(tid, f) => self.node.source.task_write(&self.opener, *tid, *f, &text)?,
+            // They are written in one piece (`map_write`, `proc_setgroups_write`).
+            Content::IdMap(..) | Content::Setgroups(_) if offset != 0 => return Err(Errno::EINVAL),
+            Content::IdMap(ns, kind) => ns.write_map(*kind, &text, &self.opener.creds)?,
+            Content::Setgroups(ns) => ns.write_setgroups(&text)?,
             Content::Info(..) | Content::Label | Content::Net(..) => return Err(Errno::EINVAL),
         }
         Ok(n)

@@ -3,7 +3,7 @@
 use super::source::{ProcSource, SystemFile, TaskFile};
 use super::table::{Fixed, NET, NetFile, PerTask, TASK};
 use super::{DEV, MAGIC, dirs, file, links};
-use crate::{Create, FileOps, Inode, Link, OpenFlags, PathCx, Stat, StatFs, mode};
+use crate::{Create, FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Stat, StatFs, UserNs, mode};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -206,11 +206,11 @@ impl Inode for Node {
         true
     }
 
-    fn open(self: Arc<Self>, _: OpenFlags, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
+    fn open(self: Arc<Self>, flags: OpenFlags, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
         self.alive()?;
         match self.kind() {
             mode::IFDIR => dirs::open(self, cx),
-            mode::IFREG => file::open(self, cx),
+            mode::IFREG => file::open(self, flags, cx),
             _ => Err(Errno::ELOOP),
         }
     }
@@ -239,4 +239,8 @@ pub(super) enum Content {
     Info(i32, i32),
     Label,
     Net(i32, &'static NetFile),
+    /// A map of the user namespace that the task was in when the file was opened.
+    IdMap(UserNs, IdKind),
+    /// Whether setgroups(2) is allowed there.
+    Setgroups(UserNs),
 }

@@ -31,6 +31,7 @@ pub enum TaskFile {
     OomScore,
     OomScoreAdj,
     Personality,
+    ProjidMap,
     Sched,
     Schedstat,
     Sessionid,
@@ -125,13 +126,13 @@ pub enum NetTable {
     Inet6Addresses,
 }
 
-/// Who opened a file that is written to.
-#[derive(Clone, Copy, Debug)]
-pub struct Writer {
+/// Who opened a file that is read or written to.
+#[derive(Clone, Debug)]
+pub struct Opener {
     /// The task.
     pub tid: i32,
-    /// Its effective capabilities then, as a bit set.
-    pub capabilities: u64,
+    /// Its credentials then.
+    pub creds: Creds,
 }
 
 /// Processes and figures of one kernel. A task that is gone gives `ESRCH` and `None`.
@@ -146,20 +147,26 @@ pub trait ProcSource: Send + Sync {
     fn owner(&self, tid: i32) -> (u32, u32);
     /// Whether `viewer` may look inside a task (`PTRACE_MODE_READ_FSCREDS`).
     fn may_inspect(&self, viewer: &Creds, viewer_tgid: i32, tid: i32) -> bool;
-    /// Text about a task.
+    /// Text about a task for `reader`.
     ///
     /// # Errors
     /// `ESRCH`; `EACCES`.
-    fn task_text(&self, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno>;
+    fn task_text(&self, reader: &Opener, tid: i32, file: TaskFile) -> Result<Vec<u8>, Errno>;
     /// A piece of the text about a task: what begins at `from`, which is 0 or what the piece
     /// before said. Files that a task can make long are made piece by piece, so that whoever has
     /// them open keeps little.
     ///
     /// # Errors
     /// As [`ProcSource::task_text`].
-    fn task_piece(&self, tid: i32, file: TaskFile, from: u64) -> Result<Piece, Errno> {
+    fn task_piece(
+        &self,
+        reader: &Opener,
+        tid: i32,
+        file: TaskFile,
+        from: u64,
+    ) -> Result<Piece, Errno> {
         let _ = from;
-        Ok(Piece { text: self.task_text(tid, file)?, next: None })
+        Ok(Piece { text: self.task_text(reader, tid, file)?, next: None })
     }
     /// Somebody wrote to a file about a task.
     ///
@@ -167,7 +174,7 @@ pub trait ProcSource: Send + Sync {
     /// `EINVAL`, `EACCES`, `EPERM`, `ESRCH`.
     fn task_write(
         &self,
-        writer: Writer,
+        writer: &Opener,
         tid: i32,
         file: TaskFile,
         text: &[u8],
@@ -177,14 +184,14 @@ pub trait ProcSource: Send + Sync {
         None
     }
     /// Text about the system, as the task `reader` finds it in its namespaces.
-    fn system_text(&self, reader: i32, file: SystemFile) -> Vec<u8>;
+    fn system_text(&self, reader: &Opener, file: SystemFile) -> Vec<u8>;
     /// The lines of a table of sockets in the network of a task, without its head.
-    fn net_table(&self, tid: i32, table: NetTable) -> Vec<u8>;
+    fn net_table(&self, reader: &Opener, tid: i32, table: NetTable) -> Vec<u8>;
     /// Somebody wrote to a file about the system.
     ///
     /// # Errors
     /// `EINVAL`, `EPERM`.
-    fn system_write(&self, writer: Writer, file: SystemFile, text: &[u8]) -> Result<(), Errno>;
+    fn system_write(&self, writer: &Opener, file: SystemFile, text: &[u8]) -> Result<(), Errno>;
     /// A namespace of a task, or the one that its children will be in.
     fn namespace(&self, tid: i32, kind: NamespaceKind, of_children: bool) -> Option<NamespaceRef>;
     /// Path of the program that a task runs, from the top of the tree.

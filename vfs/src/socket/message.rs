@@ -5,13 +5,11 @@ use super::ancillary::Headers;
 use super::endpoint::Endpoint;
 use super::inflight::Rights;
 use crate::Nanos;
+use crate::UserNs;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
-/// The overflow ID, which stands for a sender that did not say who it is.
-const OVERFLOW_ID: u32 = 65_534;
 
 /// `struct ucred`; unix(7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -19,16 +17,22 @@ const OVERFLOW_ID: u32 = 65_534;
 pub struct Ucred {
     /// Process ID.
     pub pid: i32,
-    /// User ID.
+    /// User ID; of what is not for a program yet, the initial namespace's.
     pub uid: u32,
-    /// Group ID.
+    /// Group ID, likewise.
     pub gid: u32,
 }
 static_assertions::assert_eq_size!(Ucred, [u8; 12]);
 
 impl Ucred {
-    /// A sender that is not known.
-    pub(super) const UNKNOWN: Ucred = Ucred { pid: 0, uid: OVERFLOW_ID, gid: OVERFLOW_ID };
+    /// A sender that did not say who it is.
+    pub(super) const UNKNOWN: Ucred = Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+
+    /// The same user and group, as `ns` shows them.
+    #[must_use]
+    pub fn seen_by(self, ns: &UserNs) -> Ucred {
+        Ucred { pid: self.pid, uid: ns.show_uid(self.uid), gid: ns.show_gid(self.gid) }
+    }
 }
 
 /// One `sk_buff`.

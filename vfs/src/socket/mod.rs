@@ -43,7 +43,7 @@ pub use message::Ucred;
 pub use net::Net;
 pub use transfer::{ReceiveFlags, Received, SendInfo};
 
-use crate::{Creds, PathCx, Stat, Vfs, anon, mode};
+use crate::{Creds, PathCx, Stat, UserNs, Vfs, anon, mode};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
@@ -263,12 +263,18 @@ impl Socket {
         options::check_level(&self.endpoint, level, setting)
     }
 
-    /// The value of an option for a caller with so much `room`, which cuts it; getsockopt(2).
+    /// The value of an option for a caller in `ns` with so much `room`, which cuts it; getsockopt(2).
     ///
     /// # Errors
     /// `ENOPROTOOPT`, `EOPNOTSUPP`, `ENOTCONN`, `ENODATA`.
-    pub fn option(&self, level: i32, name: i32, room: usize) -> Result<Vec<u8>, Errno> {
-        options::get(&self.endpoint, level, name, room)
+    pub fn option(
+        &self,
+        ns: &UserNs,
+        level: i32,
+        name: i32,
+        room: usize,
+    ) -> Result<Vec<u8>, Errno> {
+        options::get(&self.endpoint, level, name, room, ns)
     }
 
     /// Changes an option; setsockopt(2).

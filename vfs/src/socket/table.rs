@@ -4,6 +4,7 @@ use super::addr::{InetAddr, Name};
 use super::endpoint::{Endpoint, Phase};
 use super::tcp_info::TcpState;
 use super::{Domain, Kind, Net};
+use crate::UserNs;
 use crate::proc::NetTable;
 use alloc::format;
 use alloc::string::String;
@@ -28,7 +29,7 @@ fn address(domain: Domain, a: &InetAddr) -> String {
     format!("{text}:{:04X}", a.port)
 }
 
-fn row(n: usize, e: &Endpoint, at: &InetAddr, uid: u32, connection: bool) -> Option<String> {
+fn row(n: usize, e: &Endpoint, at: &InetAddr, uid: u32) -> Option<String> {
     let tcp = e.kind == Kind::Stream;
     let state = e.tcp_state();
     let s = e.state.lock();
@@ -49,7 +50,6 @@ fn row(n: usize, e: &Endpoint, at: &InetAddr, uid: u32, connection: bool) -> Opt
     let waiting = if state == TcpState::Listen { s.pending.len() } else { s.inbox.bytes() };
     let (own, peer) = (address(e.domain, own), address(e.domain, peer));
     let ino = e.ino.load(Relaxed);
-    let uid = if connection { 0 } else { uid };
     let common = format!(
         "{own} {peer} {:02X} 00000000:{waiting:08X} 00:00000000 00000000 {uid:5}        0 {ino}",
         state as u8
@@ -90,8 +90,8 @@ fn unix_row(e: &Arc<Endpoint>) -> Vec<u8> {
 }
 
 impl Net {
-    /// The lines of a table, without its head.
-    pub fn table(&self, table: NetTable) -> Vec<u8> {
+    /// The lines of a table, without its head, for somebody in `ns`.
+    pub fn table(&self, table: NetTable, ns: &UserNs) -> Vec<u8> {
         let (ports, domain) = match table {
             NetTable::Tcp => (&self.tcp, Domain::Inet),
             NetTable::Tcp6 => (&self.tcp, Domain::Inet6),
@@ -110,7 +110,8 @@ impl Net {
         let mut n = 0;
         for (e, at, uid, connection) in ports.all() {
             let listed = e.domain == domain;
-            if let Some(line) = listed.then(|| row(n, &e, &at, uid, connection)).flatten() {
+            let owner = ns.show_uid(if connection { 0 } else { uid });
+            if let Some(line) = listed.then(|| row(n, &e, &at, owner)).flatten() {
                 out += &line;
                 n += 1;
             }

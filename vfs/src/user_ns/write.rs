@@ -5,18 +5,13 @@ use crate::{Creds, cap};
 use syserr::Errno;
 
 impl UserNs {
-    /// Writes a map, as somebody does who opened the file as `opener` and writes to it as `writer`.
+    /// Writes a map. What counts is who opened the file, whoever was given it: Linux also looks at
+    /// who writes, and refuses more.
     ///
     /// # Errors
     /// `EPERM` for who may not, for a map that was written already, and for IDs that are none
     /// outside; `EINVAL` for a text that is no map.
-    pub fn write_map(
-        &self,
-        kind: IdKind,
-        text: &[u8],
-        opener: &Creds,
-        writer: &Creds,
-    ) -> Result<(), Errno> {
+    pub fn write_map(&self, kind: IdKind, text: &[u8], opener: &Creds) -> Result<(), Errno> {
         let Some(inner) = &self.0 else { return Err(Errno::EPERM) };
         if opener.user_ns != *self && opener.user_ns != *inner.head.owner() {
             return Err(Errno::EPERM);
@@ -29,8 +24,12 @@ impl UserNs {
         if kind != IdKind::Project && !opener.has_in(self, cap::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
+        // Less than a page.
+        if text.len() >= 4096 {
+            return Err(Errno::EINVAL);
+        }
         let map = IdMap::parse(text)?;
-        if !permitted(self, inner, kind, &map, state.setgroups, opener, writer) {
+        if !permitted(self, inner, kind, &map, state.setgroups, opener) {
             return Err(Errno::EPERM);
         }
         let map = map.over(|first, count| inner.head.owner().range_down(kind, first, count))?;
@@ -89,7 +88,6 @@ fn permitted(
     map: &IdMap,
     setgroups: bool,
     opener: &Creds,
-    writer: &Creds,
 ) -> bool {
     let parent = inner.head.owner();
     let capability = match kind {
@@ -120,5 +118,5 @@ fn permitted(
             return true;
         }
     }
-    writer.has_in(parent, capability) && opener.has_in(parent, capability)
+    opener.has_in(parent, capability)
 }

@@ -1,6 +1,7 @@
 //! Structures of the `*ctl` calls on 64-bit machines; `asm-generic/ipcbuf.h` and its neighbours.
 
 use super::table::Perm;
+use vfs::UserNs;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `struct ipc64_perm`.
@@ -19,14 +20,15 @@ pub(super) struct IpcPerm {
 }
 static_assertions::assert_eq_size!(IpcPerm, [u8; 48]);
 
-impl From<Perm> for IpcPerm {
-    fn from(p: Perm) -> IpcPerm {
+impl IpcPerm {
+    /// As somebody in `ns` sees it (`kernel_to_ipc64_perm`).
+    pub(super) fn seen_by(ns: &UserNs, p: &Perm) -> IpcPerm {
         IpcPerm {
             key: p.key,
-            uid: p.uid,
-            gid: p.gid,
-            cuid: p.cuid,
-            cgid: p.cgid,
+            uid: ns.show_uid(p.uid),
+            gid: ns.show_gid(p.gid),
+            cuid: ns.show_uid(p.cuid),
+            cgid: ns.show_gid(p.cgid),
             mode: p.mode,
             seq: p.seq,
             ..IpcPerm::default()

@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use arch::PAGE_SIZE;
+use vfs::UserNs;
 
 /// Objects with their identifiers and permissions, by slot.
 fn rows<T: Object>(table: &Table<T>) -> impl Iterator<Item = (Arc<T>, i32, Perm)> {
@@ -17,13 +18,15 @@ fn rows<T: Object>(table: &Table<T>) -> impl Iterator<Item = (Arc<T>, i32, Perm)
     })
 }
 
-fn owners(p: &Perm) -> String {
-    format!("{:5} {:5} {:5} {:5}", p.uid, p.gid, p.cuid, p.cgid)
+fn owners(p: &Perm, ns: &UserNs) -> String {
+    let ([uid, cuid], [gid, cgid]) =
+        ([p.uid, p.cuid].map(|u| ns.show_uid(u)), [p.gid, p.cgid].map(|g| ns.show_gid(g)));
+    format!("{uid:5} {gid:5} {cuid:5} {cgid:5}")
 }
 
 impl Ipc {
-    /// `/proc/sysvipc/msg` (`sysvipc_msg_proc_show` in `ipc/msg.c`).
-    pub(crate) fn list_msg(&self) -> String {
+    /// `/proc/sysvipc/msg` for somebody in `ns` (`sysvipc_msg_proc_show` in `ipc/msg.c`).
+    pub(crate) fn list_msg(&self, ns: &UserNs) -> String {
         let mut out = String::from(
             "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n",
         );
@@ -37,7 +40,7 @@ impl Ipc {
                 s.messages.len(),
                 s.lspid,
                 s.lrpid,
-                owners(&p),
+                owners(&p, ns),
                 s.stime,
                 s.rtime,
                 s.ctime,
@@ -47,7 +50,7 @@ impl Ipc {
     }
 
     /// `/proc/sysvipc/sem` (`sysvipc_sem_proc_show` in `ipc/sem.c`).
-    pub(crate) fn list_sem(&self) -> String {
+    pub(crate) fn list_sem(&self, ns: &UserNs) -> String {
         let mut out = String::from(
             "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n",
         );
@@ -58,7 +61,7 @@ impl Ipc {
                 p.key,
                 p.mode,
                 s.sems.len(),
-                owners(&p),
+                owners(&p, ns),
                 s.otime,
                 s.ctime,
             );
@@ -67,7 +70,7 @@ impl Ipc {
     }
 
     /// `/proc/sysvipc/shm` (`sysvipc_shm_proc_show` in `ipc/shm.c`).
-    pub(crate) fn list_shm(&self) -> String {
+    pub(crate) fn list_shm(&self, ns: &UserNs) -> String {
         let mut out = String::from(
             "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n",
         );
@@ -81,7 +84,7 @@ impl Ipc {
                 h.cpid,
                 h.lpid,
                 s.attached(),
-                owners(&p),
+                owners(&p, ns),
                 h.atime,
                 h.dtime,
                 h.ctime,

@@ -27,8 +27,8 @@ use crate::ns::IpcNs;
 use crate::syscalls::mqueue::Accounts;
 use crate::{ClockId, Kernel, TaskCx};
 use alloc::sync::Arc;
-use table::Table;
-use vfs::Budget;
+use table::{Asker, Table};
+use vfs::{Budget, Creds};
 
 /// What the namespaces of one kernel have together: however many there are, what guests can make
 /// the kernel store is bounded.
@@ -84,6 +84,13 @@ impl Ipc {
 /// Seconds since the epoch.
 fn now(kernel: &Kernel) -> i64 {
     kernel.now(ClockId::Realtime).div_euclid(1_000_000_000)
+}
+
+impl IpcNs {
+    /// Somebody with `creds` who asks for what is in it.
+    fn asker<'a>(&'a self, creds: &'a Creds) -> Asker<'a> {
+        Asker { creds, owner: self.owner_ns() }
+    }
 }
 
 /// The namespace of the caller.

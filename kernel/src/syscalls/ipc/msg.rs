@@ -187,7 +187,7 @@ pub(crate) fn sys_msgget(cx: &mut TaskCx, a: &Args) -> Outcome {
         Ok(MsgQueue { perm: Mutex::new(perm), state, queue: Queue::new(), bounds })
     };
     let (key, flags, creds) = (a[0] as i32, a[1] as u32, cx.task.creds());
-    let id = ipc.objects.msg.get(key, flags, &creds, MSGMNI, |_| Ok(()), make);
+    let id = ipc.objects.msg.get(key, flags, ipc.asker(&creds), MSGMNI, |_| Ok(()), make);
     id.map(|id| id as u64).into()
 }
 
@@ -209,8 +209,9 @@ fn msgsnd(cx: &TaskCx, id: i32, at: u64, size: u64, flags: u32) -> Result<Outcom
         return Err(Errno::EINVAL);
     }
     let text = cx.mm().read_vec(Addr(at).wrapping_add(8), size as usize)?;
-    let queue = ipc(cx).objects.msg.find(id)?;
-    queue.perm.lock().check(&cx.task.creds(), 0o222)?;
+    let ipc = ipc(cx);
+    let queue = ipc.objects.msg.find(id)?;
+    queue.perm.lock().check(ipc.asker(&cx.task.creds()), 0o222)?;
     let m = Msg { kind, text };
     match queue.send(&cx.task, m.clone()) {
         Err(Errno::EAGAIN) if flags & IPC_NOWAIT == 0 => {}
@@ -251,8 +252,9 @@ fn msgrcv(cx: &TaskCx, id: i32, at: u64, w: Wanted) -> Result<Outcome, Errno> {
     if w.flags & MSG_COPY != 0 && (w.flags & MSG_EXCEPT != 0 || !nowait) {
         return Err(Errno::EINVAL);
     }
-    let queue = ipc(cx).objects.msg.find(id)?;
-    queue.perm.lock().check(&cx.task.creds(), 0o444)?;
+    let ipc = ipc(cx);
+    let queue = ipc.objects.msg.find(id)?;
+    queue.perm.lock().check(ipc.asker(&cx.task.creds()), 0o444)?;
     match queue.receive(&cx.task, w) {
         Ok(m) => return Ok(deliver(cx.mm(), at, w, &m).into()),
         Err(Errno::ENOMSG) if !nowait => {}

@@ -1,6 +1,6 @@
 //! msgctl(2).
 
-use super::abi::{MsgDs, MsgInfo};
+use super::abi::{IpcPerm, MsgDs, MsgInfo};
 use super::msg::{MSGMAX, MSGMNB, MSGMNI, MsgQueue};
 use super::table::{IPC_64, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT};
 use super::{ipc, now};
@@ -8,7 +8,7 @@ use crate::{Args, Outcome, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use sync::waitq::Events;
 use syserr::Errno;
-use vfs::cap;
+use vfs::{UserNs, cap};
 
 const MSG_STAT: u32 = 11;
 const MSG_INFO: u32 = 12;
@@ -21,11 +21,11 @@ pub(crate) fn sys_msgctl(cx: &mut TaskCx, a: &Args) -> Outcome {
     msgctl(cx, a[0] as i32, a[1] as u32 & !IPC_64, Addr(a[2])).into()
 }
 
-fn stat(q: &MsgQueue) -> MsgDs {
+fn stat(q: &MsgQueue, ns: &UserNs) -> MsgDs {
     let perm = *q.perm.lock();
     let s = q.state.lock();
     MsgDs {
-        perm: perm.into(),
+        perm: IpcPerm::seen_by(ns, &perm),
         stime: s.stime,
         rtime: s.rtime,
         ctime: s.ctime,
@@ -66,20 +66,20 @@ fn msgctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
                 _ => table.at(id).map(|(q, id)| (q, id as u64))?,
             };
             if cmd != MSG_STAT_ANY {
-                q.perm.lock().check(&creds, 0o444)?;
+                q.perm.lock().check(ipc.asker(&creds), 0o444)?;
             }
-            cx.mm().write_obj(at, &stat(&q))?;
+            cx.mm().write_obj(at, &stat(&q, &creds.user_ns))?;
             Ok(result)
         }
         IPC_SET => {
             let new: MsgDs = cx.mm().read_obj(at)?;
             let q = table.find(id)?;
             let mut p = q.perm.lock();
-            p.check_owner(&creds)?;
+            p.check_owner(ipc.asker(&creds))?;
             if new.qbytes > MSGMNB && !creds.has(cap::SYS_RESOURCE) {
                 return Err(Errno::EPERM);
             }
-            p.set(new.perm.uid, new.perm.gid, new.perm.mode)?;
+            p.set(&creds.user_ns, new.perm.uid, new.perm.gid, new.perm.mode)?;
             drop(p);
             let mut s = q.state.lock();
             s.limit = new.qbytes.min(LIMIT_MAX);
@@ -90,7 +90,7 @@ fn msgctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
         }
         IPC_RMID => {
             let q = table.find(id)?;
-            q.perm.lock().check_owner(&creds)?;
+            q.perm.lock().check_owner(ipc.asker(&creds))?;
             table.remove(&q);
             q.state.lock().removed = true;
             q.queue.notify(Events::all());

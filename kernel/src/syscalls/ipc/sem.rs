@@ -212,7 +212,7 @@ pub(crate) fn sys_semget(cx: &mut TaskCx, a: &Args) -> Outcome {
         let bounds = bounds.clone();
         Ok(Set { perm: Mutex::new(perm), state, queue: Queue::new(), bounds })
     };
-    let id = table.get(key, flags, &cx.task.creds(), SEMMNI, fits, make);
+    let id = table.get(key, flags, ipc.asker(&cx.task.creds()), SEMMNI, fits, make);
     id.map(|id| id as u64).into()
 }
 
@@ -239,13 +239,14 @@ fn semop(cx: &TaskCx, a: &Args, span: Option<i64>) -> Result<Outcome, Errno> {
         return Err(Errno::E2BIG);
     }
     let ops: Vec<SemBuf> = cx.mm().read_vec(Addr(a[1]), count as usize)?;
-    let set = ipc(cx).objects.sem.find(id)?;
+    let ipc = ipc(cx);
+    let set = ipc.objects.sem.find(id)?;
     let most = ops.iter().map(|o| usize::from(o.num)).max().unwrap_or(0);
     if most >= set.state.lock().sems.len() {
         return Err(Errno::EFBIG);
     }
     let alters = ops.iter().any(|o| o.op != 0);
-    set.perm.lock().check(&cx.task.creds(), if alters { 0o222 } else { 0o444 })?;
+    set.perm.lock().check(ipc.asker(&cx.task.creds()), if alters { 0o222 } else { 0o444 })?;
     match set.try_ops(&ops, cx.task.tgid(), now(cx.kernel())) {
         Ok(()) => return Ok(Ok(0).into()),
         Err(Stop::Fail(e)) => return Err(e),

@@ -1,6 +1,6 @@
 //! semctl(2).
 
-use super::abi::{GenericSemDs, SemDs, SemInfo};
+use super::abi::{GenericSemDs, IpcPerm, SemDs, SemInfo};
 use super::sem::{SEMMNI, SEMMNS, SEMMSL, SEMOPM, SEMVMX, Sem, Set};
 use super::table::{IPC_64, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT};
 use super::{ipc, now};
@@ -62,14 +62,20 @@ fn stat(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
         IPC_STAT => (table.find(id)?, 0),
         _ => table.at(id).map(|(s, id)| (s, id as u64))?,
     };
-    let perm = *set.perm.lock();
+    let (perm, creds) = (*set.perm.lock(), cx.task.creds());
     if cmd != SEM_STAT_ANY {
-        perm.check(&cx.task.creds(), 0o444)?;
+        perm.check(ipc.asker(&creds), 0o444)?;
     }
     let s = set.state.lock();
     let (otime, ctime, nsems) = (s.otime, s.ctime, s.sems.len() as u64);
     drop(s);
-    let ds = SemDs { perm: perm.into(), otime, ctime, nsems, ..SemDs::default() };
+    let ds = SemDs {
+        perm: IpcPerm::seen_by(&creds.user_ns, &perm),
+        otime,
+        ctime,
+        nsems,
+        ..SemDs::default()
+    };
     if cx.kernel().embedder().platform.arch() == Arch::X86_64 {
         cx.mm().write_obj(at, &ds)?;
     } else {
@@ -79,29 +85,30 @@ fn stat(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
 }
 
 fn change(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
-    let creds = cx.task.creds();
+    let (ipc, creds) = (ipc(cx), cx.task.creds());
     if cmd == IPC_SET {
         // The permissions are at the start of the structure on every machine.
-        let new: super::abi::IpcPerm = cx.mm().read_obj(at)?;
-        let set = ipc(cx).objects.sem.find(id)?;
+        let new: IpcPerm = cx.mm().read_obj(at)?;
+        let set = ipc.objects.sem.find(id)?;
         let mut p = set.perm.lock();
-        p.check_owner(&creds)?;
-        p.set(new.uid, new.gid, new.mode)?;
+        p.check_owner(ipc.asker(&creds))?;
+        p.set(&creds.user_ns, new.uid, new.gid, new.mode)?;
         drop(p);
         set.state.lock().ctime = now(cx.kernel());
         return Ok(0);
     }
-    let set = ipc(cx).objects.sem.find(id)?;
-    set.perm.lock().check_owner(&creds)?;
-    ipc(cx).objects.sem.remove(&set);
+    let set = ipc.objects.sem.find(id)?;
+    set.perm.lock().check_owner(ipc.asker(&creds))?;
+    ipc.objects.sem.remove(&set);
     set.state.lock().removed = true;
     set.queue.notify(Events::all());
     Ok(0)
 }
 
 fn readable(cx: &TaskCx, id: i32, mask: u32) -> Result<alloc::sync::Arc<Set>, Errno> {
-    let set = ipc(cx).objects.sem.find(id)?;
-    set.perm.lock().check(&cx.task.creds(), mask)?;
+    let ipc = ipc(cx);
+    let set = ipc.objects.sem.find(id)?;
+    set.perm.lock().check(ipc.asker(&cx.task.creds()), mask)?;
     Ok(set)
 }
 
@@ -148,12 +155,13 @@ fn set_value(cx: &TaskCx, id: i32, num: i32, value: i32) -> Result<u64, Errno> {
     if !(0..=SEMVMX).contains(&value) {
         return Err(Errno::ERANGE);
     }
-    let set = ipc(cx).objects.sem.find(id)?;
+    let ipc = ipc(cx);
+    let set = ipc.objects.sem.find(id)?;
     let num = usize::try_from(num).map_err(|_| Errno::EINVAL)?;
     if num >= set.state.lock().sems.len() {
         return Err(Errno::EINVAL);
     }
-    set.perm.lock().check(&cx.task.creds(), 0o222)?;
+    set.perm.lock().check(ipc.asker(&cx.task.creds()), 0o222)?;
     let mut s = set.state.lock();
     if let Some(sem) = s.sems.get_mut(num) {
         (sem.value, sem.pid) = (value, cx.task.tgid());

@@ -201,11 +201,12 @@ pub(super) fn sweep(cx: &TaskCx) {
 pub(crate) fn sys_shmget(cx: &mut TaskCx, a: &Args) -> Outcome {
     let (key, size, flags) = (a[0] as i32, a[1], a[2] as u32);
     sweep(cx);
+    let (ipc, creds) = (ipc(cx), cx.task.creds());
     let fits = |s: &Segment| if s.size < size { Err(Errno::EINVAL) } else { Ok(()) };
     let make = |perm: Perm, id| {
         if flags & SHM_HUGETLB != 0 {
             // As with no huge page set aside (`hugetlb_file_setup`).
-            let may = cx.task.creds().has(cap::IPC_LOCK);
+            let may = creds.has(cap::IPC_LOCK);
             return Err(if may { Errno::ENOMEM } else { Errno::EPERM });
         }
         if size == 0 || size > SHMMAX {
@@ -216,7 +217,7 @@ pub(crate) fn sys_shmget(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
         Ok(Segment::new(cx.kernel(), perm, id, size, cx.task.tgid()))
     };
-    let id = ipc(cx).objects.shm.get(key, flags, &cx.task.creds(), SHMMNI, fits, make);
+    let id = ipc.objects.shm.get(key, flags, ipc.asker(&creds), SHMMNI, fits, make);
     id.map(|id| id as u64).into()
 }
 
@@ -250,9 +251,10 @@ fn shmat(cx: &TaskCx, id: i32, mut at: u64, flags: u32) -> Result<u64, Errno> {
         prot |= Access::EXEC;
         asked |= 0o111;
     }
-    let segment = ipc(cx).objects.shm.find(id)?;
+    let ipc = ipc(cx);
+    let segment = ipc.objects.shm.find(id)?;
     let perm = *segment.perm.lock();
-    perm.check(&cx.task.creds(), asked)?;
+    perm.check(ipc.asker(&cx.task.creds()), asked)?;
     let place = match (fixed, flags & SHM_REMAP) {
         (false, _) => MapFlags::empty(),
         (_, 0) => MapFlags::FIXED_NOREPLACE,

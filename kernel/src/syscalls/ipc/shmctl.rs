@@ -1,6 +1,6 @@
 //! shmctl(2).
 
-use super::abi::{ShmDs, ShmInfo, ShmUse};
+use super::abi::{IpcPerm, ShmDs, ShmInfo, ShmUse};
 use super::ipc;
 use super::now;
 use super::shm::{SHM_DEST, SHM_LOCKED, SHMMAX, SHMMNI, Segment, sweep};
@@ -9,7 +9,7 @@ use crate::{Args, Outcome, Resource, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, PAGE_SIZE, UserMemoryExt};
 use syserr::Errno;
-use vfs::cap;
+use vfs::{UserNs, cap};
 
 const SHM_LOCK: u32 = 11;
 const SHM_UNLOCK: u32 = 12;
@@ -22,10 +22,10 @@ pub(crate) fn sys_shmctl(cx: &mut TaskCx, a: &Args) -> Outcome {
     shmctl(cx, a[0] as i32, a[1] as u32 & !IPC_64, Addr(a[2])).into()
 }
 
-fn stat(s: &Segment) -> ShmDs {
+fn stat(s: &Segment, ns: &UserNs) -> ShmDs {
     let (perm, h) = (*s.perm.lock(), *s.history.lock());
     ShmDs {
-        perm: perm.into(),
+        perm: IpcPerm::seen_by(ns, &perm),
         size: s.size,
         atime: h.atime,
         dtime: h.dtime,
@@ -67,31 +67,31 @@ fn shmctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
         }
         IPC_STAT => {
             let s = table.find(id)?;
-            s.perm.lock().check(&creds, 0o444)?;
-            mem.write_obj(at, &stat(&s))?;
+            s.perm.lock().check(ipc.asker(&creds), 0o444)?;
+            mem.write_obj(at, &stat(&s, &creds.user_ns))?;
             Ok(0)
         }
         SHM_STAT | SHM_STAT_ANY => {
             let (s, id) = table.at(id)?;
             if cmd == SHM_STAT {
-                s.perm.lock().check(&creds, 0o444)?;
+                s.perm.lock().check(ipc.asker(&creds), 0o444)?;
             }
-            mem.write_obj(at, &stat(&s))?;
+            mem.write_obj(at, &stat(&s, &creds.user_ns))?;
             Ok(id as u64)
         }
         IPC_SET => {
             let new: ShmDs = mem.read_obj(at)?;
             let s = table.find(id)?;
             let mut p = s.perm.lock();
-            p.check_owner(&creds)?;
-            p.set(new.perm.uid, new.perm.gid, new.perm.mode)?;
+            p.check_owner(ipc.asker(&creds))?;
+            p.set(&creds.user_ns, new.perm.uid, new.perm.gid, new.perm.mode)?;
             drop(p);
             s.history.lock().ctime = now(cx.kernel());
             Ok(0)
         }
         IPC_RMID => {
             let s = table.find(id)?;
-            s.perm.lock().check_owner(&creds)?;
+            s.perm.lock().check_owner(ipc.asker(&creds))?;
             if s.attached() == 0 {
                 table.remove(&s);
                 return Ok(0);
@@ -104,8 +104,8 @@ fn shmctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
         }
         SHM_LOCK | SHM_UNLOCK => {
             let s = table.find(id)?;
-            let owner = s.perm.lock().check_owner(&creds);
-            if !creds.has(cap::IPC_LOCK) {
+            let owner = s.perm.lock().check_owner(ipc.asker(&creds));
+            if !ipc.asker(&creds).has(cap::IPC_LOCK) {
                 owner?;
                 if cmd == SHM_LOCK && cx.task.limit(Resource::Memlock).0 == 0 {
                     return Err(Errno::EPERM);

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use sync::{Mutex, RwLock};
 use syserr::Errno;
-use vfs::{Creds, cap};
+use vfs::{Creds, UserNs, cap};
 
 /// `IPC_CREAT`.
 pub(super) const IPC_CREAT: u32 = 0o1000;
@@ -40,6 +40,20 @@ pub(super) struct Perm {
     pub(super) seq: u16,
 }
 
+/// Who asks, and in which user namespace privileges over the objects count.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub(super) creds: &'a Creds,
+    pub(super) owner: &'a UserNs,
+}
+
+impl Asker<'_> {
+    /// Whether they have a capability here.
+    pub(super) fn has(&self, c: u32) -> bool {
+        self.creds.has_in(self.owner, c)
+    }
+}
+
 impl Perm {
     /// Permissions of a new object.
     pub(super) fn new(key: i32, creds: &Creds, flags: u32) -> Perm {
@@ -48,7 +62,8 @@ impl Perm {
     }
 
     /// Whether the caller may do what the permission bits in `flags` say (`ipcperms`).
-    pub(super) fn check(&self, creds: &Creds, flags: u32) -> Result<(), Errno> {
+    pub(super) fn check(&self, who: Asker<'_>, flags: u32) -> Result<(), Errno> {
+        let creds = who.creds;
         let asked = (flags >> 6) | (flags >> 3) | flags;
         let granted = if creds.euid == self.cuid || creds.euid == self.uid {
             self.mode >> 6
@@ -57,24 +72,22 @@ impl Perm {
         } else {
             self.mode
         };
-        if asked & !granted & 7 != 0 && !creds.has(CAP_IPC_OWNER) {
+        if asked & !granted & 7 != 0 && !who.has(CAP_IPC_OWNER) {
             return Err(Errno::EACCES);
         }
         Ok(())
     }
 
     /// Whether the caller may change or remove the object.
-    pub(super) fn check_owner(&self, creds: &Creds) -> Result<(), Errno> {
-        let owner = creds.euid == self.cuid || creds.euid == self.uid;
-        if owner || creds.has(cap::SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }
+    pub(super) fn check_owner(&self, who: Asker<'_>) -> Result<(), Errno> {
+        let owner = [self.cuid, self.uid].contains(&who.creds.euid);
+        if owner || who.has(cap::SYS_ADMIN) { Ok(()) } else { Err(Errno::EPERM) }
     }
 
-    /// What `IPC_SET` changes of it.
-    pub(super) fn set(&mut self, uid: u32, gid: u32, mode: u32) -> Result<(), Errno> {
-        if uid == u32::MAX || gid == u32::MAX {
-            return Err(Errno::EINVAL);
-        }
-        (self.uid, self.gid) = (uid, gid);
+    /// What `IPC_SET` changes of it; `uid` and `gid` as `ns` calls them.
+    pub(super) fn set(&mut self, ns: &UserNs, uid: u32, gid: u32, mode: u32) -> Result<(), Errno> {
+        let known = ns.uid_in(uid).zip(ns.gid_in(gid));
+        (self.uid, self.gid) = known.ok_or(Errno::EINVAL)?;
         self.mode = self.mode & !0o777 | mode & 0o777;
         Ok(())
     }
@@ -128,7 +141,7 @@ impl<T: Object> Table<T> {
         &self,
         key: i32,
         flags: u32,
-        creds: &Creds,
+        who: Asker<'_>,
         most: usize,
         fits: impl FnOnce(&T) -> Result<(), Errno>,
         make: impl FnOnce(Perm, i32) -> Result<T, Errno>,
@@ -145,7 +158,7 @@ impl<T: Object> Table<T> {
                     return Err(Errno::EEXIST);
                 }
                 fits(&o)?;
-                p.check(creds, flags)?;
+                p.check(who, flags)?;
                 return Ok(id(i, p.seq));
             }
             if flags & IPC_CREAT == 0 {
@@ -161,7 +174,7 @@ impl<T: Object> Table<T> {
             // The sequence number and the slot together fit a positive identifier.
             seq = (seq + 1) % (1 << (31 - SLOT_BITS - 1));
         }
-        let mut perm = Perm::new(key, creds, flags);
+        let mut perm = Perm::new(key, who.creds, flags);
         perm.seq = seq;
         self.bounds.objects.exchange(0, 1)?;
         let made = make(perm, id(slot, seq)).inspect_err(|_| self.bounds.objects.give(1))?;

@@ -1,11 +1,11 @@
 use super::msg::{Msg, State as Messages, Wanted};
 use super::sem::{Sem, SemBuf, State, Stop};
-use super::table::{IPC_CREAT, IPC_EXCL, Object, Perm, Table};
+use super::table::{Asker, IPC_CREAT, IPC_EXCL, Object, Perm, Table};
 use alloc::vec;
 use alloc::vec::Vec;
 use sync::Mutex;
 use syserr::Errno;
-use vfs::Creds;
+use vfs::{Creds, UserNs};
 
 fn op(num: u16, op: i16, flags: u16) -> SemBuf {
     SemBuf { num, op, flags }
@@ -105,7 +105,14 @@ fn an_old_identifier_names_nothing_new() {
     let t: Table<Thing> = Table::new(&Default::default());
     let (root, user) = (Creds::root(), Creds::user(1000, 1000, &[]));
     let get = |key, flags, creds: &Creds| {
-        t.get(key, flags, creds, 2, |_| Ok(()), |p, _| Ok(Thing(Mutex::new(p))))
+        t.get(
+            key,
+            flags,
+            Asker { creds, owner: &UserNs::INITIAL },
+            2,
+            |_| Ok(()),
+            |p, _| Ok(Thing(Mutex::new(p))),
+        )
     };
     assert_eq!(get(5, 0o600, &root), Err(Errno::ENOENT));
     let first = get(5, IPC_CREAT | 0o600, &root).unwrap();

@@ -180,9 +180,10 @@ fn unlink(cx: &TaskCx, at: u64) -> Result<(), Errno> {
     let creds = cx.task.creds();
     let gone = {
         let mut names = queues.names.lock();
-        let owner = names.get(&name).ok_or(Errno::ENOENT)?.perm().uid;
-        // The directory that they are in is root's, and sticky.
-        if creds.fsuid != owner && creds.fsuid != 0 && !creds.has(cap::FOWNER) {
+        let queue = names.get(&name).ok_or(Errno::ENOENT)?.perm();
+        // The directory that they are in is sticky, and belongs to who made the namespace.
+        let own = [queue.uid, ipc.owner_ns().owner_uid()].contains(&creds.fsuid);
+        if !own && !creds.has_over(queue.uid, queue.gid, cap::FOWNER) {
             return Err(Errno::EPERM);
         }
         names.remove(&name)

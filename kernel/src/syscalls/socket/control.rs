@@ -87,9 +87,12 @@ fn rights(cx: &TaskCx, data: &[u8], to: &mut Vec<Arc<File>>) -> Result<(), Errno
 fn credentials(cx: &TaskCx, data: &[u8]) -> Result<Ucred, Errno> {
     let id = Ucred::read_from_bytes(data).map_err(|_| Errno::EINVAL)?;
     let c = cx.task.creds();
+    let known = c.user_ns.uid_in(id.uid).zip(c.user_ns.gid_in(id.gid));
+    let (uid, gid) = known.ok_or(Errno::EINVAL)?;
+    let id = Ucred { pid: id.pid, uid, gid };
     let pid = id.pid == cx.task.tgid() || c.has(cap::SYS_ADMIN);
-    let uid = [c.uid, c.euid, c.suid].contains(&id.uid) || c.has(cap::SETUID);
-    let gid = [c.gid, c.egid, c.sgid].contains(&id.gid) || c.has(cap::SETGID);
+    let uid = [c.uid, c.euid, c.suid].contains(&id.uid) || c.has_here(cap::SETUID);
+    let gid = [c.gid, c.egid, c.sgid].contains(&id.gid) || c.has_here(cap::SETGID);
     if !pid || !uid || !gid {
         return Err(Errno::EPERM);
     }
@@ -131,6 +134,7 @@ impl Room<'_> {
             self.put_one(*level, *kind, data)?;
         }
         if let Some(id) = got.creds {
+            let id = id.seen_by(&task.creds().user_ns);
             self.put_one(SOL_SOCKET, SCM_CREDENTIALS, id.as_bytes())?;
         }
         self.put_rights(task, files, cloexec)?;

@@ -4,6 +4,7 @@ use super::SocketFile;
 use crate::{Args, Outcome, TaskCx};
 use arch::{Addr, Permissions, UserMemory, UserMemoryExt};
 use syserr::Errno;
+use vfs::UserNs;
 
 /// The most bytes of a value that are read.
 const VALUE_MAX: usize = 4096;
@@ -14,7 +15,7 @@ const SO_PEERCRED: (i32, i32) = (1, 17);
 
 /// A new pidfd for the process that made the connection; unix(7).
 fn peer_pidfd(cx: &TaskCx, f: &SocketFile) -> Result<i32, Errno> {
-    let peer = f.socket()?.option(SO_PEERCRED.0, SO_PEERCRED.1, usize::MAX)?;
+    let peer = f.socket()?.option(&UserNs::INITIAL, SO_PEERCRED.0, SO_PEERCRED.1, usize::MAX)?;
     let pid = peer.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
     if pid == 0 {
         return Err(Errno::ENODATA);
@@ -39,7 +40,8 @@ pub(crate) fn sys_getsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
             mem.write_obj(Addr(a[4]), &(part.len() as i32))?;
             return Ok(0);
         }
-        let value = f.socket()?.option(a[1] as i32, a[2] as i32, room)?;
+        let creds = cx.task.creds();
+        let value = f.socket()?.option(&creds.user_ns, a[1] as i32, a[2] as i32, room)?;
         /// `SOL_SOCKET` and `SO_PEERGROUPS`, `SO_PEERNAME`: those are never cut.
         const WHOLE: [(i32, i32); 2] = [(1, 59), (1, 28)];
         if WHOLE.contains(&(a[1] as i32, a[2] as i32)) && room < value.len() {

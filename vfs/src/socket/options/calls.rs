@@ -9,7 +9,7 @@ use super::super::option_names::{
 };
 use super::super::option_table as table;
 use super::{MTU, Stamps};
-use crate::{Creds, cap};
+use crate::{Creds, UserNs, cap};
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use core::sync::atomic::Ordering::Relaxed;
@@ -121,6 +121,7 @@ pub(in super::super) fn get(
     level: i32,
     name: i32,
     room: usize,
+    ns: &UserNs,
 ) -> Result<Vec<u8>, Errno> {
     if level != SOL_SOCKET {
         let cut = level == SOL_NETLINK && room < 4 && name != netlink::LIST_MEMBERSHIPS;
@@ -143,12 +144,12 @@ pub(in super::super) fn get(
         so::PASSSEC if !unix => return Err(Errno::EOPNOTSUPP),
         so::PEERCRED => {
             let none = Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
-            let peer = e.state.lock().peer_cred.as_ref().map(|p| p.id);
+            let peer = e.state.lock().peer_cred.as_ref().map(|p| p.id.seen_by(ns));
             peer.unwrap_or(none).as_bytes().to_vec()
         }
         so::PEERGROUPS => {
             let peer = e.state.lock().peer_cred.clone().ok_or(Errno::ENODATA)?;
-            peer.groups.iter().flat_map(|g| g.to_ne_bytes()).collect()
+            peer.groups.iter().flat_map(|g| ns.show_gid(*g).to_ne_bytes()).collect()
         }
         so::LINGER => {
             let time = o.number(level, name).unwrap_or(0);
