@@ -137,23 +137,35 @@ impl Creds {
         self.effective >> c & 1 == 1
     }
 
-    /// Whether it is effective in `ns` (`ns_capable`): in the own namespace those that are held
-    /// count, and in those that the user made inside of it, and below, all do.
+    /// Whether it is effective in `ns` (`ns_capable`): in the own namespace and those below it, those
+    /// that are held count, and in those that the user made right inside of it, and below, all do.
     pub fn has_in(&self, ns: &UserNs, c: u32) -> bool {
-        let mut at = ns;
-        loop {
-            if *at == self.user_ns {
-                return self.has_here(c);
-            }
-            match at.parent_ns() {
-                Some(parent) if at.level() > self.user_ns.level() => {
-                    if *parent == self.user_ns && at.owner_uid() == self.euid {
-                        return true;
-                    }
-                    at = parent;
-                }
-                _ => return false,
-            }
+        *ns == self.user_ns && self.has_here(c)
+            || ns
+                .below(&self.user_ns)
+                .is_some_and(|inside| inside.owner_uid() == self.euid || self.has_here(c))
+    }
+
+    /// Whether these can do all that `other` can (`cred_cap_issubset`).
+    pub fn covers(&self, other: &Creds) -> bool {
+        if self.user_ns == other.user_ns {
+            return other.permitted & !self.permitted == 0;
+        }
+        other.user_ns.below(&self.user_ns).is_some_and(|ns| ns.owner_uid() == self.euid)
+    }
+
+    /// The same user in another user namespace, with every capability there (`set_cred_user_ns`).
+    #[must_use]
+    pub fn entering(&self, ns: UserNs) -> Creds {
+        Creds {
+            user_ns: ns,
+            securebits: 0,
+            inheritable: 0,
+            permitted: cap::ALL,
+            effective: cap::ALL,
+            bounding: cap::ALL,
+            ambient: 0,
+            ..self.clone()
         }
     }
 

@@ -180,7 +180,8 @@ impl FileOps for NamespaceFile {
         match (cmd, user) {
             (NS_GET_NSTYPE, _) => Ok(self.0.kind().flag().into()),
             (NS_GET_OWNER_UID, Some(ns)) => {
-                caller.memory().write_obj(arg, &ns.owner_uid())?;
+                let uid = caller.creds().user_ns.show_uid(ns.owner_uid());
+                caller.memory().write_obj(arg, &uid)?;
                 Ok(0)
             }
             (NS_GET_OWNER_UID, None) => Err(Errno::EINVAL),

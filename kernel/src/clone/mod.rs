@@ -136,7 +136,7 @@ fn build(
         return Err(Errno::EPERM);
     }
     let context = kernel.embedder().platform.new_context()?;
-    let creds = parent.creds();
+    let mut creds = parent.creds();
     let resources = {
         let r = parent.resources.lock().clone();
         let old = r.namespaces.ok_or(Errno::ESRCH)?;
@@ -146,6 +146,7 @@ fn build(
         if let Some(made) = ns::Change::made(kernel, from, &creds, flags)? {
             namespaces = Some(made.namespaces);
             fs = made.fs.or(fs);
+            creds = made.creds.map_or(creds, Arc::new);
         }
         Resources {
             mm: image.memory_manager().cloned(),

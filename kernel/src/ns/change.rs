@@ -23,6 +23,23 @@ pub(crate) struct Change {
     pub(crate) namespaces: Arc<Namespaces>,
     /// Directories, in another mount namespace.
     pub(crate) fs: Option<Arc<FsContext>>,
+    /// Credentials, in another user namespace.
+    pub(crate) creds: Option<Creds>,
+}
+
+/// Credentials in a new user namespace.
+///
+/// # Errors
+/// `EPERM` for who has another root directory than everybody in the mount namespace; those of
+/// [`UserNs::create`].
+fn in_new_user_ns(kernel: &Kernel, fs: &FsContext, creds: &Creds) -> Result<Creds, Errno> {
+    let ns = UserNs::create(creds, kernel.vfs().env())?;
+    // Only with the whole tree before it does a root there see what it may not get around
+    // (`current_chrooted`).
+    if fs.namespace().and_then(|ns| ns.root()) != Some(fs.root()) {
+        return Err(Errno::EPERM);
+    }
+    Ok(creds.entering(ns))
 }
 
 impl Change {
@@ -42,6 +59,12 @@ impl Change {
         if flags.is_empty() {
             return Ok(None);
         }
+        let entered = match flags.contains(CloneFlags::NEWUSER) {
+            true => Some(in_new_user_ns(kernel, fs, creds)?),
+            false => None,
+        };
+        // The others belong to it.
+        let (flags, creds) = (flags - CloneFlags::NEWUSER, entered.as_ref().unwrap_or(creds));
         let owner = &creds.user_ns;
         if !creds.has_in(owner, cap::SYS_ADMIN) || !MADE.contains(flags) {
             return Err(Errno::EPERM);
@@ -72,7 +95,7 @@ impl Change {
             kernel.vfs().new_mount_namespace(&fs, owner)?;
             moved = Some(fs);
         }
-        Ok(Some(Change { namespaces: Arc::new(new), fs: moved }))
+        Ok(Some(Change { namespaces: Arc::new(new), fs: moved, creds: entered }))
     }
 
     /// Puts it into effect for a task that runs.
@@ -80,6 +103,13 @@ impl Change {
         let new = self.namespaces;
         if let Some(fs) = self.fs {
             task.set_fs(fs);
+        }
+        if let Some(creds) = self.creds {
+            if !task.creds().covers(&creds) {
+                task.group_ref().lock().dumpable = 0;
+                task.policy.lock().parent_death_signal = 0;
+            }
+            task.set_creds(creds);
         }
         let old = task.resources.lock().namespaces.replace(new.clone());
         // What it did with `SEM_UNDO` it leaves behind (`exit_sem`), unless threads share that.
@@ -102,18 +132,29 @@ fn as_a<T: Any + Send + Sync>(ns: &NamespaceRef) -> Option<Arc<T>> {
 ///
 /// # Errors
 /// `EPERM` without `CAP_SYS_ADMIN` in the user namespaces that they belong to and in the own one,
-/// and for mounts also `CAP_SYS_CHROOT`; `EINVAL` for the own user namespace; `EUSERS`.
+/// and for mounts also `CAP_SYS_CHROOT`; `EINVAL` for the own user namespace, and to take only one
+/// thread or a user of shared directories to another; `EUSERS`.
 pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> {
-    let creds = task.creds();
+    let mut creds = task.creds();
+    let mut entered = None;
     let mut new = (*task.namespaces().ok_or(Errno::ESRCH)?).clone();
     let mut moved = None;
     for ns in targets {
-        let own: &UserNs = &creds.user_ns;
-        let may = |c| creds.has_in(own, c);
-        if ns.kind() == NamespaceKind::User {
-            // Nobody enters their own anew.
-            return Err(Errno::EINVAL);
+        if let Some(user) = as_a::<UserNs>(ns) {
+            // Nobody enters their own anew (`userns_install`).
+            let alone = task.group_ref().thread_count() == 1 && task.has_own_fs();
+            if *user == creds.user_ns || !alone {
+                return Err(Errno::EINVAL);
+            }
+            if !creds.has_in(&user, cap::SYS_ADMIN) {
+                return Err(Errno::EPERM);
+            }
+            let inside = creds.entering((*user).clone());
+            creds = Arc::new(inside.clone());
+            entered = Some(inside);
+            continue;
         }
+        let may = |c| creds.has_here(c);
         if !creds.has_in(&ns.owner(), cap::SYS_ADMIN) || !may(cap::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
@@ -138,7 +179,7 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
             NamespaceKind::User => return Err(Errno::EINVAL),
         }
     }
-    Change { namespaces: Arc::new(new), fs: moved }.commit(task);
+    Change { namespaces: Arc::new(new), fs: moved, creds: entered }.commit(task);
     Ok(())
 }
 

@@ -226,7 +226,7 @@ impl ProcSource for KernelProc {
 
     fn system_write(&self, writer: &Opener, file: SystemFile, text: &[u8]) -> Result<(), Errno> {
         let kernel = self.kernel()?;
-        write::system(&kernel, &self.namespaces(&kernel, writer.tid), file, text)
+        write::system(&kernel, &self.namespaces(&kernel, writer.tid), writer, file, text)
     }
 
     fn namespace(&self, tid: i32, kind: NamespaceKind, _: bool) -> Option<NamespaceRef> {

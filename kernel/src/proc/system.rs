@@ -90,6 +90,9 @@ pub(super) fn text(
         SystemFile::CapLastCap => line(vfs::cap::LAST),
         SystemFile::Domainname => shown(&uts.domain),
         SystemFile::Hostname => shown(&uts.host),
+        SystemFile::MaxUserNamespaces => {
+            line(reader.counts().unwrap_or(k.vfs().env().user_namespaces()).most())
+        }
         SystemFile::NgroupsMax => line(65536),
         SystemFile::Osrelease => shown(&uts.release),
         SystemFile::Ostype => line("Linux"),

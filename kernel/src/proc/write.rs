@@ -105,6 +105,7 @@ const NAME_MAX: usize = 64;
 pub(super) fn system(
     kernel: &Kernel,
     ns: &Namespaces,
+    writer: &Opener,
     file: SystemFile,
     text: &[u8],
 ) -> Result<(), Errno> {
@@ -117,6 +118,16 @@ pub(super) fn system(
             let seconds = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
             let seconds = u32::try_from(seconds).map_err(|_| Errno::EINVAL)?;
             kernel.vfs().lease_rules().set_break_time(seconds);
+        }
+        SystemFile::MaxUserNamespaces => {
+            let most = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            let most = u32::try_from(most).map_err(|_| Errno::EINVAL)?;
+            writer
+                .creds
+                .user_ns
+                .counts()
+                .unwrap_or(kernel.vfs().env().user_namespaces())
+                .set_most(most);
         }
         // Settings that nothing here depends on are the same whatever is written.
         SystemFile::Fixed(_) => {}

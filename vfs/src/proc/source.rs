@@ -72,6 +72,7 @@ pub enum SystemFile {
     CapLastCap,
     Domainname,
     Hostname,
+    MaxUserNamespaces,
     NgroupsMax,
     Osrelease,
     Ostype,

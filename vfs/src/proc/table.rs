@@ -78,7 +78,7 @@ static SYS_USER: &[(&str, Fixed)] = &[
     ("max_net_namespaces", text("1024\n")),
     ("max_pid_namespaces", text("0\n")),
     ("max_time_namespaces", text("0\n")),
-    ("max_user_namespaces", text("0\n")),
+    ("max_user_namespaces", File(0o644, S::MaxUserNamespaces)),
     ("max_uts_namespaces", text("1024\n")),
 ];
 

@@ -134,16 +134,22 @@ impl UserNs {
         self.0.as_ref().map_or(0, |n| n.group)
     }
 
+    /// The one right inside of `outer` that this is or lies in.
+    pub fn below(&self, outer: &UserNs) -> Option<&UserNs> {
+        let mut at = self;
+        while at.level() > outer.level() {
+            let parent = at.parent_ns()?;
+            if parent == outer {
+                return Some(at);
+            }
+            at = parent;
+        }
+        None
+    }
+
     /// Whether it is `other` or lies below it.
     pub fn is_within(&self, other: &UserNs) -> bool {
-        let mut at = Some(self);
-        while let Some(ns) = at.filter(|ns| ns.level() >= other.level()) {
-            if ns == other {
-                return true;
-            }
-            at = ns.parent_ns();
-        }
-        false
+        self == other || self.below(other).is_some()
     }
 
     fn down(&self, kind: IdKind, id: u32) -> Option<u32> {

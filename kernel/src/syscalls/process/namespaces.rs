@@ -1,6 +1,7 @@
 //! setns(2), and descriptors of namespaces that belong to others; ioctl_nsfs(2).
 
 use crate::clone::CloneFlags;
+use crate::ptrace::may_access;
 use crate::syscalls::fs::install;
 use crate::{Args, Outcome, TaskCx, ns, pidfd};
 use syserr::Errno;
@@ -29,6 +30,7 @@ fn setns(cx: &TaskCx, fd: i32, wanted: u32) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     let task = group.threads().first().cloned().ok_or(Errno::ESRCH)?;
+    may_access(&cx.task.creds(), cx.task.tgid(), &task, false)?;
     ns::enter(&cx.task, &ns::of(&task, flags)?)
 }
 
