@@ -64,7 +64,7 @@ pub(crate) fn take_up(cx: &mut TaskCx) -> Outcome {
 /// The point of no return: `begin_new_exec` in `fs/exec.c`.
 fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
     let task = cx.task.clone();
-    let old_tid = task.tid();
+    let old = task.number_for_tracer(task.tid());
     become_leader(&task);
     let kernel = cx.kernel().clone();
     let group = task.group();
@@ -75,8 +75,7 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
     // A tracer sees the call that it was, and goes on stepping.
     image.arch.set_syscall_no(cx.image.arch.syscall_no());
     image.arch.set_single_step(cx.image.arch.single_step());
-    let old = mem::replace(&mut cx.image, image);
-    drop(old);
+    drop(mem::replace(&mut cx.image, image));
     {
         let mut r = task.resources.lock();
         r.mm = cx.image.memory_manager().cloned();
@@ -102,9 +101,9 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
             p.personality &= !0x0154_0000;
         }
     }
-    let old = task.creds();
+    let was = task.creds();
     let new = new.creds;
-    let same = old.euid == new.euid && old.egid == new.egid && new.permitted & !old.permitted == 0;
+    let same = was.euid == new.euid && was.egid == new.egid && new.permitted & !was.permitted == 0;
     // A tracer that came while other threads ended was not asked for when privileges were given.
     if !same && task.traced().is_some_and(|t| !t.capable) {
         forget(&task);
@@ -117,12 +116,12 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
         state.execing = None;
         state.exit_signal = SIGCHLD;
         state.dumpable = u32::from(dumpable);
-        state.memory_ns = old.user_ns.clone();
+        state.memory_ns = was.user_ns.clone();
         task.recalculate(&state);
     }
     cx.restart = None;
     cx.context.push_fpu(&cx.image.arch);
-    task.tell_exec(old_tid, &mut cx.image.arch)
+    task.tell_exec(old, &mut cx.image.arch)
 }
 
 /// A thread that is not the leader takes the leader's ID over.
@@ -133,8 +132,8 @@ fn become_leader(task: &Arc<Task>) {
     let mut tree = task.kernel().tree();
     let old = task.tid();
     let tgid = task.tgid();
-    tree.tasks.remove(&old);
-    task.set_tid(tgid);
+    tree.remove_task(old);
+    task.become_leader();
     tree.tasks.insert(tgid, task.clone());
     let tell = rename(&mut tree, old, tgid).and_then(|g| tree.procs.get(&g));
     let tell = tell.map(|p| p.group.clone());
@@ -185,7 +184,7 @@ pub(crate) fn unshare(task: &Arc<Task>, flags: u64) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     let (old, fs) = (task.namespaces().ok_or(Errno::ESRCH)?, task.fs());
-    let made = ns::Change::made(task.kernel(), (&old, &fs), &task.creds(), flags)?;
+    let made = ns::Change::made(task.kernel(), (&old, task.pid_ns(), &fs), &task.creds(), flags)?;
     if flags.contains(F::FILES) {
         task.set_files(task.files().fork());
     }

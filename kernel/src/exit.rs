@@ -2,11 +2,10 @@
 
 use crate::group::Stop;
 use crate::ptrace::Link;
-use crate::signal::{
-    SIG_IGN, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SaFlags, SigInfo, SignalSet, child_info,
-};
+use crate::signal::{SIG_IGN, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SaFlags, SigInfo, SignalSet};
 use crate::task::TaskCx;
 use crate::tree::INIT;
+use crate::usage::ticks;
 use crate::{ExitStatus, Kernel, Task, ThreadGroup};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -23,13 +22,13 @@ impl Task {
 }
 
 /// Everything that has to happen in the task's own context. `own` is how this thread ends; the
-/// group's status counts for more.
-pub(crate) fn exit_task(mut cx: TaskCx, own: ExitStatus) {
+/// group's status counts for more. The task is in the tree until [`Ended::leave`].
+pub(crate) fn exit_task(mut cx: TaskCx, own: ExitStatus) -> Ended {
     cx.publish_times();
     let task = cx.task.clone();
     let kernel = task.kernel().clone();
     // From here on nobody sends to it, and group stops do not wait for it.
-    let (status, all_stopped) = leave_signals(&task, own);
+    let Left { status, all_stopped, last } = leave_signals(&task, own);
     if all_stopped {
         kernel.report_child(task.tgid(), crate::signal::CLD_STOPPED);
     }
@@ -47,11 +46,58 @@ pub(crate) fn exit_task(mut cx: TaskCx, own: ExitStatus) {
     // The stub's context goes before anyone hears of the end.
     drop(cx);
     crate::ptrace::tracer_ended(&task);
-    kernel.task_ended(&task, status);
+    Ended { task, status, last }
 }
 
-/// How the thread ended, and whether that completes a group stop.
-fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> (ExitStatus, bool) {
+/// A task that has ended, and has still to leave the tree.
+#[must_use]
+pub(crate) struct Ended {
+    task: Arc<Task>,
+    status: ExitStatus,
+    /// It left its process as the last thread.
+    last: bool,
+}
+
+impl Ended {
+    /// Whether a PID namespace ends with it.
+    pub(crate) fn ends_namespace(&self) -> bool {
+        self.last && self.task.group_ref().leads_namespace()
+    }
+
+    /// Ends everybody else in the PID namespace, and waits until they are gone
+    /// (`zap_pid_ns_processes` in `kernel/pid_namespace.c`).
+    pub(crate) async fn end_namespace(&self) {
+        let group = self.task.group_ref();
+        let ns = group.pid_ns();
+        let victims = self.task.kernel().close_namespace(group);
+        for victim in victims {
+            // A group that is ending already is fine.
+            let _ = victim.post(SIGKILL, SigInfo::kernel(SIGKILL));
+        }
+        let own = [self.task.tid(), self.task.tgid()];
+        crate::block::wait_on(&ns.gone, Events::IN, || ns.holds_only(&own).then_some(())).await;
+        let signo = ns.reboot.load(Ordering::Relaxed);
+        if signo != 0 {
+            group.lock().exiting = Some(ExitStatus::Signaled(signo));
+        }
+    }
+
+    /// The task leaves the tree, and who has to hear of its end does.
+    pub(crate) fn leave(self) {
+        self.task.kernel().task_ended(&self.task, self.status, self.last);
+    }
+}
+
+struct Left {
+    /// How the thread ended.
+    status: ExitStatus,
+    /// That completes a group stop.
+    all_stopped: bool,
+    /// It was the last one of its group.
+    last: bool,
+}
+
+fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> Left {
     let group = task.group_ref();
     let mut state = group.lock();
     task.exited.store(true, Ordering::Release);
@@ -68,10 +114,11 @@ fn leave_signals(task: &Arc<Task>, own: ExitStatus) -> (ExitStatus, bool) {
         }
     }
     group.usage.lock().threads += task.take_cpu_times();
-    let stopped = crate::signal::settle(&mut state);
+    let all_stopped = crate::signal::settle(&mut state);
+    let last = state.threads.is_empty();
     drop(state);
     group.ended.notify(Events::IN);
-    (status, stopped)
+    Left { status, all_stopped, last }
 }
 
 /// `mm_release` in `kernel/fork.c`: robust futexes, the word that pthread_join(3) waits on, the
@@ -106,8 +153,27 @@ fn clear_tid(task: &Arc<Task>, cx: &TaskCx) {
 }
 
 impl Kernel {
+    /// No new processes in the PID namespace that `init` leads; who is there that has to end.
+    fn close_namespace(&self, init: &Arc<ThreadGroup>) -> Vec<Arc<ThreadGroup>> {
+        let mut tree = self.tree();
+        let ns = init.pid_ns();
+        ns.close();
+        init.lock().reaps_all = true;
+        let children = tree.procs.get(&init.tgid()).map(|p| p.children.clone()).unwrap_or_default();
+        for child in children {
+            let ended = tree.procs.get(&child).is_some_and(|p| p.zombie.is_some());
+            // A traced one is its tracer's first.
+            if ended && !tree.traces.contains_key(&child) && !tree.has_ended_threads(child) {
+                tree.remove_proc(child);
+            }
+        }
+        let ids = ns.ids();
+        let ids = ids.iter().filter(|(_, id)| *id != init.tgid());
+        ids.filter_map(|(_, id)| tree.procs.get(id).map(|p| p.group.clone())).collect()
+    }
+
     /// Takes an ended thread out of the tree, and its process with it when it was the last.
-    fn task_ended(self: &Arc<Self>, task: &Arc<Task>, status: ExitStatus) {
+    fn task_ended(self: &Arc<Self>, task: &Arc<Task>, status: ExitStatus, last: bool) {
         let group = task.group();
         let mut tree = self.tree();
         let mut tell = None;
@@ -119,17 +185,11 @@ impl Kernel {
                     let tracer = link.group;
                     tell = thread_tell(&tree, tracer, task, status);
                 }
-                None => drop(tree.tasks.remove(&task.tid())),
+                None => drop(tree.remove_task(task.tid())),
             }
         }
-        let last = {
-            let state = group.lock();
-            state.threads.is_empty()
-        };
-        // Two last threads may both see it; the first one does the work.
-        let first = tree.procs.get(&group.tgid()).is_some_and(|p| p.zombie.is_none());
         let deaths = if last { Vec::new() } else { hand_children_over(&mut tree, task) };
-        if last && first {
+        if last {
             self.process_ended(tree, &group, task.creds().uid);
         } else {
             drop(tree);
@@ -139,7 +199,8 @@ impl Kernel {
         }
         for t in deaths {
             let signo = t.policy.lock().parent_death_signal;
-            let info = SigInfo::user(signo, crate::signal::SI_USER, task.tgid(), task.creds().uid);
+            let pid = t.number_of(task.tgid());
+            let info = SigInfo::user(signo, crate::signal::SI_USER, pid, task.creds().uid);
             // It may end itself meanwhile.
             let _ = t.group_ref().post(signo, info);
         }
@@ -204,14 +265,18 @@ impl Kernel {
         };
         let told = tree.procs.get(&tracer.unwrap_or(parent)).map(|p| p.group.clone());
         let reap = tracer.is_none()
-            && told.as_ref().is_none_or(|p| signo == SIGCHLD && ignores_children(p));
+            && told
+                .as_ref()
+                .is_none_or(|p| p.lock().reaps_all || signo == SIGCHLD && ignores_children(p));
+        let number = told.as_ref().map_or(0, |p| p.pid_ns().number_of(tgid));
         if reap {
             tree.remove_proc(tgid);
             self.gone.notify(Events::IN);
         }
         let (code, value) = status.child_code();
-        let times = child_info(&group, code, value).times();
-        let mut info = SigInfo::child(code, tgid, uid, value).with_times(times.0, times.1);
+        let times = group.cpu_times();
+        let mut info = SigInfo::child(code, number, uid, value)
+            .with_times(ticks(times.user), ticks(times.system));
         info.signo = signo as i32;
         Some(Tell { group: told?, signo, info })
     }
@@ -224,7 +289,7 @@ impl Kernel {
         link: Link,
     ) -> Option<Tell> {
         if link.zombie.is_some() {
-            let task = tree.tasks.remove(&tid)?;
+            let task = tree.remove_task(tid)?;
             return self.announce(tree, task.tgid());
         }
         let proc = tree.procs.get(&tid)?;
@@ -264,7 +329,7 @@ impl Kernel {
     /// Takes an ended thread out after its tracer waited for it.
     pub(crate) fn reap_thread(&self, tree: &mut crate::tree::Tree, tid: i32) -> Option<Tell> {
         tree.traces.remove(&tid);
-        let task = tree.tasks.remove(&tid)?;
+        let task = tree.remove_task(tid)?;
         self.announce(tree, task.tgid())
     }
 
@@ -315,7 +380,8 @@ fn thread_tell(
 ) -> Option<Tell> {
     let group = tree.procs.get(&tracer)?.group.clone();
     let (code, value) = status.child_code();
-    let info = SigInfo::child(code, task.tid(), task.creds().uid, value);
+    let number = group.pid_ns().number_of(task.tid());
+    let info = SigInfo::child(code, number, task.creds().uid, value);
     Some(Tell { group, signo: SIGCHLD, info })
 }
 
@@ -398,7 +464,7 @@ fn hand_children_over(tree: &mut crate::tree::Tree, task: &Arc<Task>) -> Vec<Arc
 fn ignores_children(parent: &Arc<ThreadGroup>) -> bool {
     let state = parent.lock();
     let action = state.handlers.lock().get(SIGCHLD);
-    action.handler == SIG_IGN || action.flags.contains(SaFlags::NOCLDWAIT)
+    state.reaps_all || action.handler == SIG_IGN || action.flags.contains(SaFlags::NOCLDWAIT)
 }
 
 /// Kills every other thread of the group, for execve(2).
@@ -432,7 +498,7 @@ pub(crate) fn kill_unstarted(cx: TaskCx) {
     if alone {
         task.group_ref().lock().exit_signal = 0;
     }
-    exit_task(cx, ExitStatus::Exited(0));
+    exit_task(cx, ExitStatus::Exited(0)).leave();
     if alone {
         kernel.tree().remove_proc(task.tgid());
     }

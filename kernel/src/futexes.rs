@@ -48,10 +48,10 @@ impl futex::Target for Memory {
 pub(crate) struct Owners(pub(crate) Weak<Kernel>);
 
 impl PriorityInheritance for Owners {
-    fn find(&self, _: TaskId, tid: u32) -> Option<TaskId> {
+    fn find(&self, caller: TaskId, tid: u32) -> Option<TaskId> {
         let kernel = self.0.upgrade()?;
-        let task = kernel.task(i32::try_from(tid).ok()?)?;
-        (!task.has_exited()).then_some(TaskId(u64::from(tid)))
+        let task = kernel.task(caller.0 as i32)?.find(i32::try_from(tid).ok()?).ok()?;
+        (!task.has_exited()).then_some(TaskId(task.tid() as u64))
     }
 
     fn boost(&self, _: TaskId, _: Option<Priority>) {}
@@ -60,22 +60,22 @@ impl PriorityInheritance for Owners {
 impl Task {
     /// The task as priority-inheritance futexes name it.
     pub(crate) fn pi_task(&self) -> PiTask {
-        let tid = self.tid() as u32;
+        let (id, tid) = (TaskId(self.tid() as u64), self.number() as u32);
         let p = self.policy.lock();
         let urgency =
             if matches!(p.scheduler, SCHED_FIFO | SCHED_RR) { p.priority as i32 } else { 0 };
-        PiTask { id: TaskId(u64::from(tid)), tid, priority: Priority(urgency) }
+        PiTask { id, tid, priority: Priority(urgency) }
     }
 }
 
 /// What happens to a thread's futexes when it ends or executes another program.
 pub(crate) fn exit(task: &Task, image: &TaskImage) {
     let (Some(mm), Some(futex)) = (image.memory_manager(), image.futex()) else { return };
-    let tid = task.tid() as u32;
+    let (id, tid) = (TaskId(task.tid() as u64), task.number() as u32);
     let head = task.robust_list();
     task.set_robust_list(Addr::NULL);
     futex.exit_robust_list(Memory(mm.clone()), &**mm, head, tid);
-    futex.exit_pi_state(TaskId(u64::from(tid)));
+    futex.exit_pi_state(id);
 }
 
 /// Clears the word that pthread_join(3) waits on, and wakes who waits.

@@ -1,6 +1,7 @@
 //! Thread groups: what guests call processes.
 
 use crate::limits::LimitSet;
+use crate::ns::pid::PidNamespace;
 use crate::signal::{Handlers, Pending};
 use crate::task::CpuTimes;
 use crate::timers::GroupTimers;
@@ -14,6 +15,9 @@ use sync::{Mutex, MutexGuard};
 /// A thread group.
 pub struct ThreadGroup {
     tgid: i32,
+    /// What its ID is in its PID namespace.
+    number: i32,
+    pid_ns: Arc<PidNamespace>,
     /// Copies of what the process tree says, for lock-free reads.
     pub(crate) ppid: AtomicI32,
     pub(crate) pgid: AtomicI32,
@@ -52,6 +56,11 @@ pub(crate) struct GroupState {
     pub(crate) exit_signal: u32,
     /// `PR_SET_CHILD_SUBREAPER`.
     pub(crate) subreaper: bool,
+    /// Leads a PID namespace below the initial one: signals without handlers do nothing
+    /// (`SIGNAL_UNKILLABLE`).
+    pub(crate) unkillable: bool,
+    /// Waits for the end of its PID namespace: children go without its asking.
+    pub(crate) reaps_all: bool,
     /// `PR_SET_DUMPABLE`.
     pub(crate) dumpable: u32,
     /// The user namespace in which the program was started, whose administrators may look into its
@@ -107,12 +116,15 @@ pub struct GroupUsage {
 impl ThreadGroup {
     pub(crate) fn new(
         tgid: i32,
+        pid_ns: Arc<PidNamespace>,
         handlers: Arc<Mutex<Handlers>>,
         limits: LimitSet,
         exit_signal: u32,
     ) -> Arc<ThreadGroup> {
+        let number = pid_ns.number_of(tgid);
         let state = GroupState {
             handlers,
+            unkillable: number == 1 && !pid_ns.is_initial(),
             exit_signal,
             dumpable: 1,
             memory_ns: vfs::UserNs::INITIAL,
@@ -121,6 +133,8 @@ impl ThreadGroup {
         };
         Arc::new(ThreadGroup {
             tgid,
+            number,
+            pid_ns,
             ppid: AtomicI32::new(0),
             pgid: AtomicI32::new(0),
             sid: AtomicI32::new(0),
@@ -137,6 +151,21 @@ impl ThreadGroup {
     /// Thread group ID.
     pub fn tgid(&self) -> i32 {
         self.tgid
+    }
+
+    /// What the thread group ID is in its PID namespace; getpid(2).
+    pub fn number(&self) -> i32 {
+        self.number
+    }
+
+    /// Whether it is the first process of a PID namespace below the initial one.
+    pub(crate) fn leads_namespace(&self) -> bool {
+        self.number == 1 && !self.pid_ns.is_initial()
+    }
+
+    /// Its PID namespace.
+    pub fn pid_ns(&self) -> &Arc<PidNamespace> {
+        &self.pid_ns
     }
 
     /// The parent's thread group ID, 0 for the first process.

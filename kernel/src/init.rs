@@ -87,9 +87,10 @@ impl Kernel {
             if !tree.tasks.is_empty() || tree.closed {
                 return Err(LoadImageError::Layout(Errno::EEXIST));
             }
-            let tid = tree.allocate().map_err(LoadImageError::Layout)?;
+            let ns = self.pid_ns().clone();
+            let tid = tree.allocate(&ns, &[], &|_| true).map_err(LoadImageError::Layout)?;
             let handlers = Arc::default();
-            let group = ThreadGroup::new(tid, handlers, args.limits, SIGCHLD);
+            let group = ThreadGroup::new(tid, ns, handlers, args.limits, SIGCHLD);
             let resources = Resources {
                 mm: image.memory_manager().cloned(),
                 futex: image.futex().cloned(),

@@ -1,6 +1,6 @@
 //! The kernel: everything that its tasks have in common.
 
-use crate::ns::Namespaces;
+use crate::ns::{Namespaces, PidNamespace};
 use crate::signal::SigInfo;
 use crate::timers::TimerService;
 use crate::tree::Tree;
@@ -230,6 +230,11 @@ impl Kernel {
 
     pub(crate) fn tree(&self) -> MutexGuard<'_, Tree> {
         self.tree.lock()
+    }
+
+    /// The initial PID namespace.
+    pub(crate) fn pid_ns(&self) -> &Arc<PidNamespace> {
+        &self.namespaces.pid
     }
 
     pub(crate) fn count_fork(&self) {

@@ -80,6 +80,7 @@ pub use image::{
 pub use init::ProcessArgs;
 pub use kernel::{Kernel, KernelConfig, Uts};
 pub use limits::{Limit, LimitSet, Resource};
+pub use ns::PidNamespace;
 pub use ptrace::TraceEvent;
 pub use restart::RestartBlock;
 pub use seam::{

@@ -34,7 +34,7 @@ bitflags::bitflags! {
     }
 }
 
-/// Which children.
+/// Which children, by IDs in the initial PID namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitFor {
     /// Any.
@@ -48,7 +48,7 @@ pub enum WaitFor {
 /// What a child did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitResult {
-    /// The child.
+    /// What the child's ID is to the caller.
     pub pid: i32,
     /// Its real user ID, as the caller's namespace knows it.
     pub uid: u32,
@@ -95,13 +95,13 @@ impl Task {
             eligible |= seen.eligible;
             found = seen.found;
         }
-        if let Some(r) = &mut found {
+        if let Some(mut r) = found {
             r.uid = self.creds().user_ns.show_uid(r.uid);
-        }
-        if let Some(r) = found {
+            let id = r.pid;
+            r.pid = self.number_of(id);
             let ended = ![CLD_STOPPED, CLD_CONTINUED, CLD_TRAPPED].contains(&r.code);
             if ended && !flags.contains(WaitFlags::NOWAIT) {
-                let tell = self.take_out(&mut tree, r.pid);
+                let tell = self.take_out(&mut tree, id);
                 drop(tree);
                 if let Some(t) = tell {
                     t.now();
@@ -134,7 +134,7 @@ impl Task {
             let Some(task) = tree.tasks.get(&tid) else { continue };
             let kind = match whom {
                 WaitFor::Any => true,
-                WaitFor::Process(pid) => tid == pid,
+                WaitFor::Process(id) => tid == id,
                 WaitFor::Group(pgid) => task.group_ref().pgid() == pgid,
             };
             if kind {

@@ -12,7 +12,7 @@ fn check(flags: F, exit_signal: u32, is_clone3: bool, is_init: bool) -> Result<(
         child_tid: 0,
         pidfd: 8,
         tls: 0,
-        set_tid: None,
+        set_tid: &[],
         is_clone3,
     };
     args.validate(is_init)

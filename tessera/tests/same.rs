@@ -116,6 +116,7 @@ programs! {
     numa
     open
     option
+    pidns
     pipe
     proc
     remap

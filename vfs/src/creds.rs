@@ -75,6 +75,8 @@ pub mod cap {
     pub const SYS_PTRACE: u32 = 19;
     /// System administration.
     pub const SYS_ADMIN: u32 = 21;
+    /// reboot(2).
+    pub const SYS_BOOT: u32 = 22;
     /// Raise priorities.
     pub const SYS_NICE: u32 = 23;
     /// Raise resource limits.

@@ -12,6 +12,8 @@ pub const SI_TIMER: i32 = -2;
 pub const SI_MESGQ: i32 = -3;
 /// Asynchronous I/O.
 pub const SI_ASYNCIO: i32 = -4;
+/// Input and output are possible, in the code's old place.
+pub const SI_SIGIO: i32 = -5;
 /// tkill(2), tgkill(2).
 pub const SI_TKILL: i32 = -6;
 /// `SIGSEGV`: nothing is mapped there.

@@ -63,6 +63,13 @@ impl SigInfo {
         SigInfo::with(SIGCHLD, code, [pair(pid, uid), status as u32 as u64, 0, 0])
     }
 
+    /// The same, from another process; for those that tell of one.
+    #[must_use]
+    pub const fn with_pid(mut self, pid: i32) -> SigInfo {
+        self.fields[0] = self.fields[0] >> 32 << 32 | pid as u32 as u64;
+        self
+    }
+
     /// The same with the processor times of a child, in clock ticks.
     #[must_use]
     pub const fn with_times(mut self, utime: i64, stime: i64) -> SigInfo {
@@ -149,9 +156,8 @@ impl SigInfo {
     /// Whether it tells which process and which user it is of, rather than nobody's or other things
     /// in their place (`has_si_pid_and_uid` of `kernel/signal.c`).
     pub const fn has_sender(&self) -> bool {
-        const SI_SIGIO: i32 = -5;
         match self.code {
-            code::SI_TIMER | SI_SIGIO | code::SI_KERNEL => false,
+            code::SI_TIMER | code::SI_SIGIO | code::SI_KERNEL => false,
             1..code::SI_KERNEL => self.signo as u32 == SIGCHLD && self.code <= 6,
             _ => true,
         }

@@ -78,7 +78,7 @@ impl CloneFlags {
 
 /// What clone(2) and clone3(2) have in common.
 #[derive(Clone, Copy, Debug)]
-pub struct CloneArgs {
+pub struct CloneArgs<'a> {
     /// Flags, without the exit signal.
     pub flags: CloneFlags,
     /// Sent to the parent at the end; 0 for none.
@@ -93,15 +93,16 @@ pub struct CloneArgs {
     pub pidfd: u64,
     /// Thread-local storage, with `CLONE_SETTLS`.
     pub tls: u64,
-    /// The ID that the child is to have, instead of the next one.
-    pub set_tid: Option<i32>,
+    /// The numbers that the child is to have instead of the next ones: in its PID namespace, in the
+    /// one that this lies in, and so on, as far as there are any.
+    pub set_tid: &'a [i32],
     /// Called as clone3(2).
     pub is_clone3: bool,
 }
 
-impl CloneArgs {
+impl CloneArgs<'_> {
     /// Checks what `copy_process` and its callers in `kernel/fork.c` check. `is_init` tells
-    /// whether the caller is the first process.
+    /// whether the caller is the first process of its PID namespace.
     ///
     /// # Errors
     /// `EINVAL` for combinations that make no sense.

@@ -8,6 +8,7 @@ pub(crate) use gate::VforkGate;
 
 use crate::exit::kill_unstarted;
 use crate::group::Stop;
+use crate::ns::pid::PidNamespace;
 use crate::ptrace::{Event, clone_event, inherit};
 use crate::task::{Policy, Resources, SCHED_DEADLINE, TaskCx, TaskParts};
 use crate::{Attention, Kernel, Outcome, Resource, Task, TaskImage, ThreadGroup, ns};
@@ -26,10 +27,14 @@ pub(crate) const PREMAP: usize = 64;
 
 /// Makes a task as `args` say, and starts it. The call goes on in the caller's context: with
 /// `CLONE_VFORK` it blocks until the child lets go of the memory.
-pub fn sys(cx: &mut TaskCx, args: &CloneArgs) -> Outcome {
+pub fn sys(cx: &mut TaskCx, args: &CloneArgs<'_>) -> Outcome {
     let flags = args.flags;
-    if let Err(e) = args.validate(cx.kernel().init_signal_domain(&cx.task)) {
+    if let Err(e) = args.validate(leads_namespace(&cx.task)) {
         return e.into();
+    }
+    // A thread is where its process is.
+    if flags.contains(CloneFlags::THREAD) && cx.task.sends_children_away() {
+        return Errno::EINVAL.into();
     }
     let event = clone_event(&cx.task, flags, args.exit_signal);
     let (child, ready) = match prepare(cx, args, event.is_some()) {
@@ -37,6 +42,7 @@ pub fn sys(cx: &mut TaskCx, args: &CloneArgs) -> Outcome {
         Err(e) => return e.into(),
     };
     let tid = child.task.tid();
+    let number = cx.task.number_of(tid) as u64;
     let gate = flags.contains(CloneFlags::VFORK).then(|| {
         let gate = Arc::new(VforkGate::default());
         *child.task.vfork.lock() = Some(gate.clone());
@@ -47,11 +53,13 @@ pub fn sys(cx: &mut TaskCx, args: &CloneArgs) -> Outcome {
     // The tracer hears of the child first; then a vfork(2) waits for it.
     let go_on = move || {
         let then = match gate {
-            None => Outcome::Done(Ok(tid as u64)),
-            Some(gate) => Outcome::Block(Box::pin(wait_for_child(parent.clone(), gate, tid))),
+            None => Outcome::Done(Ok(number)),
+            Some(gate) => {
+                Outcome::Block(Box::pin(wait_for_child(parent.clone(), gate, tid, number)))
+            }
         };
         match event {
-            Some(event) => parent.tell_event(event, tid as u64, then),
+            Some(event) => parent.tell_event_of(event, tid, then),
             None => then,
         }
     };
@@ -69,19 +77,16 @@ pub fn sys(cx: &mut TaskCx, args: &CloneArgs) -> Outcome {
     }))
 }
 
-async fn wait_for_child(parent: Arc<Task>, gate: Arc<VforkGate>, tid: i32) -> Outcome {
+async fn wait_for_child(parent: Arc<Task>, gate: Arc<VforkGate>, tid: i32, number: u64) -> Outcome {
     // Only death interrupts: the child runs on the parent's stack.
     match parent.block_killable(gate.wait()).await {
-        Ok(()) => {
-            let done = Outcome::Done(Ok(tid as u64));
-            parent.tell_event(Event::VforkDone, tid as u64, done)
-        }
+        Ok(()) => parent.tell_event_of(Event::VforkDone, tid, Outcome::Done(Ok(number))),
         Err(_) => Outcome::Restart(Restart::NoIntr),
     }
 }
 
 /// The child as it will run, and whether it may start at once.
-fn prepare(cx: &mut TaskCx, args: &CloneArgs, traced: bool) -> Result<(TaskCx, bool), Errno> {
+fn prepare(cx: &mut TaskCx, args: &CloneArgs<'_>, traced: bool) -> Result<(TaskCx, bool), Errno> {
     let flags = args.flags;
     let kernel = cx.kernel().clone();
     let parent = cx.task.clone();
@@ -121,7 +126,7 @@ fn check_room(kernel: &Kernel, parent: &Task) -> Result<(), Errno> {
 /// Registers, IDs and shared parts of the child; entered in the tree, not yet running.
 fn build(
     cx: &TaskCx,
-    args: &CloneArgs,
+    args: &CloneArgs<'_>,
     mut image: TaskImage,
     traced: bool,
 ) -> Result<TaskCx, Errno> {
@@ -137,16 +142,23 @@ fn build(
     }
     let context = kernel.embedder().platform.new_context()?;
     let mut creds = parent.creds();
+    let mut pid_ns = parent.pid_ns().clone();
     let resources = {
         let r = parent.resources.lock().clone();
         let old = r.namespaces.ok_or(Errno::ESRCH)?;
+        let active = parent.pid_ns();
         let mut fs = share(r.fs, flags.contains(CloneFlags::FS), |f| f.fork());
-        let from = (&*old, fs.as_deref().ok_or(Errno::ESRCH)?);
+        let from = (&*old, active, fs.as_deref().ok_or(Errno::ESRCH)?);
         let mut namespaces = Some(old.clone());
         if let Some(made) = ns::Change::made(kernel, from, &creds, flags)? {
             namespaces = Some(made.namespaces);
             fs = made.fs.or(fs);
             creds = made.creds.map_or(creds, Arc::new);
+        }
+        if let Some(own) = namespaces.as_deref().map(|n| &n.pid)
+            && !Arc::ptr_eq(own, &pid_ns)
+        {
+            pid_ns = own.clone();
         }
         Resources {
             mm: image.memory_manager().cloned(),
@@ -166,20 +178,16 @@ fn build(
     };
     let policy: Policy = parent.policy.lock().inherit();
     let seccomp = parent.seccomp.lock().clone();
-    let mut tree = kernel.tree();
-    let tid = match args.set_tid {
-        None => tree.allocate()?,
-        Some(tid) => {
-            if !creds.has(cap::SYS_ADMIN) && !creds.has(cap::CHECKPOINT_RESTORE) {
-                return Err(Errno::EPERM);
-            }
-            tree.claim(tid)?
-        }
+    let may_choose = |ns: &PidNamespace| {
+        let has = |c| creds.has_in(ns.owner(), c);
+        has(cap::SYS_ADMIN) || has(cap::CHECKPOINT_RESTORE)
     };
+    let mut tree = kernel.tree();
+    let tid = tree.allocate(&pid_ns, args.set_tid, &may_choose)?;
     let group = if flags.contains(CloneFlags::THREAD) {
         parent.group()
     } else {
-        new_group(parent, args, tid)
+        new_group(parent, args, tid, pid_ns)
     };
     let parts = TaskParts {
         tid,
@@ -200,6 +208,7 @@ fn build(
         if flags.contains(CloneFlags::THREAD)
             && (state.exiting.is_some() || state.execing.is_some())
         {
+            tree.release(tid);
             return Err(Errno::EINTR);
         }
         if let Stop::Stopping(signo) | Stop::Stopped(signo) = state.stop {
@@ -233,7 +242,12 @@ fn share<T>(it: Option<Arc<T>>, shared: bool, fork: impl Fn(&Arc<T>) -> Arc<T>) 
     it.map(|t| if shared { t } else { fork(&t) })
 }
 
-fn new_group(parent: &Arc<Task>, args: &CloneArgs, tgid: i32) -> Arc<ThreadGroup> {
+fn new_group(
+    parent: &Arc<Task>,
+    args: &CloneArgs<'_>,
+    tgid: i32,
+    pid_ns: Arc<PidNamespace>,
+) -> Arc<ThreadGroup> {
     let me = parent.group_ref();
     let (handlers, own_signal, passed) = {
         let state = me.lock();
@@ -255,7 +269,7 @@ fn new_group(parent: &Arc<Task>, args: &CloneArgs, tgid: i32) -> Arc<ThreadGroup
     // A sibling tells its end as the caller does.
     let signal =
         if args.flags.contains(CloneFlags::PARENT) { own_signal } else { args.exit_signal };
-    let group = ThreadGroup::new(tgid, handlers, me.limits(), signal);
+    let group = ThreadGroup::new(tgid, pid_ns, handlers, me.limits(), signal);
     let mut state = group.lock();
     (state.dumpable, state.memory_ns, state.oom, state.core_filter) = passed;
     drop(state);
@@ -263,7 +277,7 @@ fn new_group(parent: &Arc<Task>, args: &CloneArgs, tgid: i32) -> Arc<ThreadGroup
 }
 
 /// IDs and descriptors that the parent and the child find in memory.
-fn write_ids(cx: &TaskCx, child: &mut TaskCx, args: &CloneArgs) -> Result<(), Errno> {
+fn write_ids(cx: &TaskCx, child: &mut TaskCx, args: &CloneArgs<'_>) -> Result<(), Errno> {
     let flags = args.flags;
     let tid = child.task.tid();
     if flags.contains(CloneFlags::PIDFD) {
@@ -275,10 +289,10 @@ fn write_ids(cx: &TaskCx, child: &mut TaskCx, args: &CloneArgs) -> Result<(), Er
     }
     // As in Linux, a bad address is not an error here: the task exists already.
     if flags.contains(CloneFlags::PARENT_SETTID) {
-        let _ = cx.mm().write_obj(Addr(args.parent_tid), &tid);
+        let _ = cx.mm().write_obj(Addr(args.parent_tid), &cx.task.number_of(tid));
     }
     if flags.contains(CloneFlags::CHILD_SETTID) {
-        let _ = child.mm().write_obj(Addr(args.child_tid), &tid);
+        let _ = child.mm().write_obj(Addr(args.child_tid), &child.task.number());
     }
     if flags.contains(CloneFlags::CHILD_CLEARTID) {
         child.task.clear_tid.store(args.child_tid, Ordering::Relaxed);
@@ -286,14 +300,14 @@ fn write_ids(cx: &TaskCx, child: &mut TaskCx, args: &CloneArgs) -> Result<(), Er
     Ok(())
 }
 
+/// Whether a task is of the first process of its PID namespace, which may not make siblings.
+fn leads_namespace(task: &Task) -> bool {
+    task.group_ref().number() == crate::tree::INIT
+}
+
 impl Kernel {
     /// Hands a task to the executor.
     pub(crate) fn start(self: &Arc<Self>, child: TaskCx) {
         self.embedder().spawn.spawn(Box::pin(crate::task::run(child)));
-    }
-
-    /// Whether the caller is the first process, which may not make siblings.
-    fn init_signal_domain(&self, task: &Task) -> bool {
-        task.tgid() == crate::tree::INIT
     }
 }

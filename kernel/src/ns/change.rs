@@ -1,6 +1,6 @@
 //! New namespaces for clone(2) and unshare(2), and other ones by setns(2); `kernel/nsproxy.c`.
 
-use super::{Bare, IpcNs, Namespaces, UtsNs};
+use super::{Bare, IpcNs, Namespaces, PidNamespace, UtsNs};
 use crate::clone::CloneFlags;
 use crate::{Kernel, Task};
 use alloc::sync::Arc;
@@ -15,7 +15,8 @@ const MADE: CloneFlags = CloneFlags::NEWUTS
     .union(CloneFlags::NEWIPC)
     .union(CloneFlags::NEWCGROUP)
     .union(CloneFlags::NEWNET)
-    .union(CloneFlags::NEWNS);
+    .union(CloneFlags::NEWNS)
+    .union(CloneFlags::NEWPID);
 
 /// What is in the place of a task's namespaces from now on.
 pub(crate) struct Change {
@@ -47,10 +48,11 @@ impl Change {
     ///
     /// # Errors
     /// `EPERM` without `CAP_SYS_ADMIN` in the user namespace; `EINVAL` for a list of what is to be
-    /// undone that is shared with another IPC namespace; `ENOSPC` when there are too many.
+    /// undone that is shared with another IPC namespace, and for a second PID namespace of
+    /// children; `ENOSPC` when there are too many.
     pub(crate) fn made(
         kernel: &Kernel,
-        (old, fs): (&Namespaces, &FsContext),
+        (old, active, fs): (&Namespaces, &Arc<PidNamespace>, &FsContext),
         creds: &Creds,
         flags: CloneFlags,
     ) -> Result<Option<Change>, Errno> {
@@ -88,6 +90,13 @@ impl Change {
         }
         if flags.contains(CloneFlags::NEWNET) {
             new.net = old.net.another(NsHead::new(NamespaceKind::Net, owner, env)?);
+        }
+        if flags.contains(CloneFlags::NEWPID) {
+            // Not where children go to another one already.
+            if !Arc::ptr_eq(&old.pid, active) {
+                return Err(Errno::EINVAL);
+            }
+            new.pid = old.pid.below(owner, env)?;
         }
         let mut moved = None;
         if flags.contains(CloneFlags::NEWNS) {
@@ -175,7 +184,15 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
                 return Err(Errno::EUSERS);
             }
             NamespaceKind::Net => new.net = as_a(ns).ok_or(Errno::EINVAL)?,
-            NamespaceKind::Time | NamespaceKind::Pid => {}
+            NamespaceKind::Pid => {
+                let ns: Arc<PidNamespace> = as_a(ns).ok_or(Errno::EINVAL)?;
+                // Nobody gets out.
+                if !ns.is_within(task.pid_ns()) {
+                    return Err(Errno::EINVAL);
+                }
+                new.pid = ns;
+            }
+            NamespaceKind::Time => {}
             NamespaceKind::User => return Err(Errno::EINVAL),
         }
     }

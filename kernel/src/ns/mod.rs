@@ -2,10 +2,12 @@
 
 mod change;
 mod ipc;
+pub(crate) mod pid;
 mod uts;
 
 pub(crate) use change::{Change, enter, of};
 pub(crate) use ipc::IpcNs;
+pub use pid::PidNamespace;
 pub(crate) use uts::UtsNs;
 
 use crate::Task;
@@ -24,7 +26,8 @@ pub(crate) struct Namespaces {
     pub(crate) ipc: Arc<IpcNs>,
     pub(crate) cgroup: Arc<Bare>,
     pub(crate) net: Arc<Net>,
-    pub(crate) pid: Arc<Bare>,
+    /// That of children to come; the own one is the process's.
+    pub(crate) pid: Arc<PidNamespace>,
     pub(crate) time: Arc<Bare>,
 }
 
@@ -38,7 +41,7 @@ impl Namespaces {
             ipc: Arc::new(IpcNs::new(head(NamespaceKind::Ipc), bounds)),
             cgroup: bare(NamespaceKind::Cgroup),
             net: net.clone(),
-            pid: bare(NamespaceKind::Pid),
+            pid: PidNamespace::initial(),
             time: bare(NamespaceKind::Time),
         }
     }
@@ -91,6 +94,7 @@ pub(crate) fn of_task(task: &Task, kind: NamespaceKind) -> Option<NamespaceRef> 
             let fs = task.resources.lock().fs.clone();
             fs?.namespace().map(|ns| ns as NamespaceRef)
         }
+        NamespaceKind::Pid => Some(task.pid_ns().clone()),
         _ => task.resources.lock().namespaces.as_ref()?.get(kind),
     }
 }

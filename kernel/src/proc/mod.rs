@@ -208,6 +208,8 @@ impl ProcSource for KernelProc {
 
     fn system_text(&self, reader: &Opener, file: SystemFile) -> Vec<u8> {
         match self.kernel() {
+            Ok(k) if file == SystemFile::Loadavg => system::loadavg(&k, reader.tid),
+            Ok(k) if file == SystemFile::NsLastPid => line(system::last_pid(&k, reader.tid)),
             Ok(k) => system::text(
                 &k,
                 &self.namespaces(&k, reader.tid),
@@ -229,8 +231,16 @@ impl ProcSource for KernelProc {
         write::system(&kernel, &self.namespaces(&kernel, writer.tid), writer, file, text)
     }
 
-    fn namespace(&self, tid: i32, kind: NamespaceKind, _: bool) -> Option<NamespaceRef> {
-        ns::of_task(&*self.task(tid).ok()?, kind)
+    fn namespace(&self, tid: i32, kind: NamespaceKind, of_children: bool) -> Option<NamespaceRef> {
+        let task = self.task(tid).ok()?;
+        match kind {
+            NamespaceKind::Pid if of_children => {
+                let ns = task.namespaces()?.pid.clone();
+                // As long as there is no first process, it does not show (`pidns_for_children_get`).
+                ns.is_populated().then_some(ns as NamespaceRef)
+            }
+            _ => ns::of_task(&task, kind),
+        }
     }
 
     fn executable(&self, tid: i32) -> Option<Vec<u8>> {

@@ -44,6 +44,17 @@ fn uuid(mut b: [u8; 16]) -> String {
     out
 }
 
+/// What was handed out last as an ID in the PID namespace of a task.
+pub(super) fn last_pid(k: &Kernel, reader: i32) -> i32 {
+    let reader = k.task(reader);
+    let ns = reader.as_ref().map_or(k.pid_ns(), |t| t.pid_ns());
+    if ns.is_initial() { k.tree().last_id() } else { ns.last() }
+}
+
+pub(super) fn loadavg(k: &Kernel, reader: i32) -> Vec<u8> {
+    format!("0.00 0.00 0.00 1/{} {}\n", k.task_count(), last_pid(k, reader)).into_bytes()
+}
+
 pub(super) fn text(
     k: &Kernel,
     ns: &Namespaces,
@@ -67,10 +78,8 @@ pub(super) fn text(
         SystemFile::Filesystems => filesystems(k),
         SystemFile::Interrupts | SystemFile::Misc | SystemFile::Modules => Vec::new(),
         SystemFile::Locks => super::locks::text(k),
-        SystemFile::Loadavg => {
-            let last = k.processes().last().copied().unwrap_or(0);
-            format!("0.00 0.00 0.00 1/{} {last}\n", k.task_count()).into_bytes()
-        }
+        // They depend on the reader.
+        SystemFile::Loadavg | SystemFile::NsLastPid => Vec::new(),
         SystemFile::Meminfo => meminfo(k),
         SystemFile::Partitions => b"major minor  #blocks  name\n\n".to_vec(),
         SystemFile::Stat => stat(k),

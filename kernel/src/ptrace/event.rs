@@ -71,10 +71,22 @@ impl Task {
         }
     }
 
-    /// After execve(2): the event, or else the `SIGTRAP` that tracers got before there were events.
-    pub(crate) fn tell_exec(self: &Arc<Self>, old_tid: i32, regs: &mut arch::Context) -> Outcome {
+    /// What the tracer calls an ID; 0 without a tracer.
+    pub(crate) fn number_for_tracer(&self, id: i32) -> i32 {
+        let tracer = if self.is_traced() { self.tracer() } else { None };
+        tracer.map_or(0, |t| t.number_of(id))
+    }
+
+    /// [`Task::tell_event`] of a task with an ID, which the tracer knows by its own number.
+    pub(crate) fn tell_event_of(&self, event: Event, id: i32, then: Outcome) -> Outcome {
+        let number = self.number_for_tracer(id);
+        self.tell_event(event, number as u64, then)
+    }
+
+    /// After execve(2) by who was `old` to the tracer: the event, or else the `SIGTRAP` that tracers got before there were events.
+    pub(crate) fn tell_exec(self: &Arc<Self>, old: i32, regs: &mut arch::Context) -> Outcome {
         if self.traced().is_some_and(|t| !t.seized && !t.options.contains(Options::EXEC)) {
-            let info = SigInfo::user(SIGTRAP, SI_USER, self.tgid(), self.creds().uid);
+            let info = SigInfo::user(SIGTRAP, SI_USER, self.group_ref().number(), self.creds().uid);
             // A standard signal is merged or queued, never refused.
             let _ = self.group_ref().post_thread(self, SIGTRAP, info);
         }
@@ -83,7 +95,7 @@ impl Task {
         }
         // Inside the call there is no result yet.
         regs.set_return(Errno::ENOSYS.to_return());
-        self.tell_event(Event::Exec, old_tid as u64, Outcome::Done(Ok(0)))
+        self.tell_event(Event::Exec, old as u64, Outcome::Done(Ok(0)))
     }
 }
 

@@ -106,7 +106,7 @@ fn is_trapping(task: &Task) -> bool {
 }
 
 fn begin(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Result<Arc<Task>, Errno> {
-    let task = cx.kernel().task(pid).ok_or(Errno::ESRCH)?;
+    let task = cx.task.find(pid)?;
     let seized = request == SEIZE;
     let options = match seized {
         true if addr != 0 => return Err(Errno::EIO),

@@ -66,9 +66,10 @@ pub(super) fn options(data: u64) -> Option<Options> {
 /// (`ptrace_check_attach`).
 fn tracee(cx: &TaskCx, pid: i32, running: bool) -> Result<Arc<Task>, Errno> {
     let task = {
+        let id = cx.task.pid_ns().id_of(pid).ok_or(Errno::ESRCH)?;
         let tree = cx.kernel().tree();
-        tree.traces.get(&pid).filter(|l| l.tracer == cx.task.tid()).ok_or(Errno::ESRCH)?;
-        tree.tasks.get(&pid).cloned().ok_or(Errno::ESRCH)?
+        tree.traces.get(&id).filter(|l| l.tracer == cx.task.tid()).ok_or(Errno::ESRCH)?;
+        tree.tasks.get(&id).cloned().ok_or(Errno::ESRCH)?
     };
     if running {
         return Ok(task);
@@ -92,7 +93,8 @@ fn of_tracee(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Resul
             resume::resume(task, request, data)
         }
         KILL => {
-            let info = SigInfo::user(SIGKILL, SI_USER, cx.task.tgid(), cx.task.creds().uid);
+            let pid = task.number_of(cx.task.tgid());
+            let info = SigInfo::user(SIGKILL, SI_USER, pid, cx.task.creds().uid);
             // SIGKILL is never refused.
             let _ = task.group_ref().post_thread(task, SIGKILL, info);
             Ok(0)

@@ -47,6 +47,6 @@ fn chosen(cx: &TaskCx, signo: u32, info: SigInfo) -> SigInfo {
         return info;
     }
     let tracer = cx.task.tracer();
-    let (pid, uid) = tracer.map_or((0, 0), |t| (t.tid(), t.creds().uid));
+    let (pid, uid) = tracer.map_or((0, 0), |t| (cx.task.number_of(t.tid()), t.creds().uid));
     seen_by(&cx.task, SigInfo::user(signo, SI_USER, pid, uid))
 }

@@ -134,8 +134,9 @@ impl Task {
         };
         let Some(group) = group else { return };
         let times = self.cpu_times();
-        let info = SigInfo::child(why, self.tid(), self.creds().uid, status)
-            .with_times(ticks(times.user), ticks(times.system));
+        let info =
+            SigInfo::child(why, group.pid_ns().number_of(self.tid()), self.creds().uid, status)
+                .with_times(ticks(times.user), ticks(times.system));
         crate::signal::notify_parent(&group, info);
         group.children.notify(Events::IN);
     }

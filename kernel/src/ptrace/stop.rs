@@ -198,7 +198,7 @@ impl TaskCx {
     pub(super) fn notice(&self, signo: u32, code: i32, message: u64) -> Halt {
         let creds = self.task.creds();
         let uid = creds.user_ns.show_uid(creds.uid);
-        let info = SigInfo::user(signo, code, self.task.tid(), uid);
+        let info = SigInfo::user(signo, code, self.task.number(), uid);
         Halt { code, message, ..Halt::signal(info) }
     }
 }

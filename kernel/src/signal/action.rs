@@ -58,6 +58,12 @@ impl Handlers {
         usize::try_from(signo.checked_sub(1)?).ok()
     }
 
+    /// Whether the signal would do nothing to the first process of a PID namespace
+    /// (`sig_task_ignored` in `kernel/signal.c`).
+    pub(crate) fn unkillable_ignores(&self, signo: u32) -> bool {
+        signo != SIGKILL && signo != super::SIGSTOP && self.get(signo).caught().is_none()
+    }
+
     /// Whether the signal would do nothing if it were delivered now.
     pub fn ignores(&self, signo: u32) -> bool {
         match self.get(signo).handler {

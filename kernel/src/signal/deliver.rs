@@ -1,6 +1,6 @@
 //! Delivery: from a pending signal to a handler's frame, a stop, or the end.
 
-use super::{DefaultAction, SIGSEGV, SIGSTOP, SaFlags, SigAction, SigInfo, SignalSet};
+use super::{DefaultAction, SIGKILL, SIGSEGV, SIGSTOP, SaFlags, SigAction, SigInfo, SignalSet};
 use super::{SIG_DFL, default_action};
 use crate::task::TaskCx;
 use crate::{Attention, ExitStatus, Task};
@@ -49,6 +49,10 @@ impl Task {
     /// What happens to a signal without a handler.
     fn default_signal(&self, signo: u32, action: &SigAction) {
         if action.handler != SIG_DFL {
+            return;
+        }
+        // It was held up, or SIGKILL and SIGSTOP came from outside the namespace.
+        if self.group_ref().lock().unkillable && signo != SIGSTOP && signo != SIGKILL {
             return;
         }
         match default_action(signo) {

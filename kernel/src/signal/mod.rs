@@ -30,4 +30,4 @@ pub use set::{CORE, IGNORED, STOPPING, SYNCHRONOUS, next_of};
 pub use targets::Target;
 
 pub(crate) use send::{begin_exit, queued_entries, seen_by};
-pub(crate) use stop::{child_info, notify_parent, settle};
+pub(crate) use stop::{notify_parent, settle};

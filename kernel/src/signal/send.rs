@@ -70,7 +70,7 @@ impl ThreadGroup {
         let held =
             |t: &Task| t.blocked().contains(signo) || t.signals.lock().waiting_for.contains(signo);
         // A tracer hears even of what is ignored.
-        if state.handlers.lock().ignores(signo) && !held(&first) && !first.is_traced() {
+        if ignores(state, signo) && !held(&first) && !first.is_traced() {
             return Ok(sent);
         }
         if signo == SIGKILL {
@@ -97,6 +97,12 @@ pub(crate) fn seen_by(task: &Task, info: SigInfo) -> SigInfo {
         return info;
     }
     info.with_uid(creds.user_ns.show_uid(info.uid()))
+}
+
+/// Whether the process would do nothing about a signal now.
+fn ignores(state: &GroupState, signo: u32) -> bool {
+    let handlers = state.handlers.lock();
+    handlers.ignores(signo) || state.unkillable && handlers.unkillable_ignores(signo)
 }
 
 /// What counts against `RLIMIT_SIGPENDING`. Linux counts a user's entries over all processes; here
@@ -192,12 +198,15 @@ impl Task {
         let mut state = group.lock();
         let blocked = self.blocked();
         {
-            let mut handlers = state.handlers.lock();
+            let shared = state.handlers.clone();
+            let mut handlers = shared.lock();
             let mut action = handlers.get(signo);
             if blocked.contains(signo) || action.handler == super::SIG_IGN {
                 action.handler = super::SIG_DFL;
                 handlers.set(signo, action);
             }
+            // What an instruction causes cannot go on, whoever it is.
+            state.unkillable &= action.handler != super::SIG_DFL;
         }
         if blocked.contains(signo) {
             let mut mask = blocked;
@@ -217,7 +226,12 @@ impl Task {
 
     /// Sends `SIGPIPE` to this thread: a write found no reader.
     pub fn broken_pipe(self: &Arc<Self>) {
-        let info = SigInfo::user(super::SIGPIPE, super::SI_USER, self.tgid(), self.creds().uid);
+        let info = SigInfo::user(
+            super::SIGPIPE,
+            super::SI_USER,
+            self.group_ref().number(),
+            self.creds().uid,
+        );
         // A standard signal is merged or queued, never refused.
         let _ = self.group_ref().post_thread(self, super::SIGPIPE, info);
     }

@@ -117,7 +117,7 @@ impl Kernel {
             (CLD_STOPPED, Stop::Stopped(signo)) => signo,
             _ => SIGCONT,
         };
-        let info = child_info(&proc.group, code, status as i32);
+        let info = child_info(&proc.group, &parent, code, status as i32);
         drop(tree);
         notify_parent(&parent, info);
         parent.children.notify(Events::IN);
@@ -129,11 +129,16 @@ impl Kernel {
     }
 }
 
-/// `SIGCHLD`'s info about `group`.
-pub(crate) fn child_info(group: &Arc<ThreadGroup>, code: i32, status: i32) -> SigInfo {
+/// `SIGCHLD`'s info about `group`, for `parent`.
+fn child_info(
+    group: &Arc<ThreadGroup>,
+    parent: &Arc<ThreadGroup>,
+    code: i32,
+    status: i32,
+) -> SigInfo {
     let uid = group.any_thread().map_or(0, |t| t.creds().uid);
     let times = group.cpu_times();
-    SigInfo::child(code, group.tgid(), uid, status)
+    SigInfo::child(code, parent.pid_ns().number_of(group.tgid()), uid, status)
         .with_times(ticks(times.user), ticks(times.system))
 }
 

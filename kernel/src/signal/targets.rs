@@ -1,20 +1,20 @@
 //! Sending to others: whom, and whether one may.
 
-use super::{SI_TKILL, SI_USER, SIGCONT, SIGNAL_COUNT, Sender, SigInfo};
-use crate::{Kernel, Task, ThreadGroup};
+use super::{SI_TKILL, SI_USER, SIGCONT, SIGKILL, SIGNAL_COUNT, SIGSTOP, Sender, SigInfo};
+use crate::{Kernel, PidNamespace, Task, ThreadGroup};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use syserr::Errno;
 use vfs::cap;
 
-/// Who gets a signal; kill(2), tgkill(2).
+/// Who gets a signal, by IDs in the initial PID namespace; kill(2), tgkill(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A process, by any of its threads' IDs.
     Process(i32),
     /// A process group.
     Group(i32),
-    /// Every process but the first and the sender's.
+    /// Every process in the sender's PID namespace, but the first there and the sender's.
     All,
     /// One thread; with its thread group ID, when that is checked too.
     Thread(Option<i32>, i32),
@@ -37,6 +37,7 @@ impl Kernel {
             return Err(Errno::EINVAL);
         }
         let info = info.unwrap_or_else(|| describe(sender, target, signo));
+        let info = &info;
         match target {
             Target::Thread(tgid, tid) => {
                 let task = self.task(tid).ok_or(Errno::ESRCH)?;
@@ -54,19 +55,22 @@ impl Kernel {
                 self.send_many(sender, &groups, signo, info)
             }
             Target::All => {
-                let own = match sender {
-                    Sender::Task(t) => t.tgid(),
-                    Sender::Kernel => 0,
+                let (own, ns) = match sender {
+                    Sender::Task(t) => (t.tgid(), t.pid_ns()),
+                    Sender::Kernel => (0, self.pid_ns()),
                 };
-                let not = [crate::tree::INIT, own];
-                let groups: Vec<_> = {
-                    let tree = self.tree();
-                    let all = tree.procs.iter().filter(|(tgid, _)| !not.contains(tgid));
-                    all.map(|(_, p)| p.group.clone()).collect()
-                };
+                let groups = self.all_but(ns, own);
                 self.send_many(sender, &groups, signo, info)
             }
         }
+    }
+
+    /// Everybody in a PID namespace but its first process and `own`.
+    fn all_but(&self, ns: &PidNamespace, own: i32) -> Vec<Arc<ThreadGroup>> {
+        let tree = self.tree();
+        let wanted = |id: i32| id != own && ns.number_of(id) > crate::tree::INIT;
+        let all = tree.procs.iter().filter(|(tgid, _)| wanted(**tgid));
+        all.map(|(_, p)| p.group.clone()).collect()
     }
 
     /// Success when any one got it.
@@ -75,7 +79,7 @@ impl Kernel {
         sender: Sender<'_>,
         groups: &[Arc<ThreadGroup>],
         signo: u32,
-        info: SigInfo,
+        info: &SigInfo,
     ) -> Result<(), Errno> {
         let mut result = Err(Errno::ESRCH);
         for g in groups {
@@ -94,7 +98,7 @@ impl Kernel {
         group: &Arc<ThreadGroup>,
         task: Option<&Arc<Task>>,
         signo: u32,
-        info: SigInfo,
+        info: &SigInfo,
     ) -> Result<(), Errno> {
         if let Sender::Task(from) = sender {
             let to = task.cloned().or_else(|| self.task(group.tgid()));
@@ -102,6 +106,17 @@ impl Kernel {
         }
         if signo == 0 {
             return Ok(());
+        }
+        let mut info = *info;
+        if let Sender::Task(from) = sender {
+            let outside = !group.pid_ns().sees(from.tgid());
+            // Only from outside its namespace is the first process ended or stopped.
+            if !outside && group.lock().unkillable && [SIGKILL, SIGSTOP].contains(&signo) {
+                return Ok(());
+            }
+            if outside && info.has_sender() {
+                info = info.with_pid(0);
+            }
         }
         let sent = match task {
             Some(t) => group.post_thread(t, signo, info)?,
@@ -132,7 +147,7 @@ fn describe(sender: Sender<'_>, target: Target, signo: u32) -> SigInfo {
         Sender::Kernel => SigInfo::kernel(signo),
         Sender::Task(t) => {
             let code = if matches!(target, Target::Thread(..)) { SI_TKILL } else { SI_USER };
-            SigInfo::user(signo, code, t.tgid(), t.creds().uid)
+            SigInfo::user(signo, code, t.group_ref().number(), t.creds().uid)
         }
     }
 }

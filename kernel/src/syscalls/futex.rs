@@ -225,7 +225,7 @@ pub fn sys_get_robust_list(cx: &mut TaskCx, a: &Args) -> Outcome {
     let get = || {
         let task = match a[0] as i32 {
             0 => cx.task.clone(),
-            tid => cx.kernel().task(tid).ok_or(Errno::ESRCH)?,
+            tid => cx.task.find(tid)?,
         };
         may_inspect(&cx.task, &task)?;
         cx.mm().write_obj(Addr(a[2]), &ROBUST_HEAD)?;

@@ -42,7 +42,7 @@ fn prlimit(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     };
     let target = match a[0] as i32 {
         0 => cx.task.clone(),
-        pid => cx.kernel().task(pid).ok_or(Errno::ESRCH)?,
+        pid => cx.task.find(pid)?,
     };
     may_change(&cx.task, &target)?;
     let old = target.group_ref().limit(resource);

@@ -46,6 +46,8 @@ pub struct Task {
     kernel: Arc<Kernel>,
     group: Arc<ThreadGroup>,
     tid: AtomicI32,
+    /// What its ID is in its PID namespace.
+    number: AtomicI32,
     /// `CLOCK_MONOTONIC` nanoseconds at which it was made.
     start: i64,
     pub(crate) resources: Mutex<Resources>,
@@ -129,6 +131,7 @@ impl Task {
         Arc::new(Task {
             start: kernel.now(crate::ClockId::Monotonic),
             kernel,
+            number: AtomicI32::new(parts.group.pid_ns().number_of(parts.tid)),
             group: parts.group,
             tid: AtomicI32::new(parts.tid),
             resources: Mutex::new(parts.resources),
@@ -162,16 +165,23 @@ impl Task {
         })
     }
 
-    /// Thread ID; gettid(2). An execve(2) by a thread that does not lead its group changes it.
+    /// Thread ID. An execve(2) by a thread that does not lead its group changes it.
     pub fn tid(&self) -> i32 {
         self.tid.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_tid(&self, tid: i32) {
-        self.tid.store(tid, Ordering::Relaxed);
+    /// What the thread ID is in its PID namespace; gettid(2).
+    pub fn number(&self) -> i32 {
+        self.number.load(Ordering::Relaxed)
     }
 
-    /// Thread group ID; getpid(2).
+    /// Takes the leader's ID over.
+    pub(crate) fn become_leader(&self) {
+        self.tid.store(self.group.tgid(), Ordering::Relaxed);
+        self.number.store(self.group.number(), Ordering::Relaxed);
+    }
+
+    /// Thread group ID.
     pub fn tgid(&self) -> i32 {
         self.group.tgid()
     }

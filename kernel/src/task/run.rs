@@ -17,7 +17,11 @@ pub(crate) async fn run(mut cx: TaskCx) {
     if cx.task.is_traced() {
         Box::pin(cx.exit_stop(status)).await;
     }
-    crate::exit::exit_task(cx, status);
+    let ended = crate::exit::exit_task(cx, status);
+    if ended.ends_namespace() {
+        Box::pin(ended.end_namespace()).await;
+    }
+    ended.leave();
 }
 
 async fn cycle(cx: &mut TaskCx) -> ExitStatus {

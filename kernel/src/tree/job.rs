@@ -47,10 +47,7 @@ impl Tree {
         if pgid != pid && !self.members(pgid).any(|p| p.sid == my_sid) {
             return Err(Errno::EPERM);
         }
-        if let Some(p) = self.procs.get_mut(&pid) {
-            p.pgid = pgid;
-            p.group.pgid.store(pgid, Ordering::Relaxed);
-        }
+        self.join(pid, pgid, my_sid);
         Ok(())
     }
 
@@ -62,24 +59,29 @@ impl Tree {
         if self.members(caller).next().is_some() {
             return Err(Errno::EPERM);
         }
-        let p = self.procs.get_mut(&caller).ok_or(Errno::ESRCH)?;
-        p.pgid = caller;
-        p.sid = caller;
-        p.group.pgid.store(caller, Ordering::Relaxed);
-        p.group.sid.store(caller, Ordering::Relaxed);
+        if !self.procs.contains_key(&caller) {
+            return Err(Errno::ESRCH);
+        }
+        self.join(caller, caller, caller);
         Ok(caller)
     }
-}
 
-impl Tree {
+    fn join(&mut self, tgid: i32, pgid: i32, sid: i32) {
+        let Some(p) = self.procs.get_mut(&tgid) else { return };
+        let old = (p.pgid, p.sid);
+        p.pgid = pgid;
+        p.sid = sid;
+        p.group.pgid.store(pgid, Ordering::Relaxed);
+        p.group.sid.store(sid, Ordering::Relaxed);
+        self.hold(pgid);
+        self.hold(sid);
+        self.release(old.0);
+        self.release(old.1);
+    }
+
     /// Puts a new process into the process group and session of `from`.
     pub(crate) fn inherit_job(&mut self, tgid: i32, from: i32) {
         let Some((pgid, sid)) = self.procs.get(&from).map(|p| (p.pgid, p.sid)) else { return };
-        if let Some(p) = self.procs.get_mut(&tgid) {
-            p.pgid = pgid;
-            p.sid = sid;
-            p.group.pgid.store(pgid, Ordering::Relaxed);
-            p.group.sid.store(sid, Ordering::Relaxed);
-        }
+        self.join(tgid, pgid, sid);
     }
 }

@@ -4,15 +4,18 @@
 //! question has one place where it is answered. Lock order: the tree, then a group's signal lock,
 //! then its handlers, then a thread's signals.
 
+mod held;
 mod job;
 mod pids;
 
+use crate::ns::pid::{MayChoose, PidNamespace};
 use crate::ptrace::Link;
 use crate::{ExitStatus, Task, ThreadGroup};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use pids::Pids;
+use held::Held;
+pub(crate) use pids::{PID_MAX, Pids};
 use sync::atomic::Ordering;
 use syserr::Errno;
 
@@ -39,6 +42,8 @@ pub(crate) struct Proc {
 #[derive(Default)]
 pub(crate) struct Tree {
     pids: Pids,
+    /// IDs that have numbers in deeper namespaces.
+    held: BTreeMap<i32, Held>,
     pub(crate) tasks: BTreeMap<i32, Arc<Task>>,
     pub(crate) procs: BTreeMap<i32, Proc>,
     /// Who traces whom, by the ID of the task that is traced.
@@ -48,11 +53,43 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// A free ID.
+    /// An ID for a task in `ns`: the next, or what `chosen` asks for there and in the namespaces
+    /// that it lies in, deepest first.
     ///
     /// # Errors
-    /// `EAGAIN` when there is none; `ENOMEM` when the first process has ended.
-    pub(crate) fn allocate(&mut self) -> Result<i32, Errno> {
+    /// `EAGAIN` when there is none; `ENOMEM` when the first process of the namespace has ended;
+    /// for what is chosen `EINVAL` when it is no ID, `EPERM`, `EEXIST` when it is taken.
+    pub(crate) fn allocate(
+        &mut self,
+        ns: &Arc<PidNamespace>,
+        chosen: &[i32],
+        may: MayChoose<'_>,
+    ) -> Result<i32, Errno> {
+        let level = ns.level() as usize;
+        if chosen.len() > level + 1 {
+            return Err(Errno::EINVAL);
+        }
+        if let (true, None) = (ns.is_initial(), chosen.first()) {
+            return self.next();
+        }
+        let held = Held::reserve(ns, chosen, may)?;
+        let id = match (chosen.get(level), ns.lineage().last()) {
+            (Some(&id), Some(top)) => top.check_chosen(id, may).and_then(|()| self.claim(id)),
+            _ => self.next(),
+        };
+        match id {
+            Ok(id) => {
+                self.hold_new(id, held);
+                Ok(id)
+            }
+            Err(e) => {
+                held.cancel();
+                Err(e)
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<i32, Errno> {
         if self.closed {
             return Err(Errno::ENOMEM);
         }
@@ -65,23 +102,20 @@ impl Tree {
         })
     }
 
-    /// The ID `tid`, which somebody chose.
-    ///
-    /// # Errors
-    /// `EEXIST` when it is taken, `EINVAL` when it is none; `ENOMEM` when the first process has
-    /// ended.
-    pub(crate) fn claim(&mut self, tid: i32) -> Result<i32, Errno> {
+    fn claim(&mut self, id: i32) -> Result<i32, Errno> {
         if self.closed {
             return Err(Errno::ENOMEM);
         }
-        if !(1..pids::PID_MAX).contains(&tid) {
-            return Err(Errno::EINVAL);
-        }
-        if self.is_taken(tid) {
+        if self.is_taken(id) {
             return Err(Errno::EEXIST);
         }
         self.pids.chosen();
-        Ok(tid)
+        Ok(id)
+    }
+
+    /// The ID that was handed out last.
+    pub(crate) fn last_id(&self) -> i32 {
+        self.pids.last()
     }
 
     fn is_taken(&self, id: i32) -> bool {
@@ -105,6 +139,8 @@ impl Tree {
             }
             None => (tgid, tgid),
         };
+        self.hold(pgid);
+        self.hold(sid);
         group.ppid.store(parent, Ordering::Relaxed);
         group.pgid.store(pgid, Ordering::Relaxed);
         group.sid.store(sid, Ordering::Relaxed);
@@ -121,10 +157,19 @@ impl Tree {
         self.procs.insert(tgid, proc);
     }
 
+    /// Takes out a thread that has ended; its ID is free.
+    pub(crate) fn remove_task(&mut self, tid: i32) -> Option<Arc<Task>> {
+        let task = self.tasks.remove(&tid)?;
+        self.release(tid);
+        Some(task)
+    }
+
     /// Removes a process that was waited for, or that nobody waits for.
     pub(crate) fn remove_proc(&mut self, tgid: i32) -> Option<Proc> {
         let proc = self.procs.remove(&tgid)?;
-        self.tasks.remove(&tgid);
+        self.remove_task(tgid);
+        self.release(proc.pgid);
+        self.release(proc.sid);
         self.traces.remove(&tgid);
         if let Some(parent) = self.procs.get_mut(&proc.parent) {
             parent.children.retain(|&c| c != tgid);
@@ -144,20 +189,25 @@ impl Tree {
         }
     }
 
-    /// Who takes the children of `tgid` when it ends: the nearest ancestor that is a subreaper,
-    /// else the first process. `None` when there is nobody left.
+    /// Who takes the children of `tgid` when it ends: the nearest ancestor in its PID namespace
+    /// that is a subreaper, else the first process there. `None` when there is nobody left.
     pub(crate) fn reaper(&self, tgid: i32) -> Option<i32> {
         let alive = |id: i32| self.procs.get(&id).filter(|p| p.zombie.is_none());
-        let mut at = self.procs.get(&tgid)?.parent;
+        let own = self.procs.get(&tgid)?;
+        let ns = own.group.pid_ns();
+        let mut at = own.parent;
         // Every step goes up the tree, so it ends; the bound is against a tree that lies.
         for _ in 0..self.procs.len() {
-            let Some(p) = alive(at) else { break };
+            // As `find_new_reaper`: of another level is who came by setns(2) from outside.
+            let level = |p: &&Proc| p.group.pid_ns().level() == ns.level();
+            let Some(p) = alive(at).filter(level) else { break };
             if p.group.lock().subreaper {
                 return Some(at);
             }
             at = p.parent;
         }
-        alive(INIT).filter(|_| tgid != INIT).map(|_| INIT)
+        let init = ns.init().unwrap_or(INIT);
+        alive(init).filter(|_| tgid != init).map(|_| init)
     }
 
     /// Whether threads of the process have ended and wait for their tracers: the process itself

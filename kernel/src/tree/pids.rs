@@ -3,21 +3,26 @@
 use syserr::Errno;
 
 /// One more than the highest ID (`/proc/sys/kernel/pid_max`).
-pub(super) const PID_MAX: i32 = 32768;
+pub(crate) const PID_MAX: i32 = 32768;
 /// Where IDs start again after the highest (`RESERVED_PIDS`).
 const RESERVED: i32 = 300;
 
 /// Hands IDs out in rising order, and starts again below when it reaches the end.
 #[derive(Debug, Default)]
-pub(super) struct Pids {
+pub(crate) struct Pids {
     last: i32,
     /// Started again at least once, or somebody chose an ID: only then can an ID be taken.
     again: bool,
 }
 
 impl Pids {
+    /// What was handed out last; 0 before the first.
+    pub(crate) fn last(&self) -> i32 {
+        self.last
+    }
+
     /// Somebody chose an ID, so the next ones may be taken.
-    pub(super) fn chosen(&mut self) {
+    pub(crate) fn chosen(&mut self) {
         self.again = true;
     }
 
@@ -25,7 +30,7 @@ impl Pids {
     ///
     /// # Errors
     /// `EAGAIN` when every ID is taken.
-    pub(super) fn next(&mut self, taken: impl Fn(i32) -> bool) -> Result<i32, Errno> {
+    pub(crate) fn next(&mut self, taken: impl Fn(i32) -> bool) -> Result<i32, Errno> {
         for _ in 0..PID_MAX {
             let mut id = self.last + 1;
             if id >= PID_MAX {

@@ -74,6 +74,7 @@ pub enum SystemFile {
     Hostname,
     MaxUserNamespaces,
     NgroupsMax,
+    NsLastPid,
     Osrelease,
     Ostype,
     PidMax,

@@ -76,7 +76,7 @@ static SYS_USER: &[(&str, Fixed)] = &[
     ("max_ipc_namespaces", text("1024\n")),
     ("max_mnt_namespaces", text("1024\n")),
     ("max_net_namespaces", text("1024\n")),
-    ("max_pid_namespaces", text("0\n")),
+    ("max_pid_namespaces", text("1024\n")),
     ("max_time_namespaces", text("0\n")),
     ("max_user_namespaces", File(0o644, S::MaxUserNamespaces)),
     ("max_uts_namespaces", text("1024\n")),
@@ -153,6 +153,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
     ("overflowgid", text("65534\n")),
     ("overflowuid", text("65534\n")),
     ("perf_event_paranoid", text("4\n")),
+    ("ns_last_pid", ro(S::NsLastPid)),
     ("pid_max", ro(S::PidMax)),
     ("pty", Dir(&[("max", text("4096\n")), ("nr", text("0\n"))])),
     (

@@ -57,7 +57,7 @@ fn get(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     }
     let creds = match h.pid {
         0 => cx.task.creds(),
-        pid => cx.kernel().task(pid).ok_or(Errno::ESRCH)?.creds(),
+        pid => cx.task.find(pid)?.creds(),
     };
     if a[1] == 0 {
         return Ok(());

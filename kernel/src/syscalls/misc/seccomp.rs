@@ -53,6 +53,6 @@ pub(super) fn install(cx: &TaskCx, flags: u64, at: u64) -> Result<u64, Errno> {
     match cx.task.add_filter(Program::new(code)?, flags & TSYNC != 0)? {
         None => Ok(0),
         Some(_) if flags & TSYNC_ESRCH != 0 => Err(Errno::ESRCH),
-        Some(diverged) => Ok(diverged.tid() as u64),
+        Some(diverged) => Ok(cx.task.number_of(diverged.tid()) as u64),
     }
 }

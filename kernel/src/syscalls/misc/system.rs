@@ -1,10 +1,12 @@
 //! The system's names and numbers.
 
-use crate::ns::{Namespaces, UtsNs};
-use crate::{Args, ClockId, Outcome, TaskCx};
+use crate::ns::{Namespaces, PidNamespace, UtsNs};
+use crate::signal::{SIGHUP, SIGINT, SIGKILL, SigInfo};
+use crate::{Args, ClockId, ExitStatus, Outcome, TaskCx};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Arch, Permissions, UserMemory, UserMemoryExt};
+use sync::atomic::Ordering;
 use syserr::Errno;
 use vfs::cap;
 use vfs::nsfs::Namespace;
@@ -116,11 +118,15 @@ const REBOOT_MAGIC2: [u32; 4] = [672_274_793, 85_072_278, 369_367_448, 537_993_2
 
 /// reboot(2): ends every process; there is nothing to boot again.
 pub fn sys_reboot(cx: &mut TaskCx, a: &Args) -> Outcome {
-    if !cx.task.creds().has(22) {
+    let ns = cx.task.pid_ns().clone();
+    if !cx.task.creds().has_in(ns.owner(), cap::SYS_BOOT) {
         return Errno::EPERM.into();
     }
     if a[0] as u32 != REBOOT_MAGIC || !REBOOT_MAGIC2.contains(&(a[1] as u32)) {
         return Errno::EINVAL.into();
+    }
+    if !ns.is_initial() {
+        return reboot_namespace(cx, &ns, a[2] as u32);
     }
     match a[2] as u32 {
         // RESTART, HALT, POWER_OFF.
@@ -132,6 +138,25 @@ pub fn sys_reboot(cx: &mut TaskCx, a: &Args) -> Outcome {
         0x89ab_cdef | 0 => Outcome::Done(Ok(0)),
         _ => Errno::EINVAL.into(),
     }
+}
+
+/// The first process of a namespace ends as if by a signal that tells its parent what was asked for
+/// (`reboot_pid_ns` in `kernel/pid_namespace.c`).
+fn reboot_namespace(cx: &mut TaskCx, ns: &PidNamespace, command: u32) -> Outcome {
+    let signo = match command {
+        // RESTART, RESTART2.
+        0x0123_4567 | 0xa1b2_c3d4 => SIGHUP,
+        // HALT, POWER_OFF.
+        0xcdef_0123 | 0x4321_fedc => SIGINT,
+        _ => return Errno::EINVAL.into(),
+    };
+    ns.reboot.store(signo, Ordering::Relaxed);
+    if let Some(init) = ns.init().and_then(|id| cx.kernel().process(id)) {
+        // SIGKILL is never refused.
+        let _ = init.post(SIGKILL, SigInfo::kernel(SIGKILL));
+    }
+    cx.exit_thread(ExitStatus::Exited(0));
+    Outcome::Keep
 }
 
 /// rseq(2): not there. Contexts move between host threads without passing through this kernel, so

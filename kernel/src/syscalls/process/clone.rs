@@ -1,13 +1,15 @@
 //! fork(2), vfork(2), clone(2), clone3(2), unshare(2), setns(2).
 
 use crate::clone::{CloneArgs, CloneFlags};
+use crate::ns::pid::MAX_LEVEL;
 use crate::signal::SIGCHLD;
 use crate::{Args, Outcome, TaskCx};
+use alloc::vec::Vec;
 use arch::{Addr, Arch, Permissions, UserMemory, UserMemoryExt};
 use syserr::Errno;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
-const FORK: CloneArgs = CloneArgs {
+const FORK: CloneArgs<'static> = CloneArgs {
     flags: CloneFlags::empty(),
     exit_signal: SIGCHLD,
     stack_top: 0,
@@ -15,7 +17,7 @@ const FORK: CloneArgs = CloneArgs {
     child_tid: 0,
     pidfd: 0,
     tls: 0,
-    set_tid: None,
+    set_tid: &[],
     is_clone3: false,
 };
 
@@ -46,7 +48,7 @@ pub fn sys_clone(cx: &mut TaskCx, a: &Args) -> Outcome {
         child_tid,
         pidfd: a[2],
         tls,
-        set_tid: None,
+        set_tid: &[],
         is_clone3: false,
     };
     crate::clone::sys(cx, &args)
@@ -74,13 +76,19 @@ const CLONE3_MIN: u64 = 64;
 
 /// clone3(2).
 pub fn sys_clone3(cx: &mut TaskCx, a: &Args) -> Outcome {
-    match read_clone3(cx, a[0], a[1]) {
+    let mut set_tid = Vec::new();
+    match read_clone3(cx, a[0], a[1], &mut set_tid) {
         Ok(args) => crate::clone::sys(cx, &args),
         Err(e) => e.into(),
     }
 }
 
-fn read_clone3(cx: &TaskCx, at: u64, size: u64) -> Result<CloneArgs, Errno> {
+fn read_clone3<'a>(
+    cx: &TaskCx,
+    at: u64,
+    size: u64,
+    set_tid: &'a mut Vec<i32>,
+) -> Result<CloneArgs<'a>, Errno> {
     if size > arch::PAGE_SIZE {
         return Err(Errno::E2BIG);
     }
@@ -92,20 +100,10 @@ fn read_clone3(cx: &TaskCx, at: u64, size: u64) -> Result<CloneArgs, Errno> {
     let (head, _) = c.as_mut_bytes().split_at_mut(known);
     cx.mm().copy_in(Addr(at), head, Permissions::Obey)?;
     super::super::misc::check_zeros(cx, at, known as u64, size)?;
-    if (c.set_tid == 0) != (c.set_tid_size == 0) || c.set_tid_size > 32 {
+    if (c.set_tid == 0) != (c.set_tid_size == 0) || c.set_tid_size > MAX_LEVEL.into() {
         return Err(Errno::EINVAL);
     }
-    // One ID for each PID namespace, of which there is one.
-    if c.set_tid_size > 1 {
-        return Err(Errno::EINVAL);
-    }
-    let set_tid = match c.set_tid_size {
-        0 => None,
-        _ => Some(cx.mm().read_obj::<i32>(Addr(c.set_tid))?),
-    };
-    if set_tid.is_some_and(|tid| tid < 1) {
-        return Err(Errno::EINVAL);
-    }
+    *set_tid = cx.mm().read_vec(Addr(c.set_tid), c.set_tid_size as usize)?;
     if c.exit_signal & !0xff != 0 || (c.stack == 0) != (c.stack_size == 0) {
         return Err(Errno::EINVAL);
     }

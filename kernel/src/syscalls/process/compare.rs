@@ -12,8 +12,8 @@ pub fn sys_kcmp(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 fn compare(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
-    let one = cx.kernel().task(a[0] as i32).ok_or(Errno::ESRCH)?;
-    let two = cx.kernel().task(a[1] as i32).ok_or(Errno::ESRCH)?;
+    let one = cx.task.find(a[0] as i32)?;
+    let two = cx.task.find(a[1] as i32)?;
     may_inspect(&cx.task, &one)?;
     may_inspect(&cx.task, &two)?;
     let key = |t: &Arc<Task>, index: u64| -> Result<usize, Errno> {

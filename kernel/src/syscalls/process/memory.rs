@@ -2,7 +2,7 @@
 //! process_mrelease(2).
 
 use super::may_inspect;
-use crate::{Args, Outcome, TaskCx};
+use crate::{Args, Outcome, Task, TaskCx};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, AddrRange, IoDst, IoSrc, UserIo, UserMemory, UserMemoryExt};
@@ -52,7 +52,7 @@ fn transfer(cx: &TaskCx, a: &Args, write: bool) -> Result<u64, Errno> {
     if local.iter().all(|r| r.is_empty()) || remote.iter().all(|r| r.is_empty()) {
         return Ok(0);
     }
-    let other = memory_of(cx, a[0] as i32)?;
+    let other = memory_of(cx, &cx.task.find(a[0] as i32)?)?;
     let result = {
         let mut here = UserIo::from_ranges(&**own, local.into_iter());
         let mut there = UserIo::from_ranges(&*other, remote.into_iter());
@@ -63,9 +63,8 @@ fn transfer(cx: &TaskCx, a: &Args, write: bool) -> Result<u64, Errno> {
 }
 
 /// The address space of a process, with a user taken.
-fn memory_of(cx: &TaskCx, pid: i32) -> Result<Arc<MemoryManager>, Errno> {
-    let task = cx.kernel().task(pid).ok_or(Errno::ESRCH)?;
-    may_inspect(&cx.task, &task)?;
+fn memory_of(cx: &TaskCx, task: &Arc<Task>) -> Result<Arc<MemoryManager>, Errno> {
+    may_inspect(&cx.task, task)?;
     let mm = task.mm().ok_or(Errno::ESRCH)?;
     if mm.inc_users() { Ok(mm) } else { Err(Errno::ESRCH) }
 }
@@ -102,7 +101,8 @@ fn advise(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
     }
     let ranges = read_iov(&**cx.mm(), a[1], a[2])?;
     let group = crate::pidfd::process(&cx.task, a[0] as i32)?;
-    let mm = memory_of(cx, group.tgid())?;
+    let task = cx.kernel().task(group.tgid()).ok_or(Errno::ESRCH)?;
+    let mm = memory_of(cx, &task)?;
     let done = mm.process_madvise(&ranges, a[3] as i32, mm.id() == cx.mm().id());
     mm.dec_users();
     done

@@ -37,6 +37,12 @@ fn setns(cx: &TaskCx, fd: i32, wanted: u32) -> Result<(), Errno> {
 /// `NS_GET_USERNS` and `NS_GET_PARENT`, if `file` is a namespace.
 pub(crate) fn open_related(cx: &TaskCx, file: &File, cmd: u32) -> Option<Result<u64, Errno>> {
     let ns = namespace_of(file)?;
-    let found = nsfs::related(&ns, cmd, &cx.task.creds());
+    let found = nsfs::related(&ns, cmd, &cx.task.creds()).and_then(|found| {
+        // Only what is below the caller's can be seen (`pidns_get_parent`).
+        match ns::pid::as_pid_ns(&found) {
+            Some(ns) if !ns.is_within(cx.task.pid_ns()) => Err(Errno::EPERM),
+            _ => Ok(found),
+        }
+    });
     Some(found.and_then(|ns| install(cx, nsfs::open(ns), true)))
 }

@@ -19,7 +19,7 @@ fn open(cx: &TaskCx, pid: i32, flags: u32) -> Result<i32, Errno> {
     if flags & !PIDFD_NONBLOCK != 0 || pid <= 0 {
         return Err(Errno::EINVAL);
     }
-    let task = cx.kernel().task(pid).ok_or(Errno::ESRCH)?;
+    let task = cx.task.find(pid)?;
     if !task.is_leader() {
         return Err(Errno::ENOENT);
     }

@@ -28,8 +28,8 @@ pub fn sys_wait4(cx: &mut TaskCx, a: &Args) -> Outcome {
         i32::MIN => return Errno::ESRCH.into(),
         -1 => WaitFor::Any,
         0 => WaitFor::Group(cx.task.group_ref().pgid()),
-        n if n < 0 => WaitFor::Group(-n),
-        n => WaitFor::Process(n),
+        n if n < 0 => WaitFor::Group(named(cx, -n)),
+        n => WaitFor::Process(named(cx, n)),
     };
     wait(cx, a, whom, flags, report_wait4)
 }
@@ -63,9 +63,9 @@ fn waitid(cx: &TaskCx, a: &Args) -> Outcome {
     let mut nonblocking = false;
     let whom = match (a[0] as i32, id) {
         (0, _) => WaitFor::Any,
-        (1, 1..) => WaitFor::Process(id),
+        (1, 1..) => WaitFor::Process(named(cx, id)),
         (2, 0) => WaitFor::Group(cx.task.group_ref().pgid()),
-        (2, 1..) => WaitFor::Group(id),
+        (2, 1..) => WaitFor::Group(named(cx, id)),
         (3, 0..) => match pidfd(cx, id) {
             Ok((pid, n)) => {
                 nonblocking = n;
@@ -84,6 +84,11 @@ fn waitid(cx: &TaskCx, a: &Args) -> Outcome {
         Ok(found) => report_waitid(cx.mm(), a, found).into(),
         Err(e) => e.into(),
     }
+}
+
+/// The ID that the caller calls `number`; for none 0, which is nobody's.
+fn named(cx: &TaskCx, number: i32) -> i32 {
+    cx.task.pid_ns().id_of(number).unwrap_or(0)
 }
 
 fn pidfd(cx: &TaskCx, fd: i32) -> Result<(i32, bool), Errno> {

@@ -28,7 +28,7 @@ use vfs::cap;
 fn target(cx: &TaskCx, pid: i32) -> Result<Arc<Task>, Errno> {
     match pid {
         0 => Ok(cx.task.clone()),
-        _ => cx.kernel().task(pid).ok_or(Errno::ESRCH),
+        _ => cx.task.find(pid),
     }
 }
 

@@ -10,19 +10,21 @@ use vfs::cap;
 /// The tasks that `which` and `who` mean in getpriority(2), and with other numbers for `which` in
 /// ioprio_get(2).
 fn select(cx: &TaskCx, which: i32, who: i32) -> Result<Vec<Arc<Task>>, Errno> {
+    let named = cx.task.pid_ns().id_of(who);
     let tree = cx.kernel().tree();
     let found: Vec<Arc<Task>> = match which {
         0 if who == 0 => [cx.task.clone()].to_vec(),
-        0 => tree.tasks.get(&who).cloned().into_iter().collect(),
+        0 => named.and_then(|id| tree.tasks.get(&id)).cloned().into_iter().collect(),
         1 => {
-            let pgid = if who == 0 { cx.task.group_ref().pgid() } else { who };
+            let pgid = if who == 0 { cx.task.group_ref().pgid() } else { named.unwrap_or(0) };
             tree.members(pgid).flat_map(|p| p.group.threads()).collect()
         }
         2 => {
             let me = cx.task.creds();
             let uid = if who == 0 { Some(me.uid) } else { me.user_ns.uid_in(who as u32) };
             let uid = uid.ok_or(Errno::ESRCH)?;
-            tree.tasks.values().filter(|t| t.creds().uid == uid).cloned().collect()
+            let of_user = |t: &&Arc<Task>| t.creds().uid == uid && cx.task.pid_ns().sees(t.tid());
+            tree.tasks.values().filter(of_user).cloned().collect()
         }
         _ => return Err(Errno::EINVAL),
     };

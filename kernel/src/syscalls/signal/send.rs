@@ -11,10 +11,15 @@ pub fn sys_kill(cx: &mut TaskCx, a: &Args) -> Outcome {
         i32::MIN => return Errno::ESRCH.into(),
         -1 => Target::All,
         0 => Target::Group(cx.task.group_ref().pgid()),
-        n if n < 0 => Target::Group(-n),
-        n => Target::Process(n),
+        n if n < 0 => Target::Group(named(cx, -n)),
+        n => Target::Process(named(cx, n)),
     };
     send(cx, target, a[1], None)
+}
+
+/// The ID that the caller calls `number`; for none 0, which is nobody's.
+fn named(cx: &TaskCx, number: i32) -> i32 {
+    cx.task.pid_ns().id_of(number).unwrap_or(0)
 }
 
 /// tkill(2).
@@ -23,7 +28,7 @@ pub fn sys_tkill(cx: &mut TaskCx, a: &Args) -> Outcome {
     if tid <= 0 {
         return Errno::EINVAL.into();
     }
-    send(cx, Target::Thread(None, tid), a[1], None)
+    send(cx, Target::Thread(None, named(cx, tid)), a[1], None)
 }
 
 /// tgkill(2).
@@ -32,12 +37,12 @@ pub fn sys_tgkill(cx: &mut TaskCx, a: &Args) -> Outcome {
     if tgid <= 0 || tid <= 0 {
         return Errno::EINVAL.into();
     }
-    send(cx, Target::Thread(Some(tgid), tid), a[2], None)
+    send(cx, Target::Thread(Some(named(cx, tgid)), named(cx, tid)), a[2], None)
 }
 
 /// rt_sigqueueinfo(2).
 pub fn sys_rt_sigqueueinfo(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let pid = a[0] as i32;
+    let pid = named(cx, a[0] as i32);
     queue(cx, Target::Process(pid), pid == cx.task.tgid(), a[1], a[2])
 }
 
@@ -47,6 +52,7 @@ pub fn sys_rt_tgsigqueueinfo(cx: &mut TaskCx, a: &Args) -> Outcome {
     if tgid <= 0 || tid <= 0 {
         return Errno::EINVAL.into();
     }
+    let (tgid, tid) = (named(cx, tgid), named(cx, tid));
     queue(cx, Target::Thread(Some(tgid), tid), tid == cx.task.tid(), a[2], a[3])
 }
 

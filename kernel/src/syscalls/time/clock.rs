@@ -48,7 +48,7 @@ impl Clock {
     /// `EINVAL` for the clock of a task that is not there.
     pub(super) fn now(self, cx: &TaskCx) -> Result<i64, Errno> {
         let find = |id: i32| -> Result<Arc<Task>, Errno> {
-            if id == 0 { Ok(cx.task.clone()) } else { cx.kernel().task(id).ok_or(Errno::EINVAL) }
+            if id == 0 { Ok(cx.task.clone()) } else { cx.task.find(id).map_err(|_| Errno::EINVAL) }
         };
         Ok(match self {
             Clock::Realtime => cx.kernel().now(ClockId::Realtime),

@@ -47,7 +47,7 @@ fn create(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
                 1 => Notify::Nothing,
                 0 if valid => Notify::Process(signo),
                 4 if valid => {
-                    let t = cx.kernel().task(e.tid).ok_or(Errno::EINVAL)?;
+                    let t = cx.task.find(e.tid).map_err(|_| Errno::EINVAL)?;
                     if t.tgid() != cx.task.tgid() {
                         return Err(Errno::EINVAL);
                     }
@@ -74,9 +74,9 @@ pub(super) fn task_id(cx: &TaskCx, id: i32, thread: bool) -> Result<i32, Errno> 
         (0, true) => Ok(cx.task.tid()),
         (0, false) => Ok(cx.task.tgid()),
         (id, _) => {
-            let task = cx.kernel().task(id).ok_or(Errno::EINVAL)?;
+            let task = cx.task.find(id).map_err(|_| Errno::EINVAL)?;
             let foreign = if thread { task.tgid() != cx.task.tgid() } else { !task.is_leader() };
-            if foreign { Err(Errno::EINVAL) } else { Ok(id) }
+            if foreign { Err(Errno::EINVAL) } else { Ok(task.tid()) }
         }
     }
 }

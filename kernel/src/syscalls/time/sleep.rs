@@ -38,7 +38,7 @@ pub fn sys_clock_nanosleep(cx: &mut TaskCx, a: &Args) -> Outcome {
     if let Clock::Process(id) | Clock::Thread(id) = clock {
         let thread = matches!(clock, Clock::Thread(_));
         // While it sleeps, a thread's own clock stands.
-        if thread && (id == 0 || id == cx.task.tid()) {
+        if thread && (id == 0 || id == cx.task.number()) {
             return Errno::EINVAL.into();
         }
         return match task_id(cx, id, thread) {
