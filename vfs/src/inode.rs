@@ -12,7 +12,7 @@ use syserr::Errno;
 use crate::acl::{Acl, AclKind};
 use crate::locks::FileLocks;
 use crate::notify::Marks;
-use crate::{DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, mode};
+use crate::{Creds, DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, UserNs, mode};
 
 /// Type, permissions and owner: what a permission check reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -511,15 +511,29 @@ pub struct SuperBlock {
     pub state: SuperState,
 }
 
-/// Whether a file system as a whole is read-only, and who keeps it from becoming so.
+impl SuperBlock {
+    /// The user namespace that it belongs to: who has privileges there may change its options.
+    pub fn user_ns(&self) -> &UserNs {
+        &self.state.user_ns
+    }
+}
+
+/// To whom a file system belongs, whether it is read-only as a whole, and who keeps it from becoming
+/// so.
 #[derive(Default)]
 pub struct SuperState {
+    user_ns: UserNs,
     read_only: AtomicBool,
     /// Descriptions that may write to files.
     writers: AtomicU32,
 }
 
 impl SuperState {
+    /// Of a file system that belongs to `user_ns`.
+    pub fn of(user_ns: &UserNs) -> SuperState {
+        SuperState { user_ns: user_ns.clone(), ..SuperState::default() }
+    }
+
     /// Whether nobody may write, whatever the mount says.
     pub fn is_read_only(&self) -> bool {
         self.read_only.load(SeqCst)
@@ -550,11 +564,16 @@ impl SuperState {
 pub trait FileSystemType: Send + Sync {
     /// Its name in mount(2) and `/proc/filesystems`.
     fn name(&self) -> &'static str;
-    /// Makes a file system.
+    /// Makes a file system for somebody with the credentials `who`.
     ///
     /// # Errors
     /// `EINVAL` for options that it does not know.
-    fn make(&self, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno>;
+    fn make(&self, who: &Creds, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno>;
+    /// Whether everybody may make one who has privileges in a user namespace of their own
+    /// (`FS_USERNS_MOUNT`).
+    fn is_for_users(&self) -> bool {
+        false
+    }
     /// Looks at one option, as fsconfig(2) sets them: one by one, and before there is a file system.
     /// Options without a value are to be flags.
     ///

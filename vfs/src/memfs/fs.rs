@@ -10,7 +10,7 @@ use syserr::Errno;
 
 use super::Node;
 use super::lower::Identity;
-use crate::{Create, Env, StatFs, SuperBlock, SuperState, Validity, mode};
+use crate::{Create, Env, StatFs, SuperBlock, SuperState, UserNs, Validity, mode};
 
 pub(super) const TMPFS_MAGIC: u64 = 0x0102_1994;
 const SYSFS_MAGIC: u64 = 0x6265_6572;
@@ -152,13 +152,13 @@ impl MemFs {
 /// # Errors
 /// `ENOSPC` when its options allow no inode.
 pub fn tmpfs(env: &Arc<Env>, options: MemOptions, source: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
-    in_memory(env, &options, "tmpfs", TMPFS_MAGIC, source)
+    in_memory(env, &options, "tmpfs", TMPFS_MAGIC, source, &UserNs::INITIAL)
 }
 
 /// An empty tree that [`crate::sysfs()`] fills.
 pub(crate) fn for_sysfs(env: &Arc<Env>) -> Result<Arc<SuperBlock>, Errno> {
     let options = MemOptions { mode: 0o555, ..MemOptions::default() };
-    in_memory(env, &options, "sysfs", SYSFS_MAGIC, b"sysfs")
+    in_memory(env, &options, "sysfs", SYSFS_MAGIC, b"sysfs", &UserNs::INITIAL)
 }
 
 pub(super) fn in_memory(
@@ -167,6 +167,7 @@ pub(super) fn in_memory(
     kind: &'static str,
     magic: u64,
     source: &[u8],
+    user_ns: &UserNs,
 ) -> Result<Arc<SuperBlock>, Errno> {
     let fs = MemFs::new(env, options, magic);
     let what = Create {
@@ -183,7 +184,7 @@ pub(super) fn in_memory(
         dev: fs.dev,
         validity: Validity::Always,
         root,
-        state: SuperState::default(),
+        state: SuperState::of(user_ns),
     }))
 }
 

@@ -5,7 +5,7 @@ use syserr::Errno;
 
 use super::fs::{RAMFS_MAGIC, TMPFS_MAGIC, in_memory};
 use super::{MemOptions, Node};
-use crate::{Env, FileSystemType, OptionError, SuperBlock};
+use crate::{Creds, Env, FileSystemType, OptionError, SuperBlock};
 
 /// `tmpfs` for mount(2), with the options `size`, `nr_blocks`, `nr_inodes`, `mode`, `uid` and `gid`.
 pub struct TmpfsType {
@@ -102,17 +102,22 @@ impl FileSystemType for TmpfsType {
         "tmpfs"
     }
 
-    fn make(&self, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
+    fn make(&self, who: &Creds, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
+        let ns = &who.user_ns;
         let w = Wanted::parse(options, self.env.memory().limit())?;
         let d = MemOptions::default();
         let options = MemOptions {
             size: w.size.unwrap_or(d.size),
             inodes: w.inodes.unwrap_or(d.inodes),
             mode: w.mode.unwrap_or(d.mode),
-            uid: w.uid.unwrap_or(d.uid),
-            gid: w.gid.unwrap_or(d.gid),
+            uid: w.uid.map_or(Some(who.fsuid), |u| ns.uid_in(u)).ok_or(Errno::EINVAL)?,
+            gid: w.gid.map_or(Some(who.fsgid), |g| ns.gid_in(g)).ok_or(Errno::EINVAL)?,
         };
-        in_memory(&self.env, &options, "tmpfs", TMPFS_MAGIC, source)
+        in_memory(&self.env, &options, "tmpfs", TMPFS_MAGIC, source, ns)
+    }
+
+    fn is_for_users(&self) -> bool {
+        true
     }
 
     fn check(&self, key: &str, value: Option<&str>) -> Result<(), OptionError> {
@@ -142,13 +147,18 @@ impl FileSystemType for RamfsType {
     }
 
     /// Options that it does not know are ignored (`ramfs_parse_param`).
-    fn make(&self, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
-        let mut o = MemOptions { mode: 0o755, ..MemOptions::default() };
+    fn make(&self, who: &Creds, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
+        let (uid, gid) = (who.fsuid, who.fsgid);
+        let mut o = MemOptions { mode: 0o755, uid, gid, ..MemOptions::default() };
         let text = core::str::from_utf8(options).unwrap_or("");
         if let Some(mode) = text.split(',').filter_map(|o| o.strip_prefix("mode=")).next_back() {
             o.mode = number(mode, 8)? as u32 & 0o7777;
         }
-        in_memory(&self.env, &o, "ramfs", RAMFS_MAGIC, source)
+        in_memory(&self.env, &o, "ramfs", RAMFS_MAGIC, source, &who.user_ns)
+    }
+
+    fn is_for_users(&self) -> bool {
+        true
     }
 
     /// Whatever else there is is not looked at (`ramfs_parse_param`).

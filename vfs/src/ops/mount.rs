@@ -4,7 +4,10 @@ use alloc::sync::Arc;
 use syserr::Errno;
 
 use crate::nsfs::Namespace;
-use crate::{LookupFlags, Mount, MountFlags, Path, PathCx, PropagationKind, SuperBlock, Vfs, cap};
+use crate::{
+    Creds, FileSystemType, LookupFlags, Mount, MountFlags, Path, PathCx, PropagationKind,
+    SuperBlock, Vfs, cap,
+};
 
 const MS_REMOUNT: u64 = 32;
 const MS_NOATIME: u64 = 1024;
@@ -52,6 +55,24 @@ pub(super) fn propagation_kind(flags: u64) -> Option<PropagationKind> {
         MS_SHARED => Some(PropagationKind::Shared),
         _ => None,
     }
+}
+
+/// Makes a file system for who may have one of that type (`mount_capable`).
+///
+/// # Errors
+/// `EPERM`; those of the type.
+pub(super) fn make(
+    who: &Creds,
+    kind: &dyn FileSystemType,
+    source: &[u8],
+    options: &[u8],
+) -> Result<Arc<SuperBlock>, Errno> {
+    let own = kind.is_for_users() && who.has_here(cap::SYS_ADMIN);
+    if !own && !kind.is_shared() && !who.has(cap::SYS_ADMIN) {
+        return Err(Errno::EPERM);
+    }
+    let sb = kind.make(who, source, options)?;
+    if who.has_in(sb.user_ns(), cap::SYS_ADMIN) { Ok(sb) } else { Err(Errno::EPERM) }
 }
 
 impl Vfs {
@@ -106,7 +127,7 @@ impl Vfs {
         };
         if flags & MS_REMOUNT != 0 {
             let here = is_root && at.mount().is_in(&ns);
-            return if here { self.remount(&at, flags, options) } else { Err(Errno::EINVAL) };
+            return if here { self.remount(cx, &at, flags, options) } else { Err(Errno::EINVAL) };
         }
         if flags & MS_BIND != 0 {
             return self.mounts.bind(&from()?, &at, flags & MS_REC != 0, &ns);
@@ -128,7 +149,7 @@ impl Vfs {
             return self.mounts.relocate(&from()?, &at, false, &cx.fs.root(), &ns);
         }
         let t = self.file_system_type(fs_type.ok_or(Errno::EINVAL)?)?;
-        let sb = t.make(source.unwrap_or(b"none"), options)?;
+        let sb = make(cx.creds, &*t, source.unwrap_or(b"none"), options)?;
         if !t.is_shared() {
             sb.state.set_read_only(wanted(flags).contains(MountFlags::RDONLY))?;
         }
@@ -140,15 +161,12 @@ impl Vfs {
 
     /// # Errors
     /// `ENODEV`.
-    pub(super) fn file_system_type(
-        &self,
-        name: &[u8],
-    ) -> Result<Arc<dyn crate::FileSystemType>, Errno> {
+    pub(super) fn file_system_type(&self, name: &[u8]) -> Result<Arc<dyn FileSystemType>, Errno> {
         let name = core::str::from_utf8(name).map_err(|_| Errno::ENODEV)?;
         self.types.read().get(name).cloned().ok_or(Errno::ENODEV)
     }
 
-    fn remount(&self, at: &Path, flags: u64, options: &[u8]) -> Result<(), Errno> {
+    fn remount(&self, cx: &PathCx<'_>, at: &Path, flags: u64, options: &[u8]) -> Result<(), Errno> {
         let mount = at.mount();
         let mut new = wanted(flags);
         if flags & (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME) == 0 {
@@ -161,7 +179,7 @@ impl Vfs {
         if flags & MS_BIND != 0 {
             mount.set_flags(new)?;
         } else {
-            self.reconfigure(mount.super_block(), options, Some(read_only))?;
+            self.reconfigure(cx.creds, mount.super_block(), options, Some(read_only))?;
             // Who writes has been asked.
             mount.set_flags(new)?;
         }
@@ -172,13 +190,18 @@ impl Vfs {
     /// Gives a file system other options, and makes it read-only or writable.
     ///
     /// # Errors
-    /// `EBUSY` where somebody writes; `EINVAL` for options that cannot change.
+    /// `EPERM` without `CAP_SYS_ADMIN` where it belongs; `EBUSY` where somebody writes; `EINVAL` for
+    /// options that cannot change.
     pub(super) fn reconfigure(
         &self,
+        who: &Creds,
         sb: &Arc<SuperBlock>,
         options: &[u8],
         read_only: Option<bool>,
     ) -> Result<(), Errno> {
+        if !who.has_in(sb.user_ns(), cap::SYS_ADMIN) {
+            return Err(Errno::EPERM);
+        }
         let before = sb.state.is_read_only();
         if let Some(to) = read_only {
             sb.state.set_read_only(to)?;
@@ -204,6 +227,10 @@ impl Vfs {
         lookup.set(LookupFlags::NOFOLLOW, flags & UMOUNT_NOFOLLOW != 0);
         let at = self.resolve_unused(cx, crate::AT_FDCWD, target, lookup)?;
         cx.may_mount()?;
+        // For all who have the file system, and not only here (`can_umount`).
+        if flags & MNT_FORCE != 0 && !cx.creds.has(cap::SYS_ADMIN) {
+            return Err(Errno::EPERM);
+        }
         let ns = cx.mount_namespace()?;
         // What covers the place counts, even where `.` says it (`LOOKUP_MOUNTPOINT`).
         let at = self.mounts.topmost(at);
@@ -220,7 +247,7 @@ impl Vfs {
         }
         if is_root && flags & MNT_DETACH == 0 {
             // The caller's root stays, and can be written to no more (`do_umount_root`).
-            return self.reconfigure(m.super_block(), b"", Some(true));
+            return self.reconfigure(cx.creds, m.super_block(), b"", Some(true));
         }
         // This function holds it.
         let busy = || self.mounts.is_busy(&m, 1);

@@ -11,10 +11,11 @@ use syserr::Errno;
 
 use arch::IoDst;
 
+use super::mount::make;
 use super::mount_tree::MovePlace;
 use crate::{
     File, FileOps, FileSystemType, MountFlags, OpenFlags, OptionError, PathCx, Stat, SuperBlock,
-    Vfs, anon, cap,
+    Vfs, anon,
 };
 
 /// The most messages that wait to be read (`struct fc_log`).
@@ -139,13 +140,10 @@ impl MountContext {
     pub fn create(&self, cx: &PathCx<'_>, exclusive: bool) -> Result<(), Errno> {
         let mut s = self.state.lock();
         let (Phase::Create, Some(kind)) = (&s.phase, &self.kind) else { return Err(Errno::EBUSY) };
-        if !cx.creds.has(cap::SYS_ADMIN) {
-            return Err(Errno::EPERM);
-        }
         let made = if exclusive && kind.is_shared() {
             Err(Errno::EBUSY)
         } else {
-            kind.make(s.source.as_deref().unwrap_or(b"none"), &s.text())
+            make(cx.creds, &**kind, s.source.as_deref().unwrap_or(b"none"), &s.text())
         };
         match made {
             Ok(sb) => {
@@ -170,11 +168,7 @@ impl MountContext {
         let mut s = self.state.lock();
         let Phase::Reconfigure(sb) = &s.phase else { return Err(Errno::EBUSY) };
         let sb = sb.clone();
-        let done = if cx.creds.has(cap::SYS_ADMIN) {
-            vfs.reconfigure(&sb, &s.text(), s.read_only)
-        } else {
-            Err(Errno::EPERM)
-        };
+        let done = vfs.reconfigure(cx.creds, &sb, &s.text(), s.read_only);
         match done {
             Ok(()) => s.begin_again(sb),
             Err(_) => s.phase = Phase::Failed(Some(sb)),

@@ -124,7 +124,11 @@ impl Vfs {
         let writes = flags.writable() || truncate;
         match kind {
             mode::IFDIR if writes => return Err(Errno::EISDIR),
-            mode::IFCHR | mode::IFBLK if path.mount().flags().contains(MountFlags::NODEV) => {
+            // Those of a user's file system are not looked at (`SB_I_NODEV`).
+            mode::IFCHR | mode::IFBLK
+                if path.mount().flags().contains(MountFlags::NODEV)
+                    || !path.mount().super_block().user_ns().is_initial() =>
+            {
                 return Err(Errno::EACCES);
             }
             mode::IFREG if writes => path.mount().writable()?,

@@ -166,7 +166,10 @@ fn read_strings(mm: &dyn UserMemory, at: u64, stack: u64) -> Result<Vec<Vec<u8>>
 pub(crate) fn new_creds(old: &Creds, file: &File, watched: bool) -> Result<(Creds, bool), Errno> {
     let mut new = old.clone();
     let stat = file.stat()?;
-    let nosuid = file.path().mount().flags().contains(MountFlags::NOSUID);
+    let mount = file.path().mount();
+    // Nor what belongs to others than those that the caller is among (`mnt_may_suid`).
+    let nosuid = mount.flags().contains(MountFlags::NOSUID)
+        || !old.user_ns.is_within(mount.super_block().user_ns());
     // Whom the namespace does not know, nobody in it becomes.
     if !nosuid && !old.no_new_privs && old.user_ns.knows(stat.uid, stat.gid) {
         if stat.mode & mode::ISUID != 0 {
