@@ -132,4 +132,5 @@ programs! {
     xattrat
     udp
     urgent
+    userns
 }

@@ -516,6 +516,11 @@ impl SuperBlock {
     pub fn user_ns(&self) -> &UserNs {
         &self.state.user_ns
     }
+
+    /// Whether its device nodes are none: whoever mounts it chooses what is in it.
+    pub(crate) fn ignores_devices(&self) -> bool {
+        !self.user_ns().is_initial() && self.kind != "devpts"
+    }
 }
 
 /// To whom a file system belongs, whether it is read-only as a whole, and who keeps it from becoming

@@ -68,9 +68,10 @@ pub(super) fn status(kernel: &Kernel, task: &Task, reader: &UserNs) -> Vec<u8> {
         gid(c.fsgid),
         files.map_or(0, |f| f.capacity().max(64)),
     );
-    for g in c.groups.iter() {
-        out += &format!("{} ", gid(*g));
-    }
+    let groups: Vec<String> = c.groups.iter().map(|g| format!("{}", gid(*g))).collect();
+    out += &groups.join(" ");
+    // Also behind the last one, and behind none.
+    out.push(' ');
     out += &format!(
         "\nNStgid:\t{tgid}\nNSpid:\t{tid}\nNSpgid:\t{}\nNSsid:\t{}\nKthread:\t0\n",
         group.pgid(),

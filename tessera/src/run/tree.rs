@@ -11,7 +11,7 @@ use std::sync::Arc;
 use systrap::hostfs::open_dir;
 use vfs::dev::{Devices, populate};
 use vfs::proc::procfs;
-use vfs::tty::{Ptys, devpts};
+use vfs::tty::{DevptsType, Ptys, devpts};
 use vfs::{
     Creds, Env, FdTable, FsContext, HostFs, HostOptions, MemOptions, MountFlags, Nanos, PathCx,
     RamfsType, SharedType, SuperBlock, TimeSource, TmpfsType, Vfs, overlay, sysfs, tmpfs,
@@ -56,10 +56,7 @@ pub(super) fn build(
     populate(&dev.root).map_err(show)?;
     mounter.mount(b"/dev", dev)?;
     let pts = devpts(ptys.clone());
-    vfs.register_type(SharedType::new(
-        pts.clone(),
-        &["uid", "gid", "mode", "ptmxmode", "newinstance", "max"],
-    ));
+    vfs.register_type(DevptsType::new(env.clone(), ptys.clone(), pts.clone()));
     mounter.mount(b"/dev/pts", pts)?;
     mounter.mount(b"/dev/shm", mem(0o1777, b"tmpfs")?)?;
     for dir in &options.rw {

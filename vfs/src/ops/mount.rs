@@ -227,10 +227,6 @@ impl Vfs {
         lookup.set(LookupFlags::NOFOLLOW, flags & UMOUNT_NOFOLLOW != 0);
         let at = self.resolve_unused(cx, crate::AT_FDCWD, target, lookup)?;
         cx.may_mount()?;
-        // For all who have the file system, and not only here (`can_umount`).
-        if flags & MNT_FORCE != 0 && !cx.creds.has(cap::SYS_ADMIN) {
-            return Err(Errno::EPERM);
-        }
         let ns = cx.mount_namespace()?;
         // What covers the place counts, even where `.` says it (`LOOKUP_MOUNTPOINT`).
         let at = self.mounts.topmost(at);
@@ -239,6 +235,11 @@ impl Vfs {
         drop(at);
         if !top || m.point().is_none() || !m.is_in(&ns) || m.is_locked() {
             return Err(Errno::EINVAL);
+        }
+        // It is for all who have the file system, and not only here (`can_umount`).
+        let may = || cx.creds.has_in(m.super_block().user_ns(), cap::SYS_ADMIN);
+        if flags & MNT_FORCE != 0 && !may() {
+            return Err(Errno::EPERM);
         }
         let expire = flags & MNT_EXPIRE != 0;
         let is_root = Arc::ptr_eq(&m, cx.fs.root().mount());

@@ -2,11 +2,12 @@
 
 use super::Ptys;
 use super::file::pts_stat;
+use super::instance::Instance;
 use super::pair::Pair;
 use crate::env::makedev;
 use crate::{
     DirEntry, FileOps, Inode, OpenFlags, PathCx, SetAttr, Stat, StatFs, SuperBlock, SuperState,
-    Validity, mode,
+    UserNs, Validity, mode,
 };
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -18,24 +19,37 @@ use syserr::Errno;
 pub(super) const DEV: u64 = makedev(0, 13);
 const MAGIC: u64 = 0x1cd1;
 
-/// The file system that shows `ptys`.
+/// The file system that shows `ptys`, but for those that belong to other instances.
 pub fn devpts(ptys: Arc<Ptys>) -> Arc<SuperBlock> {
+    let options = b"gid=5,mode=620,ptmxmode=666";
+    show(ptys, Instance::first(), b"devpts", options, &UserNs::INITIAL)
+}
+
+pub(super) fn show(
+    ptys: Arc<Ptys>,
+    instance: Instance,
+    source: &[u8],
+    options: &[u8],
+    user_ns: &UserNs,
+) -> Arc<SuperBlock> {
     Arc::new(SuperBlock {
         kind: "devpts",
-        source: b"devpts".to_vec(),
-        options: b"gid=5,mode=620,ptmxmode=666".to_vec(),
-        dev: DEV,
+        source: source.to_vec(),
+        options: options.to_vec(),
+        dev: instance.dev,
         validity: Validity::Never,
-        root: Arc::new(Root(ptys)),
-        state: SuperState::default(),
+        root: Arc::new(Root(ptys, Arc::new(instance))),
+        state: SuperState::of(user_ns),
     })
 }
 
-struct Root(Arc<Ptys>);
+struct Root(Arc<Ptys>, Arc<Instance>);
 
-fn root_stat() -> Stat {
-    let mode = mode::IFDIR | 0o755;
-    Stat { dev: DEV, ino: 1, mode, nlink: 2, blksize: 1024, ..Stat::default() }
+impl Root {
+    fn status(&self) -> Stat {
+        let mode = mode::IFDIR | 0o755;
+        Stat { dev: self.1.dev, ino: 1, mode, nlink: 2, blksize: 1024, ..Stat::default() }
+    }
 }
 
 fn statfs() -> StatFs {
@@ -44,7 +58,7 @@ fn statfs() -> StatFs {
 
 impl Inode for Root {
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(root_stat())
+        Ok(self.status())
     }
 
     fn kind(&self) -> u32 {
@@ -53,12 +67,12 @@ impl Inode for Root {
 
     fn lookup(&self, name: &[u8], _: &PathCx<'_>) -> Result<Arc<dyn Inode>, Errno> {
         if name == b"ptmx" {
-            return Ok(Arc::new(Ptmx));
+            return Ok(Arc::new(Ptmx(self.1.clone())));
         }
         let number = core::str::from_utf8(name).ok().and_then(|n| n.parse().ok());
         let pair = number.and_then(|n: u32| {
             let same = n.to_string().as_bytes() == name;
-            if same { self.0.pair(n) } else { None }
+            if same { self.0.pair(n).filter(|p| p.instance == self.1.dev) } else { None }
         });
         Ok(Arc::new(Pts(pair.ok_or(Errno::ENOENT)?)))
     }
@@ -105,15 +119,22 @@ impl Inode for Pts {
 }
 
 /// `/dev/pts/ptmx`.
-struct Ptmx;
+struct Ptmx(Arc<Instance>);
+
+/// The instance that a terminal is made in by opening `inode`; `None` for the first one.
+pub(super) fn instance_of(inode: &dyn Inode) -> Option<&Instance> {
+    inode.as_any().downcast_ref::<Ptmx>().map(|p| &*p.0)
+}
 
 impl Inode for Ptmx {
     fn stat(&self) -> Result<Stat, Errno> {
         Ok(Stat {
-            dev: DEV,
+            dev: self.0.dev,
             ino: 2,
-            mode: mode::IFCHR | 0o666,
+            mode: mode::IFCHR | self.0.ptmx_mode,
             nlink: 1,
+            uid: self.0.root.0,
+            gid: self.0.root.1,
             rdev: crate::dev::PTMX,
             blksize: 1024,
             ..Stat::default()
@@ -141,7 +162,7 @@ impl FileOps for Dir {
     }
 
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(root_stat())
+        Ok(self.0.status())
     }
 
     fn read_dir(&self, from: u64, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
@@ -150,7 +171,7 @@ impl FileOps for Dir {
         for (i, (ino, kind, name)) in fixed.into_iter().enumerate() {
             all.push(DirEntry { ino, kind, name: name.into(), next: i as u64 + 1 });
         }
-        for n in self.0.0.numbers() {
+        for n in self.0.0.numbers(self.0.1.dev) {
             let (ino, name) = (u64::from(n) + 3, n.to_string().into_bytes());
             all.push(DirEntry { ino, kind: mode::IFCHR, name, next: u64::from(n) + 4 });
         }

@@ -166,7 +166,7 @@ impl FileOps for TtyFile {
 pub(super) fn pts_stat(pair: &Pair) -> Stat {
     let (uid, gid, perm) = *pair.owner.lock();
     Stat {
-        dev: super::devpts::DEV,
+        dev: pair.instance,
         ino: u64::from(pair.number) + 3,
         mode: mode::IFCHR | perm,
         nlink: 1,

@@ -6,6 +6,7 @@
 
 mod devpts;
 mod file;
+mod instance;
 mod ioctl;
 mod line;
 mod pair;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use devpts::devpts;
 pub use file::{Patience, TtyFile};
+pub use instance::DevptsType;
 pub use termios::{Termios, WinSize};
 
 use crate::dev::PTS_MAJOR;
@@ -22,6 +24,7 @@ use crate::{Creds, FileOps, Inode, OpenFlags, split_dev};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use instance::Instance;
 use pair::Pair;
 use sync::Mutex;
 use syserr::Errno;
@@ -68,7 +71,10 @@ impl Ptys {
             return Err(Errno::ENOSPC);
         }
         let number = (0..).find(|n| !pairs.contains_key(n)).ok_or(Errno::ENOSPC)?;
-        let pair = Pair::new(number, (creds.fsuid, 5), Arc::downgrade(self));
+        let first = Instance::first();
+        let instance = devpts::instance_of(&**inode).unwrap_or(&first);
+        let owner = instance.owner(creds);
+        let pair = Pair::new((instance.dev, number), owner, Arc::downgrade(self));
         pairs.insert(number, pair.clone());
         drop(pairs);
         Ok(Arc::new(TtyFile::master(pair, inode.clone(), flags)))
@@ -155,8 +161,9 @@ impl Ptys {
         self.pairs.lock().get(&number).cloned()
     }
 
-    fn numbers(&self) -> Vec<u32> {
-        self.pairs.lock().keys().copied().collect()
+    fn numbers(&self, instance: u64) -> Vec<u32> {
+        let pairs = self.pairs.lock();
+        pairs.iter().filter(|(_, p)| p.instance == instance).map(|(n, _)| *n).collect()
     }
 
     /// The master side of a pair is closed.

@@ -26,6 +26,9 @@ mod packet {
 /// A pseudo-terminal.
 pub(super) struct Pair {
     pub(super) number: u32,
+    /// Device number of the devpts that it shows in.
+    pub(super) instance: u64,
+    /// User, group and mode of its node.
     pub(super) owner: Mutex<(u32, u32, u32)>,
     ptys: Weak<Ptys>,
     state: Mutex<State>,
@@ -101,7 +104,11 @@ impl State {
 }
 
 impl Pair {
-    pub(super) fn new(number: u32, (uid, gid): (u32, u32), ptys: Weak<Ptys>) -> Arc<Pair> {
+    pub(super) fn new(
+        (instance, number): (u64, u32),
+        owner: (u32, u32, u32),
+        ptys: Weak<Ptys>,
+    ) -> Arc<Pair> {
         let state = State {
             line: Line::default(),
             size: WinSize::default(),
@@ -117,7 +124,8 @@ impl Pair {
         };
         Arc::new(Pair {
             number,
-            owner: Mutex::new((uid, gid, 0o620)),
+            owner: Mutex::new(owner),
+            instance,
             ptys,
             state: Mutex::new(state),
             master_queue: Queue::new(),

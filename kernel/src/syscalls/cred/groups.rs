@@ -1,7 +1,7 @@
 //! Supplementary groups.
 
 use crate::{Args, Outcome, TaskCx};
-use alloc::sync::Arc;
+use alloc::vec::Vec;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 use vfs::cap;
@@ -39,9 +39,11 @@ pub fn sys_setgroups(cx: &mut TaskCx, a: &Args) -> Outcome {
     }
     let groups = cx.mm().read_vec::<u32>(Addr(a[1]), size as usize);
     let known = |g: u32| creds.user_ns.gid_in(g).ok_or(Errno::EINVAL);
-    match groups.and_then(|all| all.into_iter().map(known).collect::<Result<Arc<[u32]>, _>>()) {
-        Ok(groups) => {
-            cx.task.set_creds(vfs::Creds { groups, ..(*creds).clone() });
+    match groups.and_then(|all| all.into_iter().map(known).collect::<Result<Vec<u32>, _>>()) {
+        Ok(mut groups) => {
+            // In the order of IDs, as they are given back too (`groups_sort`).
+            groups.sort_unstable();
+            cx.task.set_creds(vfs::Creds { groups: groups.into(), ..(*creds).clone() });
             Outcome::Done(Ok(0))
         }
         Err(e) => e.into(),

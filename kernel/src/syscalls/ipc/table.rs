@@ -106,7 +106,7 @@ pub(super) trait Object {
 struct Slots<T> {
     slots: Vec<Option<Arc<T>>>,
     seq: u16,
-    last: usize,
+    last: Option<usize>,
 }
 
 /// Objects of one kind.
@@ -117,7 +117,7 @@ pub(super) struct Table<T> {
 
 impl<T> Table<T> {
     pub(super) fn new(bounds: &Arc<Bounds>) -> Table<T> {
-        let slots = RwLock::new(Slots { slots: Vec::new(), seq: 0, last: 0 });
+        let slots = RwLock::new(Slots { slots: Vec::new(), seq: 0, last: None });
         Table { slots, bounds: bounds.clone() }
     }
 }
@@ -170,7 +170,7 @@ impl<T: Object> Table<T> {
         }
         let slot = t.slots.iter().position(Option::is_none).unwrap_or(t.slots.len());
         let mut seq = t.seq;
-        if slot <= t.last {
+        if t.last.is_some_and(|last| slot <= last) {
             // The sequence number and the slot together fit a positive identifier.
             seq = (seq + 1) % (1 << (31 - SLOT_BITS - 1));
         }
@@ -179,7 +179,7 @@ impl<T: Object> Table<T> {
         self.bounds.objects.exchange(0, 1)?;
         let made = make(perm, id(slot, seq)).inspect_err(|_| self.bounds.objects.give(1))?;
         let made = Arc::new(made);
-        (t.seq, t.last) = (seq, slot);
+        (t.seq, t.last) = (seq, Some(slot));
         match t.slots.get_mut(slot) {
             Some(room) => *room = Some(made),
             None => t.slots.push(Some(made)),
