@@ -282,13 +282,13 @@ impl Kernel {
     }
 
     /// The processes that a thread has made, or was left with, as `/proc/PID/task/TID/children`
-    /// shows them.
-    pub(crate) fn children_of(&self, tid: i32) -> Vec<u8> {
+    /// shows them in a PID namespace.
+    pub(crate) fn children_of(&self, tid: i32, ns: &PidNamespace) -> Vec<u8> {
         let tree = self.tree();
         let Some(task) = tree.tasks.get(&tid) else { return Vec::new() };
         let all = tree.procs.get(&task.tgid()).map_or(&[][..], |p| &p.children);
         let own = all.iter().filter(|c| tree.procs.get(c).is_some_and(|p| p.parent_tid == tid));
-        own.flat_map(|c| alloc::format!("{c} ").into_bytes()).collect()
+        own.flat_map(|c| alloc::format!("{} ", ns.number_of(*c)).into_bytes()).collect()
     }
 
     /// How a process ended, when it has and was not waited for.

@@ -12,7 +12,7 @@ use syserr::Errno;
 use crate::acl::{Acl, AclKind};
 use crate::locks::FileLocks;
 use crate::notify::Marks;
-use crate::{Creds, DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, UserNs, mode};
+use crate::{DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, UserNs, mode};
 
 /// Type, permissions and owner: what a permission check reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -569,11 +569,16 @@ impl SuperState {
 pub trait FileSystemType: Send + Sync {
     /// Its name in mount(2) and `/proc/filesystems`.
     fn name(&self) -> &'static str;
-    /// Makes a file system for somebody with the credentials `who`.
+    /// Makes a file system for who mounts it.
     ///
     /// # Errors
     /// `EINVAL` for options that it does not know.
-    fn make(&self, who: &Creds, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno>;
+    fn make(
+        &self,
+        mounter: &PathCx<'_>,
+        source: &[u8],
+        options: &[u8],
+    ) -> Result<Arc<SuperBlock>, Errno>;
     /// Whether everybody may make one who has privileges in a user namespace of their own
     /// (`FS_USERNS_MOUNT`).
     fn is_for_users(&self) -> bool {

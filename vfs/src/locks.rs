@@ -242,15 +242,19 @@ impl FileLocks {
     /// The lines of `/proc/locks` and `/proc/PID/fdinfo` for the locks on a file of this status
     /// that `shown` wants, given their owner and the description they were set through. `id` is
     /// the number of the last line before, and then of the last of these. Who waits is not
-    /// shown (`lock_get_status` in fs/locks.c).
+    /// shown (`lock_get_status` in fs/locks.c). `number` is what the reader calls the process of
+    /// an ID; without one, its locks are not shown.
     pub fn describe(
         &self,
         stat: &Stat,
         id: &mut u64,
         shown: impl Fn(LockOwner, LockOwner) -> bool,
+        number: impl Fn(i32) -> Option<i32>,
     ) -> Vec<String> {
         let mut out = Vec::new();
         let mut line = |class: &str, kind, pid, range: &dyn fmt::Display| {
+            // Those of descriptions are nobody's.
+            let Some(pid) = (if pid > 0 { number(pid) } else { Some(pid) }) else { return };
             let kind = match kind {
                 Some(LockKind::Read) => "READ",
                 Some(LockKind::Write) => "WRITE",

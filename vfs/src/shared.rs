@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
-use crate::{Creds, FileSystemType, OptionError, SuperBlock};
+use crate::{FileSystemType, OptionError, PathCx, SuperBlock};
 
 /// A type of which there is one file system, which every mount(2) shows again: proc, sysfs.
 pub struct SharedType {
@@ -23,7 +23,7 @@ impl FileSystemType for SharedType {
         self.sb.kind
     }
 
-    fn make(&self, _: &Creds, _: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
+    fn make(&self, _: &PathCx<'_>, _: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
         self.reconfigure(&self.sb, options)?;
         Ok(self.sb.clone())
     }

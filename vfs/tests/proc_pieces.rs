@@ -96,7 +96,7 @@ impl ProcSource for Numbers {
 fn open() -> (Guest, Arc<Numbers>, Arc<File>) {
     let numbers = Arc::new(Numbers::default());
     let (memory, env) = env();
-    let guest = Guest::on(memory, env, procfs(numbers.clone()));
+    let guest = Guest::on(memory, env, procfs(numbers.clone(), &vfs::UserNs::INITIAL));
     let file = guest.vfs.open(&guest.cx(), AT_FDCWD, b"/1/maps", OpenHow::default()).unwrap();
     (guest, numbers, file)
 }

@@ -1,5 +1,6 @@
 //! What `/proc` shows of a kernel.
 
+mod fs_type;
 mod limits;
 mod locks;
 pub(crate) mod mounts;
@@ -9,8 +10,10 @@ mod status;
 mod system;
 mod write;
 
+pub use fs_type::ProcType;
+
 use crate::ns::{self, Namespaces};
-use crate::{Kernel, Task};
+use crate::{Kernel, PidNamespace, Task};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arch::UserMemory;
@@ -27,11 +30,14 @@ pub struct KernelProc {
     ptys: Option<Arc<Ptys>>,
     boot_id: [u8; 16],
     /// How often somebody logged in; `loginuid`.
-    sessions: AtomicU32,
+    sessions: Arc<AtomicU32>,
+    /// Whose processes are shown, by the numbers that they have there.
+    pid_ns: Arc<PidNamespace>,
+    device: u64,
 }
 
 impl KernelProc {
-    /// For [`vfs::proc::procfs`]. With `ptys`, `/proc/PID/stat` shows controlling terminals.
+    /// For [`ProcType::new`]. With `ptys`, `/proc/PID/stat` shows controlling terminals.
     pub fn new(kernel: &Arc<Kernel>, ptys: Option<Arc<Ptys>>) -> Arc<KernelProc> {
         let mut boot_id = [0; 16];
         kernel.embedder().random.fill(&mut boot_id);
@@ -39,8 +45,22 @@ impl KernelProc {
             kernel: Arc::downgrade(kernel),
             ptys,
             boot_id,
-            sessions: AtomicU32::new(0),
+            sessions: Arc::default(),
+            pid_ns: kernel.pid_ns().clone(),
+            device: kernel.vfs().env().new_device(),
         })
+    }
+
+    /// The same kernel, as a task sees it.
+    fn within(&self, task: &Task) -> Result<Arc<KernelProc>, Errno> {
+        Ok(Arc::new(KernelProc {
+            kernel: self.kernel.clone(),
+            ptys: self.ptys.clone(),
+            boot_id: self.boot_id,
+            sessions: self.sessions.clone(),
+            pid_ns: task.pid_ns().clone(),
+            device: self.kernel()?.vfs().env().new_device(),
+        }))
     }
 
     fn kernel(&self) -> Result<Arc<Kernel>, Errno> {
@@ -69,8 +89,25 @@ fn oom(task: &Task) -> i16 {
 }
 
 impl ProcSource for KernelProc {
+    fn device(&self) -> u64 {
+        self.device
+    }
+
+    fn number(&self, id: i32) -> i32 {
+        self.pid_ns.number_of(id)
+    }
+
+    fn id(&self, number: i32) -> Option<i32> {
+        self.pid_ns.id_of(number)
+    }
+
     fn processes(&self) -> Vec<i32> {
-        self.kernel().map(|k| k.processes()).unwrap_or_default()
+        let Ok(kernel) = self.kernel() else { return Vec::new() };
+        if self.pid_ns.is_initial() {
+            return kernel.processes();
+        }
+        let (ids, tree) = (self.pid_ns.ids(), kernel.tree());
+        ids.into_iter().map(|(_, id)| id).filter(|id| tree.procs.contains_key(id)).collect()
     }
 
     fn process_of(&self, tid: i32) -> Option<i32> {
@@ -85,7 +122,7 @@ impl ProcSource for KernelProc {
         if tids.is_empty() {
             tids.push(tgid);
         }
-        tids.sort_unstable();
+        tids.sort_by_cached_key(|tid| self.pid_ns.number_of(*tid));
         tids
     }
 
@@ -121,7 +158,7 @@ impl ProcSource for KernelProc {
                 name.push(b'\n');
                 name
             }
-            TaskFile::Children => self.kernel()?.children_of(tid),
+            TaskFile::Children => self.kernel()?.children_of(tid, &self.pid_ns),
             TaskFile::CoredumpFilter => {
                 alloc::format!("{:08x}\n", task.group_ref().lock().core_filter).into_bytes()
             }
@@ -155,16 +192,22 @@ impl ProcSource for KernelProc {
             TaskFile::Sched => {
                 let mut out = task.comm().as_bytes().to_vec();
                 let count = task.group_ref().thread_count();
-                out.extend(alloc::format!(" ({tid}, #threads: {count})\n").into_bytes());
+                out.extend(
+                    alloc::format!(" ({}, #threads: {count})\n", self.number(tid)).into_bytes(),
+                );
                 out
             }
             TaskFile::Schedstat => {
                 alloc::format!("{} 0 0\n", task.cpu_times().total()).into_bytes()
             }
             TaskFile::Stack => Vec::new(),
-            TaskFile::Stat => stat::stat(&*self.kernel()?, &task, self.ptys.as_deref()),
+            TaskFile::Stat => {
+                stat::stat(&*self.kernel()?, &task, self.ptys.as_deref(), &self.pid_ns)
+            }
             TaskFile::Statm => stat::statm(&task),
-            TaskFile::Status => status::status(&*self.kernel()?, &task, &reader.creds.user_ns),
+            TaskFile::Status => {
+                status::status(&*self.kernel()?, &task, &reader.creds.user_ns, &self.pid_ns)
+            }
             TaskFile::Syscall => stat::syscall(&task),
             TaskFile::TimerslackNs => line(task.policy.lock().timer_slack),
             TaskFile::Wchan => b"0".to_vec(),
@@ -208,6 +251,7 @@ impl ProcSource for KernelProc {
 
     fn system_text(&self, reader: &Opener, file: SystemFile) -> Vec<u8> {
         match self.kernel() {
+            Ok(k) if file == SystemFile::Locks => locks::text(&k, &self.pid_ns),
             Ok(k) if file == SystemFile::Loadavg => system::loadavg(&k, reader.tid),
             Ok(k) if file == SystemFile::NsLastPid => line(system::last_pid(&k, reader.tid)),
             Ok(k) => system::text(

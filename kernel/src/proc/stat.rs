@@ -2,7 +2,7 @@
 
 use crate::group::Stop;
 use crate::usage::{TICK, ticks};
-use crate::{Kernel, Resource, Task};
+use crate::{Kernel, PidNamespace, Resource, Task};
 use alloc::format;
 use alloc::vec::Vec;
 use arch::PAGE_SIZE;
@@ -43,13 +43,19 @@ pub(super) fn syscall(task: &Task) -> Vec<u8> {
     }
 }
 
-pub(super) fn stat(kernel: &Kernel, task: &Task, ptys: Option<&Ptys>) -> Vec<u8> {
+pub(super) fn stat(
+    kernel: &Kernel,
+    task: &Task,
+    ptys: Option<&Ptys>,
+    ns: &PidNamespace,
+) -> Vec<u8> {
     let group = task.group_ref();
     let mm = task.mm();
     let stats = mm.as_ref().map(|m| m.stats()).unwrap_or_default();
     let meta = mm.as_ref().map(|m| m.meta()).unwrap_or_default();
     let brk = mm.as_ref().map(|m| m.brk_range()).unwrap_or_default();
     let (tty, foreground) = ptys.and_then(|p| p.terminal_of(group.sid())).unwrap_or((0, -1));
+    let foreground = if foreground > 0 { ns.number_of(foreground) } else { foreground };
     let times = if task.is_leader() { group.cpu_times() } else { task.cpu_times() };
     let children = group.usage().children;
     let (nice, policy, priority) = {
@@ -62,16 +68,16 @@ pub(super) fn stat(kernel: &Kernel, task: &Task, ptys: Option<&Ptys>) -> Vec<u8>
     let exit_code = kernel.zombie_status(task.tgid()).map_or(0, |s| s.wait_status());
     let exit_signal = if task.is_leader() { group.lock().exit_signal as i32 } else { -1 };
     let low = |s: crate::signal::SignalSet| s.0 & 0x7fff_ffff;
-    let mut out = format!("{} (", task.tid()).into_bytes();
+    let mut out = format!("{} (", ns.number_of(task.tid())).into_bytes();
     out.extend_from_slice(task.comm().as_bytes());
     let rest = format!(
         ") {} {} {} {} {tty} {foreground} {} {} {} 0 0 {} {} {} {} {shown_priority} {nice} \
          {} 0 {start} {} {} {} {} {} {} 0 0 {} {} {} {} 0 0 0 {exit_signal} 0 {priority} {policy} \
          0 0 0 {} {} {} {} {} {} {} {exit_code}\n",
         state(kernel, task).0,
-        group.ppid(),
-        group.pgid(),
-        group.sid(),
+        ns.number_of(group.ppid()),
+        ns.number_of(group.pgid()),
+        ns.number_of(group.sid()),
         0x0040_0000,
         times.faults,
         children.faults,

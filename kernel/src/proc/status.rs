@@ -1,7 +1,7 @@
 //! `/proc/PID/status` and `smaps_rollup`.
 
 use super::stat::state;
-use crate::{Kernel, Resource, Task};
+use crate::{Kernel, PidNamespace, Resource, Task};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -30,7 +30,7 @@ fn list(mask: u64) -> String {
     out
 }
 
-pub(super) fn status(kernel: &Kernel, task: &Task, reader: &UserNs) -> Vec<u8> {
+pub(super) fn status(kernel: &Kernel, task: &Task, reader: &UserNs, ns: &PidNamespace) -> Vec<u8> {
     let group = task.group_ref();
     let (letter, word) = state(kernel, task);
     let c = task.creds();
@@ -39,7 +39,7 @@ pub(super) fn status(kernel: &Kernel, task: &Task, reader: &UserNs) -> Vec<u8> {
         let r = task.resources.lock();
         (r.files.clone(), r.fs.clone())
     };
-    let (tid, tgid) = (task.tid(), task.tgid());
+    let number = |id| ns.number_of(id);
     let mut name = b"Name:\t".to_vec();
     // As in `proc_task_name`, so that a name is one line.
     name.extend(task.comm().as_bytes().iter().flat_map(|b| match b {
@@ -54,10 +54,12 @@ pub(super) fn status(kernel: &Kernel, task: &Task, reader: &UserNs) -> Vec<u8> {
         out += &format!("Umask:\t{:04o}\n", fs.umask());
     }
     out += &format!(
-        "State:\t{letter} ({word})\nTgid:\t{tgid}\nNgid:\t0\nPid:\t{tid}\nPPid:\t{}\nTracerPid:\t{}\n\
+        "State:\t{letter} ({word})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t{}\n\
          Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t{}\nGroups:\t",
-        group.ppid(),
-        task.tracer_tid(),
+        number(task.tgid()),
+        number(task.tid()),
+        number(group.ppid()),
+        number(task.tracer_tid()),
         uid(c.uid),
         uid(c.euid),
         uid(c.suid),
@@ -72,11 +74,18 @@ pub(super) fn status(kernel: &Kernel, task: &Task, reader: &UserNs) -> Vec<u8> {
     out += &groups.join(" ");
     // Also behind the last one, and behind none.
     out.push(' ');
-    out += &format!(
-        "\nNStgid:\t{tgid}\nNSpid:\t{tid}\nNSpgid:\t{}\nNSsid:\t{}\nKthread:\t0\n",
-        group.pgid(),
-        group.sid()
-    );
+    // In the namespace that is looked into, and in each from there to the task's own.
+    let ids = [task.tgid(), task.tid(), group.pgid(), group.sid()];
+    for (line, id) in ["\nNStgid:", "\nNSpid:", "\nNSpgid:", "\nNSsid:"].into_iter().zip(ids) {
+        out += line;
+        let mut own: Vec<_> =
+            task.pid_ns().lineage().take_while(|at| at.level() >= ns.level()).collect();
+        own.reverse();
+        for at in own {
+            out += &format!("\t{}", at.number_of(id));
+        }
+    }
+    out += "\nKthread:\t0\n";
     memory(task, &mut out);
     signals(task, &mut out);
     let (mode, filters) = {

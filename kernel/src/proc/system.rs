@@ -77,9 +77,8 @@ pub(super) fn text(
         }
         SystemFile::Filesystems => filesystems(k),
         SystemFile::Interrupts | SystemFile::Misc | SystemFile::Modules => Vec::new(),
-        SystemFile::Locks => super::locks::text(k),
-        // They depend on the reader.
-        SystemFile::Loadavg | SystemFile::NsLastPid => Vec::new(),
+        // They depend on PID namespaces.
+        SystemFile::Loadavg | SystemFile::NsLastPid | SystemFile::Locks => Vec::new(),
         SystemFile::Meminfo => meminfo(k),
         SystemFile::Partitions => b"major minor  #blocks  name\n\n".to_vec(),
         SystemFile::Stat => stat(k),

@@ -3,14 +3,13 @@
 use super::Jobs;
 use crate::Failure;
 use crate::cli::RunOptions;
-use kernel::proc::KernelProc;
+use kernel::proc::{KernelProc, ProcType};
 use kernel::{ClockId, Embedder, Kernel};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use systrap::hostfs::open_dir;
 use vfs::dev::{Devices, populate};
-use vfs::proc::procfs;
 use vfs::tty::{DevptsType, Ptys, devpts};
 use vfs::{
     Creds, Env, FdTable, FsContext, HostFs, HostOptions, MemOptions, MountFlags, Nanos, PathCx,
@@ -73,15 +72,13 @@ pub(super) fn mount_proc(
 ) -> Result<(), Failure> {
     kernel.set_terminals(ptys.clone());
     let mounter = Mounter { vfs, creds: Creds::root() };
-    let proc = procfs(KernelProc::new(kernel, Some(ptys)));
+    let (kind, proc) = ProcType::new(KernelProc::new(kernel, Some(ptys)));
+    vfs.register_type(kind);
+    mounter.mount(b"/proc", proc)?;
     let sys = sysfs(vfs.env(), kernel.embedder().platform.cpus());
     let sys = sys.map_err(|e| Failure::own(format!("mounting /sys: {e}")))?;
-    let proc_options: &[&str] = &["hidepid", "gid", "subset", "pidns"];
-    for (at, sb, options) in [(b"/proc".as_slice(), proc, proc_options), (b"/sys", sys, &[])] {
-        vfs.register_type(SharedType::new(sb.clone(), options));
-        mounter.mount(at, sb)?;
-    }
-    Ok(())
+    vfs.register_type(SharedType::new(sys.clone(), &[]));
+    mounter.mount(b"/sys", sys)
 }
 
 /// Mounts things before there is a process.

@@ -5,7 +5,7 @@ use syserr::Errno;
 
 use super::fs::{RAMFS_MAGIC, TMPFS_MAGIC, in_memory};
 use super::{MemOptions, Node};
-use crate::{Creds, Env, FileSystemType, OptionError, SuperBlock};
+use crate::{Env, FileSystemType, OptionError, PathCx, SuperBlock};
 
 /// `tmpfs` for mount(2), with the options `size`, `nr_blocks`, `nr_inodes`, `mode`, `uid` and `gid`.
 pub struct TmpfsType {
@@ -102,16 +102,21 @@ impl FileSystemType for TmpfsType {
         "tmpfs"
     }
 
-    fn make(&self, who: &Creds, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
-        let ns = &who.user_ns;
+    fn make(
+        &self,
+        cx: &PathCx<'_>,
+        source: &[u8],
+        options: &[u8],
+    ) -> Result<Arc<SuperBlock>, Errno> {
+        let ns = &cx.creds.user_ns;
         let w = Wanted::parse(options, self.env.memory().limit())?;
         let d = MemOptions::default();
         let options = MemOptions {
             size: w.size.unwrap_or(d.size),
             inodes: w.inodes.unwrap_or(d.inodes),
             mode: w.mode.unwrap_or(d.mode),
-            uid: w.uid.map_or(Some(who.fsuid), |u| ns.uid_in(u)).ok_or(Errno::EINVAL)?,
-            gid: w.gid.map_or(Some(who.fsgid), |g| ns.gid_in(g)).ok_or(Errno::EINVAL)?,
+            uid: w.uid.map_or(Some(cx.creds.fsuid), |u| ns.uid_in(u)).ok_or(Errno::EINVAL)?,
+            gid: w.gid.map_or(Some(cx.creds.fsgid), |g| ns.gid_in(g)).ok_or(Errno::EINVAL)?,
         };
         in_memory(&self.env, &options, "tmpfs", TMPFS_MAGIC, source, ns)
     }
@@ -147,14 +152,19 @@ impl FileSystemType for RamfsType {
     }
 
     /// Options that it does not know are ignored (`ramfs_parse_param`).
-    fn make(&self, who: &Creds, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
-        let (uid, gid) = (who.fsuid, who.fsgid);
+    fn make(
+        &self,
+        cx: &PathCx<'_>,
+        source: &[u8],
+        options: &[u8],
+    ) -> Result<Arc<SuperBlock>, Errno> {
+        let (uid, gid) = (cx.creds.fsuid, cx.creds.fsgid);
         let mut o = MemOptions { mode: 0o755, uid, gid, ..MemOptions::default() };
         let text = core::str::from_utf8(options).unwrap_or("");
         if let Some(mode) = text.split(',').filter_map(|o| o.strip_prefix("mode=")).next_back() {
             o.mode = number(mode, 8)? as u32 & 0o7777;
         }
-        in_memory(&self.env, &o, "ramfs", RAMFS_MAGIC, source, &who.user_ns)
+        in_memory(&self.env, &o, "ramfs", RAMFS_MAGIC, source, &cx.creds.user_ns)
     }
 
     fn is_for_users(&self) -> bool {

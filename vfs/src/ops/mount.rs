@@ -62,16 +62,17 @@ pub(super) fn propagation_kind(flags: u64) -> Option<PropagationKind> {
 /// # Errors
 /// `EPERM`; those of the type.
 pub(super) fn make(
-    who: &Creds,
+    cx: &PathCx<'_>,
     kind: &dyn FileSystemType,
     source: &[u8],
     options: &[u8],
 ) -> Result<Arc<SuperBlock>, Errno> {
+    let who = cx.creds;
     let own = kind.is_for_users() && who.has_here(cap::SYS_ADMIN);
     if !own && !kind.is_shared() && !who.has(cap::SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
-    let sb = kind.make(who, source, options)?;
+    let sb = kind.make(cx, source, options)?;
     if who.has_in(sb.user_ns(), cap::SYS_ADMIN) { Ok(sb) } else { Err(Errno::EPERM) }
 }
 
@@ -149,7 +150,7 @@ impl Vfs {
             return self.mounts.relocate(&from()?, &at, false, &cx.fs.root(), &ns);
         }
         let t = self.file_system_type(fs_type.ok_or(Errno::EINVAL)?)?;
-        let sb = make(cx.creds, &*t, source.unwrap_or(b"none"), options)?;
+        let sb = make(cx, &*t, source.unwrap_or(b"none"), options)?;
         if !t.is_shared() {
             sb.state.set_read_only(wanted(flags).contains(MountFlags::RDONLY))?;
         }

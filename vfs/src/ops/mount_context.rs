@@ -143,7 +143,7 @@ impl MountContext {
         let made = if exclusive && kind.is_shared() {
             Err(Errno::EBUSY)
         } else {
-            make(cx.creds, &**kind, s.source.as_deref().unwrap_or(b"none"), &s.text())
+            make(cx, &**kind, s.source.as_deref().unwrap_or(b"none"), &s.text())
         };
         match made {
             Ok(sb) => {

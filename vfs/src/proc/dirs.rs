@@ -42,7 +42,7 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
             b"thread-self" => Some(What::Own { thread: true }),
             _ => fixed(ROOT, 1, name).or_else(|| {
                 // Threads have a directory here too, which is not listed.
-                let tid = number(name)?;
+                let tid = source.id(number(name)?)?;
                 let group = source.process_of(tid)?;
                 Some(What::Task { tid, group: true }).filter(|_| group > 0)
             }),
@@ -56,6 +56,7 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
             node.alive().map_err(|_| Errno::ENOENT)?;
             match what {
                 PerTask::Task => number(name)
+                    .and_then(|n| source.id(n))
                     .filter(|t| source.process_of(*t) == source.process_of(tid))
                     .map(|t| What::Task { tid: t, group: false }),
                 PerTask::Fd | PerTask::FdInfo => {
@@ -105,9 +106,10 @@ impl Dir {
                 }
                 out.push((200, "self".into(), What::Own { thread: false }));
                 out.push((201, "thread-self".into(), What::Own { thread: true }));
-                for pid in source.processes() {
+                for tid in source.processes() {
+                    let pid = source.number(tid);
                     let at = 256 + pid as u64;
-                    out.push((at, pid.to_string(), What::Task { tid: pid, group: true }));
+                    out.push((at, pid.to_string(), What::Task { tid, group: true }));
                 }
             }
             What::Fixed(Fixed::Dir(entries), ino) => {
@@ -126,12 +128,10 @@ impl Dir {
             What::Per { tid, what } => match what {
                 PerTask::Task => {
                     let tgid = source.process_of(tid).ok_or(Errno::ENOENT)?;
-                    for t in source.threads(tgid) {
-                        out.push((
-                            t as u64 + 2,
-                            t.to_string(),
-                            What::Task { tid: t, group: false },
-                        ));
+                    for tid in source.threads(tgid) {
+                        let n = source.number(tid);
+                        let what = What::Task { tid, group: false };
+                        out.push((n as u64 + 2, n.to_string(), what));
                     }
                 }
                 PerTask::Fd | PerTask::FdInfo => {

@@ -130,7 +130,7 @@ impl Text {
                 if let Some(locks) = file.existing_locks() {
                     let (table, own) = (files.lock_owner(), file.lock_owner());
                     let shown = |owner, via| via == own && (owner == table || owner == own);
-                    for line in locks.describe(&stat, &mut 0, shown) {
+                    for line in locks.describe(&stat, &mut 0, shown, |id| Some(source.number(id))) {
                         out.extend_from_slice(b"lock:\t");
                         out.extend_from_slice(line.as_bytes());
                     }

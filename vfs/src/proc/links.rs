@@ -29,8 +29,14 @@ fn namespace(node: &Node, cx: &PathCx<'_>, tid: i32, index: usize) -> Result<Nam
     node.source.namespace(tid, kind, of_children).ok_or(Errno::ENOENT)
 }
 
-fn own(cx: &PathCx<'_>, thread: bool) -> String {
-    if thread { format!("{}/task/{}", cx.tgid, cx.tid) } else { format!("{}", cx.tgid) }
+/// # Errors
+/// `ENOENT` for who is not among those that are shown.
+fn own(node: &Node, cx: &PathCx<'_>, thread: bool) -> Result<String, Errno> {
+    match (node.source.number(cx.tgid), node.source.number(cx.tid)) {
+        (0, _) | (_, 0) => Err(Errno::ENOENT),
+        (pid, tid) if thread => Ok(format!("{pid}/task/{tid}")),
+        (pid, _) => Ok(format!("{pid}")),
+    }
 }
 
 /// The place that a magic link leads to, for one who may inspect the task.
@@ -61,7 +67,7 @@ fn executable(node: &Node, tid: i32, cx: &PathCx<'_>) -> Result<Vec<u8>, Errno> 
 
 pub(super) fn follow(node: &Node, cx: &PathCx<'_>) -> Result<Link, Errno> {
     Ok(match node.what {
-        What::Own { thread } => Link::Text(own(cx, thread).into_bytes().into()),
+        What::Own { thread } => Link::Text(own(node, cx, thread)?.into_bytes().into()),
         What::Fixed(Fixed::Link(to), _) => Link::Text(to.as_bytes().into()),
         What::Per { tid, what: PerTask::Exe } => Link::Text(executable(node, tid, cx)?.into()),
         What::Namespace { tid, index } => {

@@ -13,7 +13,7 @@ mod table;
 pub use source::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
 
 use crate::env::makedev;
-use crate::{File, SuperBlock, SuperState, Validity};
+use crate::{File, SuperBlock, SuperState, UserNs, Validity};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use node::{Node, What};
@@ -23,16 +23,16 @@ const MAGIC: u64 = 0x9fa0;
 /// Device number of the file system.
 const DEV: u64 = makedev(0, 22);
 
-/// A file system that shows what `source` tells.
-pub fn procfs(source: Arc<dyn ProcSource>) -> Arc<SuperBlock> {
+/// A file system that shows what `source` tells, and belongs to `owner`.
+pub fn procfs(source: Arc<dyn ProcSource>, owner: &UserNs) -> Arc<SuperBlock> {
     Arc::new(SuperBlock {
         kind: "proc",
         source: b"proc".to_vec(),
         options: Vec::new(),
-        dev: DEV,
+        dev: source.device(),
         validity: Validity::Never,
         root: Node::new(source, What::Root),
-        state: SuperState::default(),
+        state: SuperState::of(owner),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::source::{ProcSource, SystemFile, TaskFile};
 use super::table::{Fixed, NET, NetFile, PerTask, TASK};
-use super::{DEV, MAGIC, dirs, file, links};
+use super::{MAGIC, dirs, file, links};
 use crate::{Create, FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Stat, StatFs, UserNs, mode};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -159,7 +159,7 @@ impl Node {
         let nlink = if mode & mode::IFMT == mode::IFDIR { 2 } else { 1 };
         let size = if matches!(self.what, What::Descriptor { .. }) { 64 } else { 0 };
         Stat {
-            dev: DEV,
+            dev: self.source.device(),
             ino: self.ino(),
             mode,
             nlink,

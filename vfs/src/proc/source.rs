@@ -139,7 +139,20 @@ pub struct Opener {
 
 /// Processes and figures of one kernel. A task that is gone gives `ESRCH` and `None`.
 pub trait ProcSource: Send + Sync {
-    /// IDs of all processes, in order.
+    /// The device number of the file system.
+    fn device(&self) -> u64 {
+        super::DEV
+    }
+    /// What an ID of a task is called in the PID namespace whose processes are shown; 0 when it is
+    /// outside.
+    fn number(&self, id: i32) -> i32 {
+        id
+    }
+    /// The ID that a number means there.
+    fn id(&self, number: i32) -> Option<i32> {
+        Some(number)
+    }
+    /// IDs of all processes that are shown, in order of their numbers.
     fn processes(&self) -> Vec<i32>;
     /// The process that a thread belongs to.
     fn process_of(&self, tid: i32) -> Option<i32>;

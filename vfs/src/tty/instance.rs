@@ -2,7 +2,7 @@
 
 use super::Ptys;
 use super::devpts::{self, DEV};
-use crate::{Creds, Env, FileSystemType, OptionError, SharedType, SuperBlock};
+use crate::{Creds, Env, FileSystemType, OptionError, PathCx, SharedType, SuperBlock};
 use alloc::sync::Arc;
 use syserr::Errno;
 
@@ -73,8 +73,14 @@ impl FileSystemType for DevptsType {
         "devpts"
     }
 
-    fn make(&self, who: &Creds, source: &[u8], options: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
-        let own = self.own.make(who, source, options)?;
+    fn make(
+        &self,
+        mounter: &PathCx<'_>,
+        source: &[u8],
+        options: &[u8],
+    ) -> Result<Arc<SuperBlock>, Errno> {
+        let own = self.own.make(mounter, source, options)?;
+        let who = mounter.creds;
         if who.user_ns.is_initial() {
             return Ok(own);
         }
