@@ -380,6 +380,17 @@ int main(void) { void *volatile p = malloc(77); p = 0; return 0; }' > a.c
 gcc -fsanitize=address -o a a.c 2> /dev/null || exit 0
 ./a 2>&1 | grep -o 'SUMMARY.*'; echo ${PIPESTATUS[0]}
 "];
+    containers_of_a_user: ["/bin/bash", "-c", "
+unshare -Ur sh -c 'id -u; id -g; cut -c1-21 /proc/self/uid_map; cat /proc/self/setgroups; grep CapEff /proc/self/status; hostname x'
+unshare -Urmuipf --mount-proc sh -c 'hostname inside; hostname; mount -t tmpfs none /mnt && touch /mnt/a && ls /mnt; ls -d /proc/[0-9]*
+  umount /mnt && ls -A /mnt/a; ipcs -q | tail -n +4; unshare -U true; echo $? $$' 2>&1
+ls -A /mnt/a; grep -c . /proc/self/uid_map
+"];
+    bubblewrap: ["/bin/bash", "-c", "
+bwrap --unshare-all --uid 5 --gid 6 --hostname box --ro-bind / / --tmpfs /tmp --dev /dev --proc /proc sh -c '
+  id -u; id -g; hostname; ls /dev /dev/pts; echo $(ps -p 1,2 -o pid= -o comm=); echo a > /tmp/a; cat /tmp/a; touch /etc/a; grep -c : /proc/net/dev
+  script -qc tty /dev/null; echo a > /dev/null; grep CapEff /proc/self/status' 2>&1
+"];
     xz: ["/bin/bash", "-c", "set -o pipefail; seq 20000 | xz -T2 | xz -d | sha256sum"];
     openssl: ["/usr/bin/openssl", "dgst", "-sha256", "/bin/bash"];
     gzip: ["/bin/bash", "-c", "seq 20000 | gzip -9 | gunzip | sha256sum"];

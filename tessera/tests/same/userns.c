@@ -215,6 +215,12 @@ static void mounts(void) {
     E(open("here/other", O_CREAT | O_RDWR, 0600));
     E(mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL));
     E(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL));
+    E(mount("none", "/proc/sys", "tmpfs", 0, NULL));
+    E(access("/proc/sys/kernel", F_OK));
+    E(mount(NULL, "/proc/sys", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+    E(mkdir("/proc/sys/x", 0755));
+    E(umount("/proc/sys"));
+    E(access("/proc/sys/kernel", F_OK));
     E(mount("/", "here", NULL, MS_BIND, NULL));
     E(mount("/", "here", NULL, MS_BIND | MS_REC, NULL));
     E(umount2("here", MNT_DETACH));

@@ -157,7 +157,9 @@ impl Vfs {
         if !at.mount().is_in(&ns) {
             return Err(Errno::EINVAL);
         }
-        self.mount_at(&at, sb, wanted(flags)).map(|_| ())
+        let kept = self.mounts.kept_by(&ns, &sb, wanted(flags))?;
+        self.mount_at(&at, sb, wanted(flags))?.keep_flags(kept);
+        Ok(())
     }
 
     /// # Errors

@@ -260,9 +260,11 @@ impl Vfs {
     /// fsmount(2): a mount of what `context` has made, in no place yet.
     ///
     /// # Errors
-    /// `EINVAL` when nothing was made; `EBUSY` when it is mounted; `ENOSPC`.
+    /// `EINVAL` when nothing was made; `EBUSY` when it is mounted; `ENOSPC`; `EPERM` for what shows
+    /// more than the caller may see.
     pub fn fsmount(
         self: &Arc<Self>,
+        cx: &PathCx<'_>,
         context: &MountContext,
         flags: MountFlags,
     ) -> Result<Arc<File>, Errno> {
@@ -272,7 +274,9 @@ impl Vfs {
             Phase::Create | Phase::Failed(None) => return Err(Errno::EINVAL),
             Phase::Reconfigure(_) | Phase::Failed(Some(_)) => return Err(Errno::EBUSY),
         };
+        let kept = self.mounts.kept_by(&*cx.mount_namespace()?, &sb, flags)?;
         let m = self.mounts.new_mount(self.root_of(&sb), sb.clone(), flags);
+        m.keep_flags(kept);
         self.mounts.add_detached(&m)?;
         s.begin_again(sb);
         drop(s);

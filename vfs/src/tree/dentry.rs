@@ -170,6 +170,21 @@ impl Dentry {
         d
     }
 
+    /// Makes it and those above known to their parents, where names are not cached: something is
+    /// mounted here, which walks have to find.
+    pub(crate) fn pin(self: &Arc<Self>) {
+        let mut at = self.clone();
+        while let (Some(parent), name) = at.place() {
+            // Not let go of under the lock, which a dentry takes when it goes.
+            let known = parent.children.read().find(hash(&name), &name);
+            if known.is_some() {
+                break;
+            }
+            parent.children.write().put(name, Arc::downgrade(&at));
+            at = parent;
+        }
+    }
+
     /// Forgets the child `name`. Under [`Dentry::change`].
     pub(crate) fn forget(&self, name: &[u8], child: &Arc<Dentry>) {
         self.children.write().forget(name, Arc::as_ptr(child));

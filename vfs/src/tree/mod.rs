@@ -10,6 +10,7 @@ mod namespace;
 mod path;
 mod peers;
 mod placing;
+mod visible;
 mod walk;
 
 pub use context::{AT_FDCWD, FsContext, PathCx};

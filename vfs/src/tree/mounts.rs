@@ -12,8 +12,8 @@ use syserr::Errno;
 use super::mount::{Mount, MountFlags};
 use super::peers::Groups;
 use super::{Dentry, MountNs, Path};
-use crate::SuperBlock;
 use crate::notify::Watches;
+use crate::{SuperBlock, Validity};
 
 /// The most mounts that there can be; `fs.mount-max`'s default.
 pub(super) const MOUNT_MAX: usize = 100_000;
@@ -113,6 +113,9 @@ impl Tables {
             *over.point.write() = Some(top);
         }
         at.dentry.add_mount();
+        if at.mount.sb.validity == Validity::Never {
+            at.dentry.pin();
+        }
         self.by_point.insert(key(&at), m.clone());
         *m.point.write() = Some(at);
     }

@@ -255,7 +255,9 @@ impl<'a> Walker<'a> {
             return Err(Errno::ENAMETOOLONG);
         }
         let validity = self.at.mount.super_block().validity;
-        if let Some(d) = self.at.dentry.cached(name) {
+        let known = self.at.dentry.cached(name);
+        // What only mounts keep there is asked for every time.
+        if let Some(d) = known.filter(|d| validity != Validity::Never || d.is_mountpoint()) {
             let Validity::For(span) = validity else { return Ok(d) };
             let vfs = self.vfs;
             let now = *self.now.get_or_insert_with(|| vfs.env.time().monotonic());
@@ -400,7 +402,9 @@ impl Vfs {
             Err(e) => return Err(e),
         };
         if !cache {
-            return Ok(Dentry::new(Some(parent.clone()), name, inode));
+            // Where something is mounted on it or below, it is one for all.
+            let pinned = if inode.is_some() { parent.cached(name) } else { None };
+            return Ok(pinned.unwrap_or_else(|| Dentry::new(Some(parent.clone()), name, inode)));
         }
         Ok(self.remember(parent, name, inode))
     }

@@ -47,8 +47,17 @@ struct Root(Arc<Ptys>, Arc<Instance>);
 
 impl Root {
     fn status(&self) -> Stat {
-        let mode = mode::IFDIR | 0o755;
-        Stat { dev: self.1.dev, ino: 1, mode, nlink: 2, blksize: 1024, ..Stat::default() }
+        let (uid, gid) = self.1.root;
+        Stat {
+            dev: self.1.dev,
+            ino: 1,
+            mode: mode::IFDIR | 0o755,
+            nlink: 2,
+            uid,
+            gid,
+            blksize: 1024,
+            ..Stat::default()
+        }
     }
 }
 

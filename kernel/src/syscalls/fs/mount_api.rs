@@ -161,7 +161,7 @@ pub(crate) fn sys_fsmount(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
         let file = context(cx, a[0])?;
         let context = file.downcast::<MountContext>().ok_or(Errno::EINVAL)?;
-        install(cx, vfs(cx).fsmount(context, mounted)?, flags != 0)
+        install(cx, vfs(cx).fsmount(&Walk::new(cx).cx(), context, mounted)?, flags != 0)
     })();
     r.into()
 }
