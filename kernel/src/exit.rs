@@ -159,13 +159,19 @@ impl Kernel {
         let ns = init.pid_ns();
         ns.close();
         init.lock().reaps_all = true;
-        let children = tree.procs.get(&init.tgid()).map(|p| p.children.clone()).unwrap_or_default();
-        for child in children {
+        let own = tree.procs.get_mut(&init.tgid());
+        let mut left = own.map(|p| core::mem::take(&mut p.children)).unwrap_or_default();
+        left.retain(|&child| {
             let ended = tree.procs.get(&child).is_some_and(|p| p.zombie.is_some());
             // A traced one is its tracer's first.
-            if ended && !tree.traces.contains_key(&child) && !tree.has_ended_threads(child) {
+            let gone = ended && !tree.traces.contains_key(&child) && !tree.has_ended_threads(child);
+            if gone {
                 tree.remove_proc(child);
             }
+            !gone
+        });
+        if let Some(p) = tree.procs.get_mut(&init.tgid()) {
+            p.children = left;
         }
         let ids = ns.ids();
         let ids = ids.iter().filter(|(_, id)| *id != init.tgid());

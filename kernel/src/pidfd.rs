@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
+use vfs::proc::ProcSource;
 use vfs::{File, FileOps, OpenFlags, Stat};
 
 /// `PIDFD_NONBLOCK`.
@@ -59,9 +60,15 @@ impl FileOps for PidFd {
         Ok(Stat { ino: self.inode, nlink: 1, mode: 0o600, blksize: 4096, ..Stat::default() })
     }
 
-    fn fdinfo(&self, out: &mut Vec<u8>) {
-        let pid = if self.is_gone() { -1 } else { self.group.tgid() };
-        out.extend_from_slice(format!("Pid:\t{pid}\nNSpid:\t{pid}\n").as_bytes());
+    fn fdinfo(&self, shown: &dyn ProcSource, out: &mut Vec<u8>) {
+        let pid = if self.is_gone() { -1 } else { shown.number(self.group.tgid()) };
+        out.extend_from_slice(format!("Pid:\t{pid}\nNSpid:\t{pid}").as_bytes());
+        if pid > 0 {
+            for below in shown.numbers(self.group.tgid()).iter().skip(1) {
+                out.extend_from_slice(format!("\t{below}").as_bytes());
+            }
+        }
+        out.push(b'\n');
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -117,6 +117,8 @@ programs! {
     open
     option
     pidns
+    pidns_ids
+    pidns_proc
     pipe
     proc
     remap

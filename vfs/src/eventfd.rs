@@ -100,7 +100,7 @@ impl FileOps for EventFd {
         Ok(anon::anon_stat())
     }
 
-    fn fdinfo(&self, out: &mut Vec<u8>) {
+    fn fdinfo(&self, _: &dyn crate::proc::ProcSource, out: &mut Vec<u8>) {
         let count = *self.count.lock();
         let line = format!(
             "eventfd-count: {count:16x}\neventfd-id: 0\neventfd-semaphore: {}\n",

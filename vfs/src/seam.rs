@@ -94,6 +94,14 @@ pub trait Caller: Send + Sync {
     fn pgid(&self) -> i32;
     /// The caller's session ID.
     fn sid(&self) -> i32;
+    /// What the caller calls a process group or session; 0 for what it cannot see.
+    fn number_of(&self, id: i32) -> i32 {
+        id
+    }
+    /// The process group or session that the caller calls `number`.
+    fn id_of(&self, number: i32) -> Option<i32> {
+        Some(number)
+    }
     /// The caller's credentials.
     fn creds(&self) -> Arc<crate::Creds>;
     /// Sends `signo` to a process group, as a terminal does.
@@ -256,8 +264,8 @@ pub trait FileOps: Send + Sync + Any {
     fn timeouts(&self) -> (Option<Nanos>, Option<Nanos>) {
         (None, None)
     }
-    /// Lines of `/proc/PID/fdinfo` beyond the common ones.
-    fn fdinfo(&self, out: &mut Vec<u8>) {}
+    /// Lines of `/proc/PID/fdinfo` beyond the common ones, in the `/proc` of `shown`.
+    fn fdinfo(&self, shown: &dyn crate::proc::ProcSource, out: &mut Vec<u8>) {}
     /// Another description of the same object, for opening `/proc/PID/fd/N`.
     ///
     /// # Errors

@@ -131,6 +131,14 @@ impl PidNamespace {
         self.map.lock().numbers.get(&id).copied().unwrap_or(0)
     }
 
+    /// The numbers of an ID here, and in each namespace from here to `own`, which lies in this one.
+    pub(crate) fn numbers_down_to(&self, own: &Arc<PidNamespace>, id: i32) -> Vec<i32> {
+        let below = own.lineage().take_while(|ns| ns.level >= self.level);
+        let mut numbers: Vec<i32> = below.map(|ns| ns.number_of(id)).collect();
+        numbers.reverse();
+        numbers
+    }
+
     /// The ID that has a number here. In the initial namespace that is the number, of whatever is.
     pub fn id_of(&self, number: i32) -> Option<i32> {
         if self.is_initial() {
@@ -153,6 +161,11 @@ impl PidNamespace {
     /// initial.
     pub(crate) fn last(&self) -> i32 {
         self.map.lock().pids.last()
+    }
+
+    /// The next number follows `last`. Only of one below the initial.
+    pub(crate) fn set_last(&self, last: i32) {
+        self.map.lock().pids.set_last(last);
     }
 
     /// The ID of the first process, if there is one below the initial namespace.

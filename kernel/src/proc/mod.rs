@@ -97,6 +97,11 @@ impl ProcSource for KernelProc {
         self.pid_ns.number_of(id)
     }
 
+    fn numbers(&self, id: i32) -> Vec<i32> {
+        let own = self.task(id).map(|t| t.pid_ns().clone());
+        own.map(|own| self.pid_ns.numbers_down_to(&own, id)).unwrap_or_default()
+    }
+
     fn id(&self, number: i32) -> Option<i32> {
         self.pid_ns.id_of(number)
     }
@@ -250,18 +255,16 @@ impl ProcSource for KernelProc {
     }
 
     fn system_text(&self, reader: &Opener, file: SystemFile) -> Vec<u8> {
-        match self.kernel() {
-            Ok(k) if file == SystemFile::Locks => locks::text(&k, &self.pid_ns),
-            Ok(k) if file == SystemFile::Loadavg => system::loadavg(&k, reader.tid),
-            Ok(k) if file == SystemFile::NsLastPid => line(system::last_pid(&k, reader.tid)),
-            Ok(k) => system::text(
-                &k,
-                &self.namespaces(&k, reader.tid),
-                &reader.creds.user_ns,
-                file,
-                &self.boot_id,
-            ),
-            Err(_) => Vec::new(),
+        let Ok(k) = self.kernel() else { return Vec::new() };
+        let (own, users) = (self.namespaces(&k, reader.tid), &reader.creds.user_ns);
+        let pids = || system::pids_of(&k, reader.tid);
+        match file {
+            SystemFile::Locks => locks::text(&k, &self.pid_ns),
+            SystemFile::Loadavg => system::loadavg(&k, &pids()),
+            SystemFile::NsLastPid => line(system::last_pid(&k, &pids())),
+            SystemFile::SysvMsg => own.ipc.objects.list_msg(users, &pids()).into_bytes(),
+            SystemFile::SysvShm => own.ipc.objects.list_shm(users, &pids()).into_bytes(),
+            _ => system::text(&k, &own, users, file, &self.boot_id),
         }
     }
 

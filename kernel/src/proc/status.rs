@@ -78,11 +78,8 @@ pub(super) fn status(kernel: &Kernel, task: &Task, reader: &UserNs, ns: &PidName
     let ids = [task.tgid(), task.tid(), group.pgid(), group.sid()];
     for (line, id) in ["\nNStgid:", "\nNSpid:", "\nNSpgid:", "\nNSsid:"].into_iter().zip(ids) {
         out += line;
-        let mut own: Vec<_> =
-            task.pid_ns().lineage().take_while(|at| at.level() >= ns.level()).collect();
-        own.reverse();
-        for at in own {
-            out += &format!("\t{}", at.number_of(id));
+        for number in ns.numbers_down_to(task.pid_ns(), id) {
+            out += &format!("\t{number}");
         }
     }
     out += "\nKthread:\t0\n";

@@ -6,9 +6,10 @@ use crate::ns::Namespaces;
 use crate::syscalls::{aio, mqueue};
 use crate::task::CpuTimes;
 use crate::usage::{TICK, ticks};
-use crate::{ClockId, Kernel};
+use crate::{ClockId, Kernel, PidNamespace};
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::Arch;
 use vfs::UserNs;
@@ -44,15 +45,19 @@ fn uuid(mut b: [u8; 16]) -> String {
     out
 }
 
-/// What was handed out last as an ID in the PID namespace of a task.
-pub(super) fn last_pid(k: &Kernel, reader: i32) -> i32 {
+/// The PID namespace of a task, or when that has ended the initial one.
+pub(super) fn pids_of(k: &Kernel, reader: i32) -> Arc<PidNamespace> {
     let reader = k.task(reader);
-    let ns = reader.as_ref().map_or(k.pid_ns(), |t| t.pid_ns());
-    if ns.is_initial() { k.tree().last_id() } else { ns.last() }
+    reader.as_ref().map_or(k.pid_ns(), |t| t.pid_ns()).clone()
 }
 
-pub(super) fn loadavg(k: &Kernel, reader: i32) -> Vec<u8> {
-    format!("0.00 0.00 0.00 1/{} {}\n", k.task_count(), last_pid(k, reader)).into_bytes()
+/// What was handed out last as an ID.
+pub(super) fn last_pid(k: &Kernel, pids: &PidNamespace) -> i32 {
+    if pids.is_initial() { k.tree().last_id() } else { pids.last() }
+}
+
+pub(super) fn loadavg(k: &Kernel, pids: &PidNamespace) -> Vec<u8> {
+    format!("0.00 0.00 0.00 1/{} {}\n", k.task_count(), last_pid(k, pids)).into_bytes()
 }
 
 pub(super) fn text(
@@ -78,7 +83,11 @@ pub(super) fn text(
         SystemFile::Filesystems => filesystems(k),
         SystemFile::Interrupts | SystemFile::Misc | SystemFile::Modules => Vec::new(),
         // They depend on PID namespaces.
-        SystemFile::Loadavg | SystemFile::NsLastPid | SystemFile::Locks => Vec::new(),
+        SystemFile::Loadavg
+        | SystemFile::NsLastPid
+        | SystemFile::Locks
+        | SystemFile::SysvMsg
+        | SystemFile::SysvShm => Vec::new(),
         SystemFile::Meminfo => meminfo(k),
         SystemFile::Partitions => b"major minor  #blocks  name\n\n".to_vec(),
         SystemFile::Stat => stat(k),
@@ -119,14 +128,12 @@ pub(super) fn text(
         SystemFile::LeaseBreakTime => line(k.vfs().lease_rules().break_time()),
         SystemFile::FileMax => line(i64::MAX),
         SystemFile::FileNr => line(format!("1024\t0\t{}", i64::MAX)),
-        SystemFile::SysvMsg => ns.ipc.objects.list_msg(reader).into_bytes(),
         SystemFile::SysvSem => ns.ipc.objects.list_sem(reader).into_bytes(),
         SystemFile::KeyUsers => k.keys().list_users(reader),
         SystemFile::KeyMaxKeys => line(keys::MAX_KEYS),
         SystemFile::KeyMaxBytes => line(keys::MAX_BYTES),
         SystemFile::KeyRootMaxKeys => line(keys::ROOT_MAX_KEYS),
         SystemFile::KeyRootMaxBytes => line(keys::ROOT_MAX_BYTES),
-        SystemFile::SysvShm => ns.ipc.objects.list_shm(reader).into_bytes(),
         SystemFile::AioNr => line(k.aio().requests()),
         SystemFile::AioMaxNr => line(aio::AIO_MAX_NR),
         SystemFile::MqueueQueuesMax => line(mqueue::QUEUES_MAX),

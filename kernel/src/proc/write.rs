@@ -1,7 +1,9 @@
 //! Files of `/proc` that can be written.
 
+use super::system::pids_of;
 use crate::ns::Namespaces;
 use crate::task::Login;
+use crate::tree::PID_MAX;
 use crate::{Comm, Kernel, Task};
 use core::sync::atomic::{AtomicU32, Ordering};
 use syserr::Errno;
@@ -99,6 +101,25 @@ pub(super) fn login(
     Ok(())
 }
 
+/// The next process gets the ID after the one that is written (`pid_ns_ctl_handler`).
+fn set_last_pid(kernel: &Kernel, writer: &Opener, text: &[u8]) -> Result<(), Errno> {
+    let pids = pids_of(kernel, writer.tid);
+    let may = |c| writer.creds.has_in(pids.owner(), c);
+    if !may(cap::SYS_ADMIN) && !may(cap::CHECKPOINT_RESTORE) {
+        return Err(Errno::EPERM);
+    }
+    let last = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+    if !(0..PID_MAX).contains(&last) {
+        return Err(Errno::EINVAL);
+    }
+    if pids.is_initial() {
+        kernel.tree().set_last_id(last);
+    } else {
+        pids.set_last(last);
+    }
+    Ok(())
+}
+
 /// Longest name of the system; `__NEW_UTS_LEN`.
 const NAME_MAX: usize = 64;
 
@@ -129,6 +150,7 @@ pub(super) fn system(
                 .unwrap_or(kernel.vfs().env().user_namespaces())
                 .set_most(most);
         }
+        SystemFile::NsLastPid => set_last_pid(kernel, writer, text)?,
         // Settings that nothing here depends on are the same whatever is written.
         SystemFile::Fixed(_) => {}
         _ => return Err(Errno::EPERM),

@@ -48,6 +48,14 @@ impl vfs::Caller for TaskCaller {
         self.task.group_ref().sid()
     }
 
+    fn number_of(&self, id: i32) -> i32 {
+        self.task.number_of(id)
+    }
+
+    fn id_of(&self, number: i32) -> Option<i32> {
+        self.task.pid_ns().id_of(number)
+    }
+
     fn creds(&self) -> Arc<vfs::Creds> {
         self.task.creds()
     }

@@ -118,6 +118,11 @@ impl Tree {
         self.pids.last()
     }
 
+    /// The next ID follows `last`.
+    pub(crate) fn set_last_id(&mut self, last: i32) {
+        self.pids.set_last(last);
+    }
+
     fn is_taken(&self, id: i32) -> bool {
         self.tasks.contains_key(&id)
             || self.procs.contains_key(&id)

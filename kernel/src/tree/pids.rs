@@ -21,6 +21,12 @@ impl Pids {
         self.last
     }
 
+    /// The next ID is the one after `last`, or the next that is free.
+    pub(crate) fn set_last(&mut self, last: i32) {
+        self.last = last;
+        self.again = true;
+    }
+
     /// Somebody chose an ID, so the next ones may be taken.
     pub(crate) fn chosen(&mut self) {
         self.again = true;

@@ -209,7 +209,7 @@ impl FileOps for Epoll {
         Err(Errno::EINVAL)
     }
 
-    fn fdinfo(&self, out: &mut Vec<u8>) {
+    fn fdinfo(&self, _: &dyn crate::proc::ProcSource, out: &mut Vec<u8>) {
         for ((_, fd), item) in self.items.lock().iter() {
             let Event { events, data } = item.event();
             let line = format!("tfd: {fd:8} events: {events:8x} data: {data:16x} \n");

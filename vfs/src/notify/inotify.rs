@@ -203,7 +203,7 @@ impl FileOps for Inotify {
         Ok(0)
     }
 
-    fn fdinfo(&self, out: &mut Vec<u8>) {
+    fn fdinfo(&self, _: &dyn crate::proc::ProcSource, out: &mut Vec<u8>) {
         for w in self.0.watches.lock().by_wd.values() {
             let Ok(s) = w.inode.stat() else { continue };
             let (major, minor) = crate::split_dev(s.dev);

@@ -135,7 +135,7 @@ impl Text {
                         out.extend_from_slice(line.as_bytes());
                     }
                 }
-                file.ops().fdinfo(&mut out);
+                file.ops().fdinfo(&**source, &mut out);
                 out
             }
         };

@@ -148,6 +148,10 @@ pub trait ProcSource: Send + Sync {
     fn number(&self, id: i32) -> i32 {
         id
     }
+    /// What an ID is called there, and in each namespace from there to the task's own.
+    fn numbers(&self, id: i32) -> Vec<i32> {
+        [id].to_vec()
+    }
     /// The ID that a number means there.
     fn id(&self, number: i32) -> Option<i32> {
         Some(number)

@@ -153,7 +153,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
     ("overflowgid", text("65534\n")),
     ("overflowuid", text("65534\n")),
     ("perf_event_paranoid", text("4\n")),
-    ("ns_last_pid", ro(S::NsLastPid)),
+    ("ns_last_pid", File(0o666, S::NsLastPid)),
     ("pid_max", ro(S::PidMax)),
     ("pty", Dir(&[("max", text("4096\n")), ("nr", text("0\n"))])),
     (

@@ -300,13 +300,18 @@ impl TtyFile {
                 }
             }
             // The master may always ask; others only about their own terminal.
-            TIOCGPGRP if own || self.is_master() => mem.write_obj(at, &foreground)?,
-            TIOCGSID if own || self.is_master() && session != 0 => mem.write_obj(at, &session)?,
+            TIOCGPGRP if own || self.is_master() => {
+                mem.write_obj(at, &caller.number_of(foreground))?
+            }
+            TIOCGSID if own || self.is_master() && session != 0 => {
+                mem.write_obj(at, &caller.number_of(session))?;
+            }
             TIOCSPGRP if own => {
                 let pgid: i32 = mem.read_obj(at)?;
                 if pgid < 0 {
                     return Err(Errno::EINVAL);
                 }
+                let pgid = caller.id_of(pgid).ok_or(Errno::ESRCH)?;
                 if ptys.job.session_of_group(pgid).ok_or(Errno::ESRCH)? != sid {
                     return Err(Errno::EPERM);
                 }

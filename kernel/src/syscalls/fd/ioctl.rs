@@ -4,7 +4,7 @@ use crate::syscalls::fs::fcntl::{owner, set_owner};
 use crate::syscalls::fs::sigio::set_async;
 use crate::syscalls::fs::terminal::{may_control, open_peer};
 use crate::syscalls::fs::{file, flat};
-use crate::syscalls::process::open_related;
+use crate::syscalls::process::{number_in, open_related};
 use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
@@ -61,7 +61,7 @@ fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
             set_owner(cx, f, cx.mm().read_obj(arg)?)
         }
         FIOGETOWN | SIOCGPGRP if f.kind() == mode::IFSOCK => {
-            cx.mm().write_obj(arg, &owner(f))?;
+            cx.mm().write_obj(arg, &owner(cx, f))?;
             Ok(0)
         }
         FIOQSIZE => match f.kind() {
@@ -84,6 +84,9 @@ fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
         NS_GET_USERNS | NS_GET_PARENT => {
             open_related(cx, f, cmd).unwrap_or_else(|| f.ioctl(&cx.caller(), cmd, arg))
         }
-        _ => f.ioctl(&cx.caller(), cmd, arg),
+        _ => match number_in(cx, f, cmd, a[2] as i32) {
+            Some(number) => number,
+            None => f.ioctl(&cx.caller(), cmd, arg),
+        },
     }
 }

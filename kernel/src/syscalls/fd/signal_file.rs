@@ -138,7 +138,7 @@ impl FileOps for SignalFile {
         Ok(anon::anon_stat())
     }
 
-    fn fdinfo(&self, out: &mut Vec<u8>) {
+    fn fdinfo(&self, _: &dyn vfs::proc::ProcSource, out: &mut Vec<u8>) {
         out.extend_from_slice(format!("sigmask:\t{:016x}\n", self.mask().0).as_bytes());
     }
 

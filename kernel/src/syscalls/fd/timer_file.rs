@@ -198,7 +198,7 @@ impl FileOps for TimerFile {
         Ok(anon::anon_stat())
     }
 
-    fn fdinfo(&self, out: &mut Vec<u8>) {
+    fn fdinfo(&self, _: &dyn vfs::proc::ProcSource, out: &mut Vec<u8>) {
         let Some(kernel) = self.shared.kernel.upgrade() else { return };
         let (value, interval) = self.get(&kernel);
         let ticks = self.shared.state.lock().ticks;

@@ -93,10 +93,11 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
             return locks::set(cx, &file, fd, true, cmd == F_OFD_SETLKW, Addr(arg));
         }
         F_SETOWN => set_owner(cx, &file, arg as i32)?,
-        F_GETOWN => i64::from(owner(&file)) as u64,
+        F_GETOWN => i64::from(owner(cx, &file)) as u64,
         F_SETOWN_EX => set_owner_ex(cx, &file, Addr(arg))?,
         F_GETOWN_EX => {
             let FileOwner { kind, id, .. } = file.owner();
+            let id = cx.task.number_of(id);
             cx.mm().write_obj(Addr(arg), &OwnerEx { kind: kind as i32, id })?;
             0
         }
@@ -172,9 +173,10 @@ fn set_flags(cx: &TaskCx, file: &Arc<File>, fd: i32, arg: u32) -> Result<u64, Er
 }
 
 /// Who gets the signals of a file: a process, or a group by its negative number.
-pub(crate) fn owner(file: &File) -> i32 {
+pub(crate) fn owner(cx: &TaskCx, file: &File) -> i32 {
     let o = file.owner();
-    if o.kind == OwnerKind::Group { -o.id } else { o.id }
+    let number = cx.task.number_of(o.id);
+    if o.kind == OwnerKind::Group { -number } else { number }
 }
 
 pub(crate) fn set_owner(cx: &TaskCx, file: &Arc<File>, arg: i32) -> Result<u64, Errno> {
@@ -197,12 +199,20 @@ fn set_owner_ex(cx: &TaskCx, file: &Arc<File>, at: Addr) -> Result<u64, Errno> {
     store_owner(cx, file, kind, owner.id)
 }
 
-fn store_owner(cx: &TaskCx, file: &Arc<File>, kind: OwnerKind, id: i32) -> Result<u64, Errno> {
+fn store_owner(cx: &TaskCx, file: &Arc<File>, kind: OwnerKind, number: i32) -> Result<u64, Errno> {
     let kernel = cx.kernel();
+    let id = match number {
+        0 => 0,
+        n => cx.task.pid_ns().id_of(n).ok_or(Errno::ESRCH)?,
+    };
     let there = match kind {
         _ if id == 0 => true,
         OwnerKind::Thread | OwnerKind::Process => kernel.task(id).is_some(),
-        OwnerKind::Group => kernel.tree().members(id).next().is_some(),
+        // Whatever has the ID.
+        OwnerKind::Group => {
+            let tree = kernel.tree();
+            tree.tasks.contains_key(&id) || tree.members(id).next().is_some()
+        }
     };
     if !there {
         return Err(Errno::ESRCH);

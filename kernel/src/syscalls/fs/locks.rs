@@ -89,7 +89,8 @@ pub(super) fn get(cx: &TaskCx, file: &File, ofd: bool, at: Addr) -> Result<Outco
             l.whence = 0;
             l.start = r.start as i64;
             l.len = if r.last == i64::MAX as u64 { 0 } else { (r.last - r.start + 1) as i64 };
-            l.pid = r.pid;
+            // Those of descriptions are nobody's.
+            l.pid = if r.pid > 0 { cx.task.number_of(r.pid) } else { r.pid };
         }
     }
     cx.mm().write_obj(at, &l)?;

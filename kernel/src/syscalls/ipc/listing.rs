@@ -3,6 +3,7 @@
 use super::Ipc;
 use super::shm::Segment;
 use super::table::{Object, Perm, Table};
+use crate::PidNamespace;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -25,8 +26,8 @@ fn owners(p: &Perm, ns: &UserNs) -> String {
 }
 
 impl Ipc {
-    /// `/proc/sysvipc/msg` for somebody in `ns` (`sysvipc_msg_proc_show` in `ipc/msg.c`).
-    pub(crate) fn list_msg(&self, ns: &UserNs) -> String {
+    /// `/proc/sysvipc/msg` for somebody in `ns` and `pids` (`sysvipc_msg_proc_show` in `ipc/msg.c`).
+    pub(crate) fn list_msg(&self, ns: &UserNs, pids: &PidNamespace) -> String {
         let mut out = String::from(
             "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n",
         );
@@ -38,8 +39,8 @@ impl Ipc {
                 p.mode,
                 s.bytes,
                 s.messages.len(),
-                s.lspid,
-                s.lrpid,
+                pids.number_of(s.lspid),
+                pids.number_of(s.lrpid),
                 owners(&p, ns),
                 s.stime,
                 s.rtime,
@@ -70,7 +71,7 @@ impl Ipc {
     }
 
     /// `/proc/sysvipc/shm` (`sysvipc_shm_proc_show` in `ipc/shm.c`).
-    pub(crate) fn list_shm(&self, ns: &UserNs) -> String {
+    pub(crate) fn list_shm(&self, ns: &UserNs, pids: &PidNamespace) -> String {
         let mut out = String::from(
             "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n",
         );
@@ -81,8 +82,8 @@ impl Ipc {
                 p.key,
                 p.mode,
                 s.size,
-                h.cpid,
-                h.lpid,
+                pids.number_of(h.cpid),
+                pids.number_of(h.lpid),
                 s.attached(),
                 owners(&p, ns),
                 h.atime,

@@ -62,9 +62,10 @@ impl Notice {
     pub(super) fn deliver(self, sender: &Task) {
         match self.how {
             How::Signal(signo, value) if signo != 0 => {
-                let (pid, uid) = (sender.tgid(), sender.creds().uid);
-                let info = SigInfo::queue(signo, SI_MESGQ, pid, uid, value);
                 if let Some(k) = self.kernel.upgrade() {
+                    let told = k.process(self.tgid);
+                    let pid = told.map_or(0, |g| g.pid_ns().number_of(sender.tgid()));
+                    let info = SigInfo::queue(signo, SI_MESGQ, pid, sender.creds().uid, value);
                     // A process that has ended, or has too many signals queued, hears nothing.
                     let to = Target::Process(self.tgid);
                     let _ = k.send(Sender::Kernel, to, signo, Some(info));

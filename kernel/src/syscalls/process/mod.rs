@@ -20,8 +20,8 @@ pub use ids::{
 pub use memory::{
     sys_process_madvise, sys_process_mrelease, sys_process_vm_readv, sys_process_vm_writev,
 };
-pub(crate) use namespaces::open_related;
 pub use namespaces::sys_setns;
+pub(crate) use namespaces::{number_in, open_related};
 pub use pidfd::{sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal};
 pub use wait::{sys_wait4, sys_waitid};
 

@@ -46,3 +46,36 @@ pub(crate) fn open_related(cx: &TaskCx, file: &File, cmd: u32) -> Option<Result<
     });
     Some(found.and_then(|ns| install(cx, nsfs::open(ns), true)))
 }
+
+const NS_GET_PID_FROM_PIDNS: u32 = 0x8004_b706;
+const NS_GET_TGID_FROM_PIDNS: u32 = 0x8004_b707;
+const NS_GET_PID_IN_PIDNS: u32 = 0x8004_b708;
+const NS_GET_TGID_IN_PIDNS: u32 = 0x8004_b709;
+
+/// What one PID namespace's number is in another: the caller's and that which `file` is. `None` for
+/// other commands and files.
+pub(crate) fn number_in(
+    cx: &TaskCx,
+    file: &File,
+    cmd: u32,
+    number: i32,
+) -> Option<Result<u64, Errno>> {
+    let group = match cmd {
+        NS_GET_PID_FROM_PIDNS | NS_GET_PID_IN_PIDNS => false,
+        NS_GET_TGID_FROM_PIDNS | NS_GET_TGID_IN_PIDNS => true,
+        _ => return None,
+    };
+    let Some(there) = ns::pid::as_pid_ns(&namespace_of(file)?) else {
+        return Some(Err(Errno::EINVAL));
+    };
+    let (mut from, mut to) = (&there, cx.task.pid_ns());
+    if matches!(cmd, NS_GET_PID_IN_PIDNS | NS_GET_TGID_IN_PIDNS) {
+        core::mem::swap(&mut from, &mut to);
+    }
+    let task = from.id_of(number).and_then(|id| cx.kernel().task(id));
+    let id = task.map_or(0, |t| if group { t.tgid() } else { t.tid() });
+    Some(match to.number_of(id) {
+        0 => Err(Errno::ESRCH),
+        n => Ok(n as u64),
+    })
+}

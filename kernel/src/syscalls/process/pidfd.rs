@@ -38,6 +38,10 @@ fn send(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     let group = addressee(cx, a[0] as i32)?;
+    // Not to who lives outside of the own namespace (`access_pidfd_pidns`).
+    if !group.pid_ns().is_within(cx.task.pid_ns()) {
+        return Err(Errno::EINVAL);
+    }
     let signo = a[1] as u32;
     let info = if a[2] == 0 {
         None

@@ -89,8 +89,10 @@ fn credentials(cx: &TaskCx, data: &[u8]) -> Result<Ucred, Errno> {
     let c = cx.task.creds();
     let known = c.user_ns.uid_in(id.uid).zip(c.user_ns.gid_in(id.gid));
     let (uid, gid) = known.ok_or(Errno::EINVAL)?;
-    let id = Ucred { pid: id.pid, uid, gid };
-    let pid = id.pid == cx.task.tgid() || c.has(cap::SYS_ADMIN);
+    let pid = id.pid == cx.task.group_ref().number();
+    let pid = pid || c.has_in(cx.task.pid_ns().owner(), cap::SYS_ADMIN);
+    let named = cx.task.pid_ns().id_of(id.pid);
+    let id = Ucred { pid: named.unwrap_or(0), uid, gid };
     let uid = [c.uid, c.euid, c.suid].contains(&id.uid) || c.has_here(cap::SETUID);
     let gid = [c.gid, c.egid, c.sgid].contains(&id.gid) || c.has_here(cap::SETGID);
     if !pid || !uid || !gid {
@@ -135,6 +137,7 @@ impl Room<'_> {
         }
         if let Some(id) = got.creds {
             let id = id.seen_by(&task.creds().user_ns);
+            let id = Ucred { pid: task.number_of(id.pid), ..id };
             self.put_one(SOL_SOCKET, SCM_CREDENTIALS, id.as_bytes())?;
         }
         self.put_rights(task, files, cloexec)?;
