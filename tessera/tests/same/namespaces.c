@@ -261,10 +261,10 @@ int main(int c, char **v) {
     int told[2];
     pipe(told);
     int pid = clone(nothing, stack + sizeof stack, all | SIGCHLD, told + 1);
-    E(pid < 0 ? -1 : 0);
     char byte;
     if (pid > 0)
         read(told[0], &byte, 1);
+    E(pid < 0 ? -1 : 0);
     in_child(names, v[1]);
     if (geteuid() == 0) {
         in_child(ipc, v[1]);

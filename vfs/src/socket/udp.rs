@@ -72,7 +72,7 @@ impl Endpoint {
     fn may_reach(&self, to: &InetAddr) -> Result<(), Errno> {
         let own = || self.bound().is_some_and(|a| a.is_v4() && a.is_local());
         let known = match to {
-            to if to.is_local() => return self.net.link.reaches(to),
+            to if to.is_local() => self.net.link.reaches(to).map(|()| true)?,
             _ if !self.net.link.is_up() => false,
             to if to.is_group() && to.is_multicast() => {
                 own() || self.options.multicast_interface().is_some()
