@@ -144,7 +144,7 @@ impl Vfs {
                 return Err(Errno::EPERM);
             }
             let recursive = flags & MS_REC != 0;
-            return self.mounts.change(at.mount(), recursive, |_| Ok(()), |_| {}, Some(kind));
+            return self.mounts.change(at.mount(), recursive, |_| Ok(()), Mount::flags, Some(kind));
         }
         if flags & MS_MOVE != 0 {
             return self.mounts.relocate(&from()?, &at, false, &cx.fs.root(), &ns);
@@ -205,14 +205,15 @@ impl Vfs {
         if !who.has_in(sb.user_ns(), cap::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
-        let before = sb.state.is_read_only();
-        if let Some(to) = read_only {
-            sb.state.set_read_only(to)?;
+        // Writers go before the options change, and come after: so what fails can be undone.
+        let freezes = read_only == Some(true) && !sb.state.is_read_only();
+        if freezes {
+            sb.state.set_read_only(true)?;
         }
         let t = self.types.read().get(sb.kind).cloned();
         let done = t.map_or(Ok(()), |t| t.reconfigure(sb, options));
-        if done.is_err() {
-            sb.state.set_read_only(before)?;
+        if done.is_err() && freezes || done.is_ok() && read_only == Some(false) {
+            sb.state.set_read_only(false)?;
         }
         done
     }

@@ -134,15 +134,10 @@ impl Vfs {
             }
             if freezes && !m.may_become_read_only() { Err(Errno::EBUSY) } else { Ok(()) }
         };
-        let mut failed = Ok(());
-        let apply = |m: &Mount| {
-            // A writer who came since then keeps its mount writable.
-            let done = m.set_flags((m.flags() - change.clear) | change.set);
-            failed = failed.and(done);
-        };
+        let flags = |m: &Mount| (m.flags() - change.clear) | change.set;
         let kind = propagation_kind(change.propagation);
-        self.mounts.change(m, recursive, check, apply, kind)?;
+        self.mounts.change(m, recursive, check, flags, kind)?;
         self.mounts.touch();
-        failed
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use syserr::Errno;
 
 use super::graft::Ties;
-use super::mount::{Mount, Propagation};
+use super::mount::{Mount, MountFlags, Propagation};
 use super::mounts::{MOUNT_MAX, MountTable, Tables, follow};
 use super::namespace::as_mount_namespace;
 use super::{Dentry, MountNs, Path};
@@ -274,23 +274,33 @@ impl MountTable {
         drop(gone.places);
     }
 
-    /// Calls `change` for `m`, or for it and all below it, while no mount comes or goes.
+    /// Gives `m`, or it and all below it, other flags and ties, while no mount comes or goes.
     ///
     /// # Errors
-    /// Those of `check`, which sees all of them first.
+    /// Those of `check`, which sees all of them first; `EBUSY` where somebody began to write since
+    /// then. Nothing has changed then.
     pub(crate) fn change(
         &self,
         m: &Arc<Mount>,
         recursive: bool,
         check: impl Fn(&Mount) -> Result<(), Errno>,
-        mut change: impl FnMut(&Mount),
+        flags: impl Fn(&Mount) -> MountFlags,
         kind: Option<PropagationKind>,
     ) -> Result<(), Errno> {
         let mut t = self.tables.write();
         let set = if recursive { t.tree(m) } else { alloc::vec![m.clone()] };
         set.iter().try_for_each(|m| check(m))?;
+        let old: Vec<MountFlags> = set.iter().map(|m| m.flags()).collect();
+        for (i, m) in set.iter().enumerate() {
+            if let Err(e) = m.set_flags(flags(m)) {
+                for (m, old) in set.iter().zip(&old).take(i) {
+                    // They were read-only already, or are writable again.
+                    let _ = m.set_flags(*old);
+                }
+                return Err(e);
+            }
+        }
         for m in &set {
-            change(m);
             let Tables { groups, all, .. } = &mut *t;
             let masters = |slave: u64, master: u32| follow(all, slave, master);
             match kind {
