@@ -92,11 +92,10 @@ impl ThreadGroup {
 
 /// What `task` is told: users are called as its namespace knows them.
 pub(crate) fn seen_by(task: &Task, info: SigInfo) -> SigInfo {
-    let creds = task.creds();
-    if creds.user_ns.is_initial() || !info.has_sender() {
-        return info;
-    }
-    info.with_uid(creds.user_ns.show_uid(info.uid()))
+    task.with_creds(|c| match c.user_ns.is_initial() || !info.has_sender() {
+        true => info,
+        false => info.with_uid(c.user_ns.show_uid(info.uid())),
+    })
 }
 
 /// Whether the process would do nothing about a signal now.

@@ -206,6 +206,11 @@ impl Task {
         self.creds.lock().clone()
     }
 
+    /// What `f` makes of the credentials, which it may not keep.
+    pub(crate) fn with_creds<R>(&self, f: impl FnOnce(&Creds) -> R) -> R {
+        f(&self.creds.lock())
+    }
+
     /// Replaces the credentials.
     pub fn set_creds(&self, creds: Creds) {
         *self.creds.lock() = Arc::new(creds);

@@ -124,7 +124,8 @@ impl Vfs {
     /// after the path was resolved.
     ///
     /// # Errors
-    /// `EPERM`, `EROFS`; `EINVAL` for who is not known there.
+    /// `EPERM`, `EROFS`; `EINVAL` for who is not known there, `EOVERFLOW` for who is not in the file
+    /// system's.
     pub fn chown(
         &self,
         cx: &PathCx<'_>,
@@ -138,6 +139,7 @@ impl Vfs {
         let gid = gid.map(|g| ns.gid_in(g).ok_or(Errno::EINVAL)).transpose()?;
         let inode = path.inode();
         let p = inode.perm()?;
+        path.mount().knows(uid.unwrap_or(p.uid), gid.unwrap_or(p.gid))?;
         let owner = cx.creds.fsuid == p.uid;
         let capable = cx.creds.has_over(p.uid, p.gid, cap::CHOWN);
         if let Some(u) = uid

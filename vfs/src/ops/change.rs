@@ -30,6 +30,7 @@ impl Vfs {
         if dir.dentry.is_deleted() {
             return Err(Errno::ENOENT);
         }
+        dir.mount().knows(cx.creds.fsuid, cx.creds.fsgid)?;
         perm::check_known(&**inode, &p, cx.creds, MAY_WRITE | MAY_EXEC)?;
         let what = Create { rdev, target, ..self.to_create(cx, inode, &p, wanted)? };
         let changing = dir.dentry.change();

@@ -335,6 +335,7 @@ impl Vfs {
     ) -> Result<Arc<File>, Errno> {
         let dir = self.resolve(cx, dirfd, path, lookup | LookupFlags::DIRECTORY)?;
         dir.mount().writable()?;
+        dir.mount().knows(cx.creds.fsuid, cx.creds.fsgid)?;
         let p = dir.inode().perm()?;
         perm::check_known(&**dir.inode(), &p, cx.creds, MAY_WRITE | MAY_EXEC)?;
         let what = self.to_create(cx, dir.inode(), &p, mode::IFREG | how.mode & 0o7777)?;

@@ -7,9 +7,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32};
 use sync::{Mutex, RwLock};
 use syserr::Errno;
 
-use super::{Dentry, MountNs, Path};
-use crate::SuperBlock;
+use super::{Dentry, FsContext, MountNs, Path};
 use crate::notify::Watches;
+use crate::{Creds, SuperBlock};
 
 bitflags::bitflags! {
     /// Per-mount flags of mount(2) that matter after mounting (`MS_*`).
@@ -241,6 +241,22 @@ impl Mount {
     /// Whether there may be somebody to tell.
     pub(crate) fn is_watched(&self) -> bool {
         self.watches.as_ref().is_some_and(|w| w.any())
+    }
+
+    /// Whether a program here may run as the owner of its file (`mnt_may_suid`): not one of a file
+    /// system that belongs to others than those that the caller is among, nor out of the tree.
+    pub fn lets_become(&self, creds: &Creds, fs: &FsContext) -> bool {
+        !self.flags().contains(MountFlags::NOSUID)
+            && fs.namespace().is_some_and(|ns| self.is_in(&ns))
+            && creds.user_ns.is_within(self.sb.user_ns())
+    }
+
+    /// Whether the file system knows user and group of what the caller makes.
+    ///
+    /// # Errors
+    /// `EOVERFLOW`.
+    pub(crate) fn knows(&self, uid: u32, gid: u32) -> Result<(), Errno> {
+        if self.sb.user_ns().knows(uid, gid) { Ok(()) } else { Err(Errno::EOVERFLOW) }
     }
 
     pub(crate) fn writable(&self) -> Result<(), Errno> {

@@ -59,8 +59,7 @@ fn timespec(t: vfs::Nanos) -> [i64; 2] {
 
 /// Owner and group as the caller's namespace knows them.
 fn owner(cx: &TaskCx, s: &Stat) -> (u32, u32) {
-    let creds = cx.task.creds();
-    (creds.user_ns.show_uid(s.uid), creds.user_ns.show_gid(s.gid))
+    cx.task.with_creds(|c| (c.user_ns.show_uid(s.uid), c.user_ns.show_gid(s.gid)))
 }
 
 fn write_stat(cx: &TaskCx, at: u64, s: &Stat) -> Result<Outcome, Errno> {

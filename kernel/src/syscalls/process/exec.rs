@@ -9,9 +9,7 @@ use alloc::vec::Vec;
 use arch::{Addr, UserMemory, UserMemoryExt};
 use loader::{ArgLimits, Executable, MAX_ARG_STRLEN, Resolve};
 use syserr::Errno;
-use vfs::{
-    AT_FDCWD, Creds, FdTable, File, FsContext, LookupFlags, MountFlags, PathCx, Vfs, cap, mode,
-};
+use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, LookupFlags, PathCx, Vfs, cap, mode};
 
 const AT_EMPTY_PATH: u64 = 0x1000;
 const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
@@ -74,7 +72,7 @@ fn load(
     };
     let closes = by_fd && files.cloexec(dir).unwrap_or(false);
     let watched = task.traced().is_some_and(|t| !t.capable);
-    let (creds, secure) = new_creds(&old, &file, watched)?;
+    let (creds, secure) = new_creds(&old, &opener.fs, &file, watched)?;
     let loaded = cx
         .kernel()
         .load_task_image(LoadArgs {
@@ -163,15 +161,19 @@ fn read_strings(mm: &dyn UserMemory, at: u64, stack: u64) -> Result<Vec<Vec<u8>>
 /// Credentials after execve(2), and whether they gain privileges (`bprm_fill_uid` in `fs/exec.c`,
 /// `cap_bprm_creds_from_file` in `security/commoncap.c`). Files carry no capabilities. Whoever is
 /// `watched` by a tracer that may not trace everybody gains none.
-pub(crate) fn new_creds(old: &Creds, file: &File, watched: bool) -> Result<(Creds, bool), Errno> {
+pub(crate) fn new_creds(
+    old: &Creds,
+    fs: &FsContext,
+    file: &File,
+    watched: bool,
+) -> Result<(Creds, bool), Errno> {
     let mut new = old.clone();
     let stat = file.stat()?;
-    let mount = file.path().mount();
-    // Nor what belongs to others than those that the caller is among (`mnt_may_suid`).
-    let nosuid = mount.flags().contains(MountFlags::NOSUID)
-        || !old.user_ns.is_within(mount.super_block().user_ns());
     // Whom the namespace does not know, nobody in it becomes.
-    if !nosuid && !old.no_new_privs && old.user_ns.knows(stat.uid, stat.gid) {
+    if file.path().mount().lets_become(old, fs)
+        && !old.no_new_privs
+        && old.user_ns.knows(stat.uid, stat.gid)
+    {
         if stat.mode & mode::ISUID != 0 {
             new.euid = stat.uid;
         }

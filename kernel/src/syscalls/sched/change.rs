@@ -1,6 +1,6 @@
 //! Changing how a task is scheduled: what goes together, and who may.
 
-use super::may_schedule;
+use super::may_set_policy;
 use crate::task::{
     Deadline, Policy, SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR,
 };
@@ -48,7 +48,7 @@ impl Change {
         if self.needs_privilege(task, &p, policy, reset) && !cx.task.creds().has(cap::SYS_NICE) {
             return Err(Errno::EPERM);
         }
-        may_schedule(cx, task)?;
+        may_set_policy(cx, task)?;
         p.scheduler = policy;
         p.priority = self.priority;
         p.reset_on_fork = reset;

@@ -22,7 +22,7 @@ use arch::{Addr, Permissions, UserMemory};
 use core::future::poll_fn;
 use core::task::Poll;
 use syserr::Errno;
-use vfs::cap;
+use vfs::{Creds, cap};
 
 /// The task with an ID; 0 is the caller.
 fn target(cx: &TaskCx, pid: i32) -> Result<Arc<Task>, Errno> {
@@ -32,11 +32,23 @@ fn target(cx: &TaskCx, pid: i32) -> Result<Arc<Task>, Errno> {
     }
 }
 
-/// Whether the caller may change how `task` is scheduled.
+/// Whether the caller may change where and how gladly `task` runs.
 fn may_schedule(cx: &TaskCx, task: &Task) -> Result<(), Errno> {
     let (me, you) = (cx.task.creds(), task.creds());
-    let same = me.euid == you.uid || me.euid == you.euid;
-    if same || me.has_in(&you.user_ns, cap::SYS_NICE) { Ok(()) } else { Err(Errno::EPERM) }
+    let may = same_owner(&me, &you) || me.has_in(&you.user_ns, cap::SYS_NICE);
+    if may { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// Whether the caller may change its policy, which others feel whatever namespace they are in.
+fn may_set_policy(cx: &TaskCx, task: &Task) -> Result<(), Errno> {
+    let me = cx.task.creds();
+    let may = same_owner(&me, &task.creds()) || me.has(cap::SYS_NICE);
+    if may { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// `check_same_owner` of `kernel/sched/syscalls.c`.
+fn same_owner(me: &Creds, you: &Creds) -> bool {
+    me.euid == you.uid || me.euid == you.euid
 }
 
 /// sched_yield(2): goes to the end of the executor's queue once.
