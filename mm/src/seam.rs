@@ -265,7 +265,7 @@ pub trait Mappable: Send + Sync {
 }
 
 /// What `/proc/PID/maps` says of a file mapping; the open file description itself, usually.
-pub trait MappingIdentity: Send + Sync {
+pub trait MappingIdentity: Any + Send + Sync {
     /// Device number, as `st_dev`.
     fn device(&self) -> u64;
     /// Inode number.

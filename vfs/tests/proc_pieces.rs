@@ -10,7 +10,7 @@ use support::{Guest, env};
 use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, NamespaceRef};
 use vfs::proc::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile, procfs};
-use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, OpenHow};
+use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, OpenHow, Path};
 
 const PIECES: u64 = 500;
 
@@ -76,7 +76,7 @@ impl ProcSource for Numbers {
         None
     }
 
-    fn executable(&self, _: i32) -> Option<Vec<u8>> {
+    fn executable(&self, _: i32) -> Option<Path> {
         None
     }
 

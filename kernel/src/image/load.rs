@@ -137,6 +137,12 @@ impl VfsExecutable {
         }
         Ok(VfsExecutable(Arc::new(Running(file))))
     }
+
+    /// Where the file is that a program was loaded from.
+    pub(crate) fn place(program: Arc<dyn mm::MappingIdentity>) -> Option<vfs::Path> {
+        let any: Arc<dyn Any + Send + Sync> = program;
+        any.downcast::<Running>().ok().map(|r| r.0.path().clone())
+    }
 }
 
 impl ReadAt for VfsExecutable {

@@ -13,7 +13,7 @@ mod write;
 pub use fs_type::ProcType;
 
 use crate::ns::{self, Namespaces};
-use crate::{Kernel, PidNamespace, Task};
+use crate::{Kernel, PidNamespace, Task, VfsExecutable};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use arch::UserMemory;
@@ -22,7 +22,7 @@ use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, NamespaceRef};
 use vfs::proc::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
 use vfs::tty::Ptys;
-use vfs::{Creds, FdTable, FsContext};
+use vfs::{Creds, FdTable, FsContext, Path};
 
 /// Tells `/proc` about a kernel, which it does not keep alive.
 pub struct KernelProc {
@@ -290,9 +290,9 @@ impl ProcSource for KernelProc {
         }
     }
 
-    fn executable(&self, tid: i32) -> Option<Vec<u8>> {
+    fn executable(&self, tid: i32) -> Option<Path> {
         let mm = self.task(tid).ok()?.mm()?;
-        Some(mm.meta().executable?.path())
+        VfsExecutable::place(mm.meta().executable?)
     }
 
     fn directories(&self, tid: i32) -> Option<Arc<FsContext>> {

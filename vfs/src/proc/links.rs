@@ -50,6 +50,7 @@ fn place(node: &Node, cx: &PathCx<'_>) -> Result<Path, Errno> {
             let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
             Ok(file.path().clone())
         }
+        What::Per { tid, what: PerTask::Exe } => source.executable(tid).ok_or(Errno::ENOENT),
         What::Per { tid, what: PerTask::Cwd } => {
             Ok(source.directories(tid).ok_or(Errno::ENOENT)?.cwd())
         }
@@ -60,16 +61,10 @@ fn place(node: &Node, cx: &PathCx<'_>) -> Result<Path, Errno> {
     }
 }
 
-fn executable(node: &Node, tid: i32, cx: &PathCx<'_>) -> Result<Vec<u8>, Errno> {
-    node.inspect(cx)?;
-    node.source.executable(tid).ok_or(Errno::ENOENT)
-}
-
 pub(super) fn follow(node: &Node, cx: &PathCx<'_>) -> Result<Link, Errno> {
     Ok(match node.what {
         What::Own { thread } => Link::Text(own(node, cx, thread)?.into_bytes().into()),
         What::Fixed(Fixed::Link(to), _) => Link::Text(to.as_bytes().into()),
-        What::Per { tid, what: PerTask::Exe } => Link::Text(executable(node, tid, cx)?.into()),
         What::Namespace { tid, index } => {
             node.alive().map_err(|_| Errno::ENOENT)?;
             Link::Magic(nsfs::path(namespace(node, cx, tid, index)?))

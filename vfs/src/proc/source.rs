@@ -1,7 +1,7 @@
 //! What the kernel tells `/proc`.
 
 use crate::nsfs::{NamespaceKind, NamespaceRef};
-use crate::{Creds, FdTable, FsContext, MountChanges};
+use crate::{Creds, FdTable, FsContext, MountChanges, Path};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::UserMemory;
@@ -213,8 +213,8 @@ pub trait ProcSource: Send + Sync {
     fn system_write(&self, writer: &Opener, file: SystemFile, text: &[u8]) -> Result<(), Errno>;
     /// A namespace of a task, or the one that its children will be in.
     fn namespace(&self, tid: i32, kind: NamespaceKind, of_children: bool) -> Option<NamespaceRef>;
-    /// Path of the program that a task runs, from the top of the tree.
-    fn executable(&self, tid: i32) -> Option<Vec<u8>>;
+    /// The program that a task runs.
+    fn executable(&self, tid: i32) -> Option<Path>;
     /// Root and working directory of a task.
     fn directories(&self, tid: i32) -> Option<Arc<FsContext>>;
     /// Descriptors of a task.
