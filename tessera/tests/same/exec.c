@@ -34,8 +34,41 @@ static void *leave(void *unused) {
 
 static void handler(int s) {}
 
+// What the link to the program leads to: the file itself, under whatever name or none.
+static int itself(void) {
+    char link[PATH_MAX] = "";
+    readlink("/proc/self/exe", link, sizeof link - 1);
+    say("%s", strrchr(link, '/'));
+    int f = E(open("/proc/self/exe", O_RDONLY));
+    struct stat open_, by = {0};
+    E(fstat(f, &open_));
+    E(stat("/proc/self/exe", &by));
+    say("links %d, same %d, mode %o", (int)open_.st_nlink, open_.st_ino == by.st_ino, open_.st_mode);
+    E(fcntl(f, F_GET_SEALS));
+    E(open("/proc/self/exe", O_RDWR));
+    E(access("/proc/self/exe", X_OK));
+    return 0;
+}
+
+static void copied(int to) {
+    char page[65536];
+    int from = open("/proc/self/exe", O_RDONLY);
+    for (ssize_t n; (n = read(from, page, sizeof page)) > 0;)
+        write(to, page, n);
+    close(from), close(to);
+}
+
 int main(int c, char **v) {
+    if (!strcmp(v[0], "itself"))
+        return itself();
     begin(v);
+    copied(open("copy", O_CREAT | O_WRONLY, 0755));
+    RUN("by name", execl("./copy", "itself", NULL));
+    CHILD("without a name", int f = open("copy", O_RDONLY); unlink("copy");
+          E(execveat(f, "", (char *[]){"itself", NULL}, NULL, AT_EMPTY_PATH)));
+    CHILD("in memory", int f = memfd_create("program", MFD_ALLOW_SEALING); copied(dup(f));
+          fcntl(f, F_ADD_SEALS, F_SEAL_WRITE);
+          E(execveat(f, "", (char *[]){"itself", NULL}, NULL, AT_EMPTY_PATH)));
     file("plain", 0644, "");
     file("empty", 0755, "");
     file("itself", 0755, "#!./itself\n");
