@@ -49,6 +49,48 @@ ways! {
     trace_often "trace-often";
 }
 
+/// User namespaces that only descriptors hold, 33 in each other, are so many and not more; with the
+/// descriptors they go, the deepest first.
+#[test]
+fn namespaces_are_bounded() {
+    let python = "import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def put(file, text):
+    f = os.open('/proc/self/' + file, os.O_WRONLY)
+    os.write(f, text)
+    os.close(f)
+me = os.getuid(), os.getgid()
+def chain():
+    ready, go = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        n = 0
+        while libc.unshare(0x10000000) == 0:
+            n += 1
+            uid, gid = me if n == 1 else (0, 0)
+            put('setgroups', b'deny')
+            put('uid_map', f'0 {uid} 1'.encode())
+            put('gid_map', f'0 {gid} 1'.encode())
+        os.write(ready[1], bytes([n, ctypes.get_errno()]))
+        os.read(go[0], 1)
+        os._exit(0)
+    n, error = os.read(ready[0], 2)
+    kept = os.open(f'/proc/{pid}/ns/user', os.O_RDONLY)
+    os.write(go[1], b'x')
+    for end in ready + go: os.close(end)
+    os.waitpid(pid, 0)
+    return n, error, kept
+chains = [chain() for _ in range(33)]
+print(sum(n for n, _, _ in chains), {os.strerror(e) for _, e, _ in chains})
+for _, _, fd in chains: os.close(fd)
+print(chain()[0])";
+    let ran = finish(
+        tessera().args(["run", "--memory", "512M", "--", "/usr/bin/python3", "-c", python]),
+        b"",
+    );
+    assert_eq!(ran.stdout, "1024 {'No space left on device'}\n33\n", "{ran:?}");
+}
+
 /// Nothing that a guest writes reaches the host.
 #[test]
 fn the_host_is_unchanged() {
