@@ -135,4 +135,5 @@ programs! {
     udp
     urgent
     userns
+    userns_rights
 }

@@ -270,6 +270,8 @@ pub(in super::super) fn set(
     }
     let v = number(value)?;
     let admin = e.net.allows(creds, cap::NET_ADMIN);
+    // Over the memory of all, and what goes into the log (`sockopt_capable`).
+    let admin_of_all = creds.has(cap::NET_ADMIN);
     match name {
         so::TYPE | so::DOMAIN | so::PROTOCOL | so::ERROR | so::ACCEPTCONN | so::SNDLOWAT => {
             return Err(Errno::ENOPROTOOPT);
@@ -277,7 +279,7 @@ pub(in super::super) fn set(
         so::PEERCRED | so::PEERGROUPS | so::PEERNAME | so::COOKIE | so::PEERSEC => {
             return Err(Errno::ENOPROTOOPT);
         }
-        so::SNDBUFFORCE | so::RCVBUFFORCE if !admin => return Err(Errno::EPERM),
+        so::SNDBUFFORCE | so::RCVBUFFORCE if !admin_of_all => return Err(Errno::EPERM),
         so::SNDBUF | so::SNDBUFFORCE => {
             let v = buffer(v, SNDBUF_MIN);
             o.sndbuf.store(v, Relaxed);
@@ -312,7 +314,7 @@ pub(in super::super) fn set(
         so::PEEK_OFF => o.peek_offset.store(v, Relaxed),
         so::DETACH_FILTER => return Err(Errno::ENOENT),
         so::PASSSEC if e.domain != Domain::Unix => return Err(Errno::EOPNOTSUPP),
-        so::DEBUG if v != 0 && !admin => return Err(Errno::EACCES),
+        so::DEBUG if v != 0 && !admin_of_all => return Err(Errno::EACCES),
         so::PRIORITY if !(0..=6).contains(&v) && !admin => return Err(Errno::EPERM),
         so::MARK if !admin => return Err(Errno::EPERM),
         so::REUSEPORT if v != 0 && e.domain == Domain::Unix => return Err(Errno::EOPNOTSUPP),
