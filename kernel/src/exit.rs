@@ -74,8 +74,9 @@ impl Ended {
             // A group that is ending already is fine.
             let _ = victim.post(SIGKILL, SigInfo::kernel(SIGKILL));
         }
-        let own = [self.task.tid(), self.task.tgid()];
-        crate::block::wait_on(&ns.gone, Events::IN, || ns.holds_only(&own).then_some(())).await;
+        // The leader is there to the end.
+        let own = if self.task.is_leader() { 1 } else { 2 };
+        crate::block::wait_on(&ns.gone, Events::IN, || (ns.tasks() <= own).then_some(())).await;
         let signo = ns.reboot.load(Ordering::Relaxed);
         if signo != 0 {
             group.lock().exiting = Some(ExitStatus::Signaled(signo));

@@ -208,7 +208,7 @@ fn build(
         if flags.contains(CloneFlags::THREAD)
             && (state.exiting.is_some() || state.execing.is_some())
         {
-            tree.release(tid);
+            tree.task_gone(tid);
             return Err(Errno::EINTR);
         }
         if let Stop::Stopping(signo) | Stop::Stopped(signo) = state.stop {

@@ -12,7 +12,7 @@ use super::Namespaces;
 use crate::Task;
 use crate::tree::{PID_MAX, Pids};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -25,6 +25,9 @@ use vfs::{Env, UserNs};
 
 /// How many namespaces may lie in each other below the initial one (`MAX_PID_NS_LEVEL`).
 pub(crate) const MAX_LEVEL: u32 = 32;
+
+/// Of how many IDs that are no more a namespace knows what they were called.
+const REMEMBERED: usize = 256;
 
 /// A PID namespace.
 pub struct PidNamespace {
@@ -39,7 +42,9 @@ pub struct PidNamespace {
     closed: AtomicBool,
     /// The signal by which the first process is said to have ended, after reboot(2); 0 for none.
     pub(crate) reboot: AtomicU32,
-    /// Told when an ID is no more.
+    /// How many tasks there are. Other IDs are those of process groups and sessions alone.
+    tasks: AtomicU32,
+    /// Told when a task is no more.
     pub(crate) gone: Queue,
 }
 
@@ -52,6 +57,8 @@ struct Map {
     pids: Pids,
     ids: BTreeMap<i32, i32>,
     numbers: BTreeMap<i32, i32>,
+    /// IDs that were released last, and what they were called.
+    gone: VecDeque<(i32, i32)>,
 }
 
 impl PidNamespace {
@@ -69,6 +76,7 @@ impl PidNamespace {
             init: AtomicI32::new(0),
             closed: AtomicBool::new(false),
             reboot: AtomicU32::new(0),
+            tasks: AtomicU32::new(0),
             gone: Queue::new(),
         })
     }
@@ -147,6 +155,12 @@ impl PidNamespace {
         self.map.lock().ids.get(&number).copied().filter(|id| *id != 0)
     }
 
+    /// The number that an ID had here not long ago; 0 when it had none.
+    fn number_before(&self, id: i32) -> i32 {
+        let map = self.map.lock();
+        map.gone.iter().rev().find(|(i, _)| *i == id).map_or(0, |(_, number)| *number)
+    }
+
     /// Whether an ID of a task has a number here.
     pub(crate) fn sees(&self, id: i32) -> bool {
         self.number_of(id) != 0
@@ -189,9 +203,9 @@ impl PidNamespace {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing has a number here but these IDs.
-    pub(crate) fn holds_only(&self, these: &[i32]) -> bool {
-        self.map.lock().numbers.keys().all(|id| these.contains(id))
+    /// How many tasks are here or below.
+    pub(crate) fn tasks(&self) -> u32 {
+        self.tasks.load(Ordering::Relaxed)
     }
 
     /// Whether somebody may choose a number.
@@ -238,6 +252,7 @@ impl PidNamespace {
         let mut map = self.map.lock();
         map.ids.insert(number, id);
         map.numbers.insert(id, number);
+        self.tasks.fetch_add(1, Ordering::Relaxed);
         if number == 1 {
             self.init.store(id, Ordering::Relaxed);
         }
@@ -247,11 +262,18 @@ impl PidNamespace {
         let mut map = self.map.lock();
         map.ids.remove(&number);
         map.numbers.remove(&id);
+        if map.gone.len() == REMEMBERED {
+            map.gone.pop_front();
+        }
+        map.gone.push_back((id, number));
         // Without a first process there will never be another (`free_pid`).
         if map.ids.is_empty() {
             self.close();
         }
-        drop(map);
+    }
+
+    fn task_gone(&self) {
+        self.tasks.fetch_sub(1, Ordering::Relaxed);
         self.gone.notify(Events::IN);
     }
 }
@@ -351,6 +373,11 @@ impl Numbers {
         self.each().for_each(|(ns, n)| ns.bind(n, id));
     }
 
+    /// The task that they are of is no more; a process group or session may be.
+    pub(crate) fn task_gone(&self) {
+        self.each().for_each(|(ns, _)| ns.task_gone());
+    }
+
     /// The numbers are free again.
     pub(crate) fn release(&self, id: i32) {
         self.each().for_each(|(ns, n)| ns.release(n, id));
@@ -372,6 +399,15 @@ impl Task {
     /// What its namespace calls an ID; 0 when that is outside.
     pub fn number_of(&self, id: i32) -> i32 {
         self.pid_ns().number_of(id)
+    }
+
+    /// What its namespace calls who did something and may have ended since; 0 for who was outside.
+    pub(crate) fn number_of_past(&self, id: i32) -> i32 {
+        match self.number_of(id) {
+            // Somebody outside may have the ID by now.
+            0 if id != 0 && self.kernel().task(id).is_none() => self.pid_ns().number_before(id),
+            number => number,
+        }
     }
 
     /// The task that its namespace calls `number`.

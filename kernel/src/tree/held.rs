@@ -44,8 +44,16 @@ impl Tree {
         }
     }
 
+    /// The task `id` is no more.
+    pub(crate) fn task_gone(&mut self, id: i32) {
+        if let Some(h) = self.held.get(&id) {
+            h.numbers.task_gone();
+        }
+        self.release(id);
+    }
+
     /// One less is called `id`: the last one's numbers are free again.
-    pub(crate) fn release(&mut self, id: i32) {
+    pub(super) fn release(&mut self, id: i32) {
         let Some(h) = self.held.get_mut(&id) else { return };
         h.uses -= 1;
         if h.uses == 0

@@ -165,7 +165,7 @@ impl Tree {
     /// Takes out a thread that has ended; its ID is free.
     pub(crate) fn remove_task(&mut self, tid: i32) -> Option<Arc<Task>> {
         let task = self.tasks.remove(&tid)?;
-        self.release(tid);
+        self.task_gone(tid);
         Some(task)
     }
 

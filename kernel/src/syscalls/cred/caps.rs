@@ -82,7 +82,7 @@ pub fn sys_capset(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 fn set(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     let (h, words) = header(cx, a[0])?;
-    if h.pid != 0 && h.pid != cx.task.tid() {
+    if h.pid != 0 && h.pid != cx.task.number() {
         return Err(Errno::EPERM);
     }
     let data: alloc::vec::Vec<Data> = cx.mm().read_vec(Addr(a[1]), words)?;

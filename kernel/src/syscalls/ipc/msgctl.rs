@@ -4,7 +4,7 @@ use super::abi::{IpcPerm, MsgDs, MsgInfo};
 use super::msg::{MSGMAX, MSGMNB, MSGMNI, MsgQueue};
 use super::table::{IPC_64, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT};
 use super::{ipc, now};
-use crate::{Args, Outcome, PidNamespace, TaskCx};
+use crate::{Args, Outcome, Task, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use sync::waitq::Events;
 use syserr::Errno;
@@ -21,7 +21,7 @@ pub(crate) fn sys_msgctl(cx: &mut TaskCx, a: &Args) -> Outcome {
     msgctl(cx, a[0] as i32, a[1] as u32 & !IPC_64, Addr(a[2])).into()
 }
 
-fn stat(q: &MsgQueue, ns: &UserNs, pids: &PidNamespace) -> MsgDs {
+fn stat(q: &MsgQueue, ns: &UserNs, reader: &Task) -> MsgDs {
     let perm = *q.perm.lock();
     let s = q.state.lock();
     MsgDs {
@@ -32,8 +32,8 @@ fn stat(q: &MsgQueue, ns: &UserNs, pids: &PidNamespace) -> MsgDs {
         cbytes: s.bytes,
         qnum: s.messages.len() as u64,
         qbytes: s.limit,
-        lspid: pids.number_of(s.lspid),
-        lrpid: pids.number_of(s.lrpid),
+        lspid: reader.number_of_past(s.lspid),
+        lrpid: reader.number_of_past(s.lrpid),
         ..MsgDs::default()
     }
 }
@@ -68,7 +68,7 @@ fn msgctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
             if cmd != MSG_STAT_ANY {
                 q.perm.lock().check(ipc.asker(&creds), 0o444)?;
             }
-            cx.mm().write_obj(at, &stat(&q, &creds.user_ns, cx.task.pid_ns()))?;
+            cx.mm().write_obj(at, &stat(&q, &creds.user_ns, &cx.task))?;
             Ok(result)
         }
         IPC_SET => {

@@ -144,7 +144,7 @@ fn get(cx: &TaskCx, id: i32, num: i32, cmd: u32) -> Result<u64, Errno> {
     let num = usize::try_from(num).map_err(|_| Errno::EINVAL)?;
     let s: Sem = *set.state.lock().sems.get(num).ok_or(Errno::EINVAL)?;
     Ok(match cmd {
-        GETPID => cx.task.number_of(s.pid) as u64,
+        GETPID => cx.task.number_of_past(s.pid) as u64,
         GETVAL => s.value as u64,
         GETNCNT => u64::from(s.growing),
         _ => u64::from(s.zero),

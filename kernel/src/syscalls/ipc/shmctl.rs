@@ -5,7 +5,7 @@ use super::ipc;
 use super::now;
 use super::shm::{SHM_DEST, SHM_LOCKED, SHMMAX, SHMMNI, Segment, sweep};
 use super::table::{IPC_64, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT};
-use crate::{Args, Outcome, PidNamespace, Resource, TaskCx};
+use crate::{Args, Outcome, Resource, Task, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, PAGE_SIZE, UserMemoryExt};
 use syserr::Errno;
@@ -22,7 +22,7 @@ pub(crate) fn sys_shmctl(cx: &mut TaskCx, a: &Args) -> Outcome {
     shmctl(cx, a[0] as i32, a[1] as u32 & !IPC_64, Addr(a[2])).into()
 }
 
-fn stat(s: &Segment, ns: &UserNs, pids: &PidNamespace) -> ShmDs {
+fn stat(s: &Segment, ns: &UserNs, reader: &Task) -> ShmDs {
     let (perm, h) = (*s.perm.lock(), *s.history.lock());
     ShmDs {
         perm: IpcPerm::seen_by(ns, &perm),
@@ -30,8 +30,8 @@ fn stat(s: &Segment, ns: &UserNs, pids: &PidNamespace) -> ShmDs {
         atime: h.atime,
         dtime: h.dtime,
         ctime: h.ctime,
-        cpid: pids.number_of(h.cpid),
-        lpid: pids.number_of(h.lpid),
+        cpid: reader.number_of_past(h.cpid),
+        lpid: reader.number_of_past(h.lpid),
         nattch: s.attached(),
         ..ShmDs::default()
     }
@@ -68,7 +68,7 @@ fn shmctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
         IPC_STAT => {
             let s = table.find(id)?;
             s.perm.lock().check(ipc.asker(&creds), 0o444)?;
-            mem.write_obj(at, &stat(&s, &creds.user_ns, cx.task.pid_ns()))?;
+            mem.write_obj(at, &stat(&s, &creds.user_ns, &cx.task))?;
             Ok(0)
         }
         SHM_STAT | SHM_STAT_ANY => {
@@ -76,7 +76,7 @@ fn shmctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
             if cmd == SHM_STAT {
                 s.perm.lock().check(ipc.asker(&creds), 0o444)?;
             }
-            mem.write_obj(at, &stat(&s, &creds.user_ns, cx.task.pid_ns()))?;
+            mem.write_obj(at, &stat(&s, &creds.user_ns, &cx.task))?;
             Ok(id as u64)
         }
         IPC_SET => {

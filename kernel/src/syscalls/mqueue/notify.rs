@@ -44,6 +44,8 @@ pub(super) struct Notice {
     /// Closing any descriptor of the queue in this table takes it back.
     pub(super) owner: LockOwner,
     tgid: i32,
+    /// What that is in the namespace of who is told, which is most likely that of who reads it.
+    number: i32,
     how: How,
     kernel: Weak<Kernel>,
 }
@@ -52,9 +54,9 @@ impl Notice {
     /// `sigev_notify`, the signal and the process, as reading the queue shows them.
     pub(super) fn shown(&self) -> (i32, u32, i32) {
         match self.how {
-            How::Nothing => (SIGEV_NONE, 0, self.tgid),
-            How::Signal(signo, _) => (SIGEV_SIGNAL, signo, self.tgid),
-            How::Socket(..) => (SIGEV_THREAD, 0, self.tgid),
+            How::Nothing => (SIGEV_NONE, 0, self.number),
+            How::Signal(signo, _) => (SIGEV_SIGNAL, signo, self.number),
+            How::Socket(..) => (SIGEV_THREAD, 0, self.number),
         }
     }
 
@@ -109,7 +111,8 @@ fn notify(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         return Ok(());
     };
     let (owner, kernel) = (cx.task.files().lock_owner(), Arc::downgrade(cx.kernel()));
-    queue.register(Notice { owner, tgid, how, kernel })
+    let number = cx.task.group_ref().number();
+    queue.register(Notice { owner, tgid, number, how, kernel })
 }
 
 fn how(cx: &TaskCx, e: SigEvent) -> Result<How, Errno> {

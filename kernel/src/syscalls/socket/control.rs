@@ -137,7 +137,7 @@ impl Room<'_> {
         }
         if let Some(id) = got.creds {
             let id = id.seen_by(&task.creds().user_ns);
-            let id = Ucred { pid: task.number_of(id.pid), ..id };
+            let id = Ucred { pid: task.number_of_past(id.pid), ..id };
             self.put_one(SOL_SOCKET, SCM_CREDENTIALS, id.as_bytes())?;
         }
         self.put_rights(task, files, cloexec)?;

@@ -45,7 +45,7 @@ pub(crate) fn sys_getsockopt(cx: &mut TaskCx, a: &Args) -> Outcome {
         if (a[1] as i32, a[2] as i32) == SO_PEERCRED
             && let Some(pid) = value.first_chunk_mut()
         {
-            *pid = cx.task.number_of(i32::from_ne_bytes(*pid)).to_ne_bytes();
+            *pid = cx.task.number_of_past(i32::from_ne_bytes(*pid)).to_ne_bytes();
         }
         /// `SOL_SOCKET` and `SO_PEERGROUPS`, `SO_PEERNAME`: those are never cut.
         const WHOLE: [(i32, i32); 2] = [(1, 59), (1, 28)];
