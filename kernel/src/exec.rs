@@ -22,6 +22,10 @@ pub(crate) struct NewImage {
     pub(crate) loaded: LoadedTask,
     /// The credentials it runs with.
     pub(crate) creds: vfs::Creds,
+    /// Who called may not read the program's file, and so nothing of it in memory.
+    pub(crate) hidden: bool,
+    /// The user namespace whose administrators may all the same.
+    pub(crate) memory_ns: vfs::UserNs,
 }
 
 /// Puts a loaded program in the place of the caller's. Everything that can fail has succeeded: from
@@ -102,13 +106,13 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
         }
     }
     let was = task.creds();
-    let new = new.creds;
+    let NewImage { creds: new, hidden, memory_ns, .. } = new;
     let same = was.euid == new.euid && was.egid == new.egid && new.permitted & !was.permitted == 0;
     // A tracer that came while other threads ended was not asked for when privileges were given.
     if !same && task.traced().is_some_and(|t| !t.capable) {
         forget(&task);
     }
-    let dumpable = same && new.uid == new.euid && new.gid == new.egid;
+    let dumpable = !hidden && same && new.uid == new.euid && new.gid == new.egid;
     task.set_creds(new);
     {
         let mut state = group.lock();
@@ -116,7 +120,7 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
         state.execing = None;
         state.exit_signal = SIGCHLD;
         state.dumpable = u32::from(dumpable);
-        state.memory_ns = was.user_ns.clone();
+        state.memory_ns = memory_ns;
         task.recalculate(&state);
     }
     cx.restart = None;

@@ -239,6 +239,18 @@ static void set_ids(void) {
     E(unlink("become"));
 }
 
+// A program that may be run and not read is not to be read in memory.
+static void unreadable(void) {
+    char self[PATH_MAX] = "", copy[PATH_MAX + 8];
+    readlink("/proc/self/exe", self, sizeof self - 1);
+    snprintf(copy, sizeof copy, "cp %s hidden && chmod 0111 hidden", self);
+    E(system(copy));
+    CHILD("outside", execl("hidden", "dump", NULL));
+    CHILD("inside", inside(0); execl("hidden", "dump", NULL));
+    CHILD("nobody", E(unshare(CLONE_NEWUSER)); execl("hidden", "dump", NULL));
+    E(unlink("hidden"));
+}
+
 static void keys(void) {
     long key = syscall(SYS_add_key, "user", "a", "b", 1, KEY_SPEC_PROCESS_KEYRING);
     E(key < 0);
@@ -256,6 +268,21 @@ int main(int c, char **v) {
         say("as %u %u, %u %u", getuid(), geteuid(), getgid(), getegid());
         return 0;
     }
+    if (c > 0 && !strcmp(v[0], "dump")) {
+        E(prctl(PR_GET_DUMPABLE));
+        struct stat st;
+        E(stat("/proc/self/environ", &st));
+        say("of %u", st.st_uid);
+        pid_t other = fork();
+        if (other == 0) {
+            pause();
+            _exit(0);
+        }
+        E(ptrace(PTRACE_SEIZE, other, 0, 0));
+        kill(other, SIGKILL);
+        waitpid(other, NULL, 0);
+        return 0;
+    }
     begin(v);
     uid = geteuid();
     gid = getegid();
@@ -266,6 +293,7 @@ int main(int c, char **v) {
     CHILD("mounted", mounted());
     CHILD("entering", entering());
     CHILD("set ids", set_ids());
+    CHILD("unreadable", unreadable());
     CHILD("keys", keys());
     return 0;
 }

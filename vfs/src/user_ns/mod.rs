@@ -202,6 +202,15 @@ impl UserNs {
         self.is_initial() || self.uid_out(uid).is_some() && self.gid_out(gid).is_some()
     }
 
+    /// The first one, of this and those that it lies in, that knows both.
+    pub fn outward_to(&self, uid: u32, gid: u32) -> &UserNs {
+        let mut at = self;
+        while let Some(parent) = at.parent_ns().filter(|_| !at.knows(uid, gid)) {
+            at = parent;
+        }
+        at
+    }
+
     /// Whether setgroups(2) may be called at all (`userns_may_setgroups`).
     pub fn may_set_groups(&self) -> bool {
         self.0.as_ref().is_none_or(|n| {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use arch::{Addr, UserMemory, UserMemoryExt};
 use loader::{ArgLimits, Executable, MAX_ARG_STRLEN, Resolve};
 use syserr::Errno;
-use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, LookupFlags, PathCx, Vfs, cap, mode};
+use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, LookupFlags, PathCx, Vfs, cap, mode, perm};
 
 const AT_EMPTY_PATH: u64 = 0x1000;
 const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
@@ -73,6 +73,11 @@ fn load(
     let closes = by_fd && files.cloexec(dir).unwrap_or(false);
     let watched = task.traced().is_some_and(|t| !t.capable);
     let (creds, secure) = new_creds(&old, &opener.fs, &file, watched)?;
+    // `would_dump` of `fs/exec.c`.
+    let p = file.inode().perm()?;
+    let hidden = perm::check(&**file.inode(), &old, perm::MAY_READ).is_err();
+    let memory_ns = if hidden { old.user_ns.outward_to(p.uid, p.gid) } else { &old.user_ns };
+    let memory_ns = memory_ns.clone();
     let loaded = cx
         .kernel()
         .load_task_image(LoadArgs {
@@ -96,7 +101,7 @@ fn load(
             os: cx.image.syscall_table().os(),
         })
         .map_err(|e| e.errno())?;
-    Ok(NewImage { loaded, creds })
+    Ok(NewImage { loaded, creds, hidden, memory_ns })
 }
 
 /// Opens programs and interpreters as the caller would.
