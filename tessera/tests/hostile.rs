@@ -47,6 +47,7 @@ ways! {
     trace_at_random "trace-at-random";
     trace_and_end "trace-and-end";
     trace_often "trace-often";
+    namespaces_at_random "namespaces-at-random";
 }
 
 /// User namespaces that only descriptors hold, 33 in each other, are so many and not more; with the

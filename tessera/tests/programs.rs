@@ -386,6 +386,15 @@ unshare -Urmuipf --mount-proc sh -c 'hostname inside; hostname; mount -t tmpfs n
   umount /mnt && ls -A /mnt/a; ipcs -q | tail -n +4; unshare -U true; echo $? $$' 2>&1
 ls -A /mnt/a; grep -c . /proc/self/uid_map
 "];
+    pid_namespaces: ["/bin/bash", "-c", "
+unshare -pf --mount-proc bash -c '
+  echo $$ $PPID; echo $(ps -e -o pid=,comm=)
+  unshare -pf --mount-proc bash -c \"echo \\$\\$; sleep 0.1 & wait; echo \\$(ps -e -o pid=,comm=); readlink /proc/self; kill -9 1; exit 5\"; echo $?
+  sleep 100 & sleep 100 & exit 3'; echo $?
+unshare -pf --kill-child sleep 77 & until p=$(pgrep -x -P $! sleep); do sleep 0.02; done
+nsenter -t $p -p sh -c 'echo $$; kill 1; kill -9 1; echo still here'
+lsns -t pid -n -o NPROCS -p $p; grep -c '^NSpid:.*1$' /proc/$p/status; kill -9 $p; wait
+"];
     bubblewrap: ["/bin/bash", "-c", "
 bwrap --unshare-all --uid 5 --gid 6 --hostname box --ro-bind / / --tmpfs /tmp --dev /dev --proc /proc sh -c '
   id -u; id -g; hostname; ls /dev /dev/pts; echo $(ps -p 1,2 -o pid= -o comm=); echo a > /tmp/a; cat /tmp/a; touch /etc/a; grep -c : /proc/net/dev

@@ -3,6 +3,7 @@
 //! Each way is something that an ordinary kernel answers with an error number or a signal to this
 //! process alone.
 
+mod namespaces;
 mod trace;
 
 use std::arch::asm;
@@ -29,6 +30,7 @@ const WAYS: &[Way] = &[
     ("trace-at-random", trace::at_random),
     ("trace-and-end", trace::and_end),
     ("trace-often", trace::often),
+    ("namespaces-at-random", namespaces::at_random),
 ];
 
 fn main() {

@@ -5,48 +5,57 @@ use super::syscall;
 const CONT: usize = 7;
 const ATTACH: usize = 16;
 const DETACH: usize = 17;
-const SEIZE: usize = 0x4206;
+pub(super) const SEIZE: usize = 0x4206;
 const INTERRUPT: usize = 0x4207;
-const EXITKILL: usize = 1 << 20;
+pub(super) const EXITKILL: usize = 1 << 20;
 /// Requests, known and unknown, on both sides of each known range.
 const REQUESTS: [std::ops::Range<usize>; 2] = [0..36, 0x41fe..0x4216];
 
-fn ptrace(request: usize, pid: i32, addr: usize, data: usize) -> isize {
+pub(super) fn ptrace(request: usize, pid: i32, addr: usize, data: usize) -> isize {
     syscall(libc::SYS_ptrace, [request, pid as usize, addr, data, 0, 0])
 }
 
-fn fork() -> i32 {
+pub(super) fn fork() -> i32 {
     // SAFETY: the process has one thread, and each side goes its way.
     unsafe { libc::fork() }
 }
 
-fn wait(pid: i32, flags: i32) -> (i32, i32) {
+pub(super) fn wait(pid: i32, flags: i32) -> (i32, i32) {
     let mut status = 0;
     // SAFETY: writes to a variable of ours.
     let got = unsafe { libc::waitpid(pid, &raw mut status, flags) };
     (got, status)
 }
 
-fn kill(pid: i32, signo: i32) {
+pub(super) fn kill(pid: i32, signo: i32) {
     // SAFETY: touches no memory.
     unsafe { libc::kill(pid, signo) };
 }
 
-fn end() -> ! {
+pub(super) fn end() -> ! {
     // SAFETY: ends a forked child without running what belongs to its parent.
     unsafe { libc::_exit(0) }
 }
 
 /// The second argument, so that other runs try other things.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let given = std::env::args().nth(2).and_then(|n| n.parse().ok());
     given.unwrap_or(0x9e37_79b9_7f4a_7c15u64) | 1
 }
 
 /// Numbers without a pattern, the same in each run with the same seed.
-struct Numbers(u64);
+pub(super) struct Numbers(u64);
 
 impl Numbers {
+    pub(super) fn new(seed: u64) -> Numbers {
+        Numbers(seed | 1)
+    }
+
+    /// Others from now on.
+    pub(super) fn mix(&mut self, with: u64) {
+        self.0 = (self.0 ^ with.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 1;
+    }
+
     fn next(&mut self) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -54,7 +63,7 @@ impl Numbers {
         self.0 as usize
     }
 
-    fn below(&mut self, n: usize) -> usize {
+    pub(super) fn below(&mut self, n: usize) -> usize {
         self.next() % n
     }
 }
