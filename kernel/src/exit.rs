@@ -271,10 +271,11 @@ impl Kernel {
             _ => own_signal,
         };
         let told = tree.procs.get(&tracer.unwrap_or(parent)).map(|p| p.group.clone());
-        let reap = tracer.is_none()
-            && told
-                .as_ref()
-                .is_none_or(|p| p.lock().reaps_all || signo == SIGCHLD && ignores_children(p));
+        let ignores = |p: &Arc<ThreadGroup>| {
+            let all = p.lock().reaps_all;
+            all || signo == SIGCHLD && ignores_children(p)
+        };
+        let reap = tracer.is_none() && told.as_ref().is_none_or(ignores);
         let number = told.as_ref().map_or(0, |p| p.pid_ns().number_of(tgid));
         if reap {
             tree.remove_proc(tgid);
