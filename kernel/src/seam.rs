@@ -2,6 +2,7 @@
 //! an executor. All of it is passed as values; nothing is global.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use arch::{Access, Addr, Arch};
 use core::future::Future;
@@ -128,6 +129,11 @@ pub trait Platform: Send + Sync {
     fn hwcap(&self) -> (u64, u64);
     /// Processors that guests are told of, at least 1.
     fn cpus(&self) -> usize;
+    /// One processor as `/proc/cpuinfo` describes it, in lines of a name, tabs, a colon and a value;
+    /// the numbers that differ from one to the other do not matter. `None` where nothing is known.
+    fn processor(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A clock of clock_gettime(2) that the host keeps.

@@ -1,7 +1,8 @@
 //! What the host's processor has.
 
 use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 
 /// Tile data is enabled in XCR0 but not permitted to a process that has not asked for it, so the
 /// kernel leaves it out of signal frames.
@@ -52,6 +53,14 @@ impl Xsave {
 unsafe fn xcr0() -> u64 {
     // SAFETY: the caller's.
     unsafe { _xgetbv(0) }
+}
+
+/// The host's first processor in its own words. They are nothing that CPUID would not tell guests.
+pub(crate) fn description() -> Option<String> {
+    let file = BufReader::new(File::open("/proc/cpuinfo").ok()?);
+    let lines = file.lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+    let block: String = lines.flat_map(|line| [line, "\n".into()]).collect();
+    block.contains(':').then_some(block)
 }
 
 /// `AT_HWCAP`.

@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) timers: TimerWheel,
     pub(crate) zygote: Zygote,
     pub(crate) cpus: usize,
+    /// As `/proc/cpuinfo` describes the first one; read before nothing more can be opened.
+    pub(crate) processor: Option<String>,
     pub(crate) spare: usize,
     pub(crate) slices: Slices,
     pub(crate) cycles_per_us: u64,
@@ -223,6 +225,7 @@ impl Host {
                 silence: SILENCE_US * cycles_per_us,
             },
             cpus: config.cpus.clamp(1, crate::shared::MAX_THREADS),
+            processor: cpu::description(),
             spare: config.spare_stubs,
             running: AtomicU32::new(0),
             expected: AtomicU64::new(0),

@@ -85,6 +85,10 @@ impl Platform for Hosted {
     fn cpus(&self) -> usize {
         self.shared.cpus
     }
+
+    fn processor(&self) -> Option<String> {
+        self.shared.processor.clone()
+    }
 }
 
 impl Timers for Hosted {

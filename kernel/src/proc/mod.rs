@@ -1,5 +1,6 @@
 //! What `/proc` shows of a kernel.
 
+mod cpuinfo;
 mod fs_type;
 mod limits;
 mod locks;

@@ -11,26 +11,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use arch::Arch;
 use vfs::UserNs;
 use vfs::proc::SystemFile;
 
 const SECOND: i64 = 1_000_000_000;
-
-/// Names of the bits in `AT_HWCAP`, which on x86-64 is EDX of CPUID leaf 1.
-const X86_FLAGS: [&str; 32] = [
-    "fpu", "vme", "de", "pse", "tsc", "msr", "pae", "mce", "cx8", "apic", "", "sep", "mtrr", "pge",
-    "mca", "cmov", "pat", "pse36", "pn", "clflush", "", "dts", "acpi", "mmx", "fxsr", "sse",
-    "sse2", "ss", "ht", "tm", "ia64", "pbe",
-];
-
-/// Names of the first bits in `AT_HWCAP` on arm64.
-const ARM_FLAGS: [&str; 32] = [
-    "fp", "asimd", "evtstrm", "aes", "pmull", "sha1", "sha2", "crc32", "atomics", "fphp",
-    "asimdhp", "cpuid", "asimdrdm", "jscvt", "fcma", "lrcpc", "dcpop", "sha3", "sm3", "sm4",
-    "asimddp", "sha512", "sve", "asimdfhm", "dit", "uscat", "ilrcpc", "flagm", "ssbs", "sb",
-    "paca", "pacg",
-];
 
 fn uuid(mut b: [u8; 16]) -> String {
     b[6] = b[6] & 0x0f | 0x40;
@@ -75,7 +59,7 @@ pub(super) fn text(
     };
     match file {
         SystemFile::Cmdline => line("tessera"),
-        SystemFile::Cpuinfo => cpuinfo(k),
+        SystemFile::Cpuinfo => super::cpuinfo::text(&*k.embedder().platform),
         SystemFile::Devices => {
             b"Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n"
                 .to_vec()
@@ -259,45 +243,6 @@ fn filesystems(k: &Kernel) -> Vec<u8> {
     let mut out = String::new();
     for n in names {
         out += &format!("nodev\t{n}\n");
-    }
-    out.into_bytes()
-}
-
-fn flags(names: &[&str; 32], bits: u64) -> String {
-    let mut out = String::new();
-    for (i, n) in names.iter().enumerate() {
-        if bits >> i & 1 == 1 && !n.is_empty() {
-            if !out.is_empty() {
-                out.push(' ');
-            }
-            out += n;
-        }
-    }
-    out
-}
-
-fn cpuinfo(k: &Kernel) -> Vec<u8> {
-    let platform = &k.embedder().platform;
-    let (cpus, (hwcap, _)) = (platform.cpus(), platform.hwcap());
-    let mut out = String::new();
-    for i in 0..cpus {
-        out += &match platform.arch() {
-            Arch::X86_64 => format!(
-                "processor\t: {i}\nvendor_id\t: unknown\ncpu family\t: 6\nmodel\t\t: 0\n\
-                 model name\t: Tessera virtual processor\nstepping\t: 0\ncpu MHz\t\t: 1000.000\n\
-                 physical id\t: 0\nsiblings\t: {cpus}\ncore id\t\t: {i}\ncpu cores\t: {cpus}\n\
-                 apicid\t\t: {i}\ninitial apicid\t: {i}\nfpu\t\t: yes\nfpu_exception\t: yes\n\
-                 cpuid level\t: 13\nwp\t\t: yes\nflags\t\t: {} syscall nx lm\nbogomips\t: 2000.00\n\
-                 clflush size\t: 64\ncache_alignment\t: 64\n\
-                 address sizes\t: 46 bits physical, 48 bits virtual\npower management:\n\n",
-                flags(&X86_FLAGS, hwcap)
-            ),
-            Arch::Aarch64 => format!(
-                "processor\t: {i}\nBogoMIPS\t: 100.00\nFeatures\t: {}\nCPU implementer\t: 0x00\n\
-                 CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0x000\nCPU revision\t: 0\n\n",
-                flags(&ARM_FLAGS, hwcap)
-            ),
-        };
     }
     out.into_bytes()
 }

@@ -56,6 +56,29 @@ static void listed(const char *table, int id) {
     }
     if (f) fclose(f);
 }
+static void *asleep(void *p) {
+    pause();
+    return 0;
+}
+
+// Whoever is to have one thread looks at this (`nlink` of its directory of threads).
+static void links(void) {
+    struct stat st;
+    pthread_t t;
+    E(stat("/proc/self/task", &st));
+    say("one thread: %d", (int)st.st_nlink);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&t, 0, asleep, 0);
+    E(stat("/proc/self/task", &st));
+    say("three threads: %d", (int)st.st_nlink);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d", getpid());
+    E(stat(path, &st));
+    say("a thread: %d", (int)st.st_nlink);
+    E(stat("/proc/self/fd", &st));
+    say("descriptors: %d", (int)st.st_nlink);
+}
+
 int main(int c, char **v) {
     begin(v);
     int st, x;
@@ -510,5 +533,6 @@ int main(int c, char **v) {
     semctl(sm, 0, IPC_RMID);
     shmctl(shared, IPC_RMID, 0);
     listed("shm", shared);
+    links();
     return 0;
 }

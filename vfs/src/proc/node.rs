@@ -1,7 +1,7 @@
 //! One place in `/proc`.
 
 use super::source::{ProcSource, SystemFile, TaskFile};
-use super::table::{Fixed, NET, NetFile, PerTask, TASK};
+use super::table::{Fixed, NET, NetFile, PerTask, ROOT, TASK};
 use super::{MAGIC, dirs, file, links};
 use crate::{Create, FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Stat, StatFs, UserNs, mode};
 use alloc::sync::Arc;
@@ -153,16 +153,38 @@ impl Node {
         }
     }
 
+    /// How many directories a directory holds. Programs count their threads so.
+    fn folders(&self) -> usize {
+        match self.what {
+            What::Root => {
+                let own = ROOT.iter().filter(|(_, f)| matches!(f, Fixed::Dir(_))).count();
+                own + self.source.processes().len()
+            }
+            What::Task { group, .. } => {
+                TASK.iter().filter(|(_, w)| w.is_of(group) && w.is_dir()).count()
+            }
+            What::Per { tid, what: PerTask::Task } => {
+                self.source.process_of(tid).map_or(0, |tgid| self.source.threads(tgid).len())
+            }
+            _ => 0,
+        }
+    }
+
     pub(super) fn status(&self) -> Stat {
         let (uid, gid) = self.tid().map_or((0, 0), |t| self.source.owner(t));
         let mode = self.mode();
-        let nlink = if mode & mode::IFMT == mode::IFDIR { 2 } else { 1 };
-        let size = if matches!(self.what, What::Descriptor { .. }) { 64 } else { 0 };
+        let size = match self.what {
+            What::Descriptor { .. } => 64,
+            What::Per { tid, what: PerTask::Fd } => {
+                self.source.descriptors(tid).map_or(0, |files| files.descriptors().len() as u64)
+            }
+            _ => 0,
+        };
         Stat {
             dev: self.source.device(),
             ino: self.ino(),
             mode,
-            nlink,
+            nlink: if mode & mode::IFMT == mode::IFDIR { 2 + self.folders() as u32 } else { 1 },
             uid,
             gid,
             size,

@@ -215,6 +215,11 @@ pub(super) enum PerTask {
 }
 
 impl PerTask {
+    /// Whether it is a directory.
+    pub(super) fn is_dir(&self) -> bool {
+        matches!(self, P::Attr | P::Fd | P::FdInfo | P::Net | P::Ns | P::Task)
+    }
+
     /// Whether the directory of a process has this, or that of a thread.
     pub(super) fn is_of(&self, process: bool) -> bool {
         match self {
