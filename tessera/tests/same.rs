@@ -107,6 +107,7 @@ programs! {
     mount
     mountfd
     mq
+    mqfs
     nameless
     names
     namespaces

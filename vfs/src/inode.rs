@@ -42,6 +42,8 @@ pub struct Create<'a> {
     pub acl: Option<Arc<Acl>>,
     /// The list that a directory passes on.
     pub default_acl: Option<Arc<Acl>>,
+    /// Thread that makes it, where a program does.
+    pub tid: Option<i32>,
 }
 
 /// Attributes to change; `None` leaves one as it is. Permission was checked by the caller.

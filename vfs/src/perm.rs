@@ -93,6 +93,14 @@ pub(crate) fn owner(p: &Perm, creds: &Creds) -> Result<(), Errno> {
 pub(crate) fn delete(parent: &dyn Inode, victim: &Perm, creds: &Creds) -> Result<(), Errno> {
     let dir = parent.perm()?;
     check_known(parent, &dir, creds, MAY_WRITE | MAY_EXEC)?;
+    check_sticky(&dir, victim, creds)
+}
+
+/// Whether a sticky directory lets `creds` remove a file.
+///
+/// # Errors
+/// `EPERM`.
+pub fn check_sticky(dir: &Perm, victim: &Perm, creds: &Creds) -> Result<(), Errno> {
     let sticky = dir.mode & mode::ISVTX != 0
         && creds.fsuid != victim.uid
         && creds.fsuid != dir.uid

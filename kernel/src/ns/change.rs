@@ -83,7 +83,7 @@ impl Change {
         }
         if flags.contains(CloneFlags::NEWIPC) {
             let head = NsHead::new(NamespaceKind::Ipc, owner, env)?;
-            new.ipc = Arc::new(IpcNs::new(head, kernel.ipc_bounds()));
+            new.ipc = Arc::new(IpcNs::new(head, kernel.ipc_bounds(), (creds.fsuid, creds.fsgid)));
         }
         if flags.contains(CloneFlags::NEWCGROUP) {
             new.cgroup = Bare::new(NamespaceKind::Cgroup, owner, env)?;

@@ -12,13 +12,15 @@ pub(crate) struct IpcNs {
     /// Shared memory, semaphores and message queues of System V.
     pub(crate) objects: Ipc,
     /// POSIX message queues.
-    pub(crate) queues: Queues,
+    pub(crate) queues: Arc<Queues>,
 }
 
 impl IpcNs {
-    /// An empty one. What all namespaces of a kernel hold together is bounded.
-    pub(crate) fn new(head: NsHead, bounds: &Arc<Bounds>) -> IpcNs {
-        IpcNs { head, objects: Ipc::new(bounds), queues: Queues::new(&bounds.queues) }
+    /// An empty one, whose directory of message queues belongs to `owner`, a user and a group. What
+    /// all namespaces of a kernel hold together is bounded.
+    pub(crate) fn new(head: NsHead, bounds: &Arc<Bounds>, owner: (u32, u32)) -> IpcNs {
+        let queues = Queues::new(&bounds.queues, owner);
+        IpcNs { head, objects: Ipc::new(bounds), queues }
     }
 
     /// The user namespace that it belongs to.

@@ -38,7 +38,7 @@ impl Namespaces {
         let bare = |kind| Arc::new(Bare { kind, head: head(kind) });
         Namespaces {
             uts: Arc::new(UtsNs::new(head(NamespaceKind::Uts), uts)),
-            ipc: Arc::new(IpcNs::new(head(NamespaceKind::Ipc), bounds)),
+            ipc: Arc::new(IpcNs::new(head(NamespaceKind::Ipc), bounds, (0, 0))),
             cgroup: bare(NamespaceKind::Cgroup),
             net: net.clone(),
             pid: PidNamespace::initial(),

@@ -4,6 +4,7 @@ use super::Jobs;
 use crate::Failure;
 use crate::cli::RunOptions;
 use kernel::proc::{KernelProc, ProcType};
+use kernel::syscalls::mqueue::MqueueType;
 use kernel::{ClockId, Embedder, Kernel};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -64,7 +65,7 @@ pub(super) fn build(
     Ok((vfs, ptys))
 }
 
-/// Mounts `/proc`, with the processes of `kernel`, and `/sys`.
+/// Mounts what shows `kernel`: `/proc`, `/sys` and `/dev/mqueue`.
 pub(super) fn mount_proc(
     vfs: &Arc<Vfs>,
     kernel: &Arc<Kernel>,
@@ -75,6 +76,9 @@ pub(super) fn mount_proc(
     let (kind, proc) = ProcType::new(KernelProc::new(kernel, Some(ptys)));
     vfs.register_type(kind);
     mounter.mount(b"/proc", proc)?;
+    let (kind, queues) = MqueueType::new(kernel);
+    vfs.register_type(kind);
+    mounter.mount(b"/dev/mqueue", queues)?;
     let sys = sysfs(vfs.env(), kernel.embedder().platform.cpus());
     let sys = sys.map_err(|e| Failure::own(format!("mounting /sys: {e}")))?;
     vfs.register_type(SharedType::new(sys.clone(), &[]));

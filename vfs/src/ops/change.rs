@@ -64,6 +64,7 @@ impl Vfs {
             gid,
             acl: new.access,
             default_acl: new.default,
+            tid: Some(cx.tid),
             ..Create::default()
         })
     }

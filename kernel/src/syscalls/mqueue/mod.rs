@@ -1,15 +1,18 @@
 //! POSIX message queues; mq_overview(7).
 //!
-//! Queues have names in one flat name space of the kernel (`Queues`). A descriptor of one is a
-//! file that can be polled, and read for a line about the queue.
+//! Queues have names in one directory of their IPC namespace (`Queues`), which the file system type
+//! `mqueue` shows. A descriptor of one is a file that can be polled, and read for a line about the
+//! queue.
 
 mod attr;
+mod fs;
 mod names;
 mod notify;
 mod queue;
 mod transfer;
 
 pub(crate) use attr::sys_mq_getsetattr;
+pub use fs::MqueueType;
 pub(crate) use names::{
     Accounts, MSG_MAX, MSGSIZE_MAX, QUEUES_MAX, Queues, sys_mq_open, sys_mq_unlink,
 };

@@ -1,10 +1,11 @@
 //! Names, permissions and limits; mq_open(2), mq_unlink(2).
 
 use super::attr::MqAttr;
+use super::fs::Root;
 use super::queue::{MessageQueue, Shape};
 use crate::ns::IpcNs;
 use crate::syscalls::fs::{install, walk};
-use crate::{Args, ClockId, Outcome, Resource, TaskCx};
+use crate::{Args, ClockId, Outcome, Resource, Task, TaskCx};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -12,8 +13,8 @@ use alloc::vec::Vec;
 use arch::{Addr, UserMemoryExt};
 use sync::Mutex;
 use syserr::Errno;
-use vfs::perm::{MAY_READ, MAY_WRITE, check_bits};
-use vfs::{Creds, File, OpenFlags, cap, mode};
+use vfs::perm::{MAY_EXEC, MAY_READ, MAY_WRITE, check_bits, check_sticky};
+use vfs::{Create, Creds, File, OpenFlags, Perm, cap, mode};
 
 /// Queues that the unprivileged may make (`fs.mqueue.queues_max`).
 pub(crate) const QUEUES_MAX: usize = 256;
@@ -61,16 +62,81 @@ impl Accounts {
     }
 }
 
-/// The message queues of an IPC namespace.
+/// The message queues of an IPC namespace: what the directory of its mqueue file system holds.
 pub(crate) struct Queues {
-    names: Mutex<BTreeMap<Vec<u8>, Arc<MessageQueue>>>,
+    pub(super) names: Mutex<BTreeMap<Vec<u8>, Arc<MessageQueue>>>,
     accounts: Arc<Accounts>,
+    /// The directory itself.
+    pub(super) root: Arc<Root>,
 }
 
 impl Queues {
-    /// Without queues; users are charged where those of other namespaces are.
-    pub(crate) fn new(accounts: &Arc<Accounts>) -> Queues {
-        Queues { names: Mutex::default(), accounts: accounts.clone() }
+    /// Without queues, in a directory that belongs to `owner`. Users are charged where those of
+    /// other namespaces are.
+    pub(crate) fn new(accounts: &Arc<Accounts>, owner: (u32, u32)) -> Arc<Queues> {
+        Arc::new_cyclic(|me| Queues {
+            names: Mutex::default(),
+            accounts: accounts.clone(),
+            root: Root::new(me.clone(), owner),
+        })
+    }
+
+    /// The queue of a name.
+    pub(super) fn get(&self, name: &[u8]) -> Result<Arc<MessageQueue>, Errno> {
+        self.names.lock().get(name).cloned().ok_or(Errno::ENOENT)
+    }
+
+    /// Makes a queue for `task`, which has permission (`mqueue_create_attr`).
+    ///
+    /// # Errors
+    /// `EEXIST`; `ENOSPC` for too many; `EINVAL`; `EMFILE` when the user or all hold too much.
+    pub(super) fn make(
+        &self,
+        task: &Task,
+        name: Vec<u8>,
+        attr: Option<MqAttr>,
+        what: &Create<'_>,
+    ) -> Result<Arc<MessageQueue>, Errno> {
+        let (creds, kernel) = (task.creds(), task.kernel());
+        let mut names = self.names.lock();
+        if names.contains_key(&name) {
+            return Err(Errno::EEXIST);
+        }
+        if names.len() >= QUEUES_MAX && !creds.has(cap::SYS_RESOURCE) {
+            return Err(Errno::ENOSPC);
+        }
+        let (maxmsg, msgsize, bytes) = shape(attr, &creds)?;
+        self.accounts.charge(creds.uid, bytes, task.limit(Resource::Msgqueue).0)?;
+        let shape = Shape {
+            maxmsg: maxmsg as u64,
+            msgsize: msgsize as u64,
+            perm: Perm { mode: what.mode, uid: what.uid, gid: what.gid },
+            charged: (creds.uid, bytes),
+            now: kernel.now(ClockId::Realtime),
+            ino: kernel.vfs().env().new_inode_number(),
+        };
+        let made = MessageQueue::new(shape, self.accounts.clone(), kernel);
+        names.insert(name, made.clone());
+        self.root.changed(kernel.now(ClockId::Realtime));
+        Ok(made)
+    }
+
+    /// Takes a name away from `queue`, which lives on as long as it is open.
+    ///
+    /// # Errors
+    /// `ENOENT` when the name is not its any more.
+    pub(super) fn remove(&self, name: &[u8], queue: &Arc<MessageQueue>) -> Result<(), Errno> {
+        let gone = {
+            let mut names = self.names.lock();
+            if !names.get(name).is_some_and(|q| Arc::ptr_eq(q, queue)) {
+                return Err(Errno::ENOENT);
+            }
+            names.remove(name)
+        };
+        queue.unlinked();
+        self.root.changed(queue.now());
+        drop(gone);
+        Ok(())
     }
 }
 
@@ -117,53 +183,41 @@ fn open(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
     };
     let name = checked(walk::path(cx, a[0])?)?;
     let flags = OpenFlags::from_bits_retain(a[1] as u32);
-    let ipc = ipc(cx);
-    let queues = &ipc.queues;
+    let queues = ipc(cx).queues.clone();
     let creds = cx.task.creds();
-    let mut names = queues.names.lock();
-    let (queue, made) = match names.get(&name) {
-        Some(_) if flags.contains(OpenFlags::CREAT | OpenFlags::EXCL) => {
-            return Err(Errno::EEXIST);
-        }
-        Some(q) => {
-            let wanted = match flags.bits() & 3 {
-                0 => MAY_READ,
-                1 => MAY_WRITE,
-                2 => MAY_READ | MAY_WRITE,
-                _ => return Err(Errno::EINVAL),
-            };
-            check_bits(&q.perm(), &creds, wanted)?;
-            (q.clone(), false)
-        }
-        None if !flags.contains(OpenFlags::CREAT) => return Err(Errno::ENOENT),
-        None => {
-            if names.len() >= QUEUES_MAX && !creds.has(cap::SYS_RESOURCE) {
-                return Err(Errno::ENOSPC);
+    let (queue, made) = loop {
+        match queues.get(&name) {
+            Ok(_) if flags.contains(OpenFlags::CREAT | OpenFlags::EXCL) => {
+                return Err(Errno::EEXIST);
             }
-            let (maxmsg, msgsize, bytes) = shape(attr, &creds)?;
-            queues.accounts.charge(creds.uid, bytes, cx.task.limit(Resource::Msgqueue).0)?;
-            let shape = Shape {
-                maxmsg: maxmsg as u64,
-                msgsize: msgsize as u64,
-                mode: mode::IFREG | (a[2] as u32 & 0o7777 & !cx.task.fs().umask()),
-                owner: (creds.fsuid, creds.fsgid),
-                charged: (creds.uid, bytes),
-                now: cx.kernel().now(ClockId::Realtime),
-                ino: cx.kernel().vfs().env().new_inode_number(),
-            };
-            let q = MessageQueue::new(shape, queues.accounts.clone(), cx.kernel());
-            names.insert(name.clone(), q.clone());
-            (q, true)
+            Ok(q) => {
+                let wanted = match flags.bits() & 3 {
+                    0 => MAY_READ,
+                    1 => MAY_WRITE,
+                    2 => MAY_READ | MAY_WRITE,
+                    _ => return Err(Errno::EINVAL),
+                };
+                check_bits(&q.perm(), &creds, wanted)?;
+                break (q, false);
+            }
+            Err(e) if !flags.contains(OpenFlags::CREAT) => return Err(e),
+            Err(_) => {}
+        }
+        check_bits(&queues.root.perm(), &creds, MAY_WRITE | MAY_EXEC)?;
+        let mode = mode::IFREG | (a[2] as u32 & 0o7777 & !cx.task.fs().umask());
+        let what = Create { mode, uid: creds.fsuid, gid: creds.fsgid, ..Create::default() };
+        match queues.make(&cx.task, name.clone(), attr, &what) {
+            // Somebody else was faster.
+            Err(Errno::EEXIST) => {}
+            made => break (made?, true),
         }
     };
-    drop(names);
     let mut shown = String::from("/");
     shown.push_str(&String::from_utf8_lossy(&name));
-    let fd = install(cx, File::anonymous(queue, flags, &shown), true);
+    let fd = install(cx, File::anonymous(queue.clone(), flags, &shown), true);
     if fd.is_err() && made {
-        // Linux takes the descriptor first, and then makes nothing.
-        let gone = queues.names.lock().remove(&name);
-        drop(gone);
+        // Linux takes the descriptor first, and then makes nothing. Another may have removed it.
+        let _ = queues.remove(&name, &queue);
     }
     fd
 }
@@ -175,19 +229,10 @@ pub(crate) fn sys_mq_unlink(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 fn unlink(cx: &TaskCx, at: u64) -> Result<(), Errno> {
     let name = checked(walk::path(cx, at)?)?;
-    let ipc = ipc(cx);
-    let queues = &ipc.queues;
-    let creds = cx.task.creds();
-    let gone = {
-        let mut names = queues.names.lock();
-        let queue = names.get(&name).ok_or(Errno::ENOENT)?.perm();
-        // The directory that they are in is sticky, and belongs to who made the namespace.
-        let own = [queue.uid, ipc.owner_ns().owner_uid()].contains(&creds.fsuid);
-        if !own && !creds.has_over(queue.uid, queue.gid, cap::FOWNER) {
-            return Err(Errno::EPERM);
-        }
-        names.remove(&name)
-    };
-    drop(gone);
-    Ok(())
+    let queues = ipc(cx).queues.clone();
+    let queue = queues.get(&name)?;
+    let (creds, dir) = (cx.task.creds(), queues.root.perm());
+    check_bits(&dir, &creds, MAY_WRITE | MAY_EXEC)?;
+    check_sticky(&dir, &queue.perm(), &creds)?;
+    queues.remove(&name, &queue)
 }

@@ -13,7 +13,9 @@ use sync::Mutex;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
 use vfs::locks::LockOwner;
-use vfs::{FileOps, Nanos, Perm, Stat, anon};
+use vfs::{
+    FileOps, Inode, InodeState, Nanos, OpenFlags, PathCx, Perm, SetAttr, Stat, StatFs, anon, mode,
+};
 
 /// The size of a new one (`FILENT_SIZE`).
 const TEXT_SIZE: u64 = 80;
@@ -22,9 +24,7 @@ const TEXT_SIZE: u64 = 80;
 pub(super) struct Shape {
     pub(super) maxmsg: u64,
     pub(super) msgsize: u64,
-    /// With the file type.
-    pub(super) mode: u32,
-    pub(super) owner: (u32, u32),
+    pub(super) perm: Perm,
     /// Who is charged, and how many bytes.
     pub(super) charged: (u32, u64),
     pub(super) now: Nanos,
@@ -34,7 +34,6 @@ pub(super) struct Shape {
 /// A message and its priority.
 pub(super) type Message = (u32, Vec<u8>);
 
-#[derive(Default)]
 struct State {
     /// By priority, the oldest first.
     messages: BTreeMap<u32, VecDeque<Vec<u8>>>,
@@ -43,10 +42,8 @@ struct State {
     /// Receivers that wait: they get messages before anybody is notified.
     receivers: u64,
     notice: Option<Notice>,
-    /// What stat(2) says; ftruncate(2) changes it, and nothing follows from it.
-    size: u64,
-    changed: Nanos,
-    accessed: Nanos,
+    /// What stat(2) says. Of the size, which truncate(2) changes, nothing follows.
+    stat: Stat,
 }
 
 /// A message queue.
@@ -57,12 +54,34 @@ pub(super) struct MessageQueue {
     state: Mutex<State>,
     pub(super) waiters: Queue,
     this: Weak<MessageQueue>,
+    inode: InodeState,
 }
 
 impl MessageQueue {
     pub(super) fn new(shape: Shape, accounts: Arc<Accounts>, kernel: &Arc<Kernel>) -> Arc<Self> {
-        let state =
-            State { size: TEXT_SIZE, changed: shape.now, accessed: shape.now, ..State::default() };
+        let (Perm { mode, uid, gid }, now) = (shape.perm, shape.now);
+        let stat = Stat {
+            dev: anon::MQUEUE_DEV,
+            ino: shape.ino,
+            mode,
+            nlink: 1,
+            uid,
+            gid,
+            size: TEXT_SIZE,
+            blksize: 4096,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            ..Stat::default()
+        };
+        let state = State {
+            messages: BTreeMap::new(),
+            count: 0,
+            bytes: 0,
+            receivers: 0,
+            notice: None,
+            stat,
+        };
         Arc::new_cyclic(|this| MessageQueue {
             shape,
             accounts,
@@ -70,6 +89,7 @@ impl MessageQueue {
             state: Mutex::new(state),
             waiters: Queue::new(),
             this: this.clone(),
+            inode: InodeState::default(),
         })
     }
 
@@ -78,8 +98,8 @@ impl MessageQueue {
     }
 
     pub(super) fn perm(&self) -> Perm {
-        let (uid, gid) = self.shape.owner;
-        Perm { mode: self.shape.mode, uid, gid }
+        let Stat { mode, uid, gid, .. } = self.state.lock().stat;
+        Perm { mode, uid, gid }
     }
 
     /// How many messages there are.
@@ -87,7 +107,14 @@ impl MessageQueue {
         self.state.lock().count
     }
 
-    fn now(&self) -> Nanos {
+    /// Its name was removed.
+    pub(super) fn unlinked(&self) {
+        let now = self.now();
+        let stat = &mut self.state.lock().stat;
+        (stat.nlink, stat.ctime) = (0, now);
+    }
+
+    pub(super) fn now(&self) -> Nanos {
         self.kernel.upgrade().map_or(0, |k| k.now(ClockId::Realtime))
     }
 
@@ -105,7 +132,7 @@ impl MessageQueue {
         s.count += 1;
         s.bytes += text.len() as u64;
         s.messages.entry(m.0).or_default().push_back(text);
-        s.changed = now;
+        (s.stat.mtime, s.stat.ctime) = (now, now);
         let first = s.count.checked_sub(s.receivers) == Some(1);
         let notice = if first { s.notice.take() } else { None };
         drop(s);
@@ -128,7 +155,7 @@ impl MessageQueue {
         }
         s.count -= 1;
         s.bytes -= text.len() as u64;
-        s.accessed = now;
+        s.stat.atime = now;
         if let Some(w) = waiting.filter(|w| w.counted) {
             w.counted = false;
             s.receivers -= 1;
@@ -216,31 +243,54 @@ impl FileOps for MessageQueue {
     }
 
     fn stat(&self) -> Result<Stat, Errno> {
-        let s = self.state.lock();
-        let (uid, gid) = self.shape.owner;
-        Ok(Stat {
-            dev: anon::MQUEUE_DEV,
-            ino: self.shape.ino,
-            mode: self.shape.mode,
-            nlink: 1,
-            uid,
-            gid,
-            size: s.size,
-            blksize: 4096,
-            atime: s.accessed,
-            mtime: s.changed,
-            ctime: s.changed,
-            ..Stat::default()
-        })
+        Ok(self.state.lock().stat)
+    }
+
+    fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        Inode::set_attr(self, set)
     }
 
     fn truncate(&self, size: u64) -> Result<(), Errno> {
-        self.state.lock().size = size;
+        self.state.lock().stat.size = size;
         Ok(())
     }
 
     fn flush(&self, owner: LockOwner) {
         self.unregister(|n| n.owner == owner);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Inode for MessageQueue {
+    fn stat(&self) -> Result<Stat, Errno> {
+        Ok(self.state.lock().stat)
+    }
+
+    fn kind(&self) -> u32 {
+        mode::IFREG
+    }
+
+    fn state(&self) -> Option<&InodeState> {
+        Some(&self.inode)
+    }
+
+    fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        let now = self.now();
+        let stat = &mut self.state.lock().stat;
+        set.apply(stat);
+        stat.ctime = now;
+        Ok(())
+    }
+
+    fn open(self: Arc<Self>, _: OpenFlags, _: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
+        Ok(self)
+    }
+
+    fn statfs(&self) -> Result<StatFs, Errno> {
+        Ok(super::fs::STATFS)
     }
 
     fn as_any(&self) -> &dyn Any {
