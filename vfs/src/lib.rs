@@ -94,5 +94,5 @@ pub use tree::{
     AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountChanges, MountFlags, MountNs, Path,
     PathCx, Propagation, PropagationKind, UNIQUE_ID_OFFSET,
 };
-pub use user_ns::{Counts, EXTENTS_MAX, Extent, IdKind, IdMap, OVERFLOW_ID, UserNs};
+pub use user_ns::{Counts, EXTENTS_MAX, Extent, IdKind, IdMap, OVERFLOW_ID, UserNs, WeakUserNs};
 pub use vfs::Vfs;

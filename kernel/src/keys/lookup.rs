@@ -2,7 +2,7 @@
 
 use super::key::{Key, KeyType, Payload, permission};
 use super::ring::{SearchError, Wanted};
-use super::{NewKey, Table};
+use super::{NewKey, Table, UserRings};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -85,10 +85,15 @@ impl Who<'_> {
         use permission::{ALL, POSSESSOR, SETATTR, USER};
         let uid = self.creds.uid;
         let perm = (ALL & !SETATTR) << POSSESSOR | ALL << USER;
-        let known = t.users.get(&uid).map(|u| (u.keyring.clone(), u.session.clone()));
-        if let Some((Some(ring), Some(session))) = known {
-            return Ok((ring, session));
+        let ns = &self.creds.user_ns;
+        let user = t.user(uid)?;
+        if let Some(r) = user.rings(ns) {
+            return Ok((r.keyring.clone(), r.session.clone()));
         }
+        // Those of namespaces that have gone are nobody's any more.
+        let (gone, rings) = user.rings.drain(..).partition(|r| r.ns.is_gone());
+        user.rings = rings;
+        drop::<Vec<_>>(gone);
         let make = |t: &mut Table, name: &str| {
             let new = NewKey {
                 kind: KeyType::Keyring,
@@ -100,12 +105,14 @@ impl Who<'_> {
             };
             t.make(new, (self.random)())
         };
-        let ring = make(t, &format!("_uid.{uid}"))?;
-        let session = make(t, &format!("_uid_ses.{uid}"))?;
-        session.add_link(&ring)?;
-        let user = t.user(uid)?;
-        (user.keyring, user.session) = (Some(ring.clone()), Some(session.clone()));
-        Ok((ring, session))
+        let name = ns.uid_out(uid).unwrap_or(u32::MAX);
+        let keyring = make(t, &format!("_uid.{name}"))?;
+        let session = make(t, &format!("_uid_ses.{name}"))?;
+        session.add_link(&keyring)?;
+        let made =
+            UserRings { ns: ns.downgrade(), keyring: keyring.clone(), session: session.clone() };
+        t.user(uid)?.rings.push(made);
+        Ok((keyring, session))
     }
 
     /// A session of the caller's own: a new one, or one that has that name (`join_session_keyring`).
@@ -170,7 +177,10 @@ impl Who<'_> {
     /// Where a search for the caller's keys begins.
     fn own(&self, t: &Table) -> Vec<Arc<Key>> {
         let r = &self.rings;
-        let shared = || t.users.get(&self.creds.uid).and_then(|u| u.session.clone());
+        let shared = || {
+            let rings = t.users.get(&self.creds.uid)?.rings(&self.creds.user_ns)?;
+            Some(rings.session.clone())
+        };
         let session = r.session.clone().or_else(shared);
         [r.thread.clone(), r.process.clone(), session].into_iter().flatten().collect()
     }

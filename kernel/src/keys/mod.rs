@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use quota::Account;
 use sync::{Mutex, MutexGuard};
 use syserr::Errno;
-use vfs::UserNs;
+use vfs::{UserNs, WeakUserNs};
 
 /// What one operation works on.
 #[derive(Default)]
@@ -34,22 +34,33 @@ pub(crate) struct Table {
 #[derive(Default)]
 struct User {
     account: Arc<Account>,
-    /// `_uid.N` and `_uid_ses.N`.
-    keyring: Option<Arc<Key>>,
-    session: Option<Arc<Key>>,
+    /// One for each user namespace that the user has asked for them in.
+    rings: Vec<UserRings>,
+}
+
+/// `_uid.N` and `_uid_ses.N`.
+struct UserRings {
+    ns: WeakUserNs,
+    keyring: Arc<Key>,
+    session: Arc<Key>,
 }
 
 /// The most users with keys.
 const USERS_MAX: usize = 1024;
 
 impl User {
-    /// Whether there is more of it than two keyrings that nobody else holds.
+    /// Whether there is more of it than keyrings that nobody else holds.
     fn is_used(&self) -> bool {
-        let rings = [&self.keyring, &self.session];
-        let own = rings.iter().filter(|r| r.is_some()).count() as u64;
+        let own = 2 * self.rings.len() as u64;
         // The session keyring holds the other one.
-        let held = |r: &Option<Arc<Key>>, by| r.as_ref().is_some_and(|k| Arc::strong_count(k) > by);
-        self.account.used().0 > own || held(&self.keyring, 2) || held(&self.session, 1)
+        let held =
+            |r: &UserRings| Arc::strong_count(&r.keyring) > 2 || Arc::strong_count(&r.session) > 1;
+        self.account.used().0 > own || self.rings.iter().any(held)
+    }
+
+    /// Those of a namespace.
+    fn rings(&self, ns: &UserNs) -> Option<&UserRings> {
+        self.rings.iter().find(|r| r.ns.is(ns))
     }
 }
 

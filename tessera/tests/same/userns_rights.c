@@ -252,10 +252,24 @@ static void unreadable(void) {
 }
 
 static void keys(void) {
+    char text[64] = "";
+    long ring = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_KEYRING, 1);
+    E(syscall(SYS_keyctl, KEYCTL_DESCRIBE, ring, text, sizeof text) > 0);
+    say("%s", text);
+    CHILD("others of the same user", {
+        inside(0);
+        long own = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_KEYRING, 1);
+        E(own == ring);
+        E(own == syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_KEYRING, 0));
+        E(syscall(SYS_keyctl, KEYCTL_DESCRIBE, own, text, sizeof text) > 0);
+        say("%s", text);
+        own = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_SESSION_KEYRING, 1);
+        E(syscall(SYS_keyctl, KEYCTL_DESCRIBE, own, text, sizeof text) > 0);
+        say("%s", text);
+    });
     long key = syscall(SYS_add_key, "user", "a", "b", 1, KEY_SPEC_PROCESS_KEYRING);
     E(key < 0);
     E(unshare(CLONE_NEWUSER));
-    char text[64] = "";
     E(syscall(SYS_keyctl, KEYCTL_DESCRIBE, key, text, sizeof text) > 0);
     say("%s", text);
     E(syscall(SYS_keyctl, KEYCTL_CHOWN, key, uid, -1));

@@ -15,7 +15,7 @@ use crate::nsfs::{Namespace, NamespaceKind, NsHead};
 use crate::{Creds, Env};
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use sync::Mutex;
 use syserr::Errno;
 
@@ -241,6 +241,33 @@ impl UserNs {
                 map.extents().iter().map(line).collect()
             }
         }
+    }
+}
+
+/// A user namespace that may have gone meanwhile.
+#[derive(Clone, Default)]
+pub struct WeakUserNs(Option<Weak<Inner>>);
+
+impl WeakUserNs {
+    /// Whether nobody and nothing is in it any more.
+    pub fn is_gone(&self) -> bool {
+        self.0.as_ref().is_some_and(|n| n.strong_count() == 0)
+    }
+
+    /// Whether it is that one.
+    pub fn is(&self, ns: &UserNs) -> bool {
+        match (&self.0, &ns.0) {
+            (None, None) => true,
+            (Some(a), Some(b)) => core::ptr::eq(a.as_ptr(), Arc::as_ptr(b)),
+            _ => false,
+        }
+    }
+}
+
+impl UserNs {
+    /// The same without keeping it.
+    pub fn downgrade(&self) -> WeakUserNs {
+        WeakUserNs(self.0.as_ref().map(Arc::downgrade))
     }
 }
 
