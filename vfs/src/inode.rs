@@ -273,6 +273,11 @@ pub trait Inode: Send + Sync + Any {
         let s = self.stat()?;
         Ok(Perm { mode: s.mode, uid: s.uid, gid: s.gid })
     }
+    /// Whether permissions are all that counts, whatever capabilities somebody has: `/proc/sys`
+    /// (`test_perm` in `fs/proc/proc_sysctl.c`).
+    fn ignores_capabilities(&self) -> bool {
+        false
+    }
     /// The state that outlives single opens; without it, locks last as long as the description.
     fn state(&self) -> Option<&InodeState> {
         None
@@ -288,6 +293,11 @@ pub trait Inode: Send + Sync + Any {
     /// [`SuperBlock::validity`] says.
     fn revalidate(&self, name: &[u8], child: Option<&Arc<dyn Inode>>) -> bool {
         true
+    }
+    /// Whether a name that there is not cannot even be looked up in order to make it: that is
+    /// `ENOENT`, for everybody.
+    fn has_fixed_names(&self) -> bool {
+        false
     }
     /// Makes a child.
     ///

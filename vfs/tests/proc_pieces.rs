@@ -37,7 +37,7 @@ impl ProcSource for Numbers {
         vec![1]
     }
 
-    fn owner(&self, _: i32) -> (u32, u32) {
+    fn owner(&self, _: i32, _: bool) -> (u32, u32) {
         (0, 0)
     }
 

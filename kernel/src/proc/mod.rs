@@ -132,15 +132,15 @@ impl ProcSource for KernelProc {
         tids
     }
 
-    fn owner(&self, tid: i32) -> (u32, u32) {
+    fn owner(&self, tid: i32, open: bool) -> (u32, u32) {
         let Ok(t) = self.task(tid) else { return (0, 0) };
         match t.group_ref().dumpable_in() {
-            (true, _) => {
+            (dumpable, _) if dumpable || open => {
                 let c = t.creds();
                 (c.euid, c.egid)
             }
             // Some root's, or else the only one's (`task_dump_owner`).
-            (false, ns) => (ns.uid_in(0).unwrap_or(0), ns.gid_in(0).unwrap_or(0)),
+            (_, ns) => (ns.uid_in(0).unwrap_or(0), ns.gid_in(0).unwrap_or(0)),
         }
     }
 

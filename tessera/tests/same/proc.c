@@ -56,6 +56,25 @@ static void listed(const char *table, int id) {
     }
     if (f) fclose(f);
 }
+// Settings are for who their permissions say, whatever the capabilities are.
+static void settings(void) {
+    struct stat st;
+    E(access("/proc/sys", W_OK));
+    E(access("/proc/sys/kernel", R_OK));
+    E(open("/proc/sys/kernel/osrelease", O_WRONLY));
+    E(open("/proc/sys/kernel/no_such_one", O_CREAT | O_WRONLY, 0644));
+    E(stat("/proc/sys/kernel", &st));
+    say("links %d", (int)st.st_nlink);
+    E(prctl(PR_SET_DUMPABLE, 0));
+    E(stat("/proc/self", &st));
+    say("own %d %d", st.st_uid == geteuid(), st.st_gid == getegid());
+    E(stat("/proc/self/status", &st));
+    say("root's %d %d", st.st_uid == 0, st.st_gid == 0);
+    E(stat("/proc/self/fd", &st));
+    say("root's %d", st.st_uid == 0);
+    E(prctl(PR_SET_DUMPABLE, 1));
+}
+
 static void *asleep(void *p) {
     pause();
     return 0;
@@ -533,6 +552,7 @@ int main(int c, char **v) {
     semctl(sm, 0, IPC_RMID);
     shmctl(shared, IPC_RMID, 0);
     listed("shm", shared);
+    settings();
     links();
     return 0;
 }

@@ -27,7 +27,7 @@ impl Vfs {
         dir.mount().writable()?;
         let inode = dir.inode();
         let p = inode.perm()?;
-        if dir.dentry.is_deleted() {
+        if dir.dentry.is_deleted() || inode.has_fixed_names() {
             return Err(Errno::ENOENT);
         }
         dir.mount().knows(cx.creds.fsuid, cx.creds.fsgid)?;

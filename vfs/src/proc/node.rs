@@ -1,9 +1,9 @@
 //! One place in `/proc`.
 
 use super::source::{ProcSource, SystemFile, TaskFile};
-use super::table::{Fixed, NET, NetFile, PerTask, ROOT, TASK};
+use super::table::{Fixed, NET, NetFile, PerTask, ROOT, TASK, is_setting};
 use super::{MAGIC, dirs, file, links};
-use crate::{Create, FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Stat, StatFs, UserNs, mode};
+use crate::{FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Stat, StatFs, UserNs, mode};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -153,6 +153,11 @@ impl Node {
         }
     }
 
+    /// Whether it is `/proc/sys` or below that.
+    fn is_setting(&self) -> bool {
+        matches!(self.what, What::Fixed(f, _) if is_setting(f))
+    }
+
     /// How many directories a directory holds. Programs count their threads so.
     fn folders(&self) -> usize {
         match self.what {
@@ -171,8 +176,14 @@ impl Node {
     }
 
     pub(super) fn status(&self) -> Stat {
-        let (uid, gid) = self.tid().map_or((0, 0), |t| self.source.owner(t));
         let mode = self.mode();
+        let open = mode == mode::IFDIR | 0o555;
+        let (uid, gid) = self.tid().map_or((0, 0), |t| self.source.owner(t, open));
+        let nlink = match mode & mode::IFMT {
+            mode::IFDIR if self.is_setting() => 1,
+            mode::IFDIR => 2 + self.folders() as u32,
+            _ => 1,
+        };
         let size = match self.what {
             What::Descriptor { .. } => 64,
             What::Per { tid, what: PerTask::Fd } => {
@@ -184,7 +195,7 @@ impl Node {
             dev: self.source.device(),
             ino: self.ino(),
             mode,
-            nlink: if mode & mode::IFMT == mode::IFDIR { 2 + self.folders() as u32 } else { 1 },
+            nlink,
             uid,
             gid,
             size,
@@ -195,6 +206,10 @@ impl Node {
 }
 
 impl Inode for Node {
+    fn ignores_capabilities(&self) -> bool {
+        self.is_setting()
+    }
+
     fn stat(&self) -> Result<Stat, Errno> {
         Ok(self.status())
     }
@@ -207,9 +222,8 @@ impl Inode for Node {
         dirs::lookup(self, name, cx)
     }
 
-    // A name that there is not cannot even be looked up in order to make it.
-    fn create(&self, _: &[u8], _: &Create<'_>) -> Result<Arc<dyn Inode>, Errno> {
-        Err(Errno::ENOENT)
+    fn has_fixed_names(&self) -> bool {
+        true
     }
 
     fn follow(&self, cx: &PathCx<'_>) -> Result<Link, Errno> {

@@ -162,8 +162,9 @@ pub trait ProcSource: Send + Sync {
     fn process_of(&self, tid: i32) -> Option<i32>;
     /// IDs of the threads of a process, in order.
     fn threads(&self, tgid: i32) -> Vec<i32>;
-    /// User and group that own the files about a task.
-    fn owner(&self, tid: i32) -> (u32, u32);
+    /// User and group that own the files about a task, or with `open` its directories that everybody
+    /// may list, which stay the task's own even when it is not dumpable (`task_dump_owner`).
+    fn owner(&self, tid: i32, open: bool) -> (u32, u32);
     /// Whether `viewer` may look inside a task (`PTRACE_MODE_READ_FSCREDS`).
     fn may_inspect(&self, viewer: &Creds, viewer_tgid: i32, tid: i32) -> bool;
     /// Text about a task for `reader`.

@@ -68,6 +68,15 @@ static SYS: &[(&str, Fixed)] = &[
     ("vm", Dir(SYS_VM)),
 ];
 
+/// Whether it is `/proc/sys` or below that.
+pub(super) fn is_setting(it: &Fixed) -> bool {
+    fn is_in(f: &Fixed, it: &Fixed) -> bool {
+        core::ptr::eq(f, it)
+            || matches!(f, Dir(entries) if entries.iter().any(|(_, f)| is_in(f, it)))
+    }
+    ROOT.iter().any(|(name, f)| *name == "sys" && is_in(f, it))
+}
+
 /// Namespaces: [`crate::env::NAMESPACES_MAX`] of each kind that can be made.
 static SYS_USER: &[(&str, Fixed)] = &[
     ("max_cgroup_namespaces", text("1024\n")),
