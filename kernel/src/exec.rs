@@ -188,7 +188,8 @@ pub(crate) fn unshare(task: &Arc<Task>, flags: u64) -> Result<(), Errno> {
         return Err(Errno::EINVAL);
     }
     let (old, fs) = (task.namespaces().ok_or(Errno::ESRCH)?, task.fs());
-    let made = ns::Change::made(task.kernel(), (&old, task.pid_ns(), &fs), &task.creds(), flags)?;
+    let made =
+        ns::Change::made(task.kernel(), (task.group_ref(), &old, &fs), &task.creds(), flags)?;
     if flags.contains(F::FILES) {
         task.set_files(task.files().fork());
     }

@@ -229,6 +229,7 @@ impl Kernel {
         let Some(proc) = tree.procs.get_mut(&tgid) else { return };
         proc.zombie = Some(status);
         proc.uid = uid;
+        self.cgroups().ended(group);
         let (parent, pgid, sid) = (proc.parent, proc.pgid, proc.sid);
         let children = core::mem::take(&mut proc.children);
         let mut after = After::default();

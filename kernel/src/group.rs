@@ -22,6 +22,8 @@ pub struct ThreadGroup {
     pub(crate) ppid: AtomicI32,
     pub(crate) pgid: AtomicI32,
     pub(crate) sid: AtomicI32,
+    /// Its control group; `None` for the root. Changed under the lock of the tree.
+    pub(crate) cgroup: Mutex<Option<Arc<crate::cgroup::Group>>>,
     state: Mutex<GroupState>,
     limits: Mutex<LimitSet>,
     pub(crate) usage: Mutex<GroupUsage>,
@@ -138,6 +140,7 @@ impl ThreadGroup {
             ppid: AtomicI32::new(0),
             pgid: AtomicI32::new(0),
             sid: AtomicI32::new(0),
+            cgroup: Mutex::new(None),
             state: Mutex::new(state),
             limits: Mutex::new(limits),
             usage: Mutex::new(GroupUsage::default()),

@@ -76,6 +76,7 @@ pub struct Kernel {
     ipc_bounds: Arc<crate::syscalls::ipc::Bounds>,
     /// The namespaces of the first process.
     namespaces: Arc<Namespaces>,
+    cgroups: crate::cgroup::Hierarchy,
     keys: crate::keys::Keys,
     aio: Arc<crate::syscalls::aio::Contexts>,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
@@ -118,6 +119,7 @@ impl Kernel {
             terminals: Mutex::new(None),
             namespaces: Arc::new(namespaces),
             ipc_bounds,
+            cgroups: crate::cgroup::Hierarchy::new(),
             keys: crate::keys::Keys::default(),
             aio: Arc::default(),
             vdso_pages: Mutex::new(None),
@@ -185,6 +187,11 @@ impl Kernel {
     /// The namespaces of the first process.
     pub(crate) fn namespaces(&self) -> &Arc<Namespaces> {
         &self.namespaces
+    }
+
+    /// Control groups.
+    pub(crate) fn cgroups(&self) -> &crate::cgroup::Hierarchy {
+        &self.cgroups
     }
 
     /// Keys and keyrings.
@@ -294,6 +301,16 @@ impl Kernel {
     /// How a process ended, when it has and was not waited for.
     pub fn zombie_status(&self, tgid: i32) -> Option<ExitStatus> {
         self.tree().procs.get(&tgid)?.zombie
+    }
+
+    /// What all processes that there are have used, and those that they have waited for.
+    pub(crate) fn used(&self) -> crate::CpuTimes {
+        let mut sum = crate::CpuTimes::default();
+        for g in self.processes().into_iter().filter_map(|p| self.process(p)) {
+            sum += g.cpu_times();
+            sum += g.usage().children;
+        }
+        sum
     }
 
     /// The children of a process.

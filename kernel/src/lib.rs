@@ -39,6 +39,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod block;
+pub mod cgroup;
 pub mod clone;
 mod comm;
 mod exec;

@@ -13,6 +13,7 @@ fn check(flags: F, exit_signal: u32, is_clone3: bool, is_init: bool) -> Result<(
         pidfd: 8,
         tls: 0,
         set_tid: &[],
+        cgroup: None,
         is_clone3,
     };
     args.validate(is_init)
@@ -42,7 +43,7 @@ fn combinations() {
         (F::PARENT, 17, false, Ok(())),
         (F::NEWNS | F::FS, 17, false, INVALID),
         (F::NEWUSER | F::FS, 17, false, INVALID),
-        (F::INTO_CGROUP, 17, true, INVALID),
+        (F::INTO_CGROUP, 17, true, Ok(())),
         (F::empty(), 65, true, INVALID),
         (F::NEWUSER | F::THREAD | F::SIGHAND | F::VM, 0, false, INVALID),
         (F::NEWPID | F::THREAD | F::SIGHAND | F::VM, 0, false, INVALID),

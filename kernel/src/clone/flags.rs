@@ -96,6 +96,8 @@ pub struct CloneArgs<'a> {
     /// The numbers that the child is to have instead of the next ones: in its PID namespace, in the
     /// one that this lies in, and so on, as far as there are any.
     pub set_tid: &'a [i32],
+    /// Descriptor of the control group in which the child begins, with `CLONE_INTO_CGROUP`.
+    pub cgroup: Option<i32>,
     /// Called as clone3(2).
     pub is_clone3: bool,
 }
@@ -117,8 +119,7 @@ impl CloneArgs<'_> {
             || (has(F::PARENT) && is_init)
             || (has(F::THREAD) && self.flags.intersects(F::NEWUSER | F::NEWPID))
             || both(F::SIGHAND, F::CLEAR_SIGHAND)
-            || (has(F::PIDFD) && has(F::DETACHED))
-            || has(F::INTO_CGROUP);
+            || (has(F::PIDFD) && has(F::DETACHED));
         let clone3 = has(F::DETACHED)
             || (self.exit_signal != 0 && self.flags.intersects(F::THREAD | F::PARENT));
         let same_place = both(F::PIDFD, F::PARENT_SETTID) && self.pidfd == self.parent_tid;

@@ -141,14 +141,14 @@ fn build(
         return Err(Errno::EPERM);
     }
     let context = kernel.embedder().platform.new_context()?;
-    let mut creds = parent.creds();
+    let creds_before = parent.creds();
+    let mut creds = creds_before.clone();
     let mut pid_ns = parent.pid_ns().clone();
     let resources = {
         let r = parent.resources.lock().clone();
         let old = r.namespaces.ok_or(Errno::ESRCH)?;
-        let active = parent.pid_ns();
         let mut fs = share(r.fs, flags.contains(CloneFlags::FS), |f| f.fork());
-        let from = (&*old, active, fs.as_deref().ok_or(Errno::ESRCH)?);
+        let from = (&**parent.group_ref(), &*old, fs.as_deref().ok_or(Errno::ESRCH)?);
         let mut namespaces = Some(old.clone());
         if let Some(made) = ns::Change::made(kernel, from, &creds, flags)? {
             namespaces = Some(made.namespaces);
@@ -182,13 +182,27 @@ fn build(
         let has = |c| creds.has_in(ns.owner(), c);
         has(cap::SYS_ADMIN) || has(cap::CHECKPOINT_RESTORE)
     };
+    let into = match args.cgroup {
+        Some(fd) => Some(group_to_begin_in(parent, fd, flags, &creds_before)?),
+        None => None,
+    };
     let mut tree = kernel.tree();
+    // Who is being killed leaves nobody behind that is not.
+    if parent.group_ref().lock().exiting.is_some() {
+        return Err(Errno::EINTR);
+    }
     let tid = tree.allocate(&pid_ns, args.set_tid, &may_choose)?;
     let group = if flags.contains(CloneFlags::THREAD) {
         parent.group()
     } else {
         new_group(parent, args, tid, pid_ns)
     };
+    if !flags.contains(CloneFlags::THREAD)
+        && let Err(e) = kernel.cgroups().forked(parent.group_ref(), &group, into.as_ref())
+    {
+        tree.task_gone(tid);
+        return Err(e);
+    }
     let parts = TaskParts {
         tid,
         group: group.clone(),
@@ -236,6 +250,21 @@ fn build(
     }
     drop(tree);
     Ok(TaskCx::new(task, image, context))
+}
+
+/// The control group of `CLONE_INTO_CGROUP`.
+fn group_to_begin_in(
+    parent: &Task,
+    fd: i32,
+    flags: CloneFlags,
+    creds: &vfs::Creds,
+) -> Result<Arc<crate::cgroup::Group>, Errno> {
+    let group = crate::cgroup::group_of_file(&*parent.files().get(fd)?)?;
+    let ns = parent.namespaces().ok_or(Errno::ESRCH)?.cgroup.clone();
+    let thread = flags.contains(CloneFlags::THREAD);
+    let cgroups = parent.kernel().cgroups();
+    cgroups.may_fork_into(parent.group_ref(), &group, (creds, &ns), thread)?;
+    Ok(group)
 }
 
 fn share<T>(it: Option<Arc<T>>, shared: bool, fork: impl Fn(&Arc<T>) -> Arc<T>) -> Option<Arc<T>> {

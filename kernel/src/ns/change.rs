@@ -1,8 +1,8 @@
 //! New namespaces for clone(2) and unshare(2), and other ones by setns(2); `kernel/nsproxy.c`.
 
-use super::{Bare, IpcNs, Namespaces, PidNamespace, UtsNs};
+use super::{CgroupNs, IpcNs, Namespaces, PidNamespace, UtsNs};
 use crate::clone::CloneFlags;
-use crate::{Kernel, Task};
+use crate::{Kernel, Task, ThreadGroup};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -44,7 +44,7 @@ fn in_new_user_ns(kernel: &Kernel, fs: &FsContext, creds: &Creds) -> Result<Cred
 }
 
 impl Change {
-    /// New namespaces of the kinds in `flags` for who has `creds`; `None` where `flags` name none.
+    /// New namespaces of the kinds in `flags` for a process that has `creds`; `None` where `flags` name none.
     ///
     /// # Errors
     /// `EPERM` without `CAP_SYS_ADMIN` in the user namespace; `EINVAL` for a list of what is to be
@@ -52,7 +52,7 @@ impl Change {
     /// children; `ENOSPC` when there are too many.
     pub(crate) fn made(
         kernel: &Kernel,
-        (old, active, fs): (&Namespaces, &Arc<PidNamespace>, &FsContext),
+        (process, old, fs): (&ThreadGroup, &Namespaces, &FsContext),
         creds: &Creds,
         flags: CloneFlags,
     ) -> Result<Option<Change>, Errno> {
@@ -86,14 +86,15 @@ impl Change {
             new.ipc = Arc::new(IpcNs::new(head, kernel.ipc_bounds(), (creds.fsuid, creds.fsgid)));
         }
         if flags.contains(CloneFlags::NEWCGROUP) {
-            new.cgroup = Bare::new(NamespaceKind::Cgroup, owner, env)?;
+            let head = NsHead::new(NamespaceKind::Cgroup, owner, env)?;
+            new.cgroup = Arc::new(CgroupNs::new(head, process.cgroup.lock().clone()));
         }
         if flags.contains(CloneFlags::NEWNET) {
             new.net = old.net.another(NsHead::new(NamespaceKind::Net, owner, env)?);
         }
         if flags.contains(CloneFlags::NEWPID) {
             // Not where children go to another one already.
-            if !Arc::ptr_eq(&old.pid, active) {
+            if !Arc::ptr_eq(&old.pid, process.pid_ns()) {
                 return Err(Errno::EINVAL);
             }
             new.pid = old.pid.below(owner, env)?;

@@ -1,10 +1,12 @@
 //! Namespaces of tasks; namespaces(7). User namespaces are a part of the credentials, in `vfs`.
 
+mod cgroup;
 mod change;
 mod ipc;
 pub(crate) mod pid;
 mod uts;
 
+pub(crate) use cgroup::CgroupNs;
 pub(crate) use change::{Change, enter, of};
 pub(crate) use ipc::IpcNs;
 pub use pid::PidNamespace;
@@ -13,10 +15,9 @@ pub(crate) use uts::UtsNs;
 use crate::Task;
 use crate::syscalls::ipc::Bounds;
 use alloc::sync::Arc;
-use syserr::Errno;
+use vfs::UserNs;
 use vfs::nsfs::{Namespace, NamespaceKind, NamespaceRef, NsHead};
 use vfs::socket::Net;
-use vfs::{Env, UserNs};
 
 /// The namespaces that a task is in (`struct nsproxy`), but for mounts, which are with the
 /// directories. Replaced as a whole, never changed in place.
@@ -24,25 +25,24 @@ use vfs::{Env, UserNs};
 pub(crate) struct Namespaces {
     pub(crate) uts: Arc<UtsNs>,
     pub(crate) ipc: Arc<IpcNs>,
-    pub(crate) cgroup: Arc<Bare>,
+    pub(crate) cgroup: Arc<CgroupNs>,
     pub(crate) net: Arc<Net>,
     /// That of children to come; the own one is the process's.
     pub(crate) pid: Arc<PidNamespace>,
-    pub(crate) time: Arc<Bare>,
+    pub(crate) time: Arc<TimeNs>,
 }
 
 impl Namespaces {
     /// Those that a kernel begins with.
     pub(crate) fn initial(uts: crate::Uts, bounds: &Arc<Bounds>, net: &Arc<Net>) -> Namespaces {
         let head = NsHead::initial;
-        let bare = |kind| Arc::new(Bare { kind, head: head(kind) });
         Namespaces {
             uts: Arc::new(UtsNs::new(head(NamespaceKind::Uts), uts)),
             ipc: Arc::new(IpcNs::new(head(NamespaceKind::Ipc), bounds, (0, 0))),
-            cgroup: bare(NamespaceKind::Cgroup),
+            cgroup: Arc::new(CgroupNs::new(head(NamespaceKind::Cgroup), None)),
             net: net.clone(),
             pid: PidNamespace::initial(),
-            time: bare(NamespaceKind::Time),
+            time: Arc::new(TimeNs(head(NamespaceKind::Time))),
         }
     }
 
@@ -60,29 +60,20 @@ impl Namespaces {
     }
 }
 
-/// A namespace of what is the same everywhere: it is only told from others.
-pub(crate) struct Bare {
-    kind: NamespaceKind,
-    head: NsHead,
-}
+/// The one time namespace: it is only told from others.
+pub(crate) struct TimeNs(NsHead);
 
-impl Bare {
-    fn new(kind: NamespaceKind, owner: &UserNs, env: &Arc<Env>) -> Result<Arc<Bare>, Errno> {
-        Ok(Arc::new(Bare { kind, head: NsHead::new(kind, owner, env)? }))
-    }
-}
-
-impl Namespace for Bare {
+impl Namespace for TimeNs {
     fn kind(&self) -> NamespaceKind {
-        self.kind
+        NamespaceKind::Time
     }
 
     fn ino(&self) -> u64 {
-        self.head.ino()
+        self.0.ino()
     }
 
     fn owner(&self) -> UserNs {
-        self.head.owner().clone()
+        self.0.owner().clone()
     }
 }
 

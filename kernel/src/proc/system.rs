@@ -132,16 +132,6 @@ fn since_boot(k: &Kernel) -> i64 {
     k.now(ClockId::Monotonic).saturating_sub(k.boot_time().0).max(0)
 }
 
-/// What all processes that there are have used, and those that they have waited for.
-fn used(k: &Kernel) -> CpuTimes {
-    let mut sum = CpuTimes::default();
-    for g in k.processes().into_iter().filter_map(|p| k.process(p)) {
-        sum += g.cpu_times();
-        sum += g.usage().children;
-    }
-    sum
-}
-
 fn idle(k: &Kernel, used: CpuTimes) -> u64 {
     let all = (since_boot(k) as u64).saturating_mul(k.embedder().platform.cpus() as u64);
     all.saturating_sub(used.total())
@@ -150,13 +140,13 @@ fn idle(k: &Kernel, used: CpuTimes) -> u64 {
 fn uptime(k: &Kernel) -> Vec<u8> {
     let hundredths = |ns: u64| (ns / SECOND as u64, ns % SECOND as u64 / TICK as u64);
     let (up, rest) = hundredths(since_boot(k) as u64);
-    let (idle, idle_rest) = hundredths(idle(k, used(k)));
+    let (idle, idle_rest) = hundredths(idle(k, k.used()));
     format!("{up}.{rest:02} {idle}.{idle_rest:02}\n").into_bytes()
 }
 
 fn stat(k: &Kernel) -> Vec<u8> {
     let cpus = k.embedder().platform.cpus() as u64;
-    let used = used(k);
+    let used = k.used();
     let idle = idle(k, used);
     let row = |name: &str, share: u64| {
         format!(

@@ -3,6 +3,7 @@
 use super::Jobs;
 use crate::Failure;
 use crate::cli::RunOptions;
+use kernel::cgroup::CgroupType;
 use kernel::proc::{KernelProc, ProcType};
 use kernel::syscalls::mqueue::MqueueType;
 use kernel::{ClockId, Embedder, Kernel};
@@ -65,7 +66,7 @@ pub(super) fn build(
     Ok((vfs, ptys))
 }
 
-/// Mounts what shows `kernel`: `/proc`, `/sys` and `/dev/mqueue`.
+/// Mounts what shows `kernel`: `/proc`, `/dev/mqueue`, `/sys` and its control groups.
 pub(super) fn mount_proc(
     vfs: &Arc<Vfs>,
     kernel: &Arc<Kernel>,
@@ -82,7 +83,10 @@ pub(super) fn mount_proc(
     let sys = sysfs(vfs.env(), kernel.embedder().platform.cpus());
     let sys = sys.map_err(|e| Failure::own(format!("mounting /sys: {e}")))?;
     vfs.register_type(SharedType::new(sys.clone(), &[]));
-    mounter.mount(b"/sys", sys)
+    mounter.mount(b"/sys", sys)?;
+    let (kind, groups) = CgroupType::new(kernel);
+    vfs.register_type(kind);
+    mounter.mount(b"/sys/fs/cgroup", groups)
 }
 
 /// Mounts things before there is a process.

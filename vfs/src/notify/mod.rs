@@ -52,6 +52,13 @@ impl Watches {
     }
 }
 
+impl crate::InodeState {
+    /// Tells watches that what the file says has changed, though nobody wrote it.
+    pub fn contents_changed(&self) {
+        self.marks().tell(Mask::MODIFY, 0, None, false);
+    }
+}
+
 fn of_kind(inode: &dyn Inode, mask: Mask) -> Mask {
     if inode.kind() == mode::IFDIR { mask | Mask::ISDIR } else { mask }
 }

@@ -18,6 +18,7 @@ const FORK: CloneArgs<'static> = CloneArgs {
     pidfd: 0,
     tls: 0,
     set_tid: &[],
+    cgroup: None,
     is_clone3: false,
 };
 
@@ -49,6 +50,7 @@ pub fn sys_clone(cx: &mut TaskCx, a: &Args) -> Outcome {
         pidfd: a[2],
         tls,
         set_tid: &[],
+        cgroup: None,
         is_clone3: false,
     };
     crate::clone::sys(cx, &args)
@@ -108,6 +110,12 @@ fn read_clone3<'a>(
         return Err(Errno::EINVAL);
     }
     let flags = CloneFlags::from_bits(c.flags).ok_or(Errno::EINVAL)?;
+    let cgroup = match flags.contains(CloneFlags::INTO_CGROUP) {
+        // Of who knows that there is a field (`copy_clone_args_from_user`).
+        true if size < size_of::<Clone3>() as u64 => return Err(Errno::EINVAL),
+        true => Some(i32::try_from(c.cgroup).map_err(|_| Errno::EINVAL)?),
+        false => None,
+    };
     let stack_top = c.stack.checked_add(c.stack_size).ok_or(Errno::EINVAL)?;
     Ok(CloneArgs {
         flags,
@@ -118,6 +126,7 @@ fn read_clone3<'a>(
         pidfd: c.pidfd,
         tls: c.tls,
         set_tid,
+        cgroup,
         is_clone3: true,
     })
 }
