@@ -93,6 +93,7 @@ programs! {
     attr
     bases
     call
+    cgroup
     copy
     droppable
     exec

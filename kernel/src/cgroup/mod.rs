@@ -110,7 +110,6 @@ impl Hierarchy {
 
     /// What `/proc/PID/cgroup` shows of a process to who has `seen_from` as root
     /// (`cgroup_path_ns`).
-    #[allow(dead_code, reason = "proc asks")]
     pub(crate) fn path_of(&self, process: &ThreadGroup, seen_from: Option<&Arc<Group>>) -> Vec<u8> {
         let group = self.group_of(process);
         let mut path = path(seen_from.unwrap_or(&self.root), &group);

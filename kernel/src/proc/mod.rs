@@ -154,7 +154,12 @@ impl ProcSource for KernelProc {
         let meta = || task.mm().map(|mm| mm.meta()).unwrap_or_default();
         Ok(match file {
             TaskFile::Auxv => meta().auxv,
-            TaskFile::Cgroup => b"0::/\n".to_vec(),
+            TaskFile::Cgroup => {
+                let kernel = self.kernel()?;
+                let own = self.namespaces(&kernel, reader.tid);
+                let path = kernel.cgroups().path_of(task.group_ref(), own.cgroup.root());
+                [b"0::", &*path, b"\n"].concat()
+            }
             // Made piece by piece.
             TaskFile::Cmdline | TaskFile::Environ | TaskFile::Maps | TaskFile::Smaps => {
                 pieces::all(&task, file)
