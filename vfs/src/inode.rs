@@ -12,7 +12,7 @@ use syserr::Errno;
 use crate::acl::{Acl, AclKind};
 use crate::locks::FileLocks;
 use crate::notify::Marks;
-use crate::{DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, UserNs, mode};
+use crate::{Creds, DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, UserNs, mode};
 
 /// Type, permissions and owner: what a permission check reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,10 +273,10 @@ pub trait Inode: Send + Sync + Any {
         let s = self.stat()?;
         Ok(Perm { mode: s.mode, uid: s.uid, gid: s.gid })
     }
-    /// Whether permissions are all that counts, whatever capabilities somebody has: `/proc/sys`
-    /// (`test_perm` in `fs/proc/proc_sysctl.c`).
-    fn ignores_capabilities(&self) -> bool {
-        false
+    /// Whether somebody may do all of `mask` (`MAY_*` bits), where other rules decide than owner, group
+    /// and capabilities.
+    fn permits(&self, creds: &Creds, mask: u32) -> Option<bool> {
+        None
     }
     /// The state that outlives single opens; without it, locks last as long as the description.
     fn state(&self) -> Option<&InodeState> {

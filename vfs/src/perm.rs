@@ -29,8 +29,10 @@ pub(crate) fn check_known(
     mask: u32,
 ) -> Result<(), Errno> {
     // A list may have to be asked of the host: capabilities are looked at first.
-    let privileged = !inode.ignores_capabilities() && overridden(p, creds, mask).is_ok();
-    let allowed = privileged || granted(inode, p, creds, mask)?;
+    let allowed = match inode.permits(creds, mask) {
+        Some(allowed) => allowed,
+        None => overridden(p, creds, mask).is_ok() || granted(inode, p, creds, mask)?,
+    };
     if allowed { Ok(()) } else { Err(Errno::EACCES) }
 }
 

@@ -220,7 +220,10 @@ impl ProcSource for KernelProc {
                 status::status(&*self.kernel()?, &task, &reader.creds.user_ns, &self.pid_ns)
             }
             TaskFile::Syscall => stat::syscall(&task),
-            TaskFile::TimerslackNs => line(task.policy.lock().timer_slack),
+            TaskFile::TimerslackNs => {
+                write::may_change_slack(reader, &task)?;
+                line(task.policy.lock().timer_slack)
+            }
             TaskFile::Wchan => b"0".to_vec(),
         })
     }

@@ -37,8 +37,24 @@ fn set_oom(writer: &Opener, task: &Task, to: i64, old_way: bool) -> Result<(), E
     Ok(())
 }
 
+fn writer_is_in(writer: &Opener, task: &Task) -> bool {
+    let own = task.kernel().task(writer.tid);
+    own.is_some_and(|own| own.tgid() == task.tgid())
+}
+
+/// Whether somebody may see and change how late timers of a task may be.
+///
+/// # Errors
+/// `EPERM`.
+pub(super) fn may_change_slack(who: &Opener, task: &Task) -> Result<(), Errno> {
+    let may = who.tid == task.tid() || who.creds.has_in(&task.creds().user_ns, cap::SYS_NICE);
+    if may { Ok(()) } else { Err(Errno::EPERM) }
+}
+
 pub(super) fn task(writer: &Opener, task: &Task, file: TaskFile, text: &[u8]) -> Result<(), Errno> {
     match file {
+        // Only threads rename each other.
+        TaskFile::Comm if !writer_is_in(writer, task) => Err(Errno::EINVAL),
         TaskFile::Comm => {
             let name = text.strip_suffix(b"\n").unwrap_or(text);
             task.set_comm(Comm::new(name));
@@ -64,6 +80,7 @@ pub(super) fn task(writer: &Opener, task: &Task, file: TaskFile, text: &[u8]) ->
             Ok(())
         }
         TaskFile::TimerslackNs => {
+            may_change_slack(writer, task)?;
             let n = u64::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
             let default = crate::task::DEFAULT_TIMER_SLACK;
             task.policy.lock().timer_slack = if n == 0 { default } else { n };

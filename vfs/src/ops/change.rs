@@ -256,7 +256,7 @@ impl Vfs {
                 (false, true) => return Err(Errno::EISDIR),
                 _ => {}
             }
-            if child.is_mountpoint() {
+            if self.mounts.is_covered_in(&child, cx.fs.namespace().as_deref()) {
                 return Err(Errno::EBUSY);
             }
             let changing = dir.dentry.change();
@@ -275,6 +275,7 @@ impl Vfs {
             self.dcache.forget(&child);
             self.remember(&dir.dentry, name, None);
             drop(changing);
+            self.mounts.uncover(&child);
             let inode = inode.clone();
             if !directory {
                 notify::happened_to(&inode, Mask::ATTRIB);

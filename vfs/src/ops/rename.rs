@@ -114,7 +114,8 @@ impl Vfs {
             return Ok(true);
         }
         self.may_rename(cx, a, b, old, exchange)?;
-        let mounted = |d: &Arc<Dentry>| d.is_mountpoint();
+        let ns = cx.fs.namespace();
+        let mounted = |d: &Arc<Dentry>| self.mounts.is_covered_in(d, ns.as_deref());
         if mounted(old) || b.child.as_ref().is_some_and(mounted) {
             return Err(Errno::EBUSY);
         }
@@ -215,6 +216,9 @@ impl Vfs {
             }
         }
         drop((first, second));
+        if let Some(new) = b.child.as_ref().filter(|_| !flags.contains(RenameFlags::EXCHANGE)) {
+            self.mounts.uncover(new);
+        }
         let (from, to) = ((&a.dir, &*a.name), (&b.dir, &*b.name));
         let new = b.child.as_ref().map(|d| d.positive());
         if flags.contains(RenameFlags::EXCHANGE) {

@@ -3,7 +3,9 @@
 use super::source::{ProcSource, SystemFile, TaskFile};
 use super::table::{Fixed, NET, NetFile, PerTask, ROOT, TASK, is_setting};
 use super::{MAGIC, dirs, file, links};
-use crate::{FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Stat, StatFs, UserNs, mode};
+use crate::{
+    Creds, FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Stat, StatFs, UserNs, cap, mode,
+};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -206,8 +208,22 @@ impl Node {
 }
 
 impl Inode for Node {
-    fn ignores_capabilities(&self) -> bool {
-        self.is_setting()
+    /// Settings are root's, and those that count for each user namespace also of who has
+    /// `CAP_SYS_RESOURCE` there; no other capability counts (`test_perm` in `fs/proc/proc_sysctl.c`,
+    /// `set_permissions` in `kernel/ucount.c`).
+    fn permits(&self, creds: &Creds, mask: u32) -> Option<bool> {
+        let What::Fixed(setting, _) = self.what else { return None };
+        if !is_setting(setting) {
+            return None;
+        }
+        let of_namespace = matches!(setting, Fixed::File(_, SystemFile::MaxUserNamespaces));
+        let bits = match (creds.fsuid, creds.in_group(0)) {
+            _ if of_namespace && creds.has_here(cap::SYS_RESOURCE) => self.mode() >> 6,
+            (0, _) => self.mode() >> 6,
+            (_, true) => self.mode() >> 3,
+            (_, false) => self.mode(),
+        };
+        Some(mask & !bits & 7 == 0)
     }
 
     fn stat(&self) -> Result<Stat, Errno> {

@@ -1,16 +1,16 @@
 //! Copies of trees of mounts, and what propagates when one is put in a place or taken from it;
 //! `attach_recursive_mnt` and `umount_tree` in `fs/namespace.c`, `fs/pnode.c`.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 use syserr::Errno;
 
-use super::Path;
 use super::mount::{Mount, Propagation};
-use super::mounts::{MOUNT_MAX, Tables, key};
+use super::mounts::{MOUNT_MAX, Tables};
 use super::namespace::as_mount_namespace;
+use super::{Dentry, Path};
 
 /// The ties of a copy of a mount.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -200,7 +200,7 @@ impl Tables {
             copies.push(self.copy(&Path::of_mount(source), true, l.ties)?);
         }
         let dentry = at.dentry.clone();
-        let owner = |m: &Mount| m.namespace().map(|ns| ns.owner_ref().clone());
+        let owner = |m: &Mount| m.home.read().owner.clone();
         let own = owner(&at.mount);
         self.put(top, at);
         for (l, copy) in listeners.into_iter().zip(copies) {
@@ -233,15 +233,57 @@ impl Tables {
     pub(super) fn is_busy(&self, m: &Arc<Mount>, own: usize) -> bool {
         let parent = |m: &Arc<Mount>| self.children(m).next().is_some();
         let held = |m: &Arc<Mount>| !parent(m) && Arc::strong_count(m) > 3;
-        parent(m) || Arc::strong_count(m) > 2 + own || self.mirrors(m).iter().any(held)
+        parent(m)
+            || Arc::strong_count(m) > 2 + own
+            || self.mirrors(core::slice::from_ref(m)).iter().any(held)
     }
 
-    /// What propagated from the place of `m` to elsewhere.
-    pub(super) fn mirrors(&self, m: &Mount) -> Vec<Arc<Mount>> {
-        let Some(at) = m.point() else { return Vec::new() };
-        let listeners = self.listeners(&at).into_iter();
-        let place = |l: Listener| Path { mount: l.mount, dentry: at.dentry.clone() };
-        listeners.filter_map(|l| self.by_point.get(&key(&place(l))).cloned()).collect()
+    /// What propagated from the places of `set` to elsewhere, parents before children. What is
+    /// mounted over the same names is asked, each once, whether it heard of them: there may be many
+    /// in `set`, and many listeners.
+    pub(super) fn mirrors(&self, set: &[Arc<Mount>]) -> Vec<Arc<Mount>> {
+        let mut known: BTreeSet<u64> = set.iter().map(|m| m.id).collect();
+        let mut heard: BTreeMap<usize, (Arc<Dentry>, BTreeSet<u32>)> = BTreeMap::new();
+        for at in set.iter().filter_map(|m| m.point()) {
+            let peers = at.mount.propagation().peers;
+            if peers != 0 {
+                let name = Arc::as_ptr(&at.dentry) as usize;
+                heard.entry(name).or_insert((at.dentry, BTreeSet::new())).1.insert(peers);
+            }
+        }
+        let mut found = Vec::new();
+        for (name, groups) in heard.into_values() {
+            let mut hears: BTreeMap<u32, bool> = groups.iter().map(|g| (*g, true)).collect();
+            for m in self.over(&name).filter(|m| !known.contains(&m.id)) {
+                let Some(at) = m.point() else { continue };
+                let p = at.mount.propagation();
+                let first = if p.peers != 0 { p.peers } else { p.master };
+                if at.mount.is_visible() && self.hears(first, &mut hears) {
+                    found.push(m.clone());
+                }
+            }
+        }
+        found.retain(|m| known.insert(m.id));
+        let mut depths = BTreeMap::new();
+        found.sort_by_cached_key(|m| depth(m, &mut depths));
+        found
+    }
+
+    /// Whether a group is among those that are known to hear, or follows one; what is found out on
+    /// the way is remembered.
+    fn hears(&self, first: u32, known: &mut BTreeMap<u32, bool>) -> bool {
+        let (mut at, mut passed) = (first, Vec::new());
+        let answer = loop {
+            match known.get(&at) {
+                Some(answer) => break *answer,
+                None if at == 0 => break false,
+                None => passed.push(at),
+            }
+            let member = self.groups.get(at).and_then(|g| self.mounts(&g.members).next());
+            at = member.map_or(0, |m| m.propagation().master);
+        };
+        known.extend(passed.into_iter().map(|g| (g, answer)));
+        answer
     }
 
     /// Takes `set` away, and what of `mirrors` holds nothing else. Parents come before children in
@@ -296,6 +338,24 @@ impl Tables {
         }
         going
     }
+}
+
+/// How many mounts lie beneath; what is found out on the way is remembered.
+fn depth(m: &Arc<Mount>, known: &mut BTreeMap<u64, usize>) -> usize {
+    let (mut at, mut passed) = (Some(m.clone()), Vec::new());
+    let mut depth = loop {
+        let Some(m) = at else { break 0 };
+        if let Some(d) = known.get(&m.id) {
+            break *d;
+        }
+        passed.push(m.id);
+        at = m.point().map(|p| p.mount);
+    };
+    for id in passed.into_iter().rev() {
+        depth += 1;
+        known.insert(id, depth);
+    }
+    depth
 }
 
 /// What is to be dropped without the lock.

@@ -9,7 +9,7 @@ use syserr::Errno;
 
 use super::{Dentry, FsContext, MountNs, Path};
 use crate::notify::Watches;
-use crate::{Creds, SuperBlock};
+use crate::{Creds, SuperBlock, UserNs};
 
 bitflags::bitflags! {
     /// Per-mount flags of mount(2) that matter after mounting (`MS_*`).
@@ -51,6 +51,14 @@ pub struct Propagation {
     pub unbindable: bool,
 }
 
+/// The namespace whose tree a mount is in; none for one that only a descriptor holds.
+#[derive(Clone, Default)]
+pub(super) struct Home {
+    pub(super) ns: Weak<MountNs>,
+    /// Whom it belongs to.
+    pub(super) owner: UserNs,
+}
+
 /// A file system, or a part of one, at a place in the tree.
 pub struct Mount {
     pub(super) id: u64,
@@ -60,9 +68,8 @@ pub struct Mount {
     pub(super) point: RwLock<Option<Path>>,
     /// Changed by who holds the table of mounts.
     pub(super) propagation: Mutex<Propagation>,
-    /// The namespace whose tree it is in; none for one that only a descriptor holds. Changed by who
-    /// holds the table of mounts.
-    pub(super) ns: RwLock<Weak<MountNs>>,
+    /// Changed by who holds the table of mounts.
+    pub(super) home: RwLock<Home>,
     /// What is beneath may not show in this namespace, which has less rights than the one that
     /// mounted it (`MNT_LOCKED`).
     pub(super) locked: AtomicBool,
@@ -96,7 +103,7 @@ impl Mount {
             flags,
             point: RwLock::new(None),
             propagation: Mutex::default(),
-            ns: RwLock::default(),
+            home: RwLock::default(),
             locked: AtomicBool::new(false),
             locked_flags: AtomicU32::new(0),
             writers: AtomicU32::new(0),
@@ -122,17 +129,18 @@ impl Mount {
 
     /// Whether it is in the tree of a namespace, and not in one that only a descriptor holds.
     pub fn is_visible(&self) -> bool {
-        self.ns.read().strong_count() > 0
+        self.home.read().ns.strong_count() > 0
     }
 
     /// Whether it is in the tree of that namespace.
     pub(crate) fn is_in(&self, ns: &MountNs) -> bool {
-        core::ptr::eq(self.ns.read().as_ptr(), ns)
+        core::ptr::eq(self.home.read().ns.as_ptr(), ns)
     }
 
-    /// The namespace whose tree it is in.
+    /// The namespace whose tree it is in. Not for who holds the table of mounts: the last reference
+    /// takes the tree away.
     pub fn namespace(&self) -> Option<Arc<MountNs>> {
-        self.ns.read().upgrade()
+        self.home.read().ns.upgrade()
     }
 
     /// Whether it may not be taken from its place.

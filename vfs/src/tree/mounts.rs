@@ -1,7 +1,7 @@
 //! The table of mounts.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -9,7 +9,7 @@ use sync::RwLock;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
 
-use super::mount::{Mount, MountFlags};
+use super::mount::{Home, Mount, MountFlags};
 use super::peers::Groups;
 use super::{Dentry, MountNs, Path};
 use crate::notify::Watches;
@@ -22,6 +22,8 @@ pub(super) const MOUNT_MAX: usize = 100_000;
 pub(super) struct Tables {
     next: u64,
     pub(super) by_point: BTreeMap<(u64, usize), Arc<Mount>>,
+    /// The same places, by the name that is covered.
+    by_name: BTreeSet<(usize, u64)>,
     /// Every mount that is in a tree, that of a namespace or one that a descriptor holds.
     pub(super) all: BTreeMap<u64, Arc<Mount>>,
     pub(super) groups: Groups,
@@ -58,6 +60,27 @@ pub(super) fn key(p: &Path) -> (u64, usize) {
 }
 
 impl Tables {
+    fn occupy(&mut self, at: &Path, m: &Arc<Mount>) {
+        let (parent, name) = key(at);
+        at.dentry.add_mount();
+        self.by_point.insert((parent, name), m.clone());
+        self.by_name.insert((name, parent));
+    }
+
+    fn vacate(&mut self, at: &Path) {
+        let (parent, name) = key(at);
+        self.by_point.remove(&(parent, name));
+        self.by_name.remove(&(name, parent));
+        at.dentry.remove_mount();
+    }
+
+    /// What is mounted over a name, wherever it shows.
+    pub(super) fn over(&self, name: &Arc<Dentry>) -> impl Iterator<Item = &Arc<Mount>> {
+        let name = Arc::as_ptr(name) as usize;
+        let places = self.by_name.range((name, 0)..=(name, u64::MAX));
+        places.filter_map(move |(_, parent)| self.by_point.get(&(*parent, name)))
+    }
+
     pub(super) fn children(&self, m: &Mount) -> impl Iterator<Item = &Arc<Mount>> {
         self.by_point.range((m.id, 0)..=(m.id, usize::MAX)).map(|(_, c)| c)
     }
@@ -93,37 +116,34 @@ impl Tables {
     /// Takes `m` from its place; whoever calls drops what is returned without the lock.
     pub(super) fn lift(&mut self, m: &Arc<Mount>) -> Option<Path> {
         let at = m.point.write().take()?;
-        self.by_point.remove(&key(&at));
-        at.dentry.remove_mount();
+        self.vacate(&at);
         Some(at)
     }
 
     /// Puts `m`, which is nowhere, at a place. What is there already comes to lie on top of it.
     pub(super) fn put(&mut self, m: &Arc<Mount>, at: Path) {
-        let ns = at.mount.ns.read().clone();
+        let home = at.mount.home.read().clone();
         for m in self.tree(m) {
-            *m.ns.write() = ns.clone();
+            *m.home.write() = home.clone();
         }
         if let Some(over) = self.by_point.get(&key(&at)).cloned() {
             let top = Path::of_mount(m);
             let top = self.topmost(top);
             drop(self.lift(&over));
-            top.dentry.add_mount();
-            self.by_point.insert(key(&top), over.clone());
+            self.occupy(&top, &over);
             *over.point.write() = Some(top);
         }
-        at.dentry.add_mount();
+        self.occupy(&at, m);
         if at.mount.sb.validity == Validity::Never {
             at.dentry.pin();
         }
-        self.by_point.insert(key(&at), m.clone());
         *m.point.write() = Some(at);
     }
 
     /// Forgets `m`, which is a part of no tree any more.
     pub(super) fn forget(&mut self, m: &Arc<Mount>) {
         self.all.remove(&m.id);
-        *m.ns.write() = Weak::new();
+        *m.home.write() = Home::default();
         let Tables { groups, all, .. } = self;
         groups.cut(m, |slave, master| follow(all, slave, master));
     }

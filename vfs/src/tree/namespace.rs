@@ -7,6 +7,7 @@ use sync::Mutex;
 use syserr::Errno;
 
 use super::graft::{Copied, Ties};
+use super::mount::Home;
 use super::mounts::MountTable;
 use super::{FsContext, Mount, Path};
 use crate::nsfs::{Namespace, NamespaceKind, NsHead, namespace_of_inode};
@@ -32,6 +33,11 @@ impl MountNs {
 
     pub(super) fn owner_ref(&self) -> &UserNs {
         self.head.owner()
+    }
+
+    /// As its mounts know it.
+    fn home(self: &Arc<Self>) -> Home {
+        Home { ns: Arc::downgrade(self), owner: self.head.owner().clone() }
     }
 
     /// Its number for statmount(2) and listmount(2).
@@ -82,7 +88,7 @@ pub(super) fn as_mount_namespace(at: &Path) -> Option<u64> {
 impl MountTable {
     /// Makes `beneath` the bottom of the tree that `ns` is.
     pub(crate) fn found(&self, ns: &Arc<MountNs>, beneath: &Arc<Mount>) {
-        *beneath.ns.write() = Arc::downgrade(ns);
+        *beneath.home.write() = ns.home();
         ns.set_beneath(beneath);
     }
 
@@ -94,7 +100,7 @@ impl MountTable {
         let ties = if foreign { Ties::Follow } else { Ties::Same };
         let made = t.copy_all(&Path::of_mount(&beneath), ties)?;
         for (_, m) in &made {
-            *m.ns.write() = Arc::downgrade(new);
+            *m.home.write() = new.home();
         }
         let Some((_, top)) = made.first() else { return Err(Errno::EINVAL) };
         new.set_beneath(top);

@@ -1,6 +1,5 @@
 //! Putting mounts in and out of their places: mount(2), move_mount(2), pivot_root(2), umount2(2).
 
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
@@ -15,6 +14,26 @@ use crate::nsfs::Namespace;
 
 fn is_dir(d: &Dentry) -> bool {
     d.inode().is_some_and(|i| i.kind() == crate::mode::IFDIR)
+}
+
+impl Tables {
+    fn copy_for(
+        &mut self,
+        from: &Path,
+        recursive: bool,
+        ns: &MountNs,
+    ) -> Result<Arc<Mount>, Errno> {
+        let m = &from.mount;
+        let here = m.is_in(ns) || self.is_live(m) && !m.is_visible() || m.sb.kind == "nsfs";
+        if !here || m.propagation().unbindable || !recursive && self.has_locked_below(from) {
+            return Err(Errno::EINVAL);
+        }
+        match as_mount_namespace(from) {
+            None => self.copy(from, recursive, Ties::Same),
+            Some(held) if held <= ns.ino() => Err(Errno::EINVAL),
+            Some(_) => self.copy_alone(from),
+        }
+    }
 }
 
 impl MountTable {
@@ -61,17 +80,7 @@ impl MountTable {
         recursive: bool,
         ns: &MountNs,
     ) -> Result<Arc<Mount>, Errno> {
-        let mut t = self.tables.write();
-        let m = &from.mount;
-        let here = m.is_in(ns) || t.is_live(m) && !m.is_visible() || m.sb.kind == "nsfs";
-        if !here || m.propagation().unbindable || !recursive && t.has_locked_below(from) {
-            return Err(Errno::EINVAL);
-        }
-        match as_mount_namespace(from) {
-            None => t.copy(from, recursive, Ties::Same),
-            Some(held) if held <= ns.ino() => Err(Errno::EINVAL),
-            Some(_) => t.copy_alone(from),
-        }
+        self.tables.write().copy_for(from, recursive, ns)
     }
 
     /// Shows the tree at a directory at another place too.
@@ -85,21 +94,18 @@ impl MountTable {
         recursive: bool,
         ns: &MountNs,
     ) -> Result<(), Errno> {
-        let at = self.topmost(at.clone());
+        let mut t = self.tables.write();
+        let at = t.topmost(at.clone());
         if at.dentry.is_deleted() {
             return Err(Errno::ENOENT);
         }
         if !at.mount.is_in(ns) {
             return Err(Errno::EINVAL);
         }
-        let copy = self.copy_out(from, recursive, ns)?;
-        let done = if is_dir(&at.dentry) == is_dir(&copy.root) {
-            let mut t = self.tables.write();
-            let at = t.topmost(at);
-            t.graft(&copy, at)
-        } else {
-            Err(Errno::ENOTDIR)
-        };
+        let copy = t.copy_for(from, recursive, ns)?;
+        let fits = is_dir(&at.dentry) == is_dir(&copy.root);
+        let done = if fits { t.graft(&copy, at) } else { Err(Errno::ENOTDIR) };
+        drop(t);
         if done.is_err() {
             self.dissolve(&copy);
         } else {
@@ -108,10 +114,12 @@ impl MountTable {
         done
     }
 
-    /// Moves a tree: from its place in the namespace's tree, or from where only a descriptor holds it. With `beneath` it goes under what is mounted at `to` (`do_move_mount`).
+    /// Moves a tree: from its place in the namespace's tree, or from where only a descriptor holds it.
+    /// With `beneath` it goes under what is mounted at `to` (`do_move_mount`).
     ///
     /// # Errors
-    /// `EINVAL`, `ELOOP`, `ENOENT`, `ENOSPC`.
+    /// `EINVAL`, `ENOENT`, `ENOSPC`; `ELOOP` for what would lie below itself, also as a namespace that
+    /// holds itself.
     pub(crate) fn relocate(
         &self,
         from: &Path,
@@ -166,7 +174,10 @@ impl MountTable {
         if at.mount.propagation().peers != 0 && t.has_unbindable(&m) {
             return Err(Errno::EINVAL);
         }
-        if t.is_ancestor(&m, &at.mount) {
+        let holds = |m: &Arc<Mount>| {
+            as_mount_namespace(&Path::of_mount(m)).is_some_and(|held| held <= ns.ino())
+        };
+        if t.is_ancestor(&m, &at.mount) || t.tree(&m).iter().any(holds) {
             return Err(Errno::ELOOP);
         }
         let old = t.lift(&m);
@@ -245,15 +256,35 @@ impl MountTable {
             return Err(Errno::EBUSY);
         }
         let set = if lazy { t.tree(m) } else { alloc::vec![m.clone()] };
-        let mut mirrors: Vec<_> = set.iter().flat_map(|m| t.mirrors(m)).collect();
-        let mut known: BTreeSet<u64> = set.iter().map(|m| m.id).collect();
-        mirrors.retain(|m| known.insert(m.id));
+        let mirrors = t.mirrors(&set);
         let gone = t.uproot(set, mirrors);
         drop(t);
         self.tell_gone(&gone.mounts);
         drop(gone.places);
         self.touch();
         Ok(())
+    }
+
+    /// Whether something is mounted over a name in a namespace (`is_local_mountpoint`).
+    pub(crate) fn is_covered_in(&self, name: &Arc<Dentry>, ns: Option<&MountNs>) -> bool {
+        let here = |m: &Arc<Mount>| ns.is_some_and(|ns| m.is_in(ns));
+        name.is_mountpoint() && self.tables.read().over(name).any(here)
+    }
+
+    /// Takes away what others have mounted over a name that is no more (`detach_mounts`).
+    pub(crate) fn uncover(&self, name: &Arc<Dentry>) {
+        if !name.is_mountpoint() {
+            return;
+        }
+        let mut t = self.tables.write();
+        let over: Vec<_> = t.over(name).cloned().collect();
+        let set: Vec<_> = over.iter().flat_map(|m| t.tree(m)).collect();
+        let gone = t.uproot(set, Vec::new());
+        drop(t);
+        drop(over);
+        self.tell_gone(&gone.mounts);
+        drop(gone.places);
+        self.touch();
     }
 
     /// Whether `m` is in a tree.
