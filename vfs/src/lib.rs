@@ -70,6 +70,7 @@ pub mod proc;
 mod seam;
 mod shared;
 pub mod socket;
+mod super_block;
 mod sysfs;
 mod tree;
 pub mod tty;
@@ -82,13 +83,14 @@ pub use fd::{DirSink, FdTable, File, FileOwner, NR_OPEN, OwnerKind};
 pub use flags::{OpenFlags, mode};
 pub use host::{HostFs, HostInode, HostNode, HostOptions};
 pub use inode::{
-    Create, FileSystemType, Inode, InodeState, Link, Lower, OptionError, Perm, RenameFlags,
-    SetAttr, SpecialFiles, StatFs, SuperBlock, SuperState, Validity, XattrSet,
+    Create, Inode, InodeState, Link, Lower, Perm, RenameFlags, SetAttr, SpecialFiles, StatFs,
+    XattrSet,
 };
 pub use memfs::{MemOptions, RamfsType, TmpfsType, overlay, tmpfs};
 pub use ops::{AttrChange, FoundIn, MountContext, MovePlace, OpenHow, SetTime};
 pub use seam::{CacheStat, Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
 pub use shared::SharedType;
+pub use super_block::{FileSystemType, OptionError, SuperBlock, SuperState, Validity};
 pub use sysfs::sysfs;
 pub use tree::{
     AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountChanges, MountFlags, MountNs, Path,

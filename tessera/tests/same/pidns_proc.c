@@ -103,6 +103,8 @@ static void inside(void) {
     lines("p/2/status", ids);
     stat_of("p/1/task/2/stat");
     show_file("p/1/task/1/children");
+    int ready[2];
+    pipe(ready);
     pid_t c = fork();
     if (!c) {
         setsid();
@@ -124,9 +126,12 @@ static void inside(void) {
             lines("p/4/status", ids);
             stat_of("p/4/stat");
             E(umount("q"));
+            write(ready[1], "", 1);
             pause();
         }
-        ms(100);
+        char byte;
+        read(ready[0], &byte, 1);
+        close(ready[0]), close(ready[1]);
         lines("p/4/status", ids);
         numbers("p");
         show_file("p/3/task/3/children");
@@ -160,7 +165,7 @@ static void inside(void) {
     E(stat(path, &d));
     say("the child's %d", d.st_ino == b.st_ino);
     int fd = open(path, O_RDONLY), own = open("p/self/ns/pid", O_RDONLY);
-    int up = E(ioctl(fd, NS_GET_PARENT)) > 0 ? ioctl(fd, NS_GET_PARENT) : -1;
+    int up = ioctl(fd, NS_GET_PARENT);
     E(fstat(up, &d));
     say("parent is ours %d", d.st_ino == a.st_ino);
     E(ioctl(own, NS_GET_PARENT));

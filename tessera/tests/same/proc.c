@@ -175,9 +175,12 @@ int main(int c, char **v) {
     ca.pidfd = (uint64_t)&pfd;
     ca.parent_tid = (uint64_t)&tid;
     ca.exit_signal = SIGCHLD;
+    int hold[2];
+    pipe(hold);
     ch = clone3(&ca, sizeof ca);
     if (!ch) {
-        ms(30);
+        close(hold[1]);
+        read(hold[0], &x, 1);
         _exit(11);
     }
     say("clone3 %d pidfd %d tid %d", ch > 0, pfd > 2, tid == ch);
@@ -240,6 +243,7 @@ int main(int c, char **v) {
     close(attr);
     struct pollfd pf = {pfd, POLLIN};
     E(poll(&pf, 1, 0));
+    close(hold[0]), close(hold[1]);
     E(poll(&pf, 1, 2000));
     say("%x", pf.revents);
     E(waitid(P_PIDFD, pfd, &si, WEXITED));
@@ -412,12 +416,13 @@ int main(int c, char **v) {
     E(getpgid(0) == getpgrp());
     CHILD(
         "session", E(setsid() == getpid()); E(setsid()); E(setpgid(0, 0)); E(getsid(0) == getpid());
-        E(getpgrp() == getpid()); pid_t k = fork(); if (!k) {
+        E(getpgrp() == getpid()); int done[2]; pipe(done); pid_t k = fork(); if (!k) {
             E(setpgid(0, 0));
             E(setpgid(0, getppid()));
             E(setpgid(0, getpid()));
+            write(done[1], "", 1);
             pause();
-        } ms(30);
+        } read(done[0], &x, 1);
         E(setpgid(k, k)); E(setpgid(k, getpid())); kill(k, 9));
     ch = fork();
     if (!ch) {
