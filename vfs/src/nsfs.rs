@@ -125,12 +125,20 @@ impl Drop for NsHead {
 
 /// A namespace, as its file shows it.
 pub trait Namespace: Any + Send + Sync {
+    /// What every namespace has; `None` of the initial user namespace, which is nothing in memory.
+    fn head(&self) -> Option<&NsHead>;
     /// What it is a namespace of.
-    fn kind(&self) -> NamespaceKind;
+    fn kind(&self) -> NamespaceKind {
+        self.head().map_or(NamespaceKind::User, |h| h.kind)
+    }
     /// Its inode number.
-    fn ino(&self) -> u64;
+    fn ino(&self) -> u64 {
+        self.head().map_or_else(|| NamespaceKind::User.initial_ino(), |h| h.ino)
+    }
     /// The user namespace that it belongs to; of a user namespace the one above it.
-    fn owner(&self) -> UserNs;
+    fn owner(&self) -> UserNs {
+        self.head().map_or(UserNs::INITIAL, |h| h.owner.clone())
+    }
     /// The PID namespace above it.
     fn parent(&self) -> Option<NamespaceRef> {
         None

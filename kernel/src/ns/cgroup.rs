@@ -3,7 +3,7 @@
 use crate::cgroup::Group;
 use alloc::sync::Arc;
 use vfs::UserNs;
-use vfs::nsfs::{Namespace, NamespaceKind, NsHead};
+use vfs::nsfs::{Namespace, NsHead};
 
 /// A cgroup namespace.
 pub(crate) struct CgroupNs {
@@ -29,15 +29,7 @@ impl CgroupNs {
 }
 
 impl Namespace for CgroupNs {
-    fn kind(&self) -> NamespaceKind {
-        NamespaceKind::Cgroup
-    }
-
-    fn ino(&self) -> u64 {
-        self.head.ino()
-    }
-
-    fn owner(&self) -> UserNs {
-        self.head.owner().clone()
+    fn head(&self) -> Option<&NsHead> {
+        Some(&self.head)
     }
 }

@@ -4,7 +4,7 @@ use crate::syscalls::ipc::{Bounds, Ipc};
 use crate::syscalls::mqueue::Queues;
 use alloc::sync::Arc;
 use vfs::UserNs;
-use vfs::nsfs::{Namespace, NamespaceKind, NsHead};
+use vfs::nsfs::{Namespace, NsHead};
 
 /// An IPC namespace. What is in it goes with it.
 pub(crate) struct IpcNs {
@@ -30,15 +30,7 @@ impl IpcNs {
 }
 
 impl Namespace for IpcNs {
-    fn kind(&self) -> NamespaceKind {
-        NamespaceKind::Ipc
-    }
-
-    fn ino(&self) -> u64 {
-        self.head.ino()
-    }
-
-    fn owner(&self) -> UserNs {
-        self.head.owner().clone()
+    fn head(&self) -> Option<&NsHead> {
+        Some(&self.head)
     }
 }

@@ -15,7 +15,6 @@ pub(crate) use uts::UtsNs;
 use crate::Task;
 use crate::syscalls::ipc::Bounds;
 use alloc::sync::Arc;
-use vfs::UserNs;
 use vfs::nsfs::{Namespace, NamespaceKind, NamespaceRef, NsHead};
 use vfs::socket::Net;
 
@@ -64,16 +63,8 @@ impl Namespaces {
 pub(crate) struct TimeNs(NsHead);
 
 impl Namespace for TimeNs {
-    fn kind(&self) -> NamespaceKind {
-        NamespaceKind::Time
-    }
-
-    fn ino(&self) -> u64 {
-        self.0.ino()
-    }
-
-    fn owner(&self) -> UserNs {
-        self.0.owner().clone()
+    fn head(&self) -> Option<&NsHead> {
+        Some(&self.0)
     }
 }
 

@@ -279,16 +279,8 @@ impl PidNamespace {
 }
 
 impl Namespace for PidNamespace {
-    fn kind(&self) -> NamespaceKind {
-        NamespaceKind::Pid
-    }
-
-    fn ino(&self) -> u64 {
-        self.head.ino()
-    }
-
-    fn owner(&self) -> UserNs {
-        self.head.owner().clone()
+    fn head(&self) -> Option<&NsHead> {
+        Some(&self.head)
     }
 
     fn parent(&self) -> Option<NamespaceRef> {

@@ -2,8 +2,7 @@
 
 use crate::Uts;
 use sync::Mutex;
-use vfs::UserNs;
-use vfs::nsfs::{Namespace, NamespaceKind, NsHead};
+use vfs::nsfs::{Namespace, NsHead};
 
 /// A UTS namespace.
 pub(crate) struct UtsNs {
@@ -28,15 +27,7 @@ impl UtsNs {
 }
 
 impl Namespace for UtsNs {
-    fn kind(&self) -> NamespaceKind {
-        NamespaceKind::Uts
-    }
-
-    fn ino(&self) -> u64 {
-        self.head.ino()
-    }
-
-    fn owner(&self) -> UserNs {
-        self.head.owner().clone()
+    fn head(&self) -> Option<&NsHead> {
+        Some(&self.head)
     }
 }

@@ -7,7 +7,7 @@ use super::inflight::InFlight;
 use super::link::Link;
 use super::ports::Ports;
 use crate::nsfs::{Namespace, NamespaceKind, NsHead};
-use crate::{Creds, Env, UserNs};
+use crate::{Creds, Env};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::{Arc, Weak};
@@ -111,16 +111,8 @@ impl Net {
 }
 
 impl Namespace for Net {
-    fn kind(&self) -> NamespaceKind {
-        NamespaceKind::Net
-    }
-
-    fn ino(&self) -> u64 {
-        self.head.ino()
-    }
-
-    fn owner(&self) -> UserNs {
-        self.head.owner().clone()
+    fn head(&self) -> Option<&NsHead> {
+        Some(&self.head)
     }
 }
 

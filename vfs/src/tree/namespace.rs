@@ -55,16 +55,8 @@ impl MountNs {
 }
 
 impl Namespace for MountNs {
-    fn kind(&self) -> NamespaceKind {
-        NamespaceKind::Mnt
-    }
-
-    fn ino(&self) -> u64 {
-        self.head.ino()
-    }
-
-    fn owner(&self) -> UserNs {
-        self.head.owner().clone()
+    fn head(&self) -> Option<&NsHead> {
+        Some(&self.head)
     }
 }
 

@@ -290,15 +290,7 @@ impl core::fmt::Debug for UserNs {
 }
 
 impl Namespace for UserNs {
-    fn kind(&self) -> NamespaceKind {
-        NamespaceKind::User
-    }
-
-    fn ino(&self) -> u64 {
-        self.0.as_ref().map_or_else(|| NamespaceKind::User.initial_ino(), |n| n.head.ino())
-    }
-
-    fn owner(&self) -> UserNs {
-        self.parent_ns().cloned().unwrap_or_default()
+    fn head(&self) -> Option<&NsHead> {
+        self.0.as_ref().map(|n| &n.head)
     }
 }
