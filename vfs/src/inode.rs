@@ -290,7 +290,7 @@ pub trait Inode: Send + Sync + Any {
         Err(Errno::ENOTDIR)
     }
     /// Whether a cached answer of [`Inode::lookup`] still holds; asked as
-    /// [`SuperBlock::validity`] says.
+    /// [`crate::SuperBlock::validity`] says.
     fn revalidate(&self, name: &[u8], child: Option<&Arc<dyn Inode>>) -> bool {
         true
     }
