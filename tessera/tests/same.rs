@@ -50,7 +50,7 @@ fn compare(name: &str, user: Option<&str>) {
         fs::remove_dir_all(dir).expect("removable");
     }
     if native.code == Some(UNKNOWN) {
-        eprintln!("{name} is not compared: the host's kernel is too old");
+        eprintln!("{name} is not compared: the host's kernel is too old, or forbids it");
         return;
     }
     let (ours, theirs): (Vec<_>, Vec<_>) =

@@ -107,6 +107,16 @@ static inline void ms(int n) {
 #define UNKNOWN 77
 
 // Begins in the folder of the first argument, as the user of the second; an alarm ends what hangs.
+// Whether a process may have namespaces of its own: containers and distributions forbid them.
+static inline int may_unshare(int flags) {
+    int s = 0;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(unshare(flags) != 0);
+    waitpid(child, &s, 0);
+    return s == 0;
+}
+
 static inline void begin(char **argv) {
     // Whoever started this may ignore signals, even those that the C library keeps for itself.
     unsigned long action[4] = {0};

@@ -484,6 +484,8 @@ static void death_signals(void) {
 
 int main(int c, char **v) {
     begin(v);
+    if (geteuid() == 0 && !may_unshare(CLONE_NEWPID))
+        return UNKNOWN;
     if (geteuid()) {
         // Nobody but the superuser, whose signals below may not miss.
         for (int i = 0; i < 6; i++) {

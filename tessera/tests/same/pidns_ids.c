@@ -442,6 +442,8 @@ static void terminal(void) {
 
 int main(int c, char **v) {
     begin(v);
+    if (geteuid() == 0 && !may_unshare(CLONE_NEWPID))
+        return UNKNOWN;
     if (geteuid()) {
         // Nobody but the superuser, whose signals below may not miss.
         for (int i = 0; i < 6; i++) {

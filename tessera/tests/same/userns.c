@@ -579,6 +579,8 @@ int main(int c, char **v) {
         return 0;
     }
     begin(v);
+    if (!may_unshare(CLONE_NEWUSER | CLONE_NEWNS))
+        return UNKNOWN;
     uid = geteuid();
     gid = getegid();
     if (uid == 0) {

@@ -298,6 +298,8 @@ int main(int c, char **v) {
         return 0;
     }
     begin(v);
+    if (!may_unshare(CLONE_NEWUSER | CLONE_NEWNS))
+        return UNKNOWN;
     uid = geteuid();
     gid = getegid();
     CHILD("limits", limits());
