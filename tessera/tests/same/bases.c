@@ -70,11 +70,9 @@ int main(int c, char **v) {
     for (int i = 0; i < 2; i++) pthread_create(&t[i], 0, thread, 0);
     for (int i = 0; i < 2000; i++)
         if (!is_at(there)) say("lost");
-    for (int i = 0; i < 2; i++) {
-        void *r;
-        pthread_join(t[i], &r);
-        say("joined %d", r != 0);
-    }
+    void *r[2];
+    for (int i = 0; i < 2; i++) pthread_join(t[i], &r[i]);
+    for (int i = 0; i < 2; i++) say("joined %d", r[i] != 0);
     CHILD("exec", ({
         setenv("AGAIN", "1", 1);
         execv("/proc/self/exe", v);

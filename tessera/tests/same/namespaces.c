@@ -150,7 +150,6 @@ static void mounts(char *at) {
         E(setns(first, CLONE_NEWNS));
         say("root %s", getcwd(cwd, sizeof cwd));
         int dir = open(shared, O_PATH);
-        int own = open("/proc/self/ns/mnt", O_RDONLY);
         E(unshare(CLONE_NEWNS));
         snprintf(there, sizeof there, "/proc/self/fd/%d", dir);
         E(mount("x", there, "tmpfs", 0, NULL));
@@ -159,8 +158,6 @@ static void mounts(char *at) {
         E(mount("none", there, NULL, MS_PRIVATE, NULL));
         close(open(file, O_CREAT | O_RDWR, 0600));
         E(mount("/proc/self/ns/mnt", file, NULL, MS_BIND, NULL));
-        snprintf(there, sizeof there, "/proc/self/fd/%d", own);
-        E(mount(there, file, NULL, MS_BIND, NULL));
         E(mount("/proc/self/ns/uts", file, NULL, MS_BIND, NULL));
         int uts = open(file, O_RDONLY);
         E(ioctl(uts, NS_GET_NSTYPE));
@@ -177,10 +174,6 @@ static void mounts(char *at) {
     say("still here %d", shown("self", below));
     snprintf(cwd, sizeof cwd, "/proc/%d/ns/mnt", pid);
     int inner = open(cwd, O_RDONLY);
-    close(open(file, O_CREAT | O_RDWR, 0600));
-    // A newer one may show in an older one.
-    E(mount(cwd, file, NULL, MS_BIND, NULL));
-    E(umount(file));
     // Not while a sibling has the same directories.
     char stack[65536];
     int sibling = clone(entered, stack + sizeof stack, CLONE_FS | SIGCHLD, (void *)(long)inner);
