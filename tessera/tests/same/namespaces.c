@@ -184,6 +184,51 @@ static void mounts(char *at) {
     say("inside %d %d", shown("self", below), shown("self", below2));
 }
 
+// What others mount over a name keeps nobody else from it, and goes with the name.
+static void covered_elsewhere(char *at) {
+    char top[PATH_MAX];
+    snprintf(top, sizeof top, "%s/covered", at);
+    E(unshare(CLONE_NEWNS));
+    E(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+    E(mkdir(top, 0755));
+    E(mount("t", top, "tmpfs", 0, NULL));
+    E(chdir(top));
+    E(mkdir("a", 0755) + mkdir("b", 0755) + mkdir("c", 0755) + mkdir("own", 0755));
+    close(open("f", O_CREAT | O_RDWR, 0600));
+    E(mount("t", "own", "tmpfs", 0, NULL));
+    int to[2], from[2];
+    pipe(to), pipe(from);
+    int pid = fork();
+    if (pid == 0) {
+        char c;
+        E(unshare(CLONE_NEWNS));
+        E(mount("x", "a", "tmpfs", 0, NULL));
+        E(mount("x", "b", "tmpfs", 0, NULL));
+        E(mount("/proc/self/status", "f", NULL, MS_BIND, NULL));
+        E(mount("x", "c", "tmpfs", 0, NULL));
+        write(from[1], "", 1), read(to[0], &c, 1);
+        say("left here %d", shown("self", "/covered/"));
+        write(from[1], "", 1), pause();
+    }
+    char c, own[64];
+    read(from[0], &c, 1);
+    E(rmdir("a"));
+    E(unlink("f"));
+    E(rename("c", "b"));
+    E(rmdir("own"));
+    E(rename("own", "other"));
+    write(to[1], "", 1), read(from[0], &c, 1);
+    // A copy of the file of a namespace, to be put into that namespace.
+    snprintf(own, sizeof own, "/proc/%d/ns/mnt", pid);
+    int tree = syscall(428, AT_FDCWD, own, 1), inner = open(own, O_RDONLY);
+    close(open("f", O_CREAT | O_RDWR, 0600));
+    E(setns(inner, CLONE_NEWNS));
+    E(chdir(top));
+    E(syscall(429, tree, "", AT_FDCWD, "f", 4));
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
 static int bound(int kind, const char *name) {
     int s = socket(AF_UNIX, kind, 0);
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -264,6 +309,7 @@ int main(int c, char **v) {
     if (geteuid() == 0) {
         in_child(ipc, v[1]);
         in_child(mounts, v[1]);
+        in_child(covered_elsewhere, v[1]);
     } else {
         E(unshare(CLONE_NEWIPC));
         E(unshare(CLONE_NEWNS));

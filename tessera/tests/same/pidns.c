@@ -1,5 +1,5 @@
 // PID namespaces: numbers, signals and the end of the first process.
-#include "check.h"
+#include "pidns.h"
 #include <linux/sched.h>
 #include <sys/reboot.h>
 
@@ -7,9 +7,6 @@ static void *stack(void) {
     char *s = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return s + 65536;
 }
-
-// A child in a new namespace of its own, or -1.
-static pid_t enter(int more) { return syscall(SYS_clone, CLONE_NEWPID | SIGCHLD | more, 0, 0, 0, 0); }
 
 static int last_pid, last_uid, last_code, seen;
 static void on(int n, siginfo_t *i, void *x) {
@@ -19,22 +16,6 @@ static void listen_to(int n) {
     struct sigaction a = {.sa_sigaction = on, .sa_flags = SA_SIGINFO};
     sigaction(n, &a, NULL);
 }
-
-#define INSIDE(what, ...)                                                                          \
-    do {                                                                                           \
-        pid_t inner_ = enter(0);                                                                   \
-        if (inner_ == 0) {                                                                         \
-            __VA_ARGS__;                                                                           \
-            _exit(0);                                                                              \
-        }                                                                                          \
-        int s_ = 0;                                                                                \
-        if (inner_ < 0)                                                                            \
-            say("%s: %s", what, name_of(errno));                                                   \
-        else {                                                                                     \
-            waitpid(inner_, &s_, 0);                                                               \
-            status(what, s_);                                                                      \
-        }                                                                                          \
-    } while (0)
 
 static void *thread(void *x) {
     say("thread %ld of %d", syscall(SYS_gettid), getpid());

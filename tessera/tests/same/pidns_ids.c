@@ -1,29 +1,11 @@
 // Numbers of processes in PID namespaces, wherever else they go in or come out.
-#include "check.h"
+#include "pidns.h"
 #include <linux/futex.h>
 #include <mqueue.h>
 #include <pthread.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <pty.h>
-
-static pid_t enter(int more) { return syscall(SYS_clone, CLONE_NEWPID | SIGCHLD | more, 0, 0, 0, 0); }
-
-#define INSIDE(what, ...)                                                                          \
-    do {                                                                                           \
-        pid_t inner_ = enter(0);                                                                   \
-        if (inner_ == 0) {                                                                         \
-            __VA_ARGS__;                                                                           \
-            _exit(0);                                                                              \
-        }                                                                                          \
-        int s_ = 0;                                                                                \
-        if (inner_ < 0)                                                                            \
-            say("%s: %s", what, name_of(errno));                                                   \
-        else {                                                                                     \
-            waitpid(inner_, &s_, 0);                                                               \
-            status(what, s_);                                                                      \
-        }                                                                                          \
-    } while (0)
 
 static int outer, from_outside[2];
 

@@ -1,5 +1,5 @@
 // PID namespaces as /proc and descriptors show them.
-#include "check.h"
+#include "pidns.h"
 #include <linux/nsfs.h>
 #include <sys/mount.h>
 #ifndef NS_GET_PID_FROM_PIDNS
@@ -9,7 +9,6 @@
 #define NS_GET_TGID_IN_PIDNS _IOR(0xb7, 0x9, int)
 #endif
 
-static pid_t enter(int more) { return syscall(SYS_clone, CLONE_NEWPID | SIGCHLD | more, 0, 0, 0, 0); }
 
 // Lines of a file that begin so.
 static void lines(const char *path, const char *const *names) {

@@ -1,23 +1,11 @@
 // User namespaces: maps of IDs, what they translate, and what capabilities in one are worth.
-#include "check.h"
+#include "userns.h"
 #include <linux/capability.h>
 #include <linux/nsfs.h>
 #include <pthread.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
-
-static int uid, gid;
-
-static long put(const char *path, const char *text) {
-    int fd = open(path, O_WRONLY);
-    if (fd < 0) return -1;
-    long n = write(fd, text, strlen(text));
-    int e = errno;
-    close(fd);
-    errno = e;
-    return n;
-}
 
 static void file(const char *path) {
     char text[4096] = "";

@@ -1,5 +1,5 @@
 // What the root of a user namespace may do: with what belongs to it, and with what does not.
-#include "check.h"
+#include "userns.h"
 #include <linux/keyctl.h>
 #include <linux/mount.h>
 #include <linux/nsfs.h>
@@ -9,18 +9,6 @@
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <termios.h>
-
-static int uid, gid;
-
-static long put(const char *path, const char *text) {
-    int fd = open(path, O_WRONLY);
-    if (fd < 0) return -1;
-    long n = write(fd, text, strlen(text));
-    int e = errno;
-    close(fd);
-    errno = e;
-    return n;
-}
 
 // Root of a namespace, with others that belong to it.
 static void inside(int flags) {
