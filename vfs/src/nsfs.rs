@@ -148,6 +148,12 @@ pub trait Namespace: Any + Send + Sync {
 /// A namespace of any kind.
 pub type NamespaceRef = Arc<dyn Namespace>;
 
+/// The namespace as what it is.
+pub fn downcast<T: Namespace>(ns: NamespaceRef) -> Option<Arc<T>> {
+    let any: Arc<dyn Any + Send + Sync> = ns;
+    any.downcast().ok()
+}
+
 /// What readlink(2) shows of a link to it.
 pub(crate) fn text(ns: &dyn Namespace) -> Vec<u8> {
     format!("{}:[{}]", ns.kind().name(), ns.ino()).into_bytes()

@@ -2,7 +2,7 @@
 
 use super::files::{FILES, Opener, file_named, files};
 use super::{Group, Hierarchy};
-use crate::ns::CgroupNs;
+use crate::ns::{self, CgroupNs};
 use crate::{ClockId, Kernel};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -84,13 +84,12 @@ impl FileSystemType for CgroupType {
         source: &[u8],
         options: &[u8],
     ) -> Result<Arc<SuperBlock>, Errno> {
-        let kernel = self.kernel.upgrade().ok_or(Errno::ESRCH)?;
-        let task = kernel.task(mounter.tid).ok_or(Errno::ESRCH)?;
-        let ns = task.namespaces().ok_or(Errno::ESRCH)?.cgroup.clone();
+        let (kernel, namespaces) = ns::of_mounter(&self.kernel, mounter)?;
+        let ns = &namespaces.cgroup;
         if !mounter.creds.has_in(ns.owner_ns(), cap::SYS_ADMIN) {
             return Err(Errno::EPERM);
         }
-        let sb = self.super_block(&kernel, &ns, source);
+        let sb = self.super_block(&kernel, ns, source);
         self.reconfigure(&sb, options)?;
         Ok(sb)
     }

@@ -5,9 +5,8 @@ use crate::clone::CloneFlags;
 use crate::{Kernel, Task, ThreadGroup};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::any::Any;
 use syserr::Errno;
-use vfs::nsfs::{NamespaceKind, NamespaceRef, NsHead};
+use vfs::nsfs::{NamespaceKind, NamespaceRef, NsHead, downcast};
 use vfs::{Creds, FsContext, MountNs, UserNs, cap};
 
 /// Namespaces that can be made; the others are `EPERM`, as where `user.max_*_namespaces` is 0.
@@ -132,12 +131,6 @@ impl Change {
     }
 }
 
-/// The namespace as what it is.
-fn as_a<T: Any + Send + Sync>(ns: &NamespaceRef) -> Option<Arc<T>> {
-    let any: Arc<dyn Any + Send + Sync> = ns.clone();
-    any.downcast().ok()
-}
-
 /// Takes a task into other namespaces; setns(2). All of them, or none.
 ///
 /// # Errors
@@ -150,7 +143,7 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
     let mut new = (*task.namespaces().ok_or(Errno::ESRCH)?).clone();
     let mut moved = None;
     for ns in targets {
-        if let Some(user) = as_a::<UserNs>(ns) {
+        if let Some(user) = downcast::<UserNs>(ns.clone()) {
             // Nobody enters their own anew (`userns_install`).
             let alone = task.group_ref().thread_count() == 1 && task.has_own_fs();
             if *user == creds.user_ns || !alone {
@@ -169,14 +162,14 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
             return Err(Errno::EPERM);
         }
         match ns.kind() {
-            NamespaceKind::Uts => new.uts = as_a(ns).ok_or(Errno::EINVAL)?,
-            NamespaceKind::Ipc => new.ipc = as_a(ns).ok_or(Errno::EINVAL)?,
-            NamespaceKind::Cgroup => new.cgroup = as_a(ns).ok_or(Errno::EINVAL)?,
+            NamespaceKind::Uts => new.uts = downcast(ns.clone()).ok_or(Errno::EINVAL)?,
+            NamespaceKind::Ipc => new.ipc = downcast(ns.clone()).ok_or(Errno::EINVAL)?,
+            NamespaceKind::Cgroup => new.cgroup = downcast(ns.clone()).ok_or(Errno::EINVAL)?,
             NamespaceKind::Mnt if !may(cap::SYS_CHROOT) => return Err(Errno::EPERM),
             // Not while others have the same directories.
             NamespaceKind::Mnt if !task.has_own_fs() => return Err(Errno::EINVAL),
             NamespaceKind::Mnt => {
-                let ns: Arc<MountNs> = as_a(ns).ok_or(Errno::EINVAL)?;
+                let ns: Arc<MountNs> = downcast(ns.clone()).ok_or(Errno::EINVAL)?;
                 let (fs, root) = (task.fs().fork(), ns.root().ok_or(Errno::EINVAL)?);
                 fs.enter(&ns, root.clone(), root);
                 moved = Some(fs);
@@ -184,9 +177,9 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
             NamespaceKind::Time if task.group_ref().thread_count() > 1 => {
                 return Err(Errno::EUSERS);
             }
-            NamespaceKind::Net => new.net = as_a(ns).ok_or(Errno::EINVAL)?,
+            NamespaceKind::Net => new.net = downcast(ns.clone()).ok_or(Errno::EINVAL)?,
             NamespaceKind::Pid => {
-                let ns: Arc<PidNamespace> = as_a(ns).ok_or(Errno::EINVAL)?;
+                let ns: Arc<PidNamespace> = downcast(ns.clone()).ok_or(Errno::EINVAL)?;
                 // Nobody gets out.
                 if !ns.is_within(task.pid_ns()) {
                     return Err(Errno::EINVAL);

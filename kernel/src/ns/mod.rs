@@ -12,9 +12,11 @@ pub(crate) use ipc::IpcNs;
 pub use pid::PidNamespace;
 pub(crate) use uts::UtsNs;
 
-use crate::Task;
 use crate::syscalls::ipc::Bounds;
-use alloc::sync::Arc;
+use crate::{Kernel, Task, TaskCx};
+use alloc::sync::{Arc, Weak};
+use syserr::Errno;
+use vfs::PathCx;
 use vfs::nsfs::{Namespace, NamespaceKind, NamespaceRef, NsHead};
 use vfs::socket::Net;
 
@@ -66,6 +68,28 @@ impl Namespace for TimeNs {
     fn head(&self) -> Option<&NsHead> {
         Some(&self.0)
     }
+}
+
+impl TaskCx {
+    /// The namespaces of the caller.
+    pub(crate) fn namespaces(&self) -> Arc<Namespaces> {
+        // Only who has ended has none.
+        self.task.namespaces().unwrap_or_else(|| self.kernel().namespaces().clone())
+    }
+}
+
+/// The namespaces of who mounts a file system of `kernel`.
+///
+/// # Errors
+/// `ESRCH` when either has ended.
+pub(crate) fn of_mounter(
+    kernel: &Weak<Kernel>,
+    mounter: &PathCx<'_>,
+) -> Result<(Arc<Kernel>, Arc<Namespaces>), Errno> {
+    let kernel = kernel.upgrade().ok_or(Errno::ESRCH)?;
+    let task = kernel.task(mounter.tid).ok_or(Errno::ESRCH)?;
+    let namespaces = task.namespaces().ok_or(Errno::ESRCH)?;
+    Ok((kernel, namespaces))
 }
 
 /// The namespace of a task that `/proc/PID/ns` shows; `None` when the task has ended.

@@ -15,7 +15,6 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::any::Any;
 use sync::Mutex;
 use sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use sync::waitq::{Events, Queue};
@@ -295,12 +294,6 @@ impl core::fmt::Debug for PidNamespace {
             .field("ino", &self.head.ino())
             .finish()
     }
-}
-
-/// A namespace of any kind, if it is one of PIDs.
-pub(crate) fn as_pid_ns(ns: &NamespaceRef) -> Option<Arc<PidNamespace>> {
-    let any: Arc<dyn Any + Send + Sync> = ns.clone();
-    any.downcast().ok()
 }
 
 /// What an ID is called in the namespaces that its task is in; `struct pid`. Numbers stay what they

@@ -2,7 +2,6 @@
 
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::any::Any;
 use sync::Mutex;
 use syserr::Errno;
 
@@ -10,7 +9,7 @@ use super::graft::{Copied, Ties};
 use super::mount::Home;
 use super::mounts::MountTable;
 use super::{FsContext, Mount, Path};
-use crate::nsfs::{Namespace, NamespaceKind, NsHead, namespace_of_inode};
+use crate::nsfs::{self, Namespace, NamespaceKind, NsHead, namespace_of_inode};
 use crate::{UserNs, Vfs};
 
 /// A tree of mounts, for those who are in it. What is mounted in it goes with it.
@@ -73,8 +72,7 @@ impl Drop for MountNs {
 /// after its own namespace: so none can hold itself.
 pub(super) fn as_mount_namespace(at: &Path) -> Option<u64> {
     let ns = namespace_of_inode(&**at.dentry.inode()?)?;
-    let any: Arc<dyn Any + Send + Sync> = ns;
-    any.downcast::<MountNs>().ok().map(|ns| ns.ino())
+    nsfs::downcast::<MountNs>(ns).map(|ns| ns.ino())
 }
 
 impl MountTable {

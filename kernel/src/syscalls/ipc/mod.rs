@@ -95,5 +95,5 @@ impl IpcNs {
 
 /// The namespace of the caller.
 fn ipc(cx: &TaskCx) -> Arc<IpcNs> {
-    cx.task.namespaces().as_ref().unwrap_or(cx.kernel().namespaces()).ipc.clone()
+    cx.namespaces().ipc.clone()
 }

@@ -1,9 +1,8 @@
 //! The system's names and numbers.
 
-use crate::ns::{Namespaces, PidNamespace, UtsNs};
+use crate::ns::{PidNamespace, UtsNs};
 use crate::signal::{SIGHUP, SIGINT, SIGKILL, SigInfo};
 use crate::{Args, ClockId, ExitStatus, Outcome, TaskCx};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Arch, Permissions, UserMemory, UserMemoryExt};
 use sync::atomic::Ordering;
@@ -16,7 +15,7 @@ const NAME_MAX: u64 = 64;
 
 /// uname(2).
 pub fn sys_uname(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let uts = ns(cx).uts.names();
+    let uts = cx.namespaces().uts.names();
     let machine: &[u8] = match cx.image.arch.arch() {
         Arch::X86_64 => b"x86_64",
         Arch::Aarch64 => b"aarch64",
@@ -29,10 +28,6 @@ pub fn sys_uname(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
     }
     cx.mm().write_obj(Addr(a[0]), &out).map(|()| 0).into()
-}
-
-fn ns(cx: &TaskCx) -> Arc<Namespaces> {
-    cx.task.namespaces().unwrap_or_else(|| cx.kernel().namespaces().clone())
 }
 
 fn read_name(cx: &TaskCx, uts: &UtsNs, a: &Args) -> Result<Vec<u8>, Errno> {
@@ -48,13 +43,13 @@ fn read_name(cx: &TaskCx, uts: &UtsNs, a: &Args) -> Result<Vec<u8>, Errno> {
 
 /// sethostname(2).
 pub fn sys_sethostname(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let uts = ns(cx).uts.clone();
+    let uts = cx.namespaces().uts.clone();
     read_name(cx, &uts, a).map(|n| uts.change(|u| u.host = n)).map(|()| 0).into()
 }
 
 /// setdomainname(2).
 pub fn sys_setdomainname(cx: &mut TaskCx, a: &Args) -> Outcome {
-    let uts = ns(cx).uts.clone();
+    let uts = cx.namespaces().uts.clone();
     read_name(cx, &uts, a).map(|n| uts.change(|u| u.domain = n)).map(|()| 0).into()
 }
 

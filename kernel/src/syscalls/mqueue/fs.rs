@@ -2,7 +2,7 @@
 
 use super::names::Queues;
 use super::queue::MessageQueue;
-use crate::ns::IpcNs;
+use crate::ns::{self, IpcNs};
 use crate::{ClockId, Kernel};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use syserr::Errno;
 use vfs::anon::MQUEUE_DEV;
 use vfs::{
     Create, DirEntry, FileOps, FileSystemType, Inode, InodeState, Nanos, OpenFlags, OptionError,
-    PathCx, SetAttr, Stat, StatFs, SuperBlock, SuperState, Validity, cap, mode,
+    PathCx, SetAttr, Stat, StatFs, SuperBlock, SuperState, Validity, mode,
 };
 
 /// `MQUEUE_MAGIC`.
@@ -78,16 +78,12 @@ impl FileSystemType for MqueueType {
         source: &[u8],
         options: &[u8],
     ) -> Result<Arc<SuperBlock>, Errno> {
-        let kernel = self.kernel.upgrade().ok_or(Errno::ESRCH)?;
-        let task = kernel.task(mounter.tid).ok_or(Errno::ESRCH)?;
-        let ns = task.namespaces().ok_or(Errno::ESRCH)?.ipc.clone();
-        if !mounter.creds.has_in(ns.owner_ns(), cap::SYS_ADMIN) {
-            return Err(Errno::EPERM);
-        }
+        let (kernel, namespaces) = ns::of_mounter(&self.kernel, mounter)?;
+        let ns = &namespaces.ipc;
         if !options.is_empty() {
             return Err(Errno::EINVAL);
         }
-        Ok(super_block(&kernel, &ns, source))
+        Ok(super_block(&kernel, ns, source))
     }
 
     fn is_for_users(&self) -> bool {

@@ -142,7 +142,7 @@ impl Queues {
 
 /// The namespace of the caller.
 fn ipc(cx: &TaskCx) -> Arc<IpcNs> {
-    cx.task.namespaces().as_ref().unwrap_or(cx.kernel().namespaces()).ipc.clone()
+    cx.namespaces().ipc.clone()
 }
 
 /// Checks a name as the kernel gets it, without the slash in front (`lookup_noperm_common`).

@@ -3,7 +3,7 @@
 use crate::clone::CloneFlags;
 use crate::ptrace::may_access;
 use crate::syscalls::fs::install;
-use crate::{Args, Outcome, TaskCx, ns, pidfd};
+use crate::{Args, Outcome, PidNamespace, TaskCx, ns, pidfd};
 use syserr::Errno;
 use vfs::File;
 use vfs::nsfs::{self, namespace_of};
@@ -39,7 +39,7 @@ pub(crate) fn open_related(cx: &TaskCx, file: &File, cmd: u32) -> Option<Result<
     let ns = namespace_of(file)?;
     let found = nsfs::related(&ns, cmd, &cx.task.creds()).and_then(|found| {
         // Only what is below the caller's can be seen (`pidns_get_parent`).
-        match ns::pid::as_pid_ns(&found) {
+        match nsfs::downcast::<PidNamespace>(found.clone()) {
             Some(ns) if !ns.is_within(cx.task.pid_ns()) => Err(Errno::EPERM),
             _ => Ok(found),
         }
@@ -65,7 +65,7 @@ pub(crate) fn number_in(
         NS_GET_TGID_FROM_PIDNS | NS_GET_TGID_IN_PIDNS => true,
         _ => return None,
     };
-    let Some(there) = ns::pid::as_pid_ns(&namespace_of(file)?) else {
+    let Some(there) = nsfs::downcast::<PidNamespace>(namespace_of(file)?) else {
         return Some(Err(Errno::EINVAL));
     };
     let (mut from, mut to) = (&there, cx.task.pid_ns());

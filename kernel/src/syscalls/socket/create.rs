@@ -43,7 +43,7 @@ pub(super) fn accept_flags(flags: u64) -> Result<OpenFlags, Errno> {
 
 /// The network of the caller.
 fn net(cx: &TaskCx) -> Arc<Net> {
-    cx.task.namespaces().as_ref().unwrap_or(cx.kernel().namespaces()).net.clone()
+    cx.namespaces().net.clone()
 }
 
 /// socket(2).
