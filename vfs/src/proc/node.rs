@@ -4,7 +4,7 @@ use super::source::{ProcSource, SystemFile, TaskFile};
 use super::table::{Fixed, NET, NetFile, PerTask, ROOT, TASK, is_setting};
 use super::{MAGIC, dirs, file, links};
 use crate::{
-    Creds, FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Stat, StatFs, UserNs, cap, mode,
+    Creds, FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Perm, Stat, StatFs, UserNs, cap, mode,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -177,10 +177,15 @@ impl Node {
         }
     }
 
-    pub(super) fn status(&self) -> Stat {
+    fn permissions(&self) -> Perm {
         let mode = self.mode();
         let open = mode == mode::IFDIR | 0o555;
         let (uid, gid) = self.tid().map_or((0, 0), |t| self.source.owner(t, open));
+        Perm { mode, uid, gid }
+    }
+
+    pub(super) fn status(&self) -> Stat {
+        let Perm { mode, uid, gid } = self.permissions();
         let nlink = match mode & mode::IFMT {
             mode::IFDIR if self.is_setting() => 1,
             mode::IFDIR => 2 + self.folders() as u32,
@@ -232,6 +237,11 @@ impl Inode for Node {
 
     fn kind(&self) -> u32 {
         self.mode() & mode::IFMT
+    }
+
+    // Every walk through it asks, and does not want to know how many there are of what.
+    fn perm(&self) -> Result<Perm, Errno> {
+        Ok(self.permissions())
     }
 
     fn lookup(&self, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dyn Inode>, Errno> {
