@@ -272,11 +272,7 @@ impl Kernel {
             _ => own_signal,
         };
         let told = tree.procs.get(&tracer.unwrap_or(parent)).map(|p| p.group.clone());
-        let ignores = |p: &Arc<ThreadGroup>| {
-            let all = p.lock().reaps_all;
-            all || signo == SIGCHLD && ignores_children(p)
-        };
-        let reap = tracer.is_none() && told.as_ref().is_none_or(ignores);
+        let reap = tracer.is_none() && told.as_ref().is_none_or(|p| reaps_unasked(p, signo));
         let number = told.as_ref().map_or(0, |p| p.pid_ns().number_of(tgid));
         if reap {
             tree.remove_proc(tgid);
@@ -308,7 +304,7 @@ impl Kernel {
         if proc.parent != link.group {
             return self.announce(tree, tid);
         }
-        if tracer.is_some_and(|t| ignores_children(&t)) {
+        if tracer.is_some_and(|t| reaps_unasked(&t, SIGCHLD)) {
             tree.remove_proc(tid);
             self.gone.notify(Events::IN);
         }
@@ -426,7 +422,7 @@ fn adopt(
     let traced = tree.traces.contains_key(&child);
     match parent {
         _ if zombie && traced => {}
-        Some(p) if zombie && !ignores_children(&p) => after.tell.push(p),
+        Some(p) if zombie && !reaps_unasked(&p, SIGCHLD) => after.tell.push(p),
         _ if zombie => drop(tree.remove_proc(child)),
         _ => {}
     }
@@ -469,11 +465,13 @@ fn hand_children_over(tree: &mut crate::tree::Tree, task: &Arc<Task>) -> Vec<Arc
     tell
 }
 
-/// Whether a process wants no zombies: it ignores `SIGCHLD` or set `SA_NOCLDWAIT`.
-fn ignores_children(parent: &Arc<ThreadGroup>) -> bool {
+/// Whether a child that tells its end by `signo` leaves a process no zombie: it waits for the end of
+/// its PID namespace, or ignores `SIGCHLD`, or has set `SA_NOCLDWAIT`.
+fn reaps_unasked(parent: &ThreadGroup, signo: u32) -> bool {
     let state = parent.lock();
     let action = state.handlers.lock().get(SIGCHLD);
-    state.reaps_all || action.handler == SIG_IGN || action.flags.contains(SaFlags::NOCLDWAIT)
+    let ignored = action.handler == SIG_IGN || action.flags.contains(SaFlags::NOCLDWAIT);
+    state.reaps_all || signo == SIGCHLD && ignored
 }
 
 /// Kills every other thread of the group, for execve(2).

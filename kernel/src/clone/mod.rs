@@ -141,34 +141,27 @@ fn build(
         return Err(Errno::EPERM);
     }
     let context = kernel.embedder().platform.new_context()?;
-    let creds_before = parent.creds();
-    let mut creds = creds_before.clone();
-    let mut pid_ns = parent.pid_ns().clone();
-    let resources = {
+    let own_creds = parent.creds();
+    let (resources, pid_ns, entered) = {
         let r = parent.resources.lock().clone();
         let old = r.namespaces.ok_or(Errno::ESRCH)?;
-        let mut fs = share(r.fs, flags.contains(CloneFlags::FS), |f| f.fork());
+        let fs = share(r.fs, flags.contains(CloneFlags::FS), |f| f.fork());
         let from = (&**parent.group_ref(), &*old, fs.as_deref().ok_or(Errno::ESRCH)?);
-        let mut namespaces = Some(old.clone());
-        if let Some(made) = ns::Change::made(kernel, from, &creds, flags)? {
-            namespaces = Some(made.namespaces);
-            fs = made.fs.or(fs);
-            creds = made.creds.map_or(creds, Arc::new);
-        }
-        if let Some(own) = namespaces.as_deref().map(|n| &n.pid)
-            && !Arc::ptr_eq(own, &pid_ns)
-        {
-            pid_ns = own.clone();
-        }
-        Resources {
+        let made = ns::Change::made(kernel, from, &own_creds, flags)?;
+        let (namespaces, moved, entered) =
+            made.map_or((old, None, None), |m| (m.namespaces, m.fs, m.creds));
+        let pid_ns = namespaces.pid.clone();
+        let resources = Resources {
             mm: image.memory_manager().cloned(),
             futex: image.futex().cloned(),
             files: share(r.files, flags.contains(CloneFlags::FILES), |f| f.fork()),
-            fs,
-            namespaces,
+            fs: moved.or(fs),
+            namespaces: Some(namespaces),
             keyrings: r.keyrings.inherited(flags.contains(CloneFlags::THREAD)),
-        }
+        };
+        (resources, pid_ns, entered)
     };
+    let creds = entered.map_or_else(|| own_creds.clone(), Arc::new);
     let altstack = {
         let _state = parent.group_ref().lock();
         let own = parent.signals.lock().altstack;
@@ -183,7 +176,7 @@ fn build(
         has(cap::SYS_ADMIN) || has(cap::CHECKPOINT_RESTORE)
     };
     let into = match args.cgroup {
-        Some(fd) => Some(group_to_begin_in(parent, fd, flags, &creds_before)?),
+        Some(fd) => Some(group_to_begin_in(parent, fd, flags, &own_creds)?),
         None => None,
     };
     let mut tree = kernel.tree();
