@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
 use syserr::Errno;
 
-use super::mount::{Mount, Propagation};
+use super::mount::{Mount, MountFlags, Propagation};
 use super::mounts::{MOUNT_MAX, Tables};
 use super::namespace::as_mount_namespace;
 use super::{Dentry, Path};
@@ -128,7 +128,7 @@ impl Tables {
     /// (`lock_mnt_tree`).
     pub(super) fn lock_tree(&self, top: &Arc<Mount>) {
         for m in self.tree(top) {
-            m.lock_flags();
+            m.keep_flags(m.flags() & !MountFlags::NOSYMFOLLOW | MountFlags::ATIME);
             m.locked.store(!Arc::ptr_eq(&m, top), Relaxed);
         }
     }

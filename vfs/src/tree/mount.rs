@@ -75,7 +75,7 @@ pub struct Mount {
     pub(super) locked: AtomicBool,
     /// Which flags may not be taken away for the same reason (`MNT_LOCK_*`); bits of
     /// [`MountFlags`], where those of the time of access stand for each other.
-    pub(super) locked_flags: AtomicU32,
+    kept_flags: AtomicU32,
     /// Descriptions that may write to files; none appears while it is read-only.
     writers: AtomicU32,
     /// Marked by `MNT_EXPIRE`, and not used since.
@@ -105,7 +105,7 @@ impl Mount {
             propagation: Mutex::default(),
             home: RwLock::default(),
             locked: AtomicBool::new(false),
-            locked_flags: AtomicU32::new(0),
+            kept_flags: AtomicU32::new(0),
             writers: AtomicU32::new(0),
             expiring: AtomicBool::new(false),
             watches,
@@ -148,17 +148,21 @@ impl Mount {
         self.locked.load(Relaxed)
     }
 
-    /// Keeps the flags that it has now.
-    pub(super) fn lock_flags(&self) {
-        let kept = self.flags() & !MountFlags::NOSYMFOLLOW | MountFlags::ATIME;
-        self.locked_flags.fetch_or(kept.bits(), Relaxed);
+    /// Flags that may not be taken away.
+    pub(super) fn kept_flags(&self) -> MountFlags {
+        MountFlags::from_bits_retain(self.kept_flags.load(Relaxed))
     }
 
-    /// Whether it may have these flags (`can_change_locked_flags`).
+    /// Takes flags that may not be taken away any more.
+    pub(crate) fn keep_flags(&self, flags: MountFlags) {
+        self.kept_flags.fetch_or(flags.bits(), Relaxed);
+    }
+
+    /// Whether it may have these flags (`can_change_kept_flags`).
     pub(crate) fn may_have(&self, new: MountFlags) -> bool {
-        let locked = MountFlags::from_bits_retain(self.locked_flags.load(Relaxed));
-        let times = locked & MountFlags::ATIME;
-        new.contains(locked - MountFlags::ATIME) && new & times == self.flags() & times
+        let kept = self.kept_flags();
+        let times = kept & MountFlags::ATIME;
+        new.contains(kept - MountFlags::ATIME) && new & times == self.flags() & times
     }
 
     /// The directory of the file system that shows at the mount point.

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::Ordering::SeqCst;
 use sync::RwLock;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
@@ -108,7 +108,7 @@ impl Tables {
         self.next += 1;
         let (sb, watches) = (like.sb.clone(), like.watches().cloned());
         let m = Mount::new(self.next, root, sb, like.flags(), watches);
-        m.locked_flags.store(like.locked_flags.load(Relaxed), Relaxed);
+        m.keep_flags(like.kept_flags());
         self.all.insert(m.id, m.clone());
         m
     }

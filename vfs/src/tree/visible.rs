@@ -1,7 +1,6 @@
 //! What may be mounted where less rights are than elsewhere, without showing what is hidden there.
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering::Relaxed;
 
 use super::MountNs;
 use super::mount::{Mount, MountFlags};
@@ -9,8 +8,8 @@ use super::mounts::{MountTable, Tables};
 use crate::SuperBlock;
 use syserr::Errno;
 
-/// File systems that show the machine and all processes (`SB_I_USERNS_VISIBLE`).
-const TELLING: [&str; 2] = ["proc", "sysfs"];
+/// The file system that shows all processes (`SB_I_USERNS_VISIBLE`) and that users may mount.
+const TELLING: &str = "proc";
 
 /// The flags that a mount that hides nothing keeps; `None` for one that does, or that has others
 /// than are wanted.
@@ -40,23 +39,11 @@ impl MountTable {
         sb: &SuperBlock,
         wanted: MountFlags,
     ) -> Result<MountFlags, Errno> {
-        if ns.owner_ref().is_initial() || !TELLING.contains(&sb.kind) {
+        if ns.owner_ref().is_initial() || sb.kind != TELLING {
             return Ok(MountFlags::empty());
         }
         let t = self.tables.read();
-        let mut there = t.all.values().filter(|m| m.is_in(ns) && m.sb.kind == sb.kind);
+        let mut there = t.all.values().filter(|m| m.is_in(ns) && m.sb.kind == TELLING);
         there.find_map(|m| of_whole(&t, m, wanted)).ok_or(Errno::EPERM)
-    }
-}
-
-impl Mount {
-    /// Flags that may not be taken away.
-    fn kept_flags(&self) -> MountFlags {
-        MountFlags::from_bits_retain(self.locked_flags.load(Relaxed))
-    }
-
-    /// Takes flags that may not be taken away any more.
-    pub(crate) fn keep_flags(&self, flags: MountFlags) {
-        self.locked_flags.fetch_or(flags.bits(), Relaxed);
     }
 }
