@@ -119,6 +119,42 @@ impl MemoryManager {
         Ok(e.value.numa.as_deref().copied())
     }
 
+    /// Whether a home node can be had for the policies of a range: set_mempolicy_home_node(2).
+    ///
+    /// # Errors
+    /// `EINVAL` for a wrapping range; `EOPNOTSUPP` for a policy that has none, `ENOENT` when there
+    /// is no policy.
+    pub fn check_home_node(&self, addr: Addr, len: u64) -> Result<(), Errno> {
+        const BIND: u32 = 2;
+        const PREFERRED_MANY: u32 = 5;
+        const MODE_FLAGS: u32 = 0xe000;
+        // A length that wraps when it is rounded up is none.
+        let len = page_align(len).unwrap_or(0);
+        let end = addr.checked_add(len).ok_or(Errno::EINVAL)?.0;
+        if len == 0 {
+            return Ok(());
+        }
+        let st = self.read();
+        let mut found = Err(Errno::ENOENT);
+        for policy in st.vmas.range(addr.0, end).filter_map(|e| e.value.numa.as_deref()) {
+            match policy.mode & !MODE_FLAGS {
+                BIND | PREFERRED_MANY => found = Ok(()),
+                _ => return Err(Errno::EOPNOTSUPP),
+            }
+        }
+        found
+    }
+
+    /// Whether there is memory at an address: move_pages(2).
+    ///
+    /// # Errors
+    /// `EFAULT` when nothing is mapped there.
+    pub fn has_page(&self, addr: Addr) -> Result<bool, Errno> {
+        let st = self.read();
+        st.vma(addr.0).ok_or(Errno::EFAULT)?;
+        Ok(st.pmas.find(addr.0).is_some_and(|e| e.value.kind != Kind::Guard))
+    }
+
     /// Names anonymous memory: prctl(2) `PR_SET_VMA_ANON_NAME`. `None` takes the name away.
     ///
     /// # Errors

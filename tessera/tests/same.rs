@@ -89,6 +89,7 @@ macro_rules! programs {
 programs! {
     account
     acl
+    admin
     aio
     attr
     bases
@@ -118,6 +119,7 @@ programs! {
     numa
     open
     option
+    pages
     pidns
     pidns_ids
     pidns_proc

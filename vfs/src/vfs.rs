@@ -125,6 +125,11 @@ impl Vfs {
         self.mounts.of(ns, 0, usize::MAX)
     }
 
+    /// The file system of a device number, if it shows in any namespace.
+    pub fn super_block(&self, dev: u64) -> Option<Arc<SuperBlock>> {
+        self.mounts.super_block(dev)
+    }
+
     /// At most `count` mounts of a namespace with IDs from `id` on, oldest first.
     pub fn mounts_from(&self, ns: &MountNs, id: u64, count: usize) -> Vec<Arc<Mount>> {
         self.mounts.of(ns, id, count)

@@ -13,6 +13,8 @@ mod write;
 
 pub use fs_type::ProcType;
 
+pub(crate) use system::file_system_names;
+
 use crate::ns::{self, Namespaces};
 use crate::{Kernel, PidNamespace, Task, VfsExecutable};
 use alloc::sync::{Arc, Weak};

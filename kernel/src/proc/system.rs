@@ -227,11 +227,16 @@ fn meminfo(k: &Kernel) -> Vec<u8> {
     out.into_bytes()
 }
 
-fn filesystems(k: &Kernel) -> Vec<u8> {
-    let mut names: Vec<&str> = alloc::vec!["pipefs", "sockfs", "overlay"];
+/// Types of file systems, in the order of `/proc/filesystems`.
+pub(crate) fn file_system_names(k: &Kernel) -> Vec<&'static str> {
+    let mut names = alloc::vec!["pipefs", "sockfs", "overlay"];
     names.extend(k.vfs().types());
+    names
+}
+
+fn filesystems(k: &Kernel) -> Vec<u8> {
     let mut out = String::new();
-    for n in names {
+    for n in file_system_names(k) {
         out += &format!("nodev\t{n}\n");
     }
     out.into_bytes()

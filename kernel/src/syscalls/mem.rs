@@ -3,13 +3,12 @@
 use crate::{Args, Outcome, TaskCx};
 use alloc::boxed::Box;
 use alloc::vec;
-use arch::{Access, Addr, PAGE_SIZE, Permissions, UserMemory, UserMemoryExt};
+use arch::{Access, Addr, PAGE_SIZE, Permissions, UserMemory};
 use mm::{
     Advice, MapFlags, MlockFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags, MsyncFlags,
-    NumaPolicy,
 };
 use syserr::Errno;
-use vfs::{MountFlags, cap};
+use vfs::MountFlags;
 
 const PROT_GROWSDOWN: u64 = 0x0100_0000;
 const PROT_GROWSUP: u64 = 0x0200_0000;
@@ -246,110 +245,6 @@ pub fn sys_pkey_alloc(_: &mut TaskCx, a: &Args) -> Outcome {
 /// pkey_free(2).
 pub fn sys_pkey_free(_: &mut TaskCx, _: &Args) -> Outcome {
     Errno::EINVAL.into()
-}
-
-/// Mode flags of NUMA policies.
-const MODE_FLAGS: u32 = 0xe000;
-const MPOL_MAX: u32 = 6;
-
-/// Reads a node mask of `max` bits; only node 0 exists.
-fn read_nodes(cx: &TaskCx, at: u64, max: u64) -> Result<u64, Errno> {
-    // Linux counts one bit more than it reads.
-    let bits = max.saturating_sub(1);
-    if at == 0 || bits == 0 {
-        return Ok(0);
-    }
-    if bits > PAGE_SIZE * 8 {
-        return Err(Errno::EINVAL);
-    }
-    let words = cx.mm().read_vec::<u64>(Addr(at), bits.div_ceil(64) as usize)?;
-    let (&first, rest) = words.split_first().ok_or(Errno::EINVAL)?;
-    let first = if bits < 64 { first & ((1 << bits) - 1) } else { first };
-    if first & !1 != 0 || rest.iter().any(|&w| w != 0) {
-        return Err(Errno::EINVAL);
-    }
-    Ok(first)
-}
-
-fn read_policy(cx: &TaskCx, mode: u64, at: u64, max: u64) -> Result<NumaPolicy, Errno> {
-    let mode = mode as u32;
-    let nodes = read_nodes(cx, at, max)?;
-    let kind = mode & !MODE_FLAGS;
-    let valid = match kind {
-        // DEFAULT and LOCAL take no nodes, PREFERRED may, the others must.
-        0 | 4 => nodes == 0,
-        1 => true,
-        _ => kind <= MPOL_MAX && nodes != 0,
-    };
-    if valid { Ok(NumaPolicy { mode, nodes }) } else { Err(Errno::EINVAL) }
-}
-
-/// mbind(2): the policy is stored.
-pub fn sys_mbind(cx: &mut TaskCx, a: &Args) -> Outcome {
-    bind(cx, a).map(|()| 0).into()
-}
-
-fn bind(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
-    const MOVE_ALL: u32 = 4;
-    let policy = read_policy(cx, a[2], a[3], a[4])?;
-    let flags = a[5] as u32;
-    if flags & !7 != 0 {
-        return Err(Errno::EINVAL);
-    }
-    if flags & MOVE_ALL != 0 && !cx.task.creds().has(cap::SYS_NICE) {
-        return Err(Errno::EPERM);
-    }
-    let policy = (policy.mode != 0).then_some(policy);
-    cx.mm().set_numa_policy(Addr(a[0]), a[1], policy)
-}
-
-/// set_mempolicy(2): stored.
-pub fn sys_set_mempolicy(cx: &mut TaskCx, a: &Args) -> Outcome {
-    read_policy(cx, a[0], a[1], a[2])
-        .map(|p| {
-            cx.task.policy.lock().mempolicy = p;
-            0
-        })
-        .into()
-}
-
-/// get_mempolicy(2).
-pub fn sys_get_mempolicy(cx: &mut TaskCx, a: &Args) -> Outcome {
-    get_policy(cx, a).map(|()| 0).into()
-}
-
-fn get_policy(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
-    const NODE: u64 = 1;
-    const ADDR: u64 = 2;
-    const MEMS_ALLOWED: u64 = 4;
-    let (mode, mask, max, addr, flags) = (a[0], a[1], a[2], a[3], a[4]);
-    let mm = cx.mm();
-    if flags & !7 != 0 || (mask != 0 && max == 0) {
-        return Err(Errno::EINVAL);
-    }
-    let (value, nodes) = if flags & MEMS_ALLOWED != 0 {
-        if flags & (NODE | ADDR) != 0 {
-            return Err(Errno::EINVAL);
-        }
-        (0, 1)
-    } else if flags & ADDR != 0 {
-        let p = mm.numa_policy(Addr(addr))?.unwrap_or_default();
-        if flags & NODE != 0 { (0, p.nodes) } else { (p.mode, p.nodes) }
-    } else if addr != 0 || flags & NODE != 0 {
-        return Err(Errno::EINVAL);
-    } else {
-        let p = cx.task.policy.lock().mempolicy;
-        (p.mode, p.nodes)
-    };
-    crate::syscalls::abi::write_if(&**mm, mode, &value)?;
-    if mask != 0 {
-        let bytes = max.saturating_sub(1).div_ceil(64) * 8;
-        mm.write_obj(Addr(mask), &nodes)?;
-        if bytes > 8 {
-            mm.zero_out(Addr(mask).wrapping_add(8), bytes.min(PAGE_SIZE) - 8, Permissions::Obey)?;
-        }
-    }
-    Ok(())
 }
 
 /// membarrier(2): a task that runs on another processor has to pass through the kernel.

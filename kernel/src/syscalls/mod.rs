@@ -13,6 +13,7 @@ pub mod limits;
 pub mod mem;
 pub mod misc;
 pub mod mqueue;
+pub mod numa;
 pub mod poll;
 pub mod process;
 pub mod sched;

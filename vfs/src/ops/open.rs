@@ -124,13 +124,7 @@ impl Vfs {
         let writes = flags.writable() || truncate;
         match kind {
             mode::IFDIR if writes => return Err(Errno::EISDIR),
-            // Those of a user's file system are not looked at (`SB_I_NODEV`), but for terminals.
-            mode::IFCHR | mode::IFBLK
-                if path.mount().flags().contains(MountFlags::NODEV)
-                    || path.mount().super_block().ignores_devices() =>
-            {
-                return Err(Errno::EACCES);
-            }
+            mode::IFCHR | mode::IFBLK if !path.mount().has_devices() => return Err(Errno::EACCES),
             mode::IFREG if writes => path.mount().writable()?,
             _ => {}
         }

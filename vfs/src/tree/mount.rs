@@ -271,7 +271,17 @@ impl Mount {
         if self.sb.user_ns().knows(uid, gid) { Ok(()) } else { Err(Errno::EOVERFLOW) }
     }
 
-    pub(crate) fn writable(&self) -> Result<(), Errno> {
+    /// Whether device nodes here are devices. Those of a user's file system are not looked at
+    /// (`SB_I_NODEV`), but for terminals.
+    pub fn has_devices(&self) -> bool {
+        !self.flags().contains(MountFlags::NODEV) && !self.sb.ignores_devices()
+    }
+
+    /// Whether anybody may write.
+    ///
+    /// # Errors
+    /// `EROFS`.
+    pub fn writable(&self) -> Result<(), Errno> {
         let read_only = self.flags().contains(MountFlags::RDONLY) || self.sb.state.is_read_only();
         if read_only { Err(Errno::EROFS) } else { Ok(()) }
     }

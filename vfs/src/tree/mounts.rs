@@ -218,6 +218,12 @@ impl MountTable {
         self.tables.read().all.values().cloned().collect()
     }
 
+    /// The file system with a device number.
+    pub(crate) fn super_block(&self, dev: u64) -> Option<Arc<SuperBlock>> {
+        let t = self.tables.read();
+        t.all.values().map(|m| m.super_block()).find(|sb| sb.dev == dev).cloned()
+    }
+
     /// At most `count` mounts of a namespace with IDs from `id` on.
     pub(crate) fn of(&self, ns: &MountNs, id: u64, count: usize) -> Vec<Arc<Mount>> {
         let t = self.tables.read();

@@ -1,6 +1,7 @@
 //! What belongs nowhere else.
 
 mod arch_prctl;
+mod lsm;
 mod prctl;
 mod random;
 mod seccomp;
@@ -9,6 +10,7 @@ mod system;
 pub use super::mem::sys_membarrier;
 pub(crate) use arch_prctl::segment_base;
 pub use arch_prctl::sys_arch_prctl;
+pub use lsm::{sys_lsm_get_self_attr, sys_lsm_list_modules, sys_lsm_set_self_attr};
 pub use prctl::{sys_personality, sys_prctl};
 pub use random::sys_getrandom;
 pub use seccomp::sys_seccomp;
