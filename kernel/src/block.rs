@@ -4,6 +4,7 @@ use crate::{Attention, Task, TimerId, Timers};
 use alloc::sync::Arc;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
+use core::sync::atomic::Ordering::Relaxed;
 use core::task::{Poll, Waker};
 use sync::waitq::{Events, Queue, Ticket};
 use syserr::{Errno, Restart};
@@ -135,7 +136,10 @@ impl Task {
         self: &Arc<Self>,
         fut: impl Future<Output = T>,
     ) -> Result<T, Blocked> {
-        self.block_until(Attention::EXIT, None, fut).await
+        self.killable.store(true, Relaxed);
+        let r = self.block_until(Attention::EXIT, None, fut).await;
+        self.killable.store(false, Relaxed);
+        r
     }
 
     /// Sleeps until `CLOCK_MONOTONIC` reaches `deadline` (nanoseconds); only the end of the task

@@ -38,6 +38,8 @@ pub(crate) fn exit_task(mut cx: TaskCx, own: ExitStatus) -> Ended {
     // Files close here, with no lock held.
     drop(resources);
     task.aux(|aux| *aux = Default::default());
+    let filters = task.seccomp.lock().release();
+    drop(filters);
     if let Some(ns) = namespaces
         && task.group_ref().lock().threads.is_empty()
     {

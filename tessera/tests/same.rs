@@ -115,6 +115,7 @@ programs! {
     namespaces
     netlink
     net
+    notify
     nsfs
     numa
     open

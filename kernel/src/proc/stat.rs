@@ -19,7 +19,11 @@ pub(super) fn state(kernel: &Kernel, task: &Task) -> (char, &'static str) {
     if matches!(task.group_ref().lock().stop, Stop::Stopped(_)) {
         return ('T', "stopped");
     }
-    if task.is_sleeping() { ('S', "sleeping") } else { ('R', "running") }
+    match (task.is_sleeping(), task.is_uninterruptible()) {
+        (false, _) => ('R', "running"),
+        (true, false) => ('S', "sleeping"),
+        (true, true) => ('D', "disk sleep"),
+    }
 }
 
 /// `/proc/PID/syscall`. Only the registers of a task that its tracer stopped are known.

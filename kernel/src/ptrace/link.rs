@@ -110,7 +110,7 @@ fn begin(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Result<Ar
     let seized = request == SEIZE;
     let options = match seized {
         true if addr != 0 => return Err(Errno::EIO),
-        true => options(data).ok_or(Errno::EIO)?,
+        true => options(cx, data).map_err(|e| if e == Errno::EINVAL { Errno::EIO } else { e })?,
         false => Default::default(),
     };
     let me: Arc<Creds> = cx.task.creds();

@@ -15,6 +15,7 @@
 mod access;
 mod call_info;
 mod event;
+mod filters;
 mod info;
 mod link;
 mod regs;

@@ -1,6 +1,6 @@
 //! Requests of ptrace(2).
 
-use super::{attach, call_info, info, regs, resume, traceme};
+use super::{attach, call_info, filters, info, regs, resume, traceme};
 use crate::ptrace::state::Options;
 use crate::signal::{SI_USER, SIGKILL, SigInfo};
 use crate::task::TaskCx;
@@ -8,6 +8,7 @@ use crate::{Args, Outcome, Task};
 use alloc::sync::Arc;
 use arch::{Addr, Arch, Permissions, UserMemory, UserMemoryExt};
 use syserr::Errno;
+use vfs::cap;
 
 const TRACEME: u64 = 0;
 const PEEKTEXT: u64 = 1;
@@ -42,6 +43,8 @@ pub(super) const LISTEN: u64 = 0x4208;
 pub(super) const PEEKSIGINFO: u64 = 0x4209;
 pub(super) const GETSIGMASK: u64 = 0x420a;
 pub(super) const SETSIGMASK: u64 = 0x420b;
+pub(super) const SECCOMP_GET_FILTER: u64 = 0x420c;
+pub(super) const SECCOMP_GET_METADATA: u64 = 0x420d;
 const GET_SYSCALL_INFO: u64 = 0x420e;
 const SET_SYSCALL_INFO: u64 = 0x4212;
 
@@ -56,10 +59,20 @@ pub(crate) fn request(cx: &TaskCx, a: &Args) -> Outcome {
     }
 }
 
-/// The options of a word; `None` for what is none. `PTRACE_O_SUSPEND_SECCOMP` is not there, as in
-/// kernels without `CONFIG_CHECKPOINT_RESTORE`.
-pub(super) fn options(data: u64) -> Option<Options> {
-    Options::from_bits(u32::try_from(data).ok()?)
+/// The options of a word (`check_ptrace_options` in `kernel/ptrace.c`).
+///
+/// # Errors
+/// `EINVAL` for what is none, `EPERM` for who may not suspend filters.
+pub(super) fn options(cx: &TaskCx, data: u64) -> Result<Options, Errno> {
+    let bits = u32::try_from(data).ok();
+    let options = bits.and_then(Options::from_bits).ok_or(Errno::EINVAL)?;
+    if options.contains(Options::SUSPEND_SECCOMP) {
+        let free = cx.task.seccomp.lock().is_empty() && !cx.task.is_unfiltered();
+        if !free || !cx.task.creds().has(cap::SYS_ADMIN) {
+            return Err(Errno::EPERM);
+        }
+    }
+    Ok(options)
 }
 
 /// The task that the caller traces; it has to be stopped, unless `running` will do
@@ -101,7 +114,7 @@ fn of_tracee(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Resul
         }
         INTERRUPT | LISTEN => resume::control(task, request),
         SETOPTIONS | OLDSETOPTIONS => {
-            let new = options(data).ok_or(Errno::EINVAL)?;
+            let new = options(cx, data)?;
             let _state = task.group_ref().lock();
             let mut own = task.signals.lock();
             own.trace.as_deref_mut().ok_or(Errno::ESRCH)?.options = new;
@@ -111,6 +124,7 @@ fn of_tracee(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Resul
         GETEVENTMSG | GETSIGINFO | SETSIGINFO | GETSIGMASK | SETSIGMASK | PEEKSIGINFO => {
             info::about(cx, task, request, addr, data)
         }
+        SECCOMP_GET_FILTER | SECCOMP_GET_METADATA => filters::get(cx, task, request, addr, data),
         GET_SYSCALL_INFO => call_info::get(cx, task, addr, data),
         SET_SYSCALL_INFO => call_info::set(cx, task, addr, data),
         PEEKUSR | POKEUSR if x86 => regs::user(cx, task, request, addr, data),

@@ -28,6 +28,8 @@ bitflags::bitflags! {
         const SECCOMP = 0x80;
         /// The end of the tracer is the end of the task.
         const EXITKILL = 1 << 20;
+        /// Filters of seccomp(2) say nothing.
+        const SUSPEND_SECCOMP = 1 << 21;
     }
 }
 

@@ -6,7 +6,7 @@ use super::stop::Halt;
 use crate::seccomp::{self, Verdict};
 use crate::signal::{SIGNAL_COUNT, SIGTRAP, SigInfo, TRAP_BRKPT};
 use crate::task::{TaskCx, Work};
-use crate::{Attention, Outcome};
+use crate::{Attention, Outcome, Task};
 use arch::Addr;
 use syserr::Errno;
 
@@ -33,6 +33,7 @@ pub(crate) async fn enter_syscall(cx: &mut TaskCx) -> Option<Outcome> {
         }
     }
     if cx.task.work().contains(Work::SECCOMP)
+        && !cx.task.is_unfiltered()
         && let Some(instead) = filter(cx).await
     {
         return Some(instead);
@@ -47,6 +48,10 @@ async fn filter(cx: &mut TaskCx) -> Option<Outcome> {
         match seccomp::check(cx, nr, &args) {
             Verdict::Allow => return None,
             Verdict::Instead(outcome) => return Some(outcome),
+            Verdict::Notify(notifier, data) => {
+                let task = cx.task.clone();
+                return seccomp::ask(&task, &notifier, data).await;
+            }
             // The tracer has had its say: what it made of the call has only to be no worse.
             Verdict::Trace(_) if asked => return None,
             Verdict::Trace(_) if !cx.task.hears_of(Event::Seccomp) => {
@@ -90,6 +95,13 @@ async fn stop(cx: &mut TaskCx, message: u64) {
     if message == EXIT {
         let counts = had_restart || cx.task.interrupted();
         cx.restart = if counts { cx.restart_of_registers() } else { None };
+    }
+}
+
+impl Task {
+    /// Whether the tracer has suspended its filters.
+    pub(super) fn is_unfiltered(&self) -> bool {
+        self.traced().is_some_and(|t| t.options.contains(Options::SUSPEND_SECCOMP))
     }
 }
 

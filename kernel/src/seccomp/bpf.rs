@@ -27,7 +27,8 @@ pub struct Instruction {
 static_assertions::const_assert_eq!(size_of::<Instruction>(), 8);
 
 /// `struct seccomp_data`, as the words a filter loads.
-pub(super) struct Data([u32; 16]);
+#[derive(Clone, Copy)]
+pub(crate) struct Data([u32; 16]);
 
 impl Data {
     pub(super) fn new(nr: u32, arch: u32, ip: u64, args: &Args) -> Data {
@@ -40,13 +41,17 @@ impl Data {
         Data(w)
     }
 
+    pub(super) fn words(self) -> [u32; 16] {
+        self.0
+    }
+
     fn load(&self, at: u32) -> u32 {
         self.0.get((at / 4) as usize).copied().unwrap_or(0)
     }
 }
 
 /// Size of `struct seccomp_data`, in bytes.
-const DATA_SIZE: u32 = 64;
+pub(super) const DATA_SIZE: u32 = 64;
 
 const LD_ABS: u16 = 0x20;
 const LD_LEN: u16 = 0x80;
@@ -130,7 +135,12 @@ impl Program {
         }
     }
 
-    /// Instructions.
+    /// The instructions.
+    pub fn code(&self) -> &[Instruction] {
+        &self.0
+    }
+
+    /// How many instructions there are.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,8 +1,15 @@
 //! seccomp(2) filters.
 
 mod bpf;
+mod listener;
+mod notify;
+
+pub(crate) use listener::{SIZES, ioctl, open};
+pub(crate) use notify::{Notifier, ask};
 
 pub use bpf::{Instruction, MAX_INSTRUCTIONS, Program};
+
+use bpf::Data;
 
 use crate::signal::{SIGKILL, SIGSYS, SigInfo};
 use crate::task::{TaskCx, Work};
@@ -34,30 +41,80 @@ mod action {
 /// Whether an action is one that this kernel knows (`SECCOMP_GET_ACTION_AVAIL`).
 pub fn is_available(a: u32) -> bool {
     use action::*;
-    [KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, TRACE, LOG, ALLOW].contains(&a)
+    [KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, USER_NOTIF, TRACE, LOG, ALLOW].contains(&a)
+}
+
+/// A filter that was installed.
+pub(crate) struct Filter {
+    pub(crate) program: Program,
+    /// `SECCOMP_FILTER_FLAG_LOG`.
+    pub(crate) log: bool,
+    /// Who is asked where it says so.
+    pub(crate) notifier: Option<Arc<Notifier>>,
+}
+
+impl Filter {
+    /// Whether it has a listener.
+    fn is_heard(&self) -> bool {
+        self.notifier.as_ref().is_some_and(|n| !n.is_closed())
+    }
+}
+
+impl Drop for Filter {
+    fn drop(&mut self) {
+        if let Some(n) = &self.notifier {
+            n.abandon();
+        }
+    }
+}
+
+impl core::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Filter").field("program", &self.program).finish_non_exhaustive()
+    }
 }
 
 /// What restricts a task. Inherited by clone(2), kept by execve(2), and never taken back.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     strict: bool,
-    filters: Vec<Arc<Program>>,
+    /// Oldest first.
+    filters: Vec<Arc<Filter>>,
+    /// How many there are, or were when the task ended.
+    count: usize,
 }
 
 impl State {
     /// Whether nothing is restricted.
     pub fn is_empty(&self) -> bool {
-        !self.strict && self.filters.is_empty()
+        self.mode() == 0
     }
 
     /// `PR_GET_SECCOMP`, and `Seccomp:` in `/proc/PID/status`.
     pub fn mode(&self) -> u64 {
-        if self.strict { 1 } else { u64::from(!self.filters.is_empty()) * 2 }
+        if self.strict { 1 } else { u64::from(self.count > 0) * 2 }
     }
 
     /// How many filters there are.
     pub fn filters(&self) -> usize {
-        self.filters.len()
+        self.count
+    }
+
+    /// The filter with a number, counted from the oldest.
+    ///
+    /// # Errors
+    /// `EINVAL` without filters, `ENOENT` when there are fewer.
+    pub(crate) fn filter(&self, number: u64) -> Result<Arc<Filter>, Errno> {
+        if self.mode() != 2 {
+            return Err(Errno::EINVAL);
+        }
+        let at = usize::try_from(number).map_err(|_| Errno::ENOENT)?;
+        self.filters.get(at).cloned().ok_or(Errno::ENOENT)
+    }
+
+    /// Lets the filters of a task go that has ended; who drops them holds no lock.
+    pub(crate) fn release(&mut self) -> Vec<Arc<Filter>> {
+        core::mem::take(&mut self.filters)
     }
 }
 
@@ -80,18 +137,17 @@ impl Task {
     /// the caller has. Says which thread has filters that the caller has not: nothing is added then.
     ///
     /// # Errors
-    /// `EINVAL` in strict mode, `ENOMEM` for too many instructions.
-    pub(crate) fn add_filter(
-        &self,
-        program: Program,
-        all: bool,
-    ) -> Result<Option<Arc<Task>>, Errno> {
+    /// `EINVAL` in strict mode, `ENOMEM` for too many instructions, `EBUSY` for a second listener.
+    pub(crate) fn add_filter(&self, filter: Filter, all: bool) -> Result<Option<Arc<Task>>, Errno> {
         let mut new = self.seccomp.lock().clone();
         if new.strict {
             return Err(Errno::EINVAL);
         }
-        let length: usize = new.filters.iter().map(|f| f.len() + 4).sum();
-        if length + program.len() > MAX_PATH {
+        if filter.notifier.is_some() && new.filters.iter().any(|f| f.is_heard()) {
+            return Err(Errno::EBUSY);
+        }
+        let length: usize = new.filters.iter().map(|f| f.program.len() + 4).sum();
+        if length + filter.program.len() > MAX_PATH {
             return Err(Errno::ENOMEM);
         }
         let no_new_privs = self.creds().no_new_privs;
@@ -105,7 +161,8 @@ impl Task {
         if let Some(diverged) = others.iter().find(|t| !is_ancestor(t)) {
             return Ok(Some(diverged.clone()));
         }
-        new.filters.push(Arc::new(program));
+        new.filters.push(Arc::new(filter));
+        new.count += 1;
         for t in &others {
             *t.seccomp.lock() = new.clone();
             t.set_work(Work::SECCOMP, true);
@@ -127,6 +184,8 @@ pub(crate) enum Verdict {
     Instead(Outcome),
     /// The tracer is asked, and told this.
     Trace(u16),
+    /// The filter's listener is asked.
+    Notify(Arc<Notifier>, Data),
 }
 
 /// What filters say of the system call that the task is about to make.
@@ -139,14 +198,16 @@ pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Verdict {
         Arch::X86_64 => AUDIT_X86_64,
         Arch::Aarch64 => AUDIT_AARCH64,
     };
-    let data = bpf::Data::new(nr as u32, arch, cx.image.arch.ip(), args);
+    let data = Data::new(nr as u32, arch, cx.image.arch.ip(), args);
     // The strictest answer counts; among equal ones, that of the newest filter. Actions are
     // ordered as signed numbers.
     let mut verdict = action::ALLOW;
+    let mut strictest = None;
     for f in state.filters.iter().rev() {
-        let v = f.run(&data);
+        let v = f.program.run(&data);
         if ((v & action::MASK) as i32) < (verdict & action::MASK) as i32 {
             verdict = v;
+            strictest = Some(f);
         }
     }
     let value = verdict & !action::MASK;
@@ -164,8 +225,10 @@ pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Verdict {
             Verdict::Instead(Outcome::Keep)
         }
         action::TRACE => Verdict::Trace(value as u16),
-        // Nobody is notified.
-        action::USER_NOTIF => Verdict::Instead(Errno::ENOSYS.into()),
+        action::USER_NOTIF => match strictest.and_then(|f| f.notifier.clone()) {
+            Some(notifier) => Verdict::Notify(notifier, data),
+            None => Verdict::Instead(Errno::ENOSYS.into()),
+        },
         action::KILL_THREAD => Verdict::Instead(kill(cx, SIGSYS, true)),
         _ => Verdict::Instead(kill(cx, SIGSYS, false)),
     }

@@ -1,5 +1,6 @@
 //! Sending: side effects, pending sets, and who is to take it.
 
+use super::{DefaultAction, SIG_DFL, default_action};
 use super::{Queued, SIGCONT, SIGKILL, STOPPING, SigInfo, SignalSet};
 use crate::group::{GroupState, Stop};
 use crate::{Attention, ExitStatus, Resource, Task, ThreadGroup};
@@ -151,7 +152,7 @@ fn discard(state: &mut GroupState, which: SignalSet) {
 }
 
 /// Makes a thread take a signal that is pending now (`complete_signal`).
-fn choose(state: &GroupState, task: Option<&Arc<Task>>, first: &Arc<Task>, signo: u32) {
+fn choose(state: &mut GroupState, task: Option<&Arc<Task>>, first: &Arc<Task>, signo: u32) {
     let wants = |t: &&Arc<Task>| {
         !t.blocked().contains(signo) || t.signals.lock().waiting_for.contains(signo)
     };
@@ -164,10 +165,24 @@ fn choose(state: &GroupState, task: Option<&Arc<Task>>, first: &Arc<Task>, signo
             })
         }
     };
-    if let Some(t) = chosen {
-        t.recalculate(state);
-        t.wake();
+    let Some(t) = chosen.cloned() else { return };
+    if is_fatal(state, &t, signo) {
+        begin_exit(state, ExitStatus::Signaled(signo));
+        return;
     }
+    t.recalculate(state);
+    t.wake();
+}
+
+/// Whether a signal that `task` is to take ends the process: at once then, so that it ends what only
+/// the end interrupts.
+fn is_fatal(state: &GroupState, task: &Task, signo: u32) -> bool {
+    let handlers = state.handlers.lock();
+    handlers.get(signo).handler == SIG_DFL
+        && default_action(signo) == DefaultAction::Terminate
+        && !(state.unkillable && handlers.unkillable_ignores(signo))
+        && !task.signals.lock().waiting_for.contains(signo)
+        && !task.is_traced()
 }
 
 /// All threads end with `status`, unless they do so already with another one.
@@ -201,11 +216,11 @@ impl Task {
             let mut handlers = shared.lock();
             let mut action = handlers.get(signo);
             if blocked.contains(signo) || action.handler == super::SIG_IGN {
-                action.handler = super::SIG_DFL;
+                action.handler = SIG_DFL;
                 handlers.set(signo, action);
             }
             // What an instruction causes cannot go on, whoever it is.
-            state.unkillable &= action.handler != super::SIG_DFL;
+            state.unkillable &= action.handler != SIG_DFL;
         }
         if blocked.contains(signo) {
             let mut mask = blocked;

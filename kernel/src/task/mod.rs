@@ -73,6 +73,8 @@ pub struct Task {
     pub(crate) written: TransferCount,
     /// Waits in a system call.
     pub(crate) asleep: AtomicBool,
+    /// Only its end interrupts what it waits for.
+    pub(crate) killable: AtomicBool,
     pub(crate) policy: Mutex<Policy>,
     pub(crate) seccomp: Mutex<crate::seccomp::State>,
     /// What stands between its system calls and their handlers.
@@ -154,6 +156,7 @@ impl Task {
             read: TransferCount::default(),
             written: TransferCount::default(),
             asleep: AtomicBool::new(false),
+            killable: AtomicBool::new(false),
             policy: Mutex::new(parts.policy),
             seccomp: Mutex::new(parts.seccomp),
             work: AtomicU32::new(work.bits()),
@@ -266,6 +269,11 @@ impl Task {
     /// Whether a blocked system call is its state now, rather than running.
     pub fn is_sleeping(&self) -> bool {
         self.asleep.load(Ordering::Relaxed)
+    }
+
+    /// Whether signals do not interrupt that call.
+    pub fn is_uninterruptible(&self) -> bool {
+        self.killable.load(Ordering::Relaxed)
     }
 
     /// Sets the address that is cleared and woken when the task ends; set_tid_address(2).

@@ -30,7 +30,10 @@ const SIOCGPGRP: u32 = 0x8904;
 pub(crate) fn sys_ioctl(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat(file(cx, a[0]).map(|f| match may_control(cx, &f, a[1] as u32) {
         Ok(()) if a[1] as u32 == TIOCGPTPEER => flat(open_peer(cx, &f, a[2])),
-        Ok(()) => ioctl(cx, &f, a).into(),
+        Ok(()) => match crate::seccomp::ioctl(cx, &f, a[1] as u32, a[2]) {
+            Some(outcome) => outcome,
+            None => ioctl(cx, &f, a).into(),
+        },
         Err(outcome) => outcome,
     }))
 }
