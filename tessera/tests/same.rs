@@ -126,6 +126,7 @@ programs! {
     pidns_proc
     pipe
     proc
+    raw
     remap
     rw
     sched

@@ -15,8 +15,14 @@ use rustix::net::{
 use std::sync::atomic::{AtomicU32, Ordering};
 use support::Guest;
 use syserr::Errno;
-use vfs::socket::{Domain, Kind, PacketOptions, ReceiveFlags, SendInfo, Shut, Socket, Ucred, Who};
+use vfs::socket::{
+    Domain, Kind, PacketOptions, ReceiveFlags, SendInfo, Shut, Socket, Ucred, Wanted, Who,
+};
 use vfs::{FileOps, UserNs};
+
+fn wanted(kind: Kind) -> Wanted {
+    Wanted { domain: Domain::Unix, kind, protocol: 0 }
+}
 
 struct Both {
     ours: Socket,
@@ -146,13 +152,13 @@ impl World {
         match *op {
             Op::New { at, kind } => {
                 let (ours, host) = World::kind(kind);
-                let ours = Socket::new(&net, &self.who(), Domain::Unix, ours);
+                let ours = Socket::new(&net, &self.who(), wanted(ours)).unwrap();
                 let host = net::socket_with(AddressFamily::UNIX, host, flags, None).unwrap();
                 self.sockets[at] = Some(Both { ours, host });
             }
             Op::Pair { at, other, kind } if at != other => {
                 let (ours, host) = World::kind(kind);
-                let (x, y) = Socket::pair(&net, &self.who(), Domain::Unix, ours).unwrap();
+                let (x, y) = Socket::pair(&net, &self.who(), wanted(ours)).unwrap();
                 let (hx, hy) = net::socketpair(AddressFamily::UNIX, host, flags, None).unwrap();
                 self.sockets[at] = Some(Both { ours: x, host: hx });
                 self.sockets[other] = Some(Both { ours: y, host: hy });

@@ -8,7 +8,7 @@ use support::Guest;
 use sync::waitq::Events;
 use syserr::Errno;
 use vfs::socket::{
-    Domain, Kind, PacketOptions, ReceiveFlags, Received, SendInfo, Shut, Socket, Ucred, Who,
+    Domain, Kind, PacketOptions, ReceiveFlags, Received, SendInfo, Shut, Socket, Ucred, Wanted, Who,
 };
 use vfs::{File, FileOps, OpenFlags, UserNs};
 
@@ -16,8 +16,12 @@ fn who(g: &Guest) -> Who<'_> {
     Who { vfs: &g.vfs, path: g.cx() }
 }
 
+fn wanted(domain: Domain, kind: Kind) -> Wanted {
+    vfs::socket::choose(domain as i32, kind as i32, 0).unwrap()
+}
+
 fn socket(g: &Guest, domain: Domain, kind: Kind) -> Socket {
-    Socket::new(g.vfs.net(), &who(g), domain, kind)
+    Socket::new(g.vfs.net(), &who(g), wanted(domain, kind)).unwrap()
 }
 
 fn inet(ip: [u8; 4], port: u16) -> Vec<u8> {
@@ -182,11 +186,35 @@ fn addresses_outside_do_not_exist() {
         send_to(&g, &u, b"x", Some(&inet([8, 8, 8, 8], 53)), Vec::new()),
         Err(Errno::ENETUNREACH)
     );
-    assert_eq!(vfs::socket::choose(2, 3, 1), Err(Errno::EPROTONOSUPPORT));
+    assert_eq!(vfs::socket::choose(2, 3, 0), Err(Errno::EPROTONOSUPPORT));
     assert_eq!(vfs::socket::choose(17, 3, 0), Err(Errno::EAFNOSUPPORT));
-    assert_eq!(vfs::socket::choose(16, 3, 0), Ok((Domain::Netlink, Kind::Dgram)));
+    let netlink = Wanted { domain: Domain::Netlink, kind: Kind::Dgram, protocol: 0 };
+    assert_eq!(vfs::socket::choose(16, 3, 0), Ok(netlink));
     assert_eq!(vfs::socket::choose(16, 3, 4), Err(Errno::EPROTONOSUPPORT));
     assert_eq!(vfs::socket::choose(1, 4, 0), Err(Errno::ESOCKTNOSUPPORT));
+}
+
+#[test]
+fn raw_sockets_hold_no_more_than_their_buffers() {
+    let g = Guest::tmpfs();
+    let wanted = Wanted { domain: Domain::Inet, kind: Kind::Raw, protocol: 253 };
+    let sockets: Vec<_> =
+        (0..3).map(|_| Socket::new(g.vfs.net(), &who(&g), wanted).unwrap()).collect();
+    let first = &sockets[0];
+    first.set_option(g.cx().creds, 1, 8, &8192i32.to_ne_bytes()).unwrap();
+    for _ in 0..1000 {
+        assert_eq!(send_to(&g, first, &[7; 1000], Some(&inet(LO, 0)), Vec::new()), Ok(1000));
+    }
+    let count = |s: &Socket| {
+        let mut n = 0;
+        while s.receive(&mut BufDst::new(&mut [0; 2000]), ReceiveFlags::empty()).is_ok() {
+            n += 1;
+        }
+        n
+    };
+    let counts: Vec<i32> = sockets.iter().map(count).collect();
+    assert!((1..20).contains(&counts[0]) && (20..200).contains(&counts[1]), "{counts:?}");
+    assert_eq!(counts[1], counts[2]);
 }
 
 #[test]
@@ -269,7 +297,7 @@ fn a_name_in_the_tree_leads_to_its_socket() {
 }
 
 fn pair(g: &Guest) -> (Arc<File>, Arc<File>) {
-    let (a, b) = Socket::pair(g.vfs.net(), &who(g), Domain::Unix, Kind::Stream).unwrap();
+    let (a, b) = Socket::pair(g.vfs.net(), &who(g), wanted(Domain::Unix, Kind::Stream)).unwrap();
     let file = |s| File::anonymous(Arc::new(s), OpenFlags::RDWR, "socket");
     (file(a), file(b))
 }

@@ -97,6 +97,11 @@ pub(super) fn text(
         SystemFile::NgroupsMax => line(65536),
         SystemFile::Osrelease => shown(&uts.release),
         SystemFile::Ostype => line("Linux"),
+        SystemFile::PingGroupRange => {
+            let (first, last) = ns.net.ping_groups();
+            let shown = |g| reader.show_gid(g);
+            line(format!("{}\t{}", shown(first), shown(last)))
+        }
         SystemFile::PidMax => line(32768),
         SystemFile::BootId => line(uuid(*boot_id)),
         SystemFile::EntropyAvail => line(256),

@@ -137,6 +137,19 @@ fn set_last_pid(kernel: &Kernel, writer: &Opener, text: &[u8]) -> Result<(), Err
     Ok(())
 }
 
+/// Sets which groups may have ping sockets (`ipv4_ping_group_range`).
+fn set_ping_groups(ns: &Namespaces, writer: &Opener, text: &[u8]) -> Result<(), Errno> {
+    let text = text.split(|b| *b == 0).next().unwrap_or_default();
+    let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
+    let mut groups = ns.net.ping_groups();
+    let users = &writer.creds.user_ns;
+    for (to, word) in [&mut groups.0, &mut groups.1].into_iter().zip(text.split_whitespace()) {
+        let group = word.parse::<u32>().map_err(|_| Errno::EINVAL)?;
+        *to = users.gid_in(group).ok_or(Errno::EINVAL)?;
+    }
+    ns.net.set_ping_groups(&writer.creds, groups.0, groups.1)
+}
+
 /// Longest name of the system; `__NEW_UTS_LEN`.
 const NAME_MAX: usize = 64;
 
@@ -167,6 +180,7 @@ pub(super) fn system(
                 .unwrap_or(kernel.vfs().env().user_namespaces())
                 .set_most(most);
         }
+        SystemFile::PingGroupRange => set_ping_groups(ns, writer, text)?,
         SystemFile::NsLastPid => set_last_pid(kernel, writer, text)?,
         // Settings that nothing here depends on are the same whatever is written.
         SystemFile::Fixed(_) => {}

@@ -221,9 +221,14 @@ impl Inode for Node {
         if !is_setting(setting) {
             return None;
         }
-        let of_namespace = matches!(setting, Fixed::File(_, SystemFile::MaxUserNamespaces));
+        let of_namespace = match setting {
+            Fixed::File(_, SystemFile::MaxUserNamespaces) => creds.has_here(cap::SYS_RESOURCE),
+            // Whether it is over the network at hand, who writes is asked (`net_ctl_permissions`).
+            Fixed::File(_, SystemFile::PingGroupRange) => creds.has_here(cap::NET_ADMIN),
+            _ => false,
+        };
         let bits = match (creds.fsuid, creds.in_group(0)) {
-            _ if of_namespace && creds.has_here(cap::SYS_RESOURCE) => self.mode() >> 6,
+            _ if of_namespace => self.mode() >> 6,
             (0, _) => self.mode() >> 6,
             (_, true) => self.mode() >> 3,
             (_, false) => self.mode(),

@@ -1,7 +1,8 @@
 //! `/proc/sys/net`: how the sockets here are, in the words of Linux's settings; socket(7), ip(7),
 //! tcp(7).
 
-use super::table::Fixed::{self, Dir};
+use super::source::SystemFile as S;
+use super::table::Fixed::{self, Dir, File};
 use super::table::text;
 
 pub(super) static SYS_NET: &[(&str, Fixed)] = &[
@@ -26,7 +27,7 @@ static IPV4: &[(&str, Fixed)] = &[
     ("ip_local_port_range", text("32768\t60999\n")),
     ("ip_nonlocal_bind", text("0\n")),
     ("ip_unprivileged_port_start", text("1024\n")),
-    ("ping_group_range", text("1\t0\n")),
+    ("ping_group_range", File(0o644, S::PingGroupRange)),
     ("tcp_allowed_congestion_control", text("cubic reno\n")),
     ("tcp_available_congestion_control", text("cubic reno\n")),
     ("tcp_congestion_control", text("cubic\n")),

@@ -350,6 +350,35 @@ pub(super) const NET: &[(&str, NetFile)] = &[
         },
     ),
     (
+        "raw",
+        NetFile {
+            head: "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n",
+            rows: Some(NetTable::Raw),
+        },
+    ),
+    (
+        "raw6",
+        NetFile {
+            head: "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n",
+            rows: Some(NetTable::Raw6),
+        },
+    ),
+    (
+        "icmp",
+        NetFile {
+            head: "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops             \n",
+            rows: Some(NetTable::Icmp),
+        },
+    ),
+    (
+        "icmp6",
+        NetFile {
+            head: "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n",
+            rows: Some(NetTable::Icmp6),
+        },
+    ),
+    ("snmp", NetFile { head: "Ip: Forwarding DefaultTTL\nIp: 2 64\n", rows: Some(NetTable::Snmp) }),
+    (
         "arp",
         NetFile {
             head: "IP address       HW type     Flags       HW address            Mask     Device\n",

@@ -35,6 +35,8 @@ bitflags::bitflags! {
         const HOPLIMIT6 = 32;
         const TCLASS6 = 64;
         const ORIGDSTADDR6 = 128;
+        const OLD_PKTINFO6 = 256;
+        const OLD_HOPLIMIT6 = 512;
     }
 }
 
@@ -47,6 +49,8 @@ impl Asked {
             (SOL_IP, ip::RECVTOS) => Asked::TOS,
             (SOL_IP, ip::RECVORIGDSTADDR) => Asked::ORIGDSTADDR,
             (SOL_IPV6, ipv6::RECVPKTINFO) => Asked::PKTINFO6,
+            (SOL_IPV6, ipv6::OLD_PKTINFO) => Asked::OLD_PKTINFO6,
+            (SOL_IPV6, ipv6::OLD_HOPLIMIT) => Asked::OLD_HOPLIMIT6,
             (SOL_IPV6, ipv6::RECVHOPLIMIT) => Asked::HOPLIMIT6,
             (SOL_IPV6, ipv6::RECVTCLASS) => Asked::TCLASS6,
             (SOL_IPV6, ipv6::RECVORIGDSTADDR) => Asked::ORIGDSTADDR6,
@@ -110,14 +114,14 @@ impl PacketOptions {
                 self.class = Some(within(v, 0, 255)?);
             }
             (SOL_IPV6, _) if domain != Domain::Inet6 => {}
-            (SOL_IPV6, ipv6::PKTINFO) => {
+            (SOL_IPV6, ipv6::PKTINFO | ipv6::OLD_PKTINFO) => {
                 let source = Ipv6Addr::from(*data.first_chunk::<16>().ok_or(Errno::EINVAL)?);
                 if data.len() < 20 {
                     return Err(Errno::EINVAL);
                 }
                 self.source = (!source.is_unspecified()).then_some(source);
             }
-            (SOL_IPV6, ipv6::HOPLIMIT) => {
+            (SOL_IPV6, ipv6::HOPLIMIT | ipv6::OLD_HOPLIMIT) => {
                 self.hops = Some(within(int(data)?, -1, 255)?).filter(|v| *v >= 0);
             }
             (SOL_IPV6, ipv6::TCLASS) => {
@@ -160,6 +164,12 @@ impl Endpoint {
         if other.options.asked().is_empty() {
             return None;
         }
+        let (hops, class) = self.hops_and_class(&to, asked);
+        Some(Headers { to, hops, class })
+    }
+
+    /// How many hops a packet from here to `to` may take, and its class.
+    pub(super) fn hops_and_class(&self, to: &InetAddr, asked: &PacketOptions) -> (i32, i32) {
         let (level, mut hops, class) = match to.is_v4() {
             true => (SOL_IP, ip::TTL, ip::TOS),
             false => (SOL_IPV6, ipv6::UNICAST_HOPS, ipv6::TCLASS),
@@ -169,11 +179,8 @@ impl Endpoint {
             (hops, far) = (ip::MULTICAST_TTL, 1);
         }
         let own = |name, default| self.options.number(level, name).unwrap_or(default);
-        Some(Headers {
-            to,
-            hops: asked.hops.unwrap_or_else(|| own(hops, far)),
-            class: asked.class.unwrap_or_else(|| own(class, 0)),
-        })
+        let hops = asked.hops.unwrap_or_else(|| own(hops, far));
+        (hops, asked.class.unwrap_or_else(|| own(class, 0)))
     }
 
     /// What its receiver hears of what was taken, in Linux's order.
@@ -210,6 +217,14 @@ impl Endpoint {
             }
             if asked.contains(Asked::TCLASS6) {
                 put(SOL_IPV6, ipv6::TCLASS, &h.class.to_ne_bytes());
+            }
+            // The names of RFC 2292.
+            if asked.contains(Asked::OLD_PKTINFO6) {
+                let index = LOOPBACK.to_ne_bytes();
+                put(SOL_IPV6, ipv6::OLD_PKTINFO, &[&h.to.ip.octets()[..], &index].concat());
+            }
+            if asked.contains(Asked::OLD_HOPLIMIT6) {
+                put(SOL_IPV6, ipv6::OLD_HOPLIMIT, &h.hops.to_ne_bytes());
             }
             if asked.contains(Asked::ORIGDSTADDR6) {
                 let to = addr::encode(Domain::Inet6, Some(&Name::Inet(h.to)));

@@ -1,10 +1,12 @@
 //! The part of a socket that its peers and queues refer to, which outlives its description.
 
 use super::addr::Name;
+use super::choose::Wanted;
 use super::errors::Errors;
 use super::inbox::Inbox;
 use super::message::{Message, Ucred};
 use super::options::Options;
+use super::raw::Raw;
 use super::udp::Corked;
 use super::urgent::Urgent;
 use super::{Domain, Kind, Net};
@@ -108,6 +110,10 @@ pub(super) struct Endpoint {
     pub(super) net: Arc<Net>,
     pub(super) domain: Domain,
     pub(super) kind: Kind,
+    /// `SO_PROTOCOL`.
+    pub(super) protocol: i32,
+    /// What a raw socket has beside.
+    pub(super) raw: Option<Raw>,
     /// Inode number of its description; 0 as long as nobody has accepted it.
     pub(super) ino: AtomicU64,
     pub(super) queue: Queue,
@@ -118,14 +124,17 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(net: &Arc<Net>, domain: Domain, kind: Kind) -> Endpoint {
+    pub(super) fn new(net: &Arc<Net>, wanted: Wanted) -> Endpoint {
+        let Wanted { domain, kind, protocol } = wanted;
         Endpoint {
             net: net.clone(),
             domain,
             kind,
+            protocol,
+            raw: (kind == Kind::Raw).then(|| Raw::new(domain, protocol)),
             ino: AtomicU64::new(0),
             queue: Queue::new(),
-            options: Options::new(domain, kind),
+            options: Options::new(&wanted),
             sent: AtomicUsize::new(0),
             state: Mutex::default(),
         }
@@ -133,7 +142,17 @@ impl Endpoint {
 
     /// Whether it keeps connections.
     pub(super) fn has_connections(&self) -> bool {
-        self.kind != Kind::Dgram
+        matches!(self.kind, Kind::Stream | Kind::SeqPacket)
+    }
+
+    /// What another socket like this one would be made of.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted { domain: self.domain, kind: self.kind, protocol: self.protocol }
+    }
+
+    /// Whether it is a ping socket.
+    pub(super) fn is_ping(&self) -> bool {
+        self.wanted().is_ping()
     }
 
     pub(super) fn is_tcp(&self) -> bool {

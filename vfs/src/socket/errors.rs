@@ -14,9 +14,53 @@ use sync::waitq::Events;
 use syserr::Errno;
 use zerocopy::IntoBytes;
 
-/// `SO_EE_ORIGIN_ICMP` with the type and code that say that nobody has the port, and
-/// `SO_EE_ORIGIN_ICMP6` with its.
-const NO_PORT: ([u8; 3], [u8; 3]) = ([2, 3, 3], [3, 1, 4]);
+/// Why a packet came back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    errno: Errno,
+    /// `SO_EE_ORIGIN_ICMP` or `SO_EE_ORIGIN_ICMP6`, type and code.
+    origin: [u8; 3],
+}
+
+/// Reasons that there are: nobody has the port, nobody knows the protocol; for IPv4 and IPv6.
+static REFUSALS: [Refusal; 4] = [
+    Refusal { errno: Errno::ECONNREFUSED, origin: [2, 3, 3] },
+    Refusal { errno: Errno::ENOPROTOOPT, origin: [2, 3, 2] },
+    Refusal { errno: Errno::ECONNREFUSED, origin: [3, 1, 4] },
+    Refusal { errno: Errno::EPROTO, origin: [3, 4, 1] },
+];
+/// Where the header of IPv6 names what follows: what the error about that points to.
+const NEXT_HEADER: u32 = 6;
+
+impl Refusal {
+    pub(super) fn no_port(v4: bool) -> Refusal {
+        let [four, _, six, _] = REFUSALS;
+        if v4 { four } else { six }
+    }
+
+    pub(super) fn no_protocol(v4: bool) -> Refusal {
+        let [_, four, _, six] = REFUSALS;
+        if v4 { four } else { six }
+    }
+
+    /// What a message of ICMP says; `None` for what changes nothing here.
+    pub(super) fn parse(v4: bool, kind: u8, code: u8) -> Option<Refusal> {
+        let origin = [if v4 { 2 } else { 3 }, kind, code];
+        REFUSALS.iter().find(|r| r.origin == origin).copied()
+    }
+
+    /// What the message that says it begins with, without its sum.
+    pub(super) fn header(&self) -> [u8; 8] {
+        let [_, kind, code] = self.origin;
+        let [a, b, c, d] = self.info().to_be_bytes();
+        [kind, code, 0, 0, a, b, c, d]
+    }
+
+    fn info(&self) -> u32 {
+        if self.errno == Errno::EPROTO { NEXT_HEADER } else { 0 }
+    }
+}
+
 /// Bytes of a datagram that come back with an error, over IPv4 (576 with all headers) and IPv6
 /// (1280).
 const QUOTED: (usize, usize) = (520, 1184);
@@ -37,6 +81,7 @@ static_assertions::assert_eq_size!(ExtendedErr, [u8; 16]);
 struct Returned {
     to: InetAddr,
     quoted: Vec<u8>,
+    why: Refusal,
 }
 
 /// What came back, in order.
@@ -59,22 +104,22 @@ fn asks(v4: bool) -> (i32, i32) {
 }
 
 impl Endpoint {
-    /// A datagram found nobody at `to`, of which a `connected` socket hears, and one that asked.
-    pub(super) fn nobody_there(&self, to: InetAddr, data: &[u8], connected: bool) {
+    /// What was sent to `to` came back, of which a `connected` socket hears, and one that asked.
+    pub(super) fn refused(&self, to: InetAddr, data: &[u8], why: Refusal, connected: bool) {
         let (level, name) = asks(to.is_v4());
         let asked = self.options.number(level, name).is_some_and(|v| v != 0);
         if !asked && !connected {
             return;
         }
         let mut s = self.state.lock();
-        s.error = Some(Errno::ECONNREFUSED);
+        s.error = Some(why.errno);
         if asked {
             let most = if to.is_v4() { QUOTED.0 } else { QUOTED.1 };
             let quoted = data.get(..most).unwrap_or(data).to_vec();
             let size = datagram_size(quoted.len());
             if s.errors.size + size < self.options.rcvbuf() {
                 s.errors.size += size;
-                s.errors.queue.push_back(Returned { to, quoted });
+                s.errors.queue.push_back(Returned { to, quoted, why });
             }
         }
         drop(s);
@@ -87,7 +132,7 @@ impl Endpoint {
         let back = s.errors.queue.pop_front().ok_or(Errno::EAGAIN)?;
         s.errors.size -= datagram_size(back.quoted.len());
         // The next error takes the place of this one (`sock_dequeue_err_skb`).
-        s.error = (!s.errors.is_empty()).then_some(Errno::ECONNREFUSED);
+        s.error = s.errors.queue.front().map(|r| r.why.errno);
         drop(s);
         let room = usize::try_from(dst.remaining()).unwrap_or(usize::MAX);
         let part = back.quoted.get(..room).unwrap_or(&back.quoted);
@@ -96,12 +141,12 @@ impl Endpoint {
             return Err(Errno::EFAULT);
         }
         let (level, kind) = asks(self.domain == Domain::Inet);
-        let origin = if back.to.is_v4() { NO_PORT.0 } else { NO_PORT.1 };
+        let Refusal { errno, origin } = back.why;
         let error = ExtendedErr {
-            errno: Errno::ECONNREFUSED.to_raw() as u32,
+            errno: errno.to_raw() as u32,
             origin,
             pad: 0,
-            info: 0,
+            info: back.why.info(),
             data: 0,
         };
         // Whoever sent it back is the host that it was sent to.

@@ -250,7 +250,7 @@ impl FileOps for Socket {
                 let s = e.state.lock();
                 match s.urgent.filter(|_| !e.urgent_inline()) {
                     Some(u) => u.ahead,
-                    None if e.kind == Kind::Dgram => s.inbox.first(),
+                    None if !e.has_connections() => s.inbox.first(),
                     None => s.inbox.bytes(),
                 }
             }

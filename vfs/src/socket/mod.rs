@@ -1,5 +1,6 @@
 //! Sockets that exist only inside the sandbox: AF_UNIX, and AF_INET and AF_INET6 over a loopback
-//! interface that leads nowhere else; and AF_NETLINK to ask about that interface.
+//! interface that leads nowhere else, with what looks at its packets: raw and ping sockets; and
+//! AF_NETLINK to ask about that interface.
 //!
 //! All of them are queues of messages (`inbox`) at endpoints that know each other. A connection
 //! is two endpoints with each other as peer, whether its names are paths or ports: what differs
@@ -9,13 +10,17 @@
 
 mod addr;
 mod ancillary;
+mod choose;
+mod counters;
 mod datagram;
 mod endpoint;
 mod errors;
 mod file;
 mod groups;
+mod icmp;
 mod inbox;
 mod inflight;
+mod ip_packet;
 mod link;
 mod message;
 mod names;
@@ -24,7 +29,9 @@ mod netlink;
 mod option_names;
 mod option_table;
 mod options;
+mod ping;
 mod ports;
+mod raw;
 mod release;
 mod routes;
 mod rtnetlink;
@@ -38,6 +45,7 @@ mod unix;
 mod urgent;
 
 pub use ancillary::{Ancillary, PacketOptions};
+pub use choose::{Domain, Kind, Wanted, choose};
 pub use endpoint::Shut;
 pub use message::Ucred;
 pub use net::Net;
@@ -50,96 +58,6 @@ use core::sync::atomic::Ordering::Relaxed;
 use endpoint::{Endpoint, Phase};
 use sync::Mutex;
 use syserr::Errno;
-
-/// Address families that there are, with their numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Domain {
-    /// `AF_UNIX`.
-    Unix = 1,
-    /// `AF_INET`.
-    Inet = 2,
-    /// `AF_INET6`.
-    Inet6 = 10,
-    /// `AF_NETLINK`.
-    Netlink = 16,
-}
-
-/// Socket types that there are, with their numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Kind {
-    /// `SOCK_STREAM`.
-    Stream = 1,
-    /// `SOCK_DGRAM`.
-    Dgram = 2,
-    /// `SOCK_SEQPACKET`.
-    SeqPacket = 5,
-}
-
-/// Highest address family that Linux has a number for (`AF_MAX`).
-const AF_MAX: i32 = 46;
-const SOCK_RAW: i32 = 3;
-const SOCK_PACKET: i32 = 10;
-const SOCK_MAX: i32 = 11;
-const IPPROTO_ICMP: i32 = 1;
-const IPPROTO_TCP: i32 = 6;
-const IPPROTO_UDP: i32 = 17;
-const IPPROTO_ICMPV6: i32 = 58;
-const IPPROTO_MAX: i32 = 263;
-const NETLINK_ROUTE: i32 = 0;
-
-/// Domain and type for the arguments of socket(2), `SOCK_NONBLOCK` and `SOCK_CLOEXEC` removed.
-///
-/// # Errors
-/// `EAFNOSUPPORT`, `EINVAL`, `ESOCKTNOSUPPORT`, `EPROTONOSUPPORT`, `EACCES` for ping sockets.
-pub fn choose(domain: i32, kind: i32, protocol: i32) -> Result<(Domain, Kind), Errno> {
-    if !(0..AF_MAX).contains(&domain) {
-        return Err(Errno::EAFNOSUPPORT);
-    }
-    if !(0..SOCK_MAX).contains(&kind) {
-        return Err(Errno::EINVAL);
-    }
-    let domain = match domain {
-        1 => Domain::Unix,
-        2 => Domain::Inet,
-        10 => Domain::Inet6,
-        16 => Domain::Netlink,
-        _ => return Err(Errno::EAFNOSUPPORT),
-    };
-    if domain == Domain::Unix {
-        if protocol != 0 && protocol != 1 {
-            return Err(Errno::EPROTONOSUPPORT);
-        }
-        return match kind {
-            1 => Ok((domain, Kind::Stream)),
-            // Linux takes a raw AF_UNIX socket for one of datagrams.
-            2 | SOCK_RAW => Ok((domain, Kind::Dgram)),
-            5 => Ok((domain, Kind::SeqPacket)),
-            _ => Err(Errno::ESOCKTNOSUPPORT),
-        };
-    }
-    if domain == Domain::Netlink {
-        return match (kind, protocol) {
-            (2 | SOCK_RAW, NETLINK_ROUTE) => Ok((domain, Kind::Dgram)),
-            (2 | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT),
-            _ => Err(Errno::ESOCKTNOSUPPORT),
-        };
-    }
-    if !(0..IPPROTO_MAX).contains(&protocol) {
-        return Err(Errno::EINVAL);
-    }
-    let ping = if domain == Domain::Inet { IPPROTO_ICMP } else { IPPROTO_ICMPV6 };
-    match (kind, protocol) {
-        // Nobody is in `net.ipv4.ping_group_range`.
-        (2, p) if p == ping => Err(Errno::EACCES),
-        (1, 0 | IPPROTO_TCP) => Ok((domain, Kind::Stream)),
-        (2, 0 | IPPROTO_UDP) => Ok((domain, Kind::Dgram)),
-        (1 | 2 | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT),
-        (SOCK_PACKET, _) => Err(Errno::ESOCKTNOSUPPORT),
-        _ => Err(Errno::ESOCKTNOSUPPORT),
-    }
-}
 
 /// Who makes a call: for names in the tree, privilege and `SCM_CREDENTIALS`.
 #[derive(Clone, Copy)]
@@ -186,8 +104,16 @@ impl Socket {
     }
 
     /// A new socket; socket(2).
-    pub fn new(net: &Arc<Net>, who: &Who<'_>, domain: Domain, kind: Kind) -> Socket {
-        Socket::around(Arc::new(Endpoint::new(net, domain, kind)), who)
+    ///
+    /// # Errors
+    /// `EPERM`, `EACCES` for those that not everybody may have.
+    pub fn new(net: &Arc<Net>, who: &Who<'_>, wanted: Wanted) -> Result<Socket, Errno> {
+        wanted.check(net, who.creds())?;
+        let endpoint = Arc::new(Endpoint::new(net, wanted));
+        if wanted.kind == Kind::Raw {
+            endpoint.hash_raw(who.creds().fsuid);
+        }
+        Ok(Socket::around(endpoint, who))
     }
 
     fn around(endpoint: Arc<Endpoint>, who: &Who<'_>) -> Socket {
@@ -221,17 +147,12 @@ impl Socket {
     /// Two sockets that are connected to each other; socketpair(2).
     ///
     /// # Errors
-    /// `EOPNOTSUPP` for other domains than [`Domain::Unix`].
-    pub fn pair(
-        net: &Arc<Net>,
-        who: &Who<'_>,
-        domain: Domain,
-        kind: Kind,
-    ) -> Result<(Socket, Socket), Errno> {
-        if domain != Domain::Unix {
+    /// `EOPNOTSUPP` for other domains than [`Domain::Unix`], and those of [`Socket::new`].
+    pub fn pair(net: &Arc<Net>, who: &Who<'_>, wanted: Wanted) -> Result<(Socket, Socket), Errno> {
+        let (a, b) = (Socket::new(net, who, wanted)?, Socket::new(net, who, wanted)?);
+        if wanted.domain != Domain::Unix {
             return Err(Errno::EOPNOTSUPP);
         }
-        let (a, b) = (Socket::new(net, who, domain, kind), Socket::new(net, who, domain, kind));
         for (x, y) in [(&a, &b), (&b, &a)] {
             let mut s = x.endpoint.state.lock();
             s.phase = Phase::Connected;
@@ -304,17 +225,6 @@ impl Socket {
     /// Whether a write to a broken connection sends `SIGPIPE`.
     pub fn signals_broken_pipe(&self) -> bool {
         self.endpoint.kind == Kind::Stream
-    }
-}
-
-impl Endpoint {
-    /// `SO_PROTOCOL`.
-    fn protocol(&self) -> i32 {
-        match (self.domain, self.kind) {
-            (Domain::Unix | Domain::Netlink, _) => 0,
-            (_, Kind::Dgram) => IPPROTO_UDP,
-            _ => IPPROTO_TCP,
-        }
     }
 }
 

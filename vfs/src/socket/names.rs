@@ -21,6 +21,7 @@ impl Socket {
         match self.domain() {
             Domain::Unix => self.endpoint.bind_unix(who, address),
             Domain::Netlink => self.endpoint.bind_netlink(who, address),
+            _ if self.kind() == Kind::Raw => self.endpoint.bind_raw(address),
             _ => self.endpoint.bind_inet(who, address),
         }
     }
@@ -67,7 +68,7 @@ impl Socket {
             (Domain::Unix, Kind::Dgram) => e.connect_unix_dgram(who, address),
             (Domain::Unix, _) => e.connect_unix(who, address),
             (Domain::Netlink, _) => e.connect_netlink(who, address),
-            (_, Kind::Dgram) => e.connect_udp(who, address),
+            (_, Kind::Dgram | Kind::Raw) => e.connect_udp(who, address),
             _ => e.connect_tcp(who, address, wait),
         }
     }

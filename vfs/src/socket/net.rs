@@ -1,11 +1,14 @@
 //! What the sockets of one network share: names, ports, the interface; network_namespaces(7).
 
 use super::Kind;
+use super::counters::IcmpCounters;
 use super::endpoint::{Endpoint, Phase};
 use super::groups::Groups;
 use super::inflight::InFlight;
 use super::link::Link;
+use super::ping::{Idents, Pingers};
 use super::ports::Ports;
+use super::raw::RawSockets;
 use crate::nsfs::{Namespace, NamespaceKind, NsHead};
 use crate::{Creds, Env};
 use alloc::collections::BTreeMap;
@@ -27,6 +30,10 @@ pub struct Net {
     pub(super) abstracts: Mutex<BTreeMap<AbstractKey, Weak<Endpoint>>>,
     pub(super) tcp: Ports,
     pub(super) udp: Ports,
+    pub(super) idents: Idents,
+    pub(super) icmp: IcmpCounters,
+    pub(super) pingers: Pingers,
+    pub(super) raw: RawSockets,
     pub(super) groups: Groups,
     /// Those of all networks of one kernel: a description can travel from each to each.
     pub(super) inflight: Arc<InFlight>,
@@ -35,6 +42,7 @@ pub struct Net {
     /// Netlink sockets by their port.
     pub(super) netlink: Mutex<BTreeMap<u32, Weak<Endpoint>>>,
     next_name: AtomicU32,
+    next_packet: AtomicU32,
 }
 
 impl Net {
@@ -56,17 +64,27 @@ impl Net {
             abstracts: Mutex::default(),
             tcp: Ports::default(),
             udp: Ports::default(),
+            idents: Idents::default(),
+            icmp: IcmpCounters::default(),
+            pingers: Pingers::new(up),
+            raw: RawSockets::default(),
             groups: Groups::default(),
             inflight,
             unix: Mutex::default(),
             netlink: Mutex::default(),
             next_name: AtomicU32::new(0),
+            next_packet: AtomicU32::new(0),
         })
     }
 
     /// Whether `creds` have a capability over this network.
     pub(super) fn allows(&self, creds: &Creds, cap: u32) -> bool {
         creds.has_in(self.head.owner(), cap)
+    }
+
+    /// A number for a packet, which tells its fragments from those of others.
+    pub(super) fn packet_id(&self) -> u16 {
+        self.next_packet.fetch_add(1, Relaxed) as u16
     }
 
     pub(super) fn env(&self) -> &Arc<Env> {

@@ -5,6 +5,8 @@ pub(super) const SOL_SOCKET: i32 = 1;
 pub(super) const SOL_TCP: i32 = 6;
 pub(super) const SOL_UDP: i32 = 17;
 pub(super) const SOL_IPV6: i32 = 41;
+pub(super) const SOL_ICMPV6: i32 = 58;
+pub(super) const SOL_RAW: i32 = 255;
 pub(super) const SOL_NETLINK: i32 = 270;
 
 /// Options of the level `SOL_NETLINK`; `linux/netlink.h`.
@@ -14,6 +16,8 @@ pub(super) mod netlink {
     pub(in super::super) const LIST_MEMBERSHIPS: i32 = 9;
 }
 
+/// `ICMP_FILTER` of the level `SOL_RAW`, and `ICMPV6_FILTER` of the level `SOL_ICMPV6`.
+pub(super) const ICMP_FILTER: i32 = 1;
 /// `SOCK_SNDBUF_LOCK`, in `SO_BUF_LOCK`.
 pub(super) const BUF_LOCK_SEND: i32 = 1;
 /// `SOCK_RCVBUF_LOCK`.
@@ -152,6 +156,10 @@ pub(super) mod ipv6 {
     pub(in super::super) const RECVERR: i32 = 25;
     pub(in super::super) const V6ONLY: i32 = 26;
     pub(in super::super) const MULTICAST_ALL: i32 = 29;
+    pub(in super::super) const OLD_PKTINFO: i32 = 2;
+    pub(in super::super) const CHECKSUM: i32 = 7;
+    pub(in super::super) const OLD_HOPLIMIT: i32 = 8;
+    pub(in super::super) const HDRINCL: i32 = 36;
     pub(in super::super) const RECVPKTINFO: i32 = 49;
     pub(in super::super) const PKTINFO: i32 = 50;
     pub(in super::super) const RECVHOPLIMIT: i32 = 51;

@@ -183,6 +183,8 @@ static ROWS: &[Row] = &[
     row(SOL_IPV6, ipv6::MTU_DISCOVER, On::Inet6, 1, Range(0, 5)),
     row(SOL_IPV6, ipv6::MTU, On::Inet6, 0, By(|v| if v == 0 { Ok(0) } else { Err(Errno::EINVAL) })),
     row(SOL_IPV6, ipv6::ROUTER_ALERT, On::Inet6, 0, Nothing(Errno::ENOPROTOOPT)),
+    switch(SOL_IPV6, ipv6::OLD_PKTINFO, On::Inet6),
+    switch(SOL_IPV6, ipv6::OLD_HOPLIMIT, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVPKTINFO, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVHOPLIMIT, On::Inet6),
     // Headers that no packet here has.

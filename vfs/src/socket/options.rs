@@ -1,6 +1,7 @@
 //! Options of sockets; socket(7), tcp(7), ip(7), ipv6(7).
 
 mod calls;
+mod raw;
 
 pub(super) use calls::{check_level, get, set};
 
@@ -8,7 +9,7 @@ use super::ancillary::Asked;
 use super::option_names::{
     BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6, so,
 };
-use super::{Domain, Kind};
+use super::{Domain, Kind, Wanted};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -89,8 +90,12 @@ fn shared(level: i32, name: i32) -> (i32, i32) {
 }
 
 impl Options {
-    pub(super) fn new(domain: Domain, kind: Kind) -> Options {
+    pub(super) fn new(wanted: &Wanted) -> Options {
+        let Wanted { domain, kind, .. } = *wanted;
         let tcp = domain != Domain::Unix && kind == Kind::Stream;
+        // What has no ports shares what it is bound to (`INET_PROTOSW_REUSE`).
+        let shares = kind == Kind::Raw || wanted.is_ping();
+        let numbers = shares.then_some(((SOL_SOCKET, so::REUSEADDR), 1));
         let (sndbuf, rcvbuf) =
             if tcp { (16_384, 131_072) } else { (BUFFER_DEFAULT, BUFFER_DEFAULT) };
         Options {
@@ -106,7 +111,7 @@ impl Options {
             stamps: AtomicI32::new(0),
             asked: AtomicU32::new(0),
             groups: AtomicU64::new(0),
-            numbers: Mutex::default(),
+            numbers: Mutex::new(numbers.into_iter().collect()),
         }
     }
 
@@ -238,6 +243,12 @@ impl Options {
     /// `SO_LINGER` with no time: close(2) resets the connection.
     pub(super) fn resets_on_close(&self) -> bool {
         self.lingers.load(Relaxed) && self.number(SOL_SOCKET, so::LINGER) == Some(0)
+    }
+
+    /// Whether packets are not to be cut (`IP_DF`): not with `IP_PMTUDISC_DONT`, `_INTERFACE` and
+    /// `_OMIT`.
+    pub(super) fn keeps_whole(&self) -> bool {
+        !matches!(self.number(SOL_IP, ip::MTU_DISCOVER), Some(0 | 4 | 5))
     }
 
     pub(super) fn v6only(&self) -> bool {

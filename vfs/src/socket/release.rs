@@ -46,7 +46,7 @@ impl Endpoint {
                     names.remove(&key);
                 }
             }
-            Some(Name::Inet(a)) => self.ports().release(self, a.port),
+            Some(Name::Inet(a)) => self.give_back(a.port),
             _ => {}
         }
         if let Some(peer) = peer
@@ -103,6 +103,15 @@ impl Endpoint {
         }
         drop(s);
         self.queue.notify(Events::all());
+    }
+
+    /// Gives back the port that the socket is bound to, or what else it is found by.
+    pub(super) fn give_back(&self, port: u16) {
+        match self.kind {
+            Kind::Raw => self.net.raw.remove(self),
+            _ if self.is_ping() => self.net.idents.release(self, port),
+            _ => self.ports().release(self, port),
+        }
     }
 
     pub(super) fn ports(&self) -> &super::ports::Ports {

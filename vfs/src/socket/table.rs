@@ -56,6 +56,8 @@ fn row(n: usize, e: &Endpoint, at: &InetAddr, uid: u32) -> Option<String> {
     );
     let (line, width) = if tcp {
         (format!("{n:4}: {common} 1 0000000000000000 100 0 0 10 0"), TCP_WIDTH)
+    } else if e.kind == Kind::Raw && e.domain == Domain::Inet {
+        (format!("{n:4}: {common} 2 0000000000000000 0"), 0)
     } else {
         (format!("{n:5}: {common} 2 0000000000000000 0"), UDP_WIDTH)
     };
@@ -97,6 +99,11 @@ impl Net {
             NetTable::Tcp6 => (&self.tcp, Domain::Inet6),
             NetTable::Udp => (&self.udp, Domain::Inet),
             NetTable::Udp6 => (&self.udp, Domain::Inet6),
+            NetTable::Raw => return self.table_of(&self.raw.all(), Domain::Inet, ns),
+            NetTable::Raw6 => return self.table_of(&self.raw.all(), Domain::Inet6, ns),
+            NetTable::Icmp => return self.table_of(&self.idents.all(), Domain::Inet, ns),
+            NetTable::Icmp6 => return self.table_of(&self.idents.all(), Domain::Inet6, ns),
+            NetTable::Snmp => return self.icmp.text().into_bytes(),
             NetTable::Inet6Addresses => {
                 let row = "00000000000000000000000000000001 01 80 10 80       lo\n";
                 return if self.link.is_up() { row.into() } else { Vec::new() };
@@ -117,6 +124,14 @@ impl Net {
             }
         }
         out.into_bytes()
+    }
+
+    /// Sockets that have no ports.
+    fn table_of(&self, all: &[(Arc<Endpoint>, u32)], domain: Domain, ns: &UserNs) -> Vec<u8> {
+        let none = InetAddr::any(domain);
+        let listed = all.iter().filter(|(e, _)| e.domain == domain).enumerate();
+        let lines = listed.filter_map(|(n, (e, uid))| row(n, e, &none, ns.show_uid(*uid)));
+        lines.collect::<String>().into_bytes()
     }
 }
 

@@ -8,7 +8,7 @@
 use super::addr::{self, AF_UNSPEC, InetAddr, Name};
 use super::endpoint::{Chosen, Endpoint, Phase, READABLE, Shut, WRITABLE};
 use super::tcp_info::TcpState;
-use super::{Domain, Who, ports};
+use super::{Domain, Kind, Who, ports};
 use alloc::sync::Arc;
 use sync::waitq::Events;
 use syserr::Errno;
@@ -52,7 +52,12 @@ impl Endpoint {
 
     /// Binds to `at`, of which port 0 means any.
     pub(super) fn take_port(self: &Arc<Self>, who: &Who<'_>, at: InetAddr) -> Result<(), Errno> {
-        let at = self.ports().bind(self, at, who.creds().fsuid)?;
+        let uid = who.creds().fsuid;
+        let at = match self.kind {
+            Kind::Raw => at,
+            _ if self.is_ping() => self.net.idents.bind(self, at, uid)?,
+            _ => self.ports().bind(self, at, uid)?,
+        };
         self.state.lock().name = Some(Name::Inet(at));
         Ok(())
     }
@@ -218,7 +223,7 @@ impl Endpoint {
 
     /// Makes the connection that `client` is waiting for.
     pub(super) fn admit(self: &Arc<Self>, client: &Arc<Endpoint>) {
-        let child = Arc::new(Endpoint::new(&self.net, self.domain, self.kind));
+        let child = Arc::new(Endpoint::new(&self.net, self.wanted()));
         child.options.inherit(&self.options);
         child.options.connected();
         client.options.connected();

@@ -78,6 +78,16 @@ pub struct Received {
     pub ended: bool,
 }
 
+/// All bytes of a message.
+pub(super) fn take_all(src: &mut dyn IoSrc) -> Result<Vec<u8>, Errno> {
+    let len = src.remaining() as usize;
+    let mut data = alloc::vec![0; len];
+    if len > 0 && src.take(&mut data)? < len {
+        return Err(Errno::EFAULT);
+    }
+    Ok(data)
+}
+
 impl Socket {
     /// Sends; sendmsg(2). A stream may take fewer bytes than there are.
     ///
@@ -90,6 +100,8 @@ impl Socket {
             (_, Kind::Stream) => e.send_stream(src, info),
             (Domain::Unix, _) => e.send_message(src, info),
             (Domain::Netlink, _) => e.send_netlink(src, info),
+            (_, Kind::Raw) => e.send_raw(src, info),
+            _ if e.is_ping() => e.send_ping(src, info),
             _ => e.send_udp(src, info),
         }
     }
@@ -135,7 +147,7 @@ impl Socket {
             if let Some(error) = s.error.take() {
                 return Err(error);
             }
-            let quiet = e.kind == Kind::Dgram && flags.contains(ReceiveFlags::DONTWAIT);
+            let quiet = !e.has_connections() && flags.contains(ReceiveFlags::DONTWAIT);
             if s.shut.contains(Shut::RECEIVE) && !quiet {
                 drop(s);
                 let end = Taken { left: 1, ..Taken::default() };
@@ -157,7 +169,7 @@ impl Socket {
         taken.ended |= mark.is_some_and(|n| n > 0 && n == taken.bytes);
         taken.left = s.inbox.bytes()
             + usize::from(s.inbox.is_empty() && e.is_tcp() && s.shut.contains(Shut::RECEIVE));
-        if e.options.stamps().is_none() && e.kind == Kind::Dgram {
+        if e.options.stamps().is_none() && !e.has_connections() {
             s.stamp = Some(0);
         }
         let waiters = if e.has_connections() { Vec::new() } else { s.take_waiters() };

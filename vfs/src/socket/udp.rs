@@ -3,11 +3,12 @@
 use super::addr::{self, AF_UNSPEC, InetAddr, Name};
 use super::ancillary::Headers;
 use super::endpoint::{Chosen, Endpoint, Phase, Shut};
+use super::errors::Refusal;
+use super::ip_packet::{self, IpPacket, Route};
 use super::message::{Message, datagram_size};
-use super::transfer::SendInfo;
-use super::{Domain, PacketOptions, Who, ports};
+use super::transfer::{SendInfo, take_all};
+use super::{Domain, Net, PacketOptions, Who, ports};
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use arch::IoSrc;
 use syserr::Errno;
@@ -64,12 +65,12 @@ impl Endpoint {
         s.name = keeps.then_some(Name::Inet(own));
         drop(s);
         if !keeps {
-            self.net.udp.release(self, own.port);
+            self.give_back(own.port);
         }
     }
 
     /// Whether packets to an address go anywhere.
-    fn may_reach(&self, to: &InetAddr) -> Result<(), Errno> {
+    pub(super) fn may_reach(&self, to: &InetAddr) -> Result<(), Errno> {
         let own = || self.bound().is_some_and(|a| a.is_v4() && a.is_local());
         let known = match to {
             to if to.is_local() => self.net.link.reaches(to).map(|()| true)?,
@@ -112,7 +113,11 @@ impl Endpoint {
     }
 
     /// Where a datagram to `to` comes from.
-    fn send_from(self: &Arc<Self>, to: &InetAddr, info: &SendInfo<'_>) -> Result<InetAddr, Errno> {
+    pub(super) fn send_from(
+        self: &Arc<Self>,
+        to: &InetAddr,
+        info: &SendInfo<'_>,
+    ) -> Result<InetAddr, Errno> {
         let mut from = match &info.who {
             Some(who) => self.source(who, to)?,
             None => self.bound().ok_or(Errno::EDESTADDRREQ)?,
@@ -127,6 +132,15 @@ impl Endpoint {
             }
         }
         Ok(from)
+    }
+
+    /// Whether nothing is wrong that a message without a connection would hear of.
+    pub(super) fn may_send_now(&self) -> Result<(), Errno> {
+        let mut s = self.state.lock();
+        if let Some(e) = s.error.take() {
+            return Err(e);
+        }
+        if s.shut.contains(Shut::SEND) { Err(Errno::EPIPE) } else { Ok(()) }
     }
 
     /// Sends one datagram, or a part of one.
@@ -149,25 +163,14 @@ impl Endpoint {
             return Err(Errno::EMSGSIZE);
         }
         self.may_reach(&to)?;
-        {
-            let mut s = self.state.lock();
-            if let Some(e) = s.error.take() {
-                return Err(e);
-            }
-            if s.shut.contains(Shut::SEND) {
-                return Err(Errno::EPIPE);
-            }
-        }
+        self.may_send_now()?;
         let from = self.send_from(&to, info)?;
         let len = src.remaining() as usize;
         let segment = usize::from(info.packet.segment.unwrap_or_else(|| self.options.segment()));
         if segment > 0 && len > segment * SEGMENTS_MAX {
             return Err(Errno::EINVAL);
         }
-        let mut data = vec![0; len];
-        if len > 0 && src.take(&mut data)? < len {
-            return Err(Errno::EFAULT);
-        }
+        let mut data = take_all(src)?;
         let more = info.more || self.options.udp_cork();
         let mut s = self.state.lock();
         let whole = match s.corked.take() {
@@ -200,11 +203,17 @@ impl Endpoint {
 
     /// Sends datagrams of at most `segment` bytes, or one.
     fn transmit(&self, d: Corked, segment: usize) {
+        let packet = self.net.is_watched().then(|| self.show_datagram(&d, segment)).flatten();
         if d.to.is_multicast() || d.to.is_broadcast() {
             return self.transmit_to_all(&d);
         }
-        let Some(other) = self.udp_receiver(&d.to, &d.from) else {
-            return self.nobody_there(d.to, &d.data, d.connected);
+        let Some(other) = self.net.udp_receiver(&d.to, &d.from) else {
+            let why = Refusal::no_port(d.to.is_v4());
+            self.net.icmp.count_refusal(d.to.is_v4());
+            if let Some(p) = packet {
+                self.net.show_refusal(&p);
+            }
+            return self.refused(d.to, &d.data, why, d.connected);
         };
         let headers = || self.headers(&other, d.to, &d.packet);
         if segment == 0 || d.data.len() <= segment {
@@ -228,7 +237,7 @@ impl Endpoint {
     }
 
     /// Takes one datagram; it is lost if there is no room for it.
-    fn deliver_from(&self, from: InetAddr, headers: Option<Headers>, data: Vec<u8>) {
+    pub(super) fn deliver_from(&self, from: InetAddr, headers: Option<Headers>, data: Vec<u8>) {
         let room = {
             let s = self.state.lock();
             !s.shut.contains(Shut::RECEIVE) && s.inbox.size() <= self.options.rcvbuf()
@@ -244,10 +253,32 @@ impl Endpoint {
         }
     }
 
+    /// Lets who looks see the datagrams that are sent; the last packet.
+    fn show_datagram(&self, d: &Corked, segment: usize) -> Option<IpPacket> {
+        let (hops, class) = self.hops_and_class(&d.to, &d.packet);
+        let id = (!self.options.keeps_whole()).then(|| self.net.packet_id());
+        let (from, to) = (d.from.ip, d.to.ip);
+        let route = Route { from, to, hops: hops as u8, class: class as u8, id };
+        let size = if segment == 0 { d.data.len() } else { segment };
+        let mut last = None;
+        let mut rest = d.data.as_slice();
+        while last.is_none() || !rest.is_empty() {
+            let (part, left) = rest.split_at_checked(size).unwrap_or((rest, &[]));
+            rest = left;
+            let datagram = ip_packet::udp((from, d.from.port), (to, d.to.port), part);
+            let packet = IpPacket::new(&route, ip_packet::UDP, &datagram);
+            self.net.show(&packet);
+            last = Some(packet);
+        }
+        last
+    }
+}
+
+impl Net {
     /// Who gets a datagram: one connected to its sender before one that is not.
-    fn udp_receiver(&self, to: &InetAddr, from: &InetAddr) -> Option<Arc<Endpoint>> {
+    pub(super) fn udp_receiver(&self, to: &InetAddr, from: &InetAddr) -> Option<Arc<Endpoint>> {
         let mut open = Vec::new();
-        for found in self.net.udp.find(to) {
+        for found in self.udp.find(to) {
             let peer = found.who.state.lock().peer_name.clone();
             match peer {
                 Some(Name::Inet(p)) if p == *from => return Some(found.who),

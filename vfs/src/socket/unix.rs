@@ -117,7 +117,7 @@ impl Endpoint {
             }
             (l.name.clone(), l.peer_cred.clone())
         };
-        let child = Arc::new(Endpoint::new(&self.net, self.domain, self.kind));
+        let child = Arc::new(Endpoint::new(&self.net, self.wanted()));
         child.options.set_passcred(listener.options.passcred());
         child.options.set_passpidfd(listener.options.passpidfd());
         {

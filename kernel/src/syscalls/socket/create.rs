@@ -7,7 +7,7 @@ use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
-use vfs::socket::{self, Domain, Kind, Net, Shut, Socket};
+use vfs::socket::{self, Net, Shut, Socket, Wanted};
 use vfs::{File, OpenFlags};
 
 /// `SOCK_NONBLOCK` and `SOCK_CLOEXEC`, which have the numbers of the flags of open(2).
@@ -15,18 +15,13 @@ const FLAGS: OpenFlags = OpenFlags::NONBLOCK.union(OpenFlags::CLOEXEC);
 /// The bits of a socket type that are the type (`SOCK_TYPE_MASK`).
 const TYPE_MASK: u32 = 0xf;
 
-fn kind_and_flags(
-    domain: u64,
-    kind: u64,
-    protocol: u64,
-) -> Result<(Domain, Kind, OpenFlags), Errno> {
+fn wanted(domain: u64, kind: u64, protocol: u64) -> Result<(Wanted, OpenFlags), Errno> {
     let flags = OpenFlags::from_bits_retain(kind as u32 & !TYPE_MASK);
     if !FLAGS.contains(flags) {
         return Err(Errno::EINVAL);
     }
     let kind = (kind as u32 & TYPE_MASK) as i32;
-    let (domain, kind) = socket::choose(domain as i32, kind, protocol as i32)?;
-    Ok((domain, kind, flags))
+    Ok((socket::choose(domain as i32, kind, protocol as i32)?, flags))
 }
 
 /// The description of a new socket.
@@ -49,9 +44,9 @@ fn net(cx: &TaskCx) -> Arc<Net> {
 /// socket(2).
 pub(crate) fn sys_socket(cx: &mut TaskCx, a: &Args) -> Outcome {
     let make = || {
-        let (domain, kind, flags) = kind_and_flags(a[0], a[1], a[2])?;
+        let (wanted, flags) = wanted(a[0], a[1], a[2])?;
         let call = CallCx::new(cx);
-        let s = Socket::new(&net(cx), &call.who(), domain, kind);
+        let s = Socket::new(&net(cx), &call.who(), wanted)?;
         install(cx, describe(s, flags), flags.contains(OpenFlags::CLOEXEC))
     };
     make().into()
@@ -60,9 +55,9 @@ pub(crate) fn sys_socket(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// socketpair(2).
 pub(crate) fn sys_socketpair(cx: &mut TaskCx, a: &Args) -> Outcome {
     let make = || {
-        let (domain, kind, flags) = kind_and_flags(a[0], a[1], a[2])?;
+        let (wanted, flags) = wanted(a[0], a[1], a[2])?;
         let call = CallCx::new(cx);
-        let (x, y) = Socket::pair(&net(cx), &call.who(), domain, kind)?;
+        let (x, y) = Socket::pair(&net(cx), &call.who(), wanted)?;
         let cloexec = flags.contains(OpenFlags::CLOEXEC);
         let files = cx.task.files();
         let first = install(cx, describe(x, flags), cloexec)?;

@@ -1,14 +1,14 @@
 //! getsockopt(2) and setsockopt(2).
 
-use super::super::Domain;
 use super::super::endpoint::{Endpoint, Phase};
 use super::super::message::Ucred;
 use super::super::option_names::{
-    BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_SOCKET, SOL_TCP, SOL_UDP,
-    UDP_CORK, ip, ipv6, netlink, so, tcp,
+    BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_ICMPV6, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_RAW,
+    SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_CORK, ip, ipv6, netlink, so, tcp,
 };
 use super::super::option_table as table;
-use super::{MTU, Stamps};
+use super::super::{Domain, Kind};
+use super::{MTU, Stamps, raw};
 use crate::{Creds, UserNs, cap};
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -46,8 +46,16 @@ pub(in super::super) fn check_level(e: &Endpoint, level: i32, setting: bool) -> 
         || match e.domain {
             Domain::Unix => false,
             Domain::Netlink => level == SOL_NETLINK,
-            Domain::Inet => level == SOL_IP || level == e.protocol(),
-            Domain::Inet6 => matches!(level, SOL_IP | SOL_IPV6) || level == e.protocol(),
+            Domain::Inet | Domain::Inet6 if e.kind == Kind::Raw => {
+                let six = e.domain == Domain::Inet6;
+                level == SOL_RAW
+                    || level == if six { SOL_IPV6 } else { SOL_IP }
+                    || six && level == SOL_ICMPV6
+            }
+            Domain::Inet => level == SOL_IP || level == e.protocol && !e.is_ping(),
+            Domain::Inet6 => {
+                matches!(level, SOL_IP | SOL_IPV6) || level == e.protocol && !e.is_ping()
+            }
         };
     match e.domain {
         _ if own => Ok(()),
@@ -83,6 +91,9 @@ fn parse_timeout(bytes: &[u8]) -> Result<i64, Errno> {
 
 /// The value of an option of another level than `SOL_SOCKET`.
 fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
+    if let Some(value) = raw::get(e, level, name) {
+        return value;
+    }
     match (level, name) {
         (SOL_TCP, tcp::INFO) if e.is_tcp() => return Ok(e.tcp_info()),
         (SOL_TCP, tcp::CONGESTION) if e.is_tcp() => {
@@ -132,7 +143,7 @@ pub(in super::super) fn get(
     Ok(match name {
         so::TYPE => int(e.kind as i32),
         so::DOMAIN => int(i32::from(e.domain as u16)),
-        so::PROTOCOL => int(e.protocol()),
+        so::PROTOCOL => int(e.protocol),
         so::ERROR => int(e.take_error().map_or(0, |e| e.to_raw())),
         so::SNDBUF => int(o.sndbuf() as i32),
         so::RCVBUF => int(o.rcvbuf() as i32),
@@ -181,7 +192,7 @@ pub(in super::super) fn get(
     })
 }
 
-fn number(value: &[u8]) -> Result<i32, Errno> {
+pub(super) fn number(value: &[u8]) -> Result<i32, Errno> {
     value.first_chunk::<4>().map(|b| i32::from_ne_bytes(*b)).ok_or(Errno::EINVAL)
 }
 
@@ -193,6 +204,9 @@ fn set_other(
     name: i32,
     value: &[u8],
 ) -> Result<(), Errno> {
+    if let Some(done) = raw::set(e, level, name, value) {
+        return done;
+    }
     match (level, name) {
         (SOL_TCP, tcp::CONGESTION) if e.is_tcp() => {
             if value.is_empty() {
