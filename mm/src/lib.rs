@@ -91,6 +91,7 @@ mod state;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod text;
+mod users;
 mod views;
 mod vma;
 

@@ -9,10 +9,11 @@ use crate::pma::Pmas;
 use crate::range_map::RangeMap;
 use crate::seam::{AddressSpace, MappingSpace, MemoryFile};
 use crate::state::{Counters, State, Tx, range};
+use crate::users::Users;
 use alloc::sync::{Arc, Weak};
 use arch::AddrRange;
 use smallvec::SmallVec;
-use sync::atomic::{AtomicU32, Ordering};
+use sync::atomic::AtomicU32;
 use sync::{Mutex, RwLock};
 
 /// One Linux address space.
@@ -28,7 +29,7 @@ pub struct MemoryManager {
     pub(crate) tuning: Tuning,
     pub(crate) meta: Mutex<Meta>,
     pub(crate) membarrier: AtomicU32,
-    users: AtomicU32,
+    users: Users,
     pub(crate) hot: Hot,
     state: RwLock<State>,
 }
@@ -70,7 +71,7 @@ impl MemoryManager {
             tuning: config.tuning,
             meta: Mutex::new(meta),
             membarrier: AtomicU32::new(0),
-            users: AtomicU32::new(1),
+            users: Users::one(),
             hot: Hot::default(),
             state: RwLock::new(state),
         })
@@ -141,26 +142,19 @@ impl MemoryManager {
     /// One more user; refused when the last one is gone already (or the count is full).
     #[must_use]
     pub fn inc_users(&self) -> bool {
-        self.users
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| match n {
-                0 => None,
-                n => n.checked_add(1),
-            })
-            .is_ok()
+        self.users.come()
     }
 
     /// One user fewer; at zero everything is unmapped and given back. At zero already, nothing.
     pub fn dec_users(&self) {
-        let before =
-            self.users.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |n| n.checked_sub(1));
-        if before == Ok(1) {
+        if self.users.go() {
             self.tear_down();
         }
     }
 
     /// Users there are.
     pub fn users(&self) -> u32 {
-        self.users.load(Ordering::Relaxed)
+        self.users.count()
     }
 
     /// Unmaps everything, then tells the objects with no lock held.
@@ -210,7 +204,7 @@ impl Drop for MemoryManager {
     /// An address space whose users never said goodbye: its objects hold only weak references,
     /// but its memory must not be freed under a mapping.
     fn drop(&mut self) {
-        if self.users() != 0 {
+        if self.users.is_alive() {
             self.tear_down();
         }
     }
