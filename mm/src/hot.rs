@@ -91,13 +91,18 @@ impl Hot {
         (self.epoch.load(Ordering::Relaxed) == epoch).then_some(r)
     }
 
-    /// Writes through the place that holds `at`, without the lock; `write` gets the offset of `at` in
-    /// the memory file. Nothing is written if the place is not valid, or another writer is there.
+    /// Writes through the place that holds `at..end`, without the lock; `write` gets the offset of
+    /// `at` in the memory file, and is short: others may wait for it. Nothing is written if the place
+    /// is not valid, or another writer is there.
     #[inline]
-    pub(crate) fn write<R>(&self, at: u64, write: impl FnOnce(u64) -> R) -> Option<R> {
+    pub(crate) fn write<R>(&self, at: u64, end: u64, write: impl FnOnce(u64) -> R) -> Option<R> {
         if !self.is_open() {
             return None;
         }
+        // Found before the slot is held, so that only the epoch is left to look at afterwards:
+        // a place that was valid in this epoch is.
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let p = self.find_in(epoch, at, true).filter(|p| end <= p.hi)?;
         let slot = self.slot(at);
         let taken = slot.held.compare_exchange(0, 1, Ordering::SeqCst, Ordering::Relaxed);
         if taken.is_err() {
@@ -107,8 +112,8 @@ impl Hot {
         // they see what `close` stored, or `close` sees that the slot is held.
         #[cfg(any(loom, not(target_arch = "x86_64")))]
         fence(Ordering::SeqCst);
-        let place = if self.is_open() { self.find(at, true) } else { None };
-        let r = place.map(|p| write(p.file + (at - p.lo)));
+        let valid = self.is_open() && self.epoch.load(Ordering::Relaxed) == epoch;
+        let r = valid.then(|| write(p.file + (at - p.lo)));
         slot.held.store(0, Ordering::Release);
         r
     }
@@ -125,7 +130,9 @@ impl Hot {
     /// Waits for those who write without the lock. Others do not begin.
     #[cold]
     fn close(&self) {
-        self.open.store(0, Ordering::Relaxed);
+        // As in `write`, on x86 that is the barrier already.
+        self.open.swap(0, Ordering::SeqCst);
+        #[cfg(any(loom, not(target_arch = "x86_64")))]
         fence(Ordering::SeqCst);
         for slot in &self.slots {
             while slot.held.load(Ordering::Acquire) != 0 {

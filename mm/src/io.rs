@@ -11,6 +11,9 @@ use crate::vma::Vma;
 use arch::{Access, Addr, AddrRange, PAGE_SIZE, Partial, Permissions, UserMemory};
 use syserr::Errno;
 
+/// The longest write for which others may have to wait without sleeping, in bytes.
+const SHORT: u64 = PAGE_SIZE;
+
 /// Whether the kernel may access memory of this vma on the guest's behalf.
 fn allowed(v: &Vma, write: bool, perms: Permissions) -> bool {
     let need = if write { Access::WRITE } else { Access::READ };
@@ -65,6 +68,9 @@ impl MemoryManager {
         let end = at.checked_add(len).ok_or(fault(0))?.0;
         {
             let st = self.read();
+            if write && len <= SHORT {
+                self.hot.open();
+            }
             // What is hot may be accessed by the guest itself, so that permissions are settled.
             if let Some(p) = self.hot.find(at.0, write)
                 && end <= p.hi
@@ -138,7 +144,7 @@ impl MemoryManager {
             return Err(Errno::EINVAL);
         }
         // An aligned word that begins in a place ends in it.
-        if write && let Some(r) = self.hot.write(at.0, |file| f(&*self.memory, file)) {
+        if write && let Some(r) = self.hot.write(at.0, at.0, |file| f(&*self.memory, file)) {
             return Ok(r);
         }
         {
@@ -216,7 +222,15 @@ impl UserMemory for MemoryManager {
     }
 
     fn copy_out(&self, to: Addr, from: &[u8], perms: Permissions) -> Result<(), Partial> {
-        self.access(to, from.len() as u64, true, perms, |m, file, done, n| {
+        let len = from.len() as u64;
+        // What is hot may be accessed by the guest itself, so that permissions are settled.
+        if (1..=SHORT).contains(&len)
+            && let Some(end) = to.checked_add(len)
+            && self.hot.write(to.0, end.0, |file| self.memory.write(file, from)).is_some()
+        {
+            return Ok(());
+        }
+        self.access(to, len, true, perms, |m, file, done, n| {
             if let Some(part) = from.get(done as usize..(done + n) as usize) {
                 m.write(file, part);
             }

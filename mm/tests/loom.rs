@@ -143,12 +143,11 @@ fn users_come_and_go_with_one_teardown() {
 }
 
 /// A write that races with a fork is not lost, and reaches the child before the fork or never.
-#[test]
-fn a_fork_beside_a_write() {
-    model(|| {
+fn fork_beside_a_write(ready: fn(&MemoryManager)) {
+    model(move || {
         let r = Rig::new();
         r.map(1);
-        write(&r.mm, 0, 1).unwrap();
+        ready(&r.mm);
         let mm = r.mm.clone();
         let writer = thread::spawn(move || write(&mm, 0, 2).unwrap());
         let child = r.mm.fork(RecordingSpace::new(r.memory.clone())).unwrap();
@@ -165,6 +164,16 @@ fn a_fork_beside_a_write() {
         r.mm.dec_users();
         r.finish();
     });
+}
+
+#[test]
+fn a_fork_beside_a_write() {
+    fork_beside_a_write(|mm| write(mm, 0, 1).unwrap());
+}
+
+#[test]
+fn a_fork_beside_an_unlocked_write() {
+    fork_beside_a_write(open_for_writes);
 }
 
 /// Parent and child break copy-on-write of the same page at once: one of them may keep it.
@@ -231,29 +240,55 @@ fn readers_share_a_slot() {
 }
 
 /// A word that is changed beside an unmapping is changed before its memory goes, or not at all: who
-/// gets the memory next finds it zero.
-#[test]
-fn an_unlocked_change_beside_an_unmapping() {
-    model(|| {
+/// gets the memory next finds it zero, and nothing but their own change later. `closed` when changes
+/// go with the lock before that, `reopened` when they go without it again after it.
+fn change_beside_an_unmapping(closed: bool, reopened: bool) {
+    model(move || {
         let r = Rig::new();
-        r.map(1);
+        r.map(if closed { 2 } else { 1 });
         open_for_writes(&r.mm);
         let mm = r.mm.clone();
         let changer = thread::spawn(move || {
             let got = mm.swap_u32(AT, 2);
             assert!(matches!(got, Ok(1) | Err(Errno::EFAULT)), "{got:?}");
         });
+        if closed {
+            r.mm.munmap(Addr(AT.0 + P), P).unwrap();
+            // This remembers the place again.
+            r.mm.load_u32(AT).unwrap();
+        }
         r.mm.munmap(AT, P).unwrap();
         r.mm.address_space().flush();
         let elsewhere = Addr(AT.0 + P);
         let a = MmapArgs::anonymous(elsewhere, P, Access::RW, &LIMITS);
         r.mm.mmap(MmapArgs { flags: a.flags | MapFlags::FIXED, ..a }).unwrap();
-        assert_eq!(r.mm.load_u32(elsewhere), Ok(0));
+        let mut there = 0;
+        assert_eq!(r.mm.load_u32(elsewhere), Ok(there));
+        if reopened {
+            there = 3;
+            assert_eq!(r.mm.swap_u32(elsewhere, there), Ok(0));
+            assert_eq!(r.mm.swap_u32(elsewhere, there), Ok(there));
+        }
         changer.join().unwrap();
-        assert_eq!(r.mm.load_u32(elsewhere), Ok(0));
+        assert_eq!(r.mm.load_u32(elsewhere), Ok(there));
         r.mm.dec_users();
         r.finish();
     });
+}
+
+#[test]
+fn an_unlocked_change_beside_an_unmapping() {
+    change_beside_an_unmapping(false, false);
+}
+
+#[test]
+fn an_unlocked_change_beside_an_unmapping_and_changes_after_it() {
+    change_beside_an_unmapping(false, true);
+}
+
+#[test]
+fn an_unlocked_change_beside_two_unmappings() {
+    change_beside_an_unmapping(true, false);
 }
 
 /// Two threads that change words without the lock, one of them the other's: none is lost.
