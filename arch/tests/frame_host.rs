@@ -6,7 +6,7 @@ mod common;
 #[path = "frame_host/random.rs"]
 mod random;
 
-use arch::fpu::{Component, FP_XSTATE_MAGIC1, FpuLayout};
+use arch::fpu::{Component, FP_XSTATE_MAGIC1, FpuLayout, xfeature};
 use arch::kit::Memory;
 use arch::x86_64::frame::RtSigFrame;
 use arch::{
@@ -45,6 +45,7 @@ unsafe extern "C" {
     fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
     fn _exit(status: c_int) -> !;
     fn getauxval(key: u64) -> u64;
+    fn arch_prctl(code: c_int, out: *mut u64) -> c_int;
 }
 
 #[repr(C)]
@@ -109,15 +110,17 @@ fn host_layout(frame: &Captured) -> FpuLayout {
     let word = |at: usize| u64::from_le_bytes(frame.bytes[at..at + 8].try_into().unwrap());
     let fpu = (word(8 + 40 + 184) - frame.at) as usize;
     let (xcr0, size) = (word(fpu + 472), word(fpu + 480) as u32);
-    let components: Vec<Component> = (2..20)
-        .filter(|n| xcr0 & 1 << n != 0)
-        .map(|number| {
-            let leaf = __cpuid_count(0xd, number);
-            Component { number, offset: leaf.ebx, size: leaf.eax }
-        })
-        .collect();
     let mask = u32::from_le_bytes(frame.bytes[fpu + 28..fpu + 32].try_into().unwrap());
-    FpuLayout::xsave(xcr0, size, &components).unwrap().with_mxcsr_mask(mask)
+    FpuLayout::xsave(xcr0, size, &components(xcr0)).unwrap().with_mxcsr_mask(mask)
+}
+
+/// The extended components among `features`, as the processor places them.
+fn components(features: u64) -> Vec<Component> {
+    let placed = |number| {
+        let leaf = __cpuid_count(0xd, number);
+        Component { number, offset: leaf.ebx, size: leaf.eax }
+    };
+    (2..20).filter(|n| features & 1 << n != 0).map(placed).collect()
 }
 
 /// The frame in guest memory at the address that it had, with room around it.
@@ -128,6 +131,9 @@ fn memory(frame: &Captured) -> Memory {
     mem
 }
 
+/// What the kernel does not save of who does not use it, and what does not take any bytes.
+const TILES: u64 = 1 << xfeature::TILECFG | 1 << xfeature::TILEDATA;
+
 /// Bytes that the kernel writes, as ranges of the frame; the others keep what was there.
 fn written(frame: &Captured, layout: &FpuLayout) -> Vec<core::ops::Range<usize>> {
     let fpu = u64::from_le_bytes(frame.bytes[232..240].try_into().unwrap()) - frame.at;
@@ -136,9 +142,13 @@ fn written(frame: &Captured, layout: &FpuLayout) -> Vec<core::ops::Range<usize>>
     let mut ranges = vec![0..36, 40..48 + 192, 304..440];
     // x87 registers have six bytes of padding each, which XSAVE leaves zero.
     ranges.extend([fpu..fpu + 416, fpu + 464..fpu + 576]);
-    ranges.extend(layout.components().map(|c| {
+    // Initial tiles are left out.
+    let components = layout.components().filter(|c| TILES & 1 << c.number == 0);
+    ranges.extend(components.map(|c| {
         let start = fpu + c.offset as usize;
-        start..start + c.size as usize
+        // The processor leaves the second half of PKRU's eight bytes alone.
+        let size = if c.number == xfeature::PKRU { 4 } else { c.size };
+        start..start + size as usize
     }));
     ranges.push(fpu + layout.size()..fpu + layout.size() + 4);
     ranges
@@ -219,14 +229,16 @@ fn a_frame_of_a_fault_on_the_alternate_stack() {
     compare(flags, AltStack { sp: new.sp, flags: 0, size: new.size });
 }
 
+/// The size counts what a process may ask for (AMX) although no frame has it before.
 #[test]
 fn at_minsigstksz_is_the_kernels() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let old = install(SIGUSR1, on_signal as *const () as usize, SA_SIGINFO);
-    // SAFETY: the handler is installed.
-    unsafe { raise(SIGUSR1) };
-    install(SIGUSR1, old.handler, old.flags);
-    let layout = host_layout(&CAPTURED.lock().unwrap().take().unwrap());
+    const ARCH_GET_XCOMP_SUPP: c_int = 0x1021;
+    let mut features = 0;
+    // SAFETY: stores a word.
+    assert_eq!(unsafe { arch_prctl(ARCH_GET_XCOMP_SUPP, &raw mut features) }, 0);
+    let components = components(features);
+    let size = components.iter().map(|c| c.offset + c.size).max().unwrap_or(576);
+    let layout = FpuLayout::xsave(features, size, &components).unwrap();
     // SAFETY: reads the auxiliary vector.
     let theirs = unsafe { getauxval(arch::auxv::AT_MINSIGSTKSZ) };
     assert_eq!(min_signal_stack(Arch::X86_64, &layout), theirs);

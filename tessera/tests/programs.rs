@@ -369,6 +369,7 @@ gdb --batch -iex 'set debuginfod enabled off' -ex 'set print address off' -ex 's
 "];
     gdb_of_a_running_process: ["/bin/bash", "-c", "
 command -v gdb > /dev/null || exit 0
+exec 2> /dev/null
 python3 -c 'import threading, time; [threading.Thread(target=time.sleep, args=(60,)).start() for _ in range(3)]' & p=$!
 while [ $(ls /proc/$p/task 2> /dev/null | wc -l) -lt 4 ]; do sleep 0.05; done
 gdb --batch -iex 'set debuginfod enabled off' -p $p -ex 'thread apply all -q p $_thread' -ex 'p (int)getpid() == $_inferior_thread_count + '$((p - 4)) 2> /dev/null | grep '^[$]'

@@ -88,7 +88,7 @@ fn edit(frame: &mut Captured, state: &State, layout: &FpuLayout) {
             *b = (word >> 56) as u8 | 1;
         }
     };
-    let used = state.used & layout.xcr0() & !(1 << xfeature::PKRU);
+    let used = state.used & layout.xcr0() & !(1 << xfeature::PKRU | TILES);
     let mut area = vec![0; layout.size()];
     area[..2].copy_from_slice(&state.fcw.to_le_bytes());
     area[24..28].copy_from_slice(&state.mxcsr.to_le_bytes());

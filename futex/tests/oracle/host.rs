@@ -42,8 +42,8 @@ struct Worker {
     state: AtomicU64,
     act: Mutex<Option<Act>>,
     result: Mutex<Option<i64>>,
-    /// `/proc/self/task/TID/syscall`.
-    syscall: Mutex<Option<File>>,
+    /// `syscall` and `stat` of `/proc/self/task/TID`.
+    files: Mutex<Option<[File; 2]>>,
 }
 
 pub(crate) struct Host {
@@ -104,7 +104,7 @@ impl Host {
                 state: AtomicU64::new(IDLE),
                 act: Mutex::default(),
                 result: Mutex::default(),
-                syscall: Mutex::default(),
+                files: Mutex::default(),
             });
             let w2 = w.clone();
             let join = std::thread::spawn(move || run(&w2));
@@ -211,15 +211,20 @@ fn task(w: &Worker, file: &str) -> std::path::PathBuf {
     format!("/proc/self/task/{}/{file}", w.tid.load(SeqCst)).into()
 }
 
-/// Blocked in a system call of the futex family: otherwise the file says `running`.
+/// Blocked in a system call of the futex family. Of who has been woken and does not run yet, `syscall`
+/// may still name the call; `stat` does not say that it sleeps.
 fn asleep(w: &Worker) -> bool {
-    let mut text = [0; 8];
-    let mut file = w.syscall.lock().unwrap();
-    if file.is_none() {
-        *file = File::open(task(w, "syscall")).ok();
-    }
-    let read = file.as_ref().map_or(0, |f| f.read_at(&mut text, 0).unwrap_or(0));
-    ["202 ", "449 ", "455 "].iter().any(|nr| text[..read].starts_with(nr.as_bytes()))
+    let mut files = w.files.lock().unwrap();
+    let [syscall, stat] = files.get_or_insert_with(|| {
+        ["syscall", "stat"].map(|name| File::open(task(w, name)).expect("a task"))
+    });
+    let mut text = [0; 64];
+    let mut read = |file: &File| {
+        let n = file.read_at(&mut text, 0).unwrap_or(0);
+        String::from_utf8_lossy(&text[..n]).into_owned()
+    };
+    let call = read(syscall);
+    ["202 ", "449 ", "455 "].iter().any(|nr| call.starts_with(nr)) && read(stat).contains(") S ")
 }
 
 fn run(w: &Worker) {

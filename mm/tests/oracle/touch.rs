@@ -1,7 +1,9 @@
 //! Loads and stores that survive a fault, and say which signal it was.
 
 use std::arch::asm;
+use std::arch::x86_64::__cpuid_count;
 use std::ptr::{addr_of_mut, null_mut};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
 static RECOVER: AtomicU64 = AtomicU64::new(0);
@@ -39,8 +41,20 @@ fn outcome(ok: u64, value: u64) -> Result<u64, (i32, i32)> {
     if ok == 1 { Ok(value) } else { Err((SIGNAL.load(Relaxed), CODE.load(Relaxed))) }
 }
 
+/// Lets this thread access memory whatever its protection key: the host makes memory that can only
+/// be executed unreadable by a key where the processor has them, which is a difference that is known.
+fn open_all_keys() {
+    const OSPKE: u32 = 1 << 4;
+    static HAS_KEYS: LazyLock<bool> = LazyLock::new(|| __cpuid_count(7, 0).ecx & OSPKE != 0);
+    if *HAS_KEYS {
+        // SAFETY: there is such a register, as just looked; it only denies accesses.
+        unsafe { asm!("wrpkru", in("eax") 0, in("ecx") 0, in("edx") 0) };
+    }
+}
+
 /// Reads a word by an instruction.
 pub(crate) fn load(at: u64) -> Result<u64, (i32, i32)> {
+    open_all_keys();
     let (value, ok): (u64, u64);
     // SAFETY: a load of whatever is there; if it faults, the handler goes on behind it.
     unsafe {
@@ -63,6 +77,7 @@ pub(crate) fn load(at: u64) -> Result<u64, (i32, i32)> {
 
 /// Writes a word by an instruction.
 pub(crate) fn store(at: u64, value: u64) -> Result<u64, (i32, i32)> {
+    open_all_keys();
     let ok: u64;
     // SAFETY: as in `load`; nothing of this process lives in what is written.
     unsafe {
