@@ -8,6 +8,7 @@ use crate::raw::{Interrupter, RawContext, RawTrap};
 use crate::shared::{GUEST_END, GUEST_START, op};
 use crate::space::{Space, plain_way};
 use arch::fpu::{Component, FpuLayout};
+use arch::signal::code::SEGV_PKUERR;
 use arch::x86_64::{Registers, access_of_error_code};
 use arch::{Access, Addr, AddrRange, Arch};
 use kernel::{
@@ -28,6 +29,8 @@ const SI_KERNEL: i32 = 128;
 const SYS_SECCOMP: i32 = 1;
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const PAGE_FAULT: u64 = 14;
+/// The bit of a page fault's error code that says that a protection key was in the way.
+const PROTECTION_KEY: u64 = 1 << 5;
 /// Flags that user code can have: what sigreturn takes, nested task and CPUID's.
 const EFLAGS: u64 = arch::x86_64::eflags::SIGRETURN | arch::x86_64::eflags::NT | 1 << 21;
 const EFLAGS_FIXED: u64 = arch::x86_64::eflags::IF | arch::x86_64::eflags::FIXED;
@@ -342,6 +345,10 @@ fn decode(trap: RawTrap, r: &mut Registers) -> Trap {
         SIGSEGV if trapno == PAGE_FAULT && code == SI_KERNEL => {
             let info = FaultInfo::default();
             Trap::Exception { signo, code, addr: Addr(0), info }
+        }
+        // The page is there, and no change of the map would help: the program's PKRU denies it.
+        SIGSEGV if trapno == PAGE_FAULT && err & PROTECTION_KEY != 0 => {
+            Trap::Exception { signo, code: SEGV_PKUERR, addr: Addr(cr2), info }
         }
         SIGSEGV if trapno == PAGE_FAULT => {
             Trap::Fault { addr: Addr(cr2), access: access_of_error_code(err), info }

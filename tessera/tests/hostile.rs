@@ -43,6 +43,7 @@ ways! {
     memory_hog "memory-hog";
     fd_hog "fd-hog";
     segment_registers "segment-registers";
+    protection_keys "protection-keys";
     borrowed_threads "borrowed-threads";
     trace_at_random "trace-at-random";
     trace_and_end "trace-and-end";

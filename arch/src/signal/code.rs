@@ -20,6 +20,8 @@ pub const SI_TKILL: i32 = -6;
 pub const SEGV_MAPERR: i32 = 1;
 /// `SIGSEGV`: the mapping forbids the access.
 pub const SEGV_ACCERR: i32 = 2;
+/// `SIGSEGV`: the key of the page forbids the access (pkeys(7)).
+pub const SEGV_PKUERR: i32 = 4;
 /// `SIGBUS`: alignment.
 pub const BUS_ADRALN: i32 = 1;
 /// `SIGBUS`: no such memory; past the end of a file.

@@ -26,6 +26,7 @@ const WAYS: &[Way] = &[
     ("memory-hog", memory_hog),
     ("fd-hog", fd_hog),
     ("segment-registers", segment_registers),
+    ("protection-keys", protection_keys),
     ("borrowed-threads", borrowed_threads),
     ("trace-at-random", trace::at_random),
     ("trace-and-end", trace::and_end),
@@ -249,6 +250,46 @@ fn fd_hog() {
         last = fd;
     }
     assert!(last > 100);
+}
+
+/// Denies itself its own memory, where the processor can: reads and writes that no change of a map
+/// would let through, and calls from places that have been rewritten.
+fn protection_keys() {
+    const OSPKE: u32 = 1 << 4;
+    if std::arch::x86_64::__cpuid_count(7, 0).ecx & OSPKE == 0 {
+        return;
+    }
+    for deny in [1u32, 2, 3, u32::MAX] {
+        in_child(|| {
+            // SAFETY: as `syscall`.
+            unsafe {
+                asm!("wrpkru", "mov [{at}], eax", "mov eax, [{at}]", at = in(reg) &mut 0u32,
+                    inout("eax") deny => _, in("ecx") 0, in("edx") 0);
+            }
+        });
+        in_child(|| {
+            // SAFETY: as `syscall`; no memory is used between the first call and the last.
+            unsafe {
+                asm!(
+                    "2:",
+                    "mov r12d, 5000",
+                    "3:",
+                    "mov eax, 110",
+                    "syscall",
+                    "dec r12d",
+                    "jnz 3b",
+                    "mov eax, r13d",
+                    "xor ecx, ecx",
+                    "xor edx, edx",
+                    "wrpkru",
+                    "dec r14d",
+                    "jnz 2b",
+                    out("rax") _, out("rcx") _, out("rdx") _, out("r11") _, out("r12") _,
+                    in("r13") deny, inout("r14") 2 => _,
+                );
+            }
+        });
+    }
 }
 
 /// Loads odd values into what a sandbox might rely on.
