@@ -2,7 +2,7 @@
 
 mod common;
 use common::{exited, killed, nr, run};
-use kernel::seccomp::{Instruction, Program};
+use kernel::seccomp::{DIALECT, Instruction, Program};
 use kernel::testkit::{DATA, Script};
 use proptest::prelude::*;
 use zerocopy::IntoBytes;
@@ -75,9 +75,9 @@ fn refused_programs() {
         &[ins(0x28, 0, 0, 0), ret],
     ];
     for p in refused {
-        assert!(Program::new(p.to_vec()).is_err(), "{p:?}");
+        assert!(Program::new(p.to_vec(), DIALECT).is_err(), "{p:?}");
     }
-    assert!(Program::new(vec![ins(2, 0, 0, 3), ins(0x60, 0, 0, 3), ret]).is_ok());
+    assert!(Program::new(vec![ins(2, 0, 0, 3), ins(0x60, 0, 0, 3), ret], DIALECT).is_ok());
 }
 
 proptest! {
@@ -85,6 +85,6 @@ proptest! {
     #[test]
     fn any_bytes(raw in prop::collection::vec(any::<(u8, u8, u8, u8)>(), 1..40)) {
         let code = raw.into_iter().map(|(c, t, f, k)| ins(c.into(), t % 8, f % 8, k.into()));
-        let _ = Program::new(code.chain([ins(6, 0, 0, 0)]).collect());
+        let _ = Program::new(code.chain([ins(6, 0, 0, 0)]).collect(), DIALECT);
     }
 }

@@ -120,6 +120,7 @@ programs! {
     numa
     open
     option
+    packet
     pages
     pidns
     pidns_ids

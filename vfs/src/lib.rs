@@ -50,6 +50,7 @@ extern crate std;
 
 pub mod acl;
 pub mod anon;
+pub mod bpf;
 mod creds;
 pub mod dev;
 mod env;

@@ -187,7 +187,8 @@ fn addresses_outside_do_not_exist() {
         Err(Errno::ENETUNREACH)
     );
     assert_eq!(vfs::socket::choose(2, 3, 0), Err(Errno::EPROTONOSUPPORT));
-    assert_eq!(vfs::socket::choose(17, 3, 0), Err(Errno::EAFNOSUPPORT));
+    assert_eq!(vfs::socket::choose(17, 1, 0), Err(Errno::ESOCKTNOSUPPORT));
+    assert_eq!(vfs::socket::choose(18, 3, 0), Err(Errno::EAFNOSUPPORT));
     let netlink = Wanted { domain: Domain::Netlink, kind: Kind::Dgram, protocol: 0 };
     assert_eq!(vfs::socket::choose(16, 3, 0), Ok(netlink));
     assert_eq!(vfs::socket::choose(16, 3, 4), Err(Errno::EPROTONOSUPPORT));

@@ -52,7 +52,7 @@ static_assertions::const_assert_eq!(size_of::<RawAddition>(), 24);
 pub(crate) const SIZES: [u16; 3] = [
     size_of::<RawNotification>() as u16,
     size_of::<RawAnswer>() as u16,
-    super::bpf::DATA_SIZE as u16,
+    super::data::DATA_SIZE as u16,
 ];
 
 /// `SECCOMP_IOCTL_NOTIF_*`.

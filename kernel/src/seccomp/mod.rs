@@ -1,15 +1,16 @@
 //! seccomp(2) filters.
 
-mod bpf;
+mod data;
 mod listener;
 mod notify;
 
 pub(crate) use listener::{SIZES, ioctl, open};
 pub(crate) use notify::{Notifier, ask};
 
-pub use bpf::{Instruction, MAX_INSTRUCTIONS, Program};
+pub use data::DIALECT;
+pub use vfs::bpf::{Instruction, MAX_INSTRUCTIONS, Program};
 
-use bpf::Data;
+use data::Data;
 
 use crate::signal::{SIGKILL, SIGSYS, SigInfo};
 use crate::task::{TaskCx, Work};

@@ -1,6 +1,6 @@
 //! System calls that wait for what a filter's listener says of them; seccomp_unotify(2).
 
-use super::bpf::Data;
+use super::data::Data;
 use crate::block::{Blocked, wait_on};
 use crate::{Outcome, Resource, Task};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};

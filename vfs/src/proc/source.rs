@@ -129,6 +129,7 @@ pub enum NetTable {
     Raw6,
     Icmp,
     Icmp6,
+    Packet,
     Snmp,
     Unix,
     Inet6Addresses,

@@ -377,6 +377,13 @@ pub(super) const NET: &[(&str, NetFile)] = &[
             rows: Some(NetTable::Icmp6),
         },
     ),
+    (
+        "packet",
+        NetFile {
+            head: "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n",
+            rows: Some(NetTable::Packet),
+        },
+    ),
     ("snmp", NetFile { head: "Ip: Forwarding DefaultTTL\nIp: 2 64\n", rows: Some(NetTable::Snmp) }),
     (
         "arp",

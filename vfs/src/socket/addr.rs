@@ -1,6 +1,7 @@
 //! Addresses of sockets, and how they lie in memory; unix(7), ip(7), ipv6(7).
 
 use super::Domain;
+use super::packet::LinkAddr;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -16,6 +17,8 @@ const UNIX_MAX: usize = 110;
 const INET_LEN: usize = 16;
 /// Smallest `struct sockaddr_in6`: without the scope (`SIN6_LEN_RFC2133`).
 const INET6_MIN: usize = 24;
+/// Size of `struct sockaddr_ll`.
+const LINK_LEN: usize = 20;
 /// Size of `struct sockaddr_in6`.
 const INET6_LEN: usize = 28;
 
@@ -37,6 +40,8 @@ pub(super) enum Name {
         port: u32,
         groups: u32,
     },
+    /// `struct sockaddr_ll`.
+    Link(LinkAddr),
 }
 
 /// The address family in the first two bytes, when they are there.
@@ -162,6 +167,9 @@ impl InetAddr {
 
 /// An address as a socket of `domain` shows it; without a name its family alone.
 pub(super) fn encode(domain: Domain, name: Option<&Name>) -> Vec<u8> {
+    if let Some(Name::Link(a)) = name {
+        return a.encode(LINK_LEN);
+    }
     let mut out = (domain as u16).to_ne_bytes().to_vec();
     match (name, domain) {
         (Some(Name::Unix(path)), _) => out.extend_from_slice(path),
@@ -182,7 +190,7 @@ pub(super) fn encode(domain: Domain, name: Option<&Name>) -> Vec<u8> {
             out.extend_from_slice(&port.to_ne_bytes());
             out.extend_from_slice(&groups.to_ne_bytes());
         }
-        (None, _) => {}
+        (None | Some(Name::Link(_)), _) => {}
     }
     out
 }

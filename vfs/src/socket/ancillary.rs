@@ -5,7 +5,7 @@ use super::addr::{self, InetAddr, Name};
 use super::endpoint::Endpoint;
 use super::inbox::Taken;
 use super::option_names::{
-    SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_SEGMENT, ip, ipv6, tcp,
+    SOL_IP, SOL_IPV6, SOL_PACKET, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_SEGMENT, ip, ipv6, packet, tcp,
 };
 use super::options::Stamps;
 use super::{Domain, Kind};
@@ -17,6 +17,8 @@ use zerocopy::IntoBytes;
 
 /// Hops that a packet may take, unless its sender says otherwise (`net.ipv4.ip_default_ttl`).
 pub(super) const HOPS: i32 = 64;
+/// Bytes of the header of the link.
+const LINK: u16 = 14;
 /// Index of the one interface.
 const LOOPBACK: i32 = 1;
 /// `SCM_RIGHTS`, `SCM_CREDENTIALS`, `SO_PRIORITY`, `SO_TIMESTAMPING_OLD` and `_NEW`: no socket of
@@ -204,6 +206,15 @@ impl Endpoint {
         }
         if self.is_tcp() && self.options.number(SOL_TCP, tcp::INQ) == Some(1) {
             put(SOL_TCP, tcp::INQ, &(taken.left as i32).to_ne_bytes());
+        }
+        if let Some(len) = taken.frame
+            && self.options.number(SOL_PACKET, packet::AUXDATA) == Some(1)
+        {
+            // `TP_STATUS_USER`; no part has a tag.
+            let network = if self.kind == Kind::Raw { LINK } else { 0 };
+            let words = [1, len as u32, taken.whole as u32].map(u32::to_ne_bytes).concat();
+            let halves = [0, network, 0, 0].map(u16::to_ne_bytes).concat();
+            put(SOL_PACKET, packet::AUXDATA, &[words, halves].concat());
         }
         let (Some(h), asked) = (taken.headers, self.options.asked()) else { return out };
         let v4 = h.to.ip.to_ipv4_mapped();

@@ -17,6 +17,8 @@ pub enum Domain {
     Inet6 = 10,
     /// `AF_NETLINK`.
     Netlink = 16,
+    /// `AF_PACKET`.
+    Packet = 17,
 }
 
 /// Socket types that there are, with their numbers.
@@ -71,6 +73,7 @@ pub fn choose(domain: i32, kind: i32, protocol: i32) -> Result<Wanted, Errno> {
         2 => inet(Domain::Inet, kind, protocol),
         10 => inet(Domain::Inet6, kind, protocol),
         16 => netlink(kind, protocol),
+        17 => packet(kind, protocol),
         _ => Err(Errno::EAFNOSUPPORT),
     }
 }
@@ -97,6 +100,15 @@ fn netlink(kind: i32, protocol: i32) -> Result<Wanted, Errno> {
         (2 | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT),
         _ => Err(Errno::ESOCKTNOSUPPORT),
     }
+}
+
+fn packet(kind: i32, protocol: i32) -> Result<Wanted, Errno> {
+    let kind = match kind {
+        2 => Kind::Dgram,
+        SOCK_RAW => Kind::Raw,
+        _ => return Err(Errno::ESOCKTNOSUPPORT),
+    };
+    Ok(Wanted { domain: Domain::Packet, kind, protocol })
 }
 
 fn inet(domain: Domain, kind: i32, protocol: i32) -> Result<Wanted, Errno> {
@@ -128,7 +140,8 @@ impl Wanted {
     /// # Errors
     /// `EPERM`; `EACCES` for who is in none of the groups that may ping.
     pub(super) fn check(&self, net: &Net, creds: &Creds) -> Result<(), Errno> {
-        if self.kind == Kind::Raw && !net.allows(creds, cap::NET_RAW) {
+        let looks = self.kind == Kind::Raw || self.domain == Domain::Packet;
+        if looks && !net.allows(creds, cap::NET_RAW) {
             return Err(Errno::EPERM);
         }
         if self.is_ping() && !net.may_ping(creds) {

@@ -85,6 +85,10 @@ impl Endpoint {
                 return Err(Errno::EFAULT);
             }
         }
+        // What the receiver's filter takes nothing of is lost without a word.
+        if !other.filters(&[], &mut data) {
+            return Ok(len);
+        }
         let size = datagram_size(len);
         let shows =
             self.options.asks_sender() || other.options.asks_sender() || info.explicit_creds;

@@ -3,9 +3,11 @@
 use super::addr::Name;
 use super::choose::Wanted;
 use super::errors::Errors;
+use super::filter::Filter;
 use super::inbox::Inbox;
 use super::message::{Message, Ucred};
 use super::options::Options;
+use super::packet::PacketSocket;
 use super::raw::Raw;
 use super::udp::Corked;
 use super::urgent::Urgent;
@@ -15,7 +17,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
@@ -114,8 +116,13 @@ pub(super) struct Endpoint {
     pub(super) protocol: i32,
     /// What a raw socket has beside.
     pub(super) raw: Option<Raw>,
+    /// What a packet socket has beside.
+    pub(super) packet: Option<PacketSocket>,
+    pub(super) filter: Filter,
     /// Inode number of its description; 0 as long as nobody has accepted it.
     pub(super) ino: AtomicU64,
+    /// User who made it.
+    pub(super) owner: AtomicU32,
     pub(super) queue: Queue,
     pub(super) options: Options,
     /// Memory of messages that were sent and not received (`sk_wmem_alloc`).
@@ -131,8 +138,12 @@ impl Endpoint {
             domain,
             kind,
             protocol,
-            raw: (kind == Kind::Raw).then(|| Raw::new(domain, protocol)),
+            raw: (kind == Kind::Raw && domain != Domain::Packet)
+                .then(|| Raw::new(domain, protocol)),
+            packet: (domain == Domain::Packet).then(|| PacketSocket::new(protocol)),
+            filter: Filter::default(),
             ino: AtomicU64::new(0),
+            owner: AtomicU32::new(0),
             queue: Queue::new(),
             options: Options::new(&wanted),
             sent: AtomicUsize::new(0),

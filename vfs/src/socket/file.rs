@@ -4,6 +4,7 @@ use super::endpoint::{Endpoint, Phase, READABLE, Shut, WRITABLE};
 use super::link::{self, Link};
 use super::{Domain, Kind, PacketOptions, ReceiveFlags, SendInfo, Socket};
 use crate::{Caller, FileOps, Nanos, SetAttr, Stat, cap};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, UserMemory, UserMemoryExt};
 use core::any::Any;
@@ -135,6 +136,10 @@ fn interface(
 
 impl Endpoint {
     fn readiness(&self) -> Events {
+        let ring = self.packet.as_ref().is_some_and(|p| {
+            let s = p.0.lock();
+            s.ring.as_ref().is_some_and(|r| r.is_readable())
+        });
         let s = self.state.lock();
         let mut e = Events::empty();
         let connections = self.has_connections();
@@ -153,7 +158,7 @@ impl Endpoint {
         let least = least + usize::from(s.at_mark() && !self.urgent_inline());
         let some = !s.inbox.is_empty() && s.inbox.bytes() >= least;
         e.set(Events::PRI, s.has_urgent());
-        e.set(READABLE, e.contains(READABLE) || some || !s.pending.is_empty());
+        e.set(READABLE, e.contains(READABLE) || some || ring || !s.pending.is_empty());
         let peer = s.peer.clone();
         let (phase, shut) = (s.phase, s.shut);
         drop(s);
@@ -218,6 +223,12 @@ impl FileOps for Socket {
         }
     }
 
+    fn mappable(&self) -> Result<Arc<dyn mm::Mappable>, Errno> {
+        let packet = self.endpoint.packet.as_ref().ok_or(Errno::ENODEV)?;
+        let ring = packet.0.lock().ring.as_ref().map(|r| r.memory().clone());
+        Ok(ring.ok_or(Errno::EINVAL)?)
+    }
+
     fn timeouts(&self) -> (Option<Nanos>, Option<Nanos>) {
         let span = |ns: Nanos| (ns != 0).then_some(ns.max(0));
         let o = &self.endpoint.options;
@@ -270,7 +281,9 @@ impl FileOps for Socket {
             }
             SIOCATMARK if e.kind == Kind::Stream => e.state.lock().at_mark().into(),
             // The addresses of IPv4 are asked for through its sockets.
-            SIOCGIFADDR..=SIOCSIFNETMASK if e.domain != Domain::Inet => return Err(Errno::ENOTTY),
+            SIOCGIFADDR..=SIOCSIFNETMASK if !matches!(e.domain, Domain::Inet | Domain::Packet) => {
+                return Err(Errno::ENOTTY);
+            }
             SIOCETHTOOL => return Err(Errno::EOPNOTSUPP),
             SIOCGIFNAME..=SIOCGIFINDEX | SIOCGIFTXQLEN | SIOCGIFMAP => {
                 let admin = e.net.allows(&caller.creds(), cap::NET_ADMIN);

@@ -30,20 +30,27 @@ fn error_class(class: u8) -> u8 {
 impl Net {
     /// Whether anybody looks at packets that sockets hand to each other.
     pub(super) fn is_watched(&self) -> bool {
-        !self.raw.is_empty()
+        !self.raw.is_empty() || !self.taps.is_empty()
     }
 
-    /// Lets everybody who looks see a packet; whether a raw socket takes packets of its protocol.
-    pub(super) fn show(&self, p: &IpPacket) -> bool {
-        !p.fragment && self.give_to_raw(p)
+    /// Lets everybody who looks see a packet.
+    pub(super) fn show(&self, p: &IpPacket) {
+        self.tap(p);
+        self.give_to_raw(p);
     }
 
-    /// A packet goes over the interface. Fragments are not put together.
+    /// A packet goes over the interface.
     pub(super) fn transmit(&self, p: &IpPacket) {
-        let taken = self.show(p);
+        self.tap(p);
+        self.arrive(p);
+    }
+
+    /// A packet has come over the interface. Fragments are not put together.
+    pub(super) fn arrive(&self, p: &IpPacket) {
         if p.fragment {
             return;
         }
+        let taken = self.give_to_raw(p);
         match (p.is_v4(), p.protocol) {
             (true, ICMP) | (false, ICMPV6) => self.receive_icmp(p),
             (_, UDP) => self.receive_udp(p),

@@ -43,6 +43,8 @@ pub(super) struct Taken {
     /// When the last message came, and what its headers said.
     pub(super) stamp: Option<Nanos>,
     pub(super) headers: Option<Headers>,
+    /// Bytes that a frame had before a filter cut it.
+    pub(super) frame: Option<usize>,
     pub(super) files: Vec<Arc<File>>,
     /// What came next may not be read by the same call.
     pub(super) ended: bool,
@@ -162,7 +164,7 @@ impl Inbox {
         taken.whole = unread.len();
         taken.from = m.from.clone();
         taken.creds = m.creds;
-        (taken.stamp, taken.headers) = (m.stamp, m.headers);
+        (taken.stamp, taken.headers, taken.frame) = (m.stamp, m.headers, m.whole);
         taken.ended = true;
         taken.bytes = n;
         let ok = matches!(put, Ok(k) if k == n);

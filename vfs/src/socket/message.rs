@@ -44,6 +44,8 @@ pub(super) struct Message {
     pub(super) stamp: Option<Nanos>,
     /// What its headers said, where somebody asked before.
     pub(super) headers: Option<Headers>,
+    /// Bytes that a frame had of which this is what a filter let through.
+    pub(super) whole: Option<usize>,
     /// The sender's name when it was sent.
     pub(super) from: Option<Name>,
     pub(super) creds: Option<Ucred>,
@@ -61,6 +63,7 @@ impl Message {
             start: 0,
             stamp: None,
             headers: None,
+            whole: None,
             from: None,
             creds: None,
             rights: None,

@@ -1,5 +1,5 @@
 //! Sockets that exist only inside the sandbox: AF_UNIX, and AF_INET and AF_INET6 over a loopback
-//! interface that leads nowhere else, with what looks at its packets: raw and ping sockets; and
+//! interface that leads nowhere else, with what looks at its packets: raw, ping and packet sockets; and
 //! AF_NETLINK to ask about that interface.
 //!
 //! All of them are queues of messages (`inbox`) at endpoints that know each other. A connection
@@ -16,6 +16,7 @@ mod datagram;
 mod endpoint;
 mod errors;
 mod file;
+mod filter;
 mod groups;
 mod icmp;
 mod inbox;
@@ -29,6 +30,8 @@ mod netlink;
 mod option_names;
 mod option_table;
 mod options;
+mod packet;
+mod packet_ring;
 mod ping;
 mod ports;
 mod raw;
@@ -110,8 +113,11 @@ impl Socket {
     pub fn new(net: &Arc<Net>, who: &Who<'_>, wanted: Wanted) -> Result<Socket, Errno> {
         wanted.check(net, who.creds())?;
         let endpoint = Arc::new(Endpoint::new(net, wanted));
-        if wanted.kind == Kind::Raw {
+        if endpoint.raw.is_some() {
             endpoint.hash_raw(who.creds().fsuid);
+        }
+        if endpoint.packet.is_some() {
+            net.taps.add(&endpoint);
         }
         Ok(Socket::around(endpoint, who))
     }
@@ -120,6 +126,7 @@ impl Socket {
         let c = who.creds();
         let ino = endpoint.net.env().new_inode_number();
         endpoint.ino.store(ino, Relaxed);
+        endpoint.owner.store(c.fsuid, Relaxed);
         if endpoint.domain == Domain::Unix {
             endpoint.net.unix.lock().insert(ino, Arc::downgrade(&endpoint));
         }
@@ -210,6 +217,23 @@ impl Socket {
         value: &[u8],
     ) -> Result<(), Errno> {
         options::set(&self.endpoint, creds, level, name, value)
+    }
+
+    /// Bytes of the header that each frame of a ring of packets begins with; `PACKET_HDRLEN`.
+    ///
+    /// # Errors
+    /// `EINVAL` for a version that there is not; `ENOPROTOOPT` for other sockets.
+    pub fn frame_header_size(&self, version: i32) -> Result<i32, Errno> {
+        match (self.domain(), version) {
+            (Domain::Packet, 0 | 1) => Ok(32),
+            (Domain::Packet, _) => Err(Errno::EINVAL),
+            _ => Err(Errno::ENOPROTOOPT),
+        }
+    }
+
+    /// The filter for what comes, as an array of `struct sock_filter`; empty for none.
+    pub fn filter(&self) -> Vec<u8> {
+        self.endpoint.filter.code()
     }
 
     /// Has an error that a call met after it had done a part reported by the next call.

@@ -21,6 +21,7 @@ impl Socket {
         match self.domain() {
             Domain::Unix => self.endpoint.bind_unix(who, address),
             Domain::Netlink => self.endpoint.bind_netlink(who, address),
+            Domain::Packet => self.endpoint.bind_packet(address),
             _ if self.kind() == Kind::Raw => self.endpoint.bind_raw(address),
             _ => self.endpoint.bind_inet(who, address),
         }
@@ -68,6 +69,7 @@ impl Socket {
             (Domain::Unix, Kind::Dgram) => e.connect_unix_dgram(who, address),
             (Domain::Unix, _) => e.connect_unix(who, address),
             (Domain::Netlink, _) => e.connect_netlink(who, address),
+            (Domain::Packet, _) => Err(Errno::EOPNOTSUPP),
             (_, Kind::Dgram | Kind::Raw) => e.connect_udp(who, address),
             _ => e.connect_tcp(who, address, wait),
         }
@@ -138,7 +140,7 @@ impl Socket {
     pub fn shutdown(&self, how: Shut) -> Result<(), Errno> {
         match self.domain() {
             Domain::Unix => self.endpoint.shutdown_unix(how),
-            Domain::Netlink => return Err(Errno::EOPNOTSUPP),
+            Domain::Netlink | Domain::Packet => return Err(Errno::EOPNOTSUPP),
             _ => return self.endpoint.shutdown_inet(how),
         }
         Ok(())
@@ -150,6 +152,7 @@ impl Endpoint {
         let name = self.state.lock().name.clone();
         match (name, self.domain) {
             (None, Domain::Unix) => addr::encode(self.domain, None),
+            (_, Domain::Packet) => self.packet_name(),
             (name, Domain::Netlink) => {
                 let port = if let Some(Name::Netlink { port, .. }) = name { port } else { 0 };
                 let groups = self.options.first_groups();
@@ -167,6 +170,9 @@ impl Endpoint {
         };
         if self.domain == Domain::Unix {
             return Ok(peer.ok_or(Errno::ENOTCONN)?.local_address());
+        }
+        if self.domain == Domain::Packet {
+            return Err(Errno::EOPNOTSUPP);
         }
         if self.domain == Domain::Netlink {
             let kernel = Name::Netlink { port: 0, groups: 0 };

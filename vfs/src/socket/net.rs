@@ -6,6 +6,7 @@ use super::endpoint::{Endpoint, Phase};
 use super::groups::Groups;
 use super::inflight::InFlight;
 use super::link::Link;
+use super::packet::Taps;
 use super::ping::{Idents, Pingers};
 use super::ports::Ports;
 use super::raw::RawSockets;
@@ -34,6 +35,7 @@ pub struct Net {
     pub(super) icmp: IcmpCounters,
     pub(super) pingers: Pingers,
     pub(super) raw: RawSockets,
+    pub(super) taps: Taps,
     pub(super) groups: Groups,
     /// Those of all networks of one kernel: a description can travel from each to each.
     pub(super) inflight: Arc<InFlight>,
@@ -68,6 +70,7 @@ impl Net {
             icmp: IcmpCounters::default(),
             pingers: Pingers::new(up),
             raw: RawSockets::default(),
+            taps: Taps::default(),
             groups: Groups::default(),
             inflight,
             unix: Mutex::default(),

@@ -241,7 +241,10 @@ impl Endpoint {
     }
 
     /// Queues what the kernel says.
-    fn give(&self, data: Vec<u8>) {
+    fn give(&self, mut data: Vec<u8>) {
+        if !self.filters(&[], &mut data) {
+            return;
+        }
         let size = datagram_size(data.len());
         let from = Some(Name::Netlink { port: 0, groups: 0 });
         let creds = Some(Ucred { pid: 0, uid: 0, gid: 0 });

@@ -7,7 +7,25 @@ pub(super) const SOL_UDP: i32 = 17;
 pub(super) const SOL_IPV6: i32 = 41;
 pub(super) const SOL_ICMPV6: i32 = 58;
 pub(super) const SOL_RAW: i32 = 255;
+pub(super) const SOL_PACKET: i32 = 263;
 pub(super) const SOL_NETLINK: i32 = 270;
+
+/// Options of the level `SOL_PACKET`; `linux/if_packet.h`.
+pub(super) mod packet {
+    pub(in super::super) const ADD_MEMBERSHIP: i32 = 1;
+    pub(in super::super) const DROP_MEMBERSHIP: i32 = 2;
+    pub(in super::super) const RX_RING: i32 = 5;
+    pub(in super::super) const STATISTICS: i32 = 6;
+    pub(in super::super) const COPY_THRESH: i32 = 7;
+    pub(in super::super) const AUXDATA: i32 = 8;
+    pub(in super::super) const ORIGDEV: i32 = 9;
+    pub(in super::super) const VERSION: i32 = 10;
+    pub(in super::super) const RESERVE: i32 = 12;
+    pub(in super::super) const LOSS: i32 = 14;
+    pub(in super::super) const TIMESTAMP: i32 = 17;
+    pub(in super::super) const QDISC_BYPASS: i32 = 20;
+    pub(in super::super) const IGNORE_OUTGOING: i32 = 23;
+}
 
 /// Options of the level `SOL_NETLINK`; `linux/netlink.h`.
 pub(super) mod netlink {
@@ -52,7 +70,10 @@ pub(super) mod so {
     pub(in super::super) const SNDTIMEO: i32 = 21;
     pub(in super::super) const BINDTODEVICE: i32 = 25;
     pub(in super::super) const PEERNAME: i32 = 28;
+    pub(in super::super) const ATTACH_FILTER: i32 = 26;
     pub(in super::super) const DETACH_FILTER: i32 = 27;
+    pub(in super::super) const LOCK_FILTER: i32 = 44;
+    pub(in super::super) const BPF_EXTENSIONS: i32 = 48;
     pub(in super::super) const TIMESTAMP: i32 = 29;
     pub(in super::super) const ACCEPTCONN: i32 = 30;
     pub(in super::super) const PEERSEC: i32 = 31;

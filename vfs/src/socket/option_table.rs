@@ -4,8 +4,8 @@
 use super::ancillary::HOPS;
 use super::endpoint::Endpoint;
 use super::option_names::{
-    BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_SOCKET, SOL_TCP, SOL_UDP,
-    UDP_CORK, UDP_SEGMENT, ip, ipv6, so, tcp,
+    BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_PACKET, SOL_SOCKET,
+    SOL_TCP, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6, packet, so, tcp,
 };
 use super::{Domain, Kind};
 use syserr::Errno;
@@ -22,6 +22,7 @@ enum On {
     Inet6Dgram,
     Inet6Stream,
     Netlink,
+    Packet,
 }
 
 impl On {
@@ -39,6 +40,7 @@ impl On {
             On::Inet6Dgram => six && !stream,
             On::Inet6Stream => six && stream,
             On::Netlink => e.domain == Domain::Netlink,
+            On::Packet => e.domain == Domain::Packet,
         }
     }
 }
@@ -141,6 +143,14 @@ static ROWS: &[Row] = &[
     switch(SOL_NETLINK, 10, On::Netlink),
     switch(SOL_NETLINK, 11, On::Netlink),
     switch(SOL_NETLINK, 12, On::Netlink),
+    row(SOL_SOCKET, so::BPF_EXTENSIONS, On::Any, 64, Nothing(Errno::ENOPROTOOPT)),
+    switch(SOL_PACKET, packet::AUXDATA, On::Packet),
+    switch(SOL_PACKET, packet::ORIGDEV, On::Packet),
+    row(SOL_PACKET, packet::COPY_THRESH, On::Packet, 0, Any),
+    switch(SOL_PACKET, packet::LOSS, On::Packet),
+    row(SOL_PACKET, packet::TIMESTAMP, On::Packet, 0, Any),
+    switch(SOL_PACKET, packet::QDISC_BYPASS, On::Packet),
+    row(SOL_PACKET, packet::IGNORE_OUTGOING, On::Packet, 0, BIT),
     // The two lowest bits are the protocol's own on a connection (`INET_ECN_MASK`).
     row(SOL_IP, ip::TOS, On::Tcp, 0, By(|v| Ok(v & 0xfc))),
     row(SOL_IP, ip::TOS, On::InetDgram, 0, By(|v| Ok(v & 0xff))),

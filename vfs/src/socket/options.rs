@@ -1,13 +1,15 @@
 //! Options of sockets; socket(7), tcp(7), ip(7), ipv6(7).
 
 mod calls;
+mod packet;
 mod raw;
 
 pub(super) use calls::{check_level, get, set};
 
 use super::ancillary::Asked;
 use super::option_names::{
-    BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_SOCKET, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6, so,
+    self, BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_PACKET, SOL_SOCKET, SOL_UDP, UDP_CORK, UDP_SEGMENT,
+    ip, ipv6, so,
 };
 use super::{Domain, Kind, Wanted};
 use alloc::collections::BTreeMap;
@@ -249,6 +251,11 @@ impl Options {
     /// `_OMIT`.
     pub(super) fn keeps_whole(&self) -> bool {
         !matches!(self.number(SOL_IP, ip::MTU_DISCOVER), Some(0 | 4 | 5))
+    }
+
+    /// `PACKET_IGNORE_OUTGOING`.
+    pub(super) fn ignores_outgoing(&self) -> bool {
+        self.number(SOL_PACKET, option_names::packet::IGNORE_OUTGOING) == Some(1)
     }
 
     pub(super) fn v6only(&self) -> bool {

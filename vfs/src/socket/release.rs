@@ -37,6 +37,9 @@ impl Endpoint {
         s.errors = Errors::default();
         drop(s);
         drop(bound);
+        if self.packet.is_some() {
+            self.net.taps.remove(self);
+        }
         self.leave_groups();
         match name {
             Some(Name::Unix(n)) if n.first() == Some(&0) => {

@@ -103,6 +103,7 @@ impl Net {
             NetTable::Raw6 => return self.table_of(&self.raw.all(), Domain::Inet6, ns),
             NetTable::Icmp => return self.table_of(&self.idents.all(), Domain::Inet, ns),
             NetTable::Icmp6 => return self.table_of(&self.idents.all(), Domain::Inet6, ns),
+            NetTable::Packet => return self.packet_rows(ns).into_bytes(),
             NetTable::Snmp => return self.icmp.text().into_bytes(),
             NetTable::Inet6Addresses => {
                 let row = "00000000000000000000000000000001 01 80 10 80       lo\n";
@@ -124,6 +125,21 @@ impl Net {
             }
         }
         out.into_bytes()
+    }
+
+    /// Packet sockets; `packet_seq_show` of net/packet/af_packet.c.
+    fn packet_rows(&self, ns: &UserNs) -> String {
+        let rows = self.taps.all().into_iter().map(|e| {
+            let (protocol, index) = e.packet_place();
+            let (kind, ino) = (e.kind as i32, e.ino.load(Relaxed));
+            let (running, memory) = (i32::from(protocol != 0), e.state.lock().inbox.size());
+            let uid = ns.show_uid(e.owner.load(Relaxed));
+            format!(
+                "{:016x} {:<6} {kind:<4} {protocol:04x}   {index:<5} {running:<1} {memory:<6} {uid:<6} {ino:<6}\n",
+                0, 2
+            )
+        });
+        rows.collect()
     }
 
     /// Sockets that have no ports.

@@ -225,6 +225,7 @@ impl Endpoint {
     pub(super) fn admit(self: &Arc<Self>, client: &Arc<Endpoint>) {
         let child = Arc::new(Endpoint::new(&self.net, self.wanted()));
         child.options.inherit(&self.options);
+        child.filter.inherit(&self.filter);
         child.options.connected();
         client.options.connected();
         let (name, peer_name) = {

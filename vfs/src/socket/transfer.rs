@@ -100,6 +100,7 @@ impl Socket {
             (_, Kind::Stream) => e.send_stream(src, info),
             (Domain::Unix, _) => e.send_message(src, info),
             (Domain::Netlink, _) => e.send_netlink(src, info),
+            (Domain::Packet, _) => e.send_packet(src, info),
             (_, Kind::Raw) => e.send_raw(src, info),
             _ if e.is_ping() => e.send_ping(src, info),
             _ => e.send_udp(src, info),

@@ -7,7 +7,7 @@ use super::errors::Refusal;
 use super::ip_packet::{self, IpPacket, Route};
 use super::message::{Message, datagram_size};
 use super::transfer::{SendInfo, take_all};
-use super::{Domain, Net, PacketOptions, Who, ports};
+use super::{Domain, Kind, Net, PacketOptions, Who, ports};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::IoSrc;
@@ -236,8 +236,21 @@ impl Endpoint {
         }
     }
 
+    /// What a filter finds before the bytes of a datagram.
+    fn udp_header(&self, from: &InetAddr, len: usize) -> Option<[u8; 8]> {
+        let own = self.bound().filter(|_| self.kind == Kind::Dgram && !self.is_ping())?;
+        let [a, b] = from.port.to_be_bytes();
+        let [c, d] = own.port.to_be_bytes();
+        let [e, f] = ((len + 8) as u16).to_be_bytes();
+        Some([a, b, c, d, e, f, 0, 0])
+    }
+
     /// Takes one datagram; it is lost if there is no room for it.
-    pub(super) fn deliver_from(&self, from: InetAddr, headers: Option<Headers>, data: Vec<u8>) {
+    pub(super) fn deliver_from(&self, from: InetAddr, headers: Option<Headers>, mut data: Vec<u8>) {
+        let head = self.udp_header(&from, data.len());
+        if !self.filters(head.as_ref().map_or(&[], |h| h), &mut data) {
+            return;
+        }
         let room = {
             let s = self.state.lock();
             !s.shut.contains(Shut::RECEIVE) && s.inbox.size() <= self.options.rcvbuf()

@@ -1,7 +1,7 @@
 //! seccomp(2).
 
 use crate::seccomp::{
-    Filter, Instruction, MAX_INSTRUCTIONS, Notifier, Program, SIZES, is_available, open,
+    DIALECT, Filter, Instruction, MAX_INSTRUCTIONS, Notifier, Program, SIZES, is_available, open,
 };
 use crate::{Args, Outcome, Resource, TaskCx};
 use alloc::vec::Vec;
@@ -76,7 +76,7 @@ pub(super) fn install(cx: &TaskCx, flags: u64, at: u64) -> Result<u64, Errno> {
         return Err(Errno::EACCES);
     }
     let code: Vec<Instruction> = cx.mm().read_vec(Addr(filter), len)?;
-    let program = Program::new(code)?;
+    let program = Program::new(code, DIALECT)?;
     let limit = cx.task.limit(Resource::Nofile).0;
     let notifier = if flags.contains(Flags::NEW_LISTENER) {
         cx.task.files().check_room(limit)?;

@@ -3,12 +3,12 @@
 use super::super::endpoint::{Endpoint, Phase};
 use super::super::message::Ucred;
 use super::super::option_names::{
-    BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_ICMPV6, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_RAW,
-    SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_CORK, ip, ipv6, netlink, so, tcp,
+    BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_ICMPV6, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_PACKET,
+    SOL_RAW, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_CORK, ip, ipv6, netlink, so, tcp,
 };
 use super::super::option_table as table;
 use super::super::{Domain, Kind};
-use super::{MTU, Stamps, raw};
+use super::{MTU, Stamps, packet, raw};
 use crate::{Creds, UserNs, cap};
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -46,6 +46,7 @@ pub(in super::super) fn check_level(e: &Endpoint, level: i32, setting: bool) -> 
         || match e.domain {
             Domain::Unix => false,
             Domain::Netlink => level == SOL_NETLINK,
+            Domain::Packet => level == SOL_PACKET,
             Domain::Inet | Domain::Inet6 if e.kind == Kind::Raw => {
                 let six = e.domain == Domain::Inet6;
                 level == SOL_RAW
@@ -91,7 +92,7 @@ fn parse_timeout(bytes: &[u8]) -> Result<i64, Errno> {
 
 /// The value of an option of another level than `SOL_SOCKET`.
 fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
-    if let Some(value) = raw::get(e, level, name) {
+    if let Some(value) = raw::get(e, level, name).or_else(|| packet::get(e, name)) {
         return value;
     }
     match (level, name) {
@@ -185,6 +186,7 @@ pub(in super::super) fn get(
         so::PEEK_OFF => int(o.peek_offset()),
         so::COOKIE => e.net.cookie(e).to_ne_bytes().to_vec(),
         so::PEERSEC => return Err(Errno::ENOPROTOOPT),
+        so::LOCK_FILTER => int(i32::from(e.filter.locked.load(Relaxed))),
         _ => {
             let row = table::find(e, level, name).ok_or(Errno::ENOPROTOOPT)?;
             int(o.number(level, name).unwrap_or(row.first))
@@ -204,7 +206,7 @@ fn set_other(
     name: i32,
     value: &[u8],
 ) -> Result<(), Errno> {
-    if let Some(done) = raw::set(e, level, name, value) {
+    if let Some(done) = raw::set(e, level, name, value).or_else(|| packet::set(e, name, value)) {
         return done;
     }
     match (level, name) {
@@ -282,6 +284,9 @@ pub(in super::super) fn set(
         o.set_number(level, so::BINDTOIFINDEX, index);
         return Ok(());
     }
+    if name == so::ATTACH_FILTER {
+        return e.filter.attach(value);
+    }
     let v = number(value)?;
     let admin = e.net.allows(creds, cap::NET_ADMIN);
     // Over the memory of all, and what goes into the log (`sockopt_capable`).
@@ -326,7 +331,9 @@ pub(in super::super) fn set(
         }
         so::PEEK_OFF if e.domain == Domain::Netlink => return Err(Errno::EOPNOTSUPP),
         so::PEEK_OFF => o.peek_offset.store(v, Relaxed),
-        so::DETACH_FILTER => return Err(Errno::ENOENT),
+        so::DETACH_FILTER => return e.filter.detach(),
+        so::LOCK_FILTER if v == 0 && e.filter.locked.load(Relaxed) => return Err(Errno::EPERM),
+        so::LOCK_FILTER => e.filter.locked.store(v != 0, Relaxed),
         so::PASSSEC if e.domain != Domain::Unix => return Err(Errno::EOPNOTSUPP),
         so::DEBUG if v != 0 && !admin_of_all => return Err(Errno::EACCES),
         so::PRIORITY if !(0..=6).contains(&v) && !admin => return Err(Errno::EPERM),

@@ -1,7 +1,6 @@
-//! The classic BPF machine, with the restrictions of seccomp filters (`kernel/seccomp.c`,
-//! `net/core/filter.c`).
+//! The classic BPF machine: filters of sockets and of system calls (`net/core/filter.c`,
+//! `kernel/seccomp.c`).
 
-use crate::Args;
 use alloc::vec::Vec;
 use syserr::Errno;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -9,6 +8,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// `BPF_MAXINSNS`.
 pub const MAX_INSTRUCTIONS: usize = 4096;
 const MEMORY: usize = 16;
+/// `SKF_AD_OFF` and `SKF_AD_MAX`: loads from here on ask for something beside a packet's bytes.
+pub const EXTENSIONS: u32 = -0x1000i32 as u32;
+const EXTENSION_MAX: u32 = 64;
 
 /// `struct sock_filter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -26,36 +28,37 @@ pub struct Instruction {
 
 static_assertions::const_assert_eq!(size_of::<Instruction>(), 8);
 
-/// `struct seccomp_data`, as the words a filter loads.
-#[derive(Clone, Copy)]
-pub(crate) struct Data([u32; 16]);
-
-impl Data {
-    pub(super) fn new(nr: u32, arch: u32, ip: u64, args: &Args) -> Data {
-        let mut w = [0; 16];
-        let head = [nr, arch, ip as u32, (ip >> 32) as u32];
-        let tail = args.iter().flat_map(|a| [*a as u32, (a >> 32) as u32]);
-        for (to, from) in w.iter_mut().zip(head.into_iter().chain(tail)) {
-            *to = from;
-        }
-        Data(w)
-    }
-
-    pub(super) fn words(self) -> [u32; 16] {
-        self.0
-    }
-
-    fn load(&self, at: u32) -> u32 {
-        self.0.get((at / 4) as usize).copied().unwrap_or(0)
+/// What a filter looks at.
+pub trait Data {
+    /// Bytes that there are.
+    fn size(&self) -> u32;
+    /// `size` bytes at `at`, the first the highest; `None` outside, which ends the filter with 0.
+    fn load(&self, at: u32, size: u32) -> Option<u32>;
+    /// What there is beside the bytes, by its place after [`EXTENSIONS`].
+    fn extension(&self, which: u32) -> u32 {
+        let _ = which;
+        0
     }
 }
 
-/// Size of `struct seccomp_data`, in bytes.
-pub(super) const DATA_SIZE: u32 = 64;
+/// Which instructions there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// All, for packets.
+    Socket,
+    /// Those of filters of system calls: aligned words of data of so many bytes, and no modulo.
+    Seccomp(u32),
+}
 
 const LD_ABS: u16 = 0x20;
+const LD_ABS_HALF: u16 = 0x28;
+const LD_ABS_BYTE: u16 = 0x30;
+const LD_IND: u16 = 0x40;
+const LD_IND_HALF: u16 = 0x48;
+const LD_IND_BYTE: u16 = 0x50;
 const LD_LEN: u16 = 0x80;
 const LDX_LEN: u16 = 0x81;
+const LDX_MSH: u16 = 0xb1;
 const LD_IMM: u16 = 0x00;
 const LDX_IMM: u16 = 0x01;
 const LD_MEM: u16 = 0x60;
@@ -70,6 +73,8 @@ const TXA: u16 = 0x87;
 const ALU: u16 = 0x04;
 const JMP: u16 = 0x05;
 const X: u16 = 0x08;
+/// `SKF_AD_ALU_XOR_X`: the one extension that is no load.
+const XOR_X: u32 = 40;
 
 /// A checked filter: every jump goes forward to an instruction, every load is inside the data, the
 /// last instruction returns. So every run ends.
@@ -81,7 +86,7 @@ impl Program {
     ///
     /// # Errors
     /// `EINVAL` for one that Linux refuses.
-    pub fn new(code: Vec<Instruction>) -> Result<Program, Errno> {
+    pub fn new(code: Vec<Instruction>, dialect: Dialect) -> Result<Program, Errno> {
         let n = code.len();
         if n == 0 || n > MAX_INSTRUCTIONS {
             return Err(Errno::EINVAL);
@@ -99,7 +104,13 @@ impl Program {
                 }
             };
             let ok = match ins.code {
-                LD_ABS => ins.k < DATA_SIZE && ins.k.is_multiple_of(4),
+                c if is_load(c) => match dialect {
+                    Dialect::Seccomp(size) => {
+                        c == LD_ABS && ins.k < size && ins.k.is_multiple_of(4)
+                    }
+                    Dialect::Socket => extension(c, ins.k) != Some(None),
+                },
+                LDX_MSH => dialect == Dialect::Socket,
                 LD_LEN | LDX_LEN | LD_IMM | LDX_IMM | RET_K | RET_A | TAX | TXA => true,
                 LD_MEM | LDX_MEM => (ins.k as usize) < MEMORY && written >> ins.k & 1 == 1,
                 ST | STX if (ins.k as usize) < MEMORY => {
@@ -117,7 +128,7 @@ impl Program {
                     written = u16::MAX;
                     inside(i, u64::from(ins.jt)) && inside(i, u64::from(ins.jf))
                 }
-                c if is_alu(c) => match c & 0xf0 {
+                c if is_alu(c, dialect) => match c & 0xf0 {
                     // Division by a constant zero, shifts by more than a word.
                     0x30 | 0x90 => c & X != 0 || ins.k != 0,
                     0x60 | 0x70 => c & X != 0 || ins.k < 32,
@@ -135,12 +146,7 @@ impl Program {
         }
     }
 
-    /// The instructions.
-    pub fn code(&self) -> &[Instruction] {
-        &self.0
-    }
-
-    /// How many instructions there are.
+    /// Instructions.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -150,8 +156,17 @@ impl Program {
         self.0.is_empty()
     }
 
-    /// What the filter says of a call.
-    pub(super) fn run(&self, data: &Data) -> u32 {
+    /// The instructions.
+    pub fn code(&self) -> &[Instruction] {
+        &self.0
+    }
+
+    /// What the filter says of `data`: 0 as soon as it looks where nothing is.
+    pub fn run(&self, data: &impl Data) -> u32 {
+        self.value(data).unwrap_or(0)
+    }
+
+    fn value(&self, data: &impl Data) -> Option<u32> {
         let (mut a, mut x) = (0u32, 0u32);
         let mut mem = [0u32; MEMORY];
         let mut at = 0;
@@ -159,9 +174,17 @@ impl Program {
             at += 1;
             let slot = ins.k as usize % MEMORY;
             match ins.code {
-                LD_ABS => a = data.load(ins.k),
-                LD_LEN => a = DATA_SIZE,
-                LDX_LEN => x = DATA_SIZE,
+                LD_ABS | LD_ABS_HALF | LD_ABS_BYTE => match extension(ins.code, ins.k) {
+                    Some(Some(XOR_X)) => a ^= x,
+                    Some(which) => a = data.extension(which?),
+                    None => a = data.load(ins.k, size(ins.code))?,
+                },
+                LD_IND | LD_IND_HALF | LD_IND_BYTE => {
+                    a = data.load(x.wrapping_add(ins.k), size(ins.code))?;
+                }
+                LDX_MSH => x = (data.load(ins.k, 1)? & 15) * 4,
+                LD_LEN => a = data.size(),
+                LDX_LEN => x = data.size(),
                 LD_IMM => a = ins.k,
                 LDX_IMM => x = ins.k,
                 LD_MEM => a = mem[slot],
@@ -170,8 +193,8 @@ impl Program {
                 STX => mem[slot] = x,
                 TAX => x = a,
                 TXA => a = x,
-                RET_K => return ins.k,
-                RET_A => return a,
+                RET_K => return Some(ins.k),
+                RET_A => return Some(a),
                 JA => at = at.saturating_add(ins.k as usize),
                 c if c & 7 == JMP => {
                     let b = if c & X != 0 { x } else { ins.k };
@@ -183,24 +206,44 @@ impl Program {
                     };
                     at += usize::from(if yes { ins.jt } else { ins.jf });
                 }
-                c => match alu(c & 0xf0, a, if c & X != 0 { x } else { ins.k }) {
-                    Some(v) => a = v,
-                    // Division by a register that is zero ends the filter with 0: kill.
-                    None => return 0,
-                },
+                // Division by a register that is zero ends the filter, too.
+                c => a = alu(c & 0xf0, a, if c & X != 0 { x } else { ins.k })?,
             }
         }
-        0
+        None
     }
+}
+
+/// Loads of a packet's bytes, at a fixed place or after `X`.
+fn is_load(c: u16) -> bool {
+    matches!(c, LD_ABS | LD_ABS_HALF | LD_ABS_BYTE | LD_IND | LD_IND_HALF | LD_IND_BYTE)
+}
+
+/// Bytes that an instruction loads.
+fn size(c: u16) -> u32 {
+    match c & 0x18 {
+        0x08 => 2,
+        0x10 => 1,
+        _ => 4,
+    }
+}
+
+/// Which extension a load at a fixed place asks for, if any: `Some(None)` for one that is not there.
+fn extension(c: u16, k: u32) -> Option<Option<u32>> {
+    let fixed = matches!(c, LD_ABS | LD_ABS_HALF | LD_ABS_BYTE);
+    let which = k.checked_sub(EXTENSIONS).filter(|_| fixed)?;
+    Some(Some(which).filter(|w| *w < EXTENSION_MAX && w.is_multiple_of(4)))
 }
 
 fn is_jump(c: u16) -> bool {
     c & 7 == JMP && matches!(c & 0xf0, 0x10..=0x40) && c & !0xff == 0
 }
 
-fn is_alu(c: u16) -> bool {
-    // All but modulo, which seccomp does not take.
-    let known = matches!(c & 0xf0, 0x00..=0x80 | 0xa0);
+fn is_alu(c: u16, dialect: Dialect) -> bool {
+    let known = match c & 0xf0 {
+        0x90 => dialect == Dialect::Socket,
+        op => op <= 0xa0,
+    };
     c & 7 == ALU && known && c & !0xff == 0 && (c & 0xf0 != 0x80 || c & X == 0)
 }
 
@@ -215,6 +258,7 @@ fn alu(op: u16, a: u32, b: u32) -> Option<u32> {
         0x60 => a.wrapping_shl(b),
         0x70 => a.wrapping_shr(b),
         0x80 => a.wrapping_neg(),
+        0x90 => a.checked_rem(b)?,
         _ => a ^ b,
     })
 }
