@@ -104,6 +104,7 @@ programs! {
     inet
     ipc
     keys
+    landlock
     lease
     mdwe
     mount

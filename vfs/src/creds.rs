@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::UserNs;
+use crate::landlock::Domain;
 
 /// Who a task acts as; credentials(7). Replaced as a whole, never changed in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Creds {
     pub securebits: u32,
     /// `PR_SET_NO_NEW_PRIVS`.
     pub no_new_privs: bool,
+    /// What they forbid themselves; landlock(7).
+    pub landlock: Option<Arc<Domain>>,
 }
 
 /// Capability numbers that the kernel and the file systems check; capabilities(7).
@@ -126,6 +129,7 @@ impl Creds {
             ambient: 0,
             securebits: 0,
             no_new_privs: false,
+            landlock: None,
         }
     }
 

@@ -60,6 +60,7 @@ mod fd;
 mod flags;
 mod host;
 mod inode;
+pub mod landlock;
 pub mod locks;
 mod memfs;
 pub mod notify;

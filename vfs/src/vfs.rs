@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use sync::{Mutex, RwLock};
 
+use crate::landlock::RuleCount;
 use crate::locks::{LeaseRules, LockGraph};
 use crate::memfs::MemFs;
 use crate::nsfs::{NamespaceKind, NsHead};
@@ -34,6 +35,7 @@ pub struct Vfs {
     /// Files that memfd_create(2) makes.
     pub(crate) unnamed: Arc<MemFs>,
     net: Arc<crate::socket::Net>,
+    pub(crate) landlock_rules: RuleCount,
     root: Path,
     /// The mount namespace that everything begins in.
     pub(crate) namespace: Arc<MountNs>,
@@ -74,6 +76,7 @@ impl Vfs {
                 locks: LockGraph::default(),
                 leases: LeaseRules::default(),
                 net,
+                landlock_rules: RuleCount::default(),
                 root,
                 namespace,
             }

@@ -5,6 +5,12 @@ use crate::Task;
 use syserr::Errno;
 use vfs::{Creds, UserNs, cap};
 
+/// Whether landlock(7) lets `me` look into what `you` does: who is in a domain sees those in it.
+pub(super) fn reaches(me: &Creds, you: &Creds) -> bool {
+    let Some(own) = &me.landlock else { return true };
+    you.landlock.as_ref().is_some_and(|d| d.is_within(own))
+}
+
 /// Whether whoever has the credentials `me` and works in process `tgid` may look into `target`.
 /// `by_file` asks with the IDs of file access (`PTRACE_MODE_FSCREDS`), else with the real ones.
 ///
@@ -15,6 +21,9 @@ pub(crate) fn may_access(me: &Creds, tgid: i32, target: &Task, by_file: bool) ->
         return Ok(());
     }
     let you = target.creds();
+    if !reaches(me, &you) {
+        return Err(Errno::EPERM);
+    }
     let capable = |ns: &UserNs| me.has_in(ns, cap::SYS_PTRACE);
     let (uid, gid, caps) =
         if by_file { (me.fsuid, me.fsgid, me.effective) } else { (me.uid, me.gid, me.permitted) };

@@ -1,6 +1,6 @@
 //! How tracing begins: `PTRACE_TRACEME`, `PTRACE_ATTACH`, `PTRACE_SEIZE`.
 
-use super::access::may_access;
+use super::access::{may_access, reaches};
 use super::request::{ATTACH, SEIZE, options};
 use super::state::Traced;
 use crate::signal::{SIGSTOP, SigInfo};
@@ -68,7 +68,7 @@ pub(crate) fn traceme(task: &Arc<Task>) -> Result<(), Errno> {
     let (creds, own) = (parent.creds(), task.creds());
     let capable = creds.has_in(&own.user_ns, cap::SYS_PTRACE);
     let covered = creds.user_ns == own.user_ns && own.permitted & !creds.permitted == 0;
-    if !covered && !capable {
+    if !covered && !capable || !reaches(&creds, &own) {
         return Err(Errno::EPERM);
     }
     // A parent that is about to end is told nothing any more, and that is no error.

@@ -376,9 +376,9 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     441 epoll_pwait2(Fd Ptr Int Timespec Ptr Size) => poll::sys_epoll_pwait2;
     442 mount_setattr(Dir Path Hex Ptr Size) => fs::sys_mount_setattr but "no idmapped mounts";
     443 quotactl_fd(Fd Hex Int Ptr) => fs::sys_quotactl_fd;
-    444 landlock_create_ruleset() none "";
-    445 landlock_add_rule() none "";
-    446 landlock_restrict_self() none "";
+    444 landlock_create_ruleset(Ptr Size Hex) => misc::sys_landlock_create_ruleset but "version 5: no scopes";
+    445 landlock_add_rule(Fd Int Ptr Hex) => misc::sys_landlock_add_rule;
+    446 landlock_restrict_self(Fd Hex) => misc::sys_landlock_restrict_self;
     447 memfd_secret(Hex) none "";
     448 process_mrelease(Fd Hex) => process::sys_process_mrelease;
     449 futex_waitv(Ptr Size Hex Timespec Clock) => futex::sys_futex_waitv;

@@ -2,12 +2,13 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use sync::Mutex;
 use sync::waitq::{Events, Notify, Queue, Ticket};
 use syserr::Errno;
 
 use super::anon;
+use crate::landlock::Access;
 use crate::locks::{FileLocks, LockOwner, OpenCounts};
 use crate::notify::{self, Mask};
 use crate::{Caller, Creds, FileOps, Inode, InodeState, OpenFlags, Path, SetAttr, Stat, cap, mode};
@@ -61,6 +62,8 @@ pub struct File {
     /// What open(2) has still to do when the leases of others are broken.
     unfinished: Mutex<Option<Unfinished>>,
     locked: AtomicBool,
+    /// What landlock(7) lets be done with it.
+    granted: AtomicU64,
     /// The open made the file.
     created: AtomicBool,
     /// Watches heard that it was opened, and are to hear that it is closed.
@@ -166,6 +169,7 @@ impl File {
             counted,
             unfinished: Mutex::new(None),
             locked: AtomicBool::new(false),
+            granted: AtomicU64::new(Access::LATER.bits()),
             created: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             hears: Mutex::new(None),
@@ -176,6 +180,19 @@ impl File {
     /// Whether the open made the file (`F_CREATED_QUERY`).
     pub fn was_created(&self) -> bool {
         self.created.load(Relaxed)
+    }
+
+    pub(crate) fn grant(&self, access: Access) {
+        self.granted.store(access.bits(), Relaxed);
+    }
+
+    pub(super) fn is_granted(&self, access: Access) -> bool {
+        Access::from_bits_retain(self.granted.load(Relaxed)).contains(access)
+    }
+
+    /// Whether landlock(7) lets a device be controlled by it; other files always are.
+    pub fn may_control(&self) -> bool {
+        self.is_granted(Access::IOCTL_DEV) || !matches!(self.kind(), mode::IFCHR | mode::IFBLK)
     }
 
     pub(crate) fn set_created(&self) {

@@ -5,6 +5,7 @@ use arch::{IoDst, IoSrc};
 use syserr::Errno;
 
 use super::File;
+use crate::landlock::Access;
 use crate::notify::Mask;
 use crate::{DirEntry, MountFlags, OpenFlags, Whence, mode};
 
@@ -318,12 +319,16 @@ impl File {
     /// Changes the size; ftruncate(2).
     ///
     /// # Errors
-    /// `EINVAL` when not a regular file open for writing, or negative; `EFBIG` past `limit`.
+    /// `EINVAL` when not a regular file open for writing, or negative; `EACCES` where landlock(7)
+    /// forbids it; `EFBIG` past `limit`.
     pub fn truncate(&self, size: i64, limit: u64) -> Result<(), Errno> {
         let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
         self.check_not_path()?;
         if !self.is_regular() || !self.flags().writable() {
             return Err(Errno::EINVAL);
+        }
+        if !self.is_granted(Access::TRUNCATE) {
+            return Err(Errno::EACCES);
         }
         if size > limit && size > self.stat()?.size {
             return Err(Errno::EFBIG);

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
+use crate::landlock::Access;
 use crate::notify::{Mask, happened};
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::{
@@ -227,7 +228,7 @@ impl Vfs {
             mode::IFDIR => return Err(Errno::EISDIR),
             _ => return Err(Errno::EINVAL),
         }
-        self.open_path(cx, path.clone(), OpenFlags::WRONLY, false)
+        self.open_path_for(cx, path.clone(), OpenFlags::WRONLY, false, Access::TRUNCATE)
     }
 
     /// Changes the size; truncate(2) after the path was resolved, without waiting. `limit` is

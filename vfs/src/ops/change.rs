@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use syserr::Errno;
 
 use crate::acl::{AclKind, Inherited};
+use crate::landlock::{self, Access, Referring};
 use crate::notify::{self, Mask};
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
@@ -25,6 +26,7 @@ impl Vfs {
         target: &[u8],
     ) -> Result<Arc<Dentry>, Errno> {
         dir.mount().writable()?;
+        landlock::check(cx.creds, dir, Access::to_make(wanted))?;
         let inode = dir.inode();
         let p = inode.perm()?;
         if dir.dentry.is_deleted() || inode.has_fixed_names() {
@@ -185,6 +187,16 @@ impl Vfs {
             return Err(Errno::EXDEV);
         }
         perm::linkable(&**source.inode(), cx.creds)?;
+        let from = Path { mount: source.mount.clone(), dentry: source.dentry.parent_or_self() };
+        let referring = Referring {
+            from: &from,
+            old: &source.dentry,
+            to: &dir,
+            new: None,
+            removes: false,
+            exchanges: false,
+        };
+        landlock::may_refer(cx.creds, &referring)?;
         if dir.dentry.is_deleted() {
             return Err(Errno::ENOENT);
         }
@@ -248,6 +260,8 @@ impl Vfs {
         directory: bool,
     ) -> Result<(), Errno> {
         let dir = w.at.clone();
+        let access = if directory { Access::REMOVE_DIR } else { Access::REMOVE_FILE };
+        landlock::check(cx.creds, &dir, access)?;
         loop {
             let inode = child.positive();
             perm::delete(&**dir.inode(), &inode.perm()?, cx.creds)?;

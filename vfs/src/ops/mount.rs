@@ -245,6 +245,7 @@ impl Vfs {
         if flags & MNT_FORCE != 0 && !may() {
             return Err(Errno::EPERM);
         }
+        crate::landlock::may_change_mounts(cx.creds)?;
         let expire = flags & MNT_EXPIRE != 0;
         let is_root = Arc::ptr_eq(&m, cx.fs.root().mount());
         if expire && (is_root || flags & (MNT_FORCE | MNT_DETACH) != 0) {

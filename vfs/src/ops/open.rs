@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use syserr::Errno;
 
 use crate::fd::{Counted, PathOnly, Unfinished};
+use crate::landlock::{self, Access};
 use crate::perm::{self, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
 use crate::{
@@ -90,7 +91,9 @@ impl Vfs {
         }
         let found = self.open_or_create(cx, dirfd, path, flags, how.mode, lookup)?;
         if found.created {
-            let file = self.open_checked(cx, found.path, flags - OpenFlags::TRUNC, true)?;
+            let access = landlock::opening(mode::IFREG, flags);
+            let flags = flags - OpenFlags::TRUNC;
+            let file = self.open_checked(cx, found.path, flags, true, access)?;
             file.set_created();
             return Ok(file);
         }
@@ -110,6 +113,19 @@ impl Vfs {
         path: Path,
         flags: OpenFlags,
         announce: bool,
+    ) -> Result<Arc<File>, Errno> {
+        let access = landlock::opening(path.inode().kind(), flags);
+        self.open_path_for(cx, path, flags, announce, access)
+    }
+
+    /// As [`Vfs::open_path`], for what is to be allowed by landlock(7).
+    pub(super) fn open_path_for(
+        &self,
+        cx: &PathCx<'_>,
+        path: Path,
+        flags: OpenFlags,
+        announce: bool,
+        access: Access,
     ) -> Result<Arc<File>, Errno> {
         let inode = path.inode();
         if flags.contains(OpenFlags::PATH) {
@@ -140,7 +156,7 @@ impl Vfs {
         if flags.contains(OpenFlags::NOATIME) {
             perm::owner(&p, cx.creds)?;
         }
-        self.open_checked(cx, path, flags, announce)
+        self.open_checked(cx, path, flags, announce, access)
     }
 
     /// Opens a program for execve(2): a regular file that may be executed and is read only.
@@ -165,7 +181,8 @@ impl Vfs {
         if path.mount().flags().contains(MountFlags::NOEXEC) {
             return Err(Errno::EACCES);
         }
-        self.open_checked(cx, path, OpenFlags::empty(), true)
+        let access = Access::READ_FILE | Access::EXECUTE;
+        self.open_checked(cx, path, OpenFlags::empty(), true, access)
     }
 
     fn open_checked(
@@ -174,10 +191,19 @@ impl Vfs {
         path: Path,
         flags: OpenFlags,
         announce: bool,
+        access: Access,
     ) -> Result<Arc<File>, Errno> {
+        // What the description may do later is settled now.
+        let granted = landlock::granted(cx.creds, &path, access | Access::LATER);
+        if !granted.contains(access) {
+            return Err(Errno::EACCES);
+        }
         let inode = path.inode();
         let regular = inode.kind() == mode::IFREG;
         let truncate = flags.contains(OpenFlags::TRUNC) && regular;
+        if truncate && !granted.contains(Access::TRUNCATE) {
+            return Err(Errno::EACCES);
+        }
         let counted = match inode.state() {
             Some(state) if regular && (flags.writable() || truncate) => {
                 path.mount().start_writing()?;
@@ -205,6 +231,7 @@ impl Vfs {
             }
         };
         let file = File::new_counted(ops, flags, path, counted);
+        file.grant(granted);
         file.set_unfinished(Some(Unfinished { truncate, announce }));
         // Whoever does not want to wait gets nothing, and holders hear of it all the same.
         match self.finish_open(cx.creds, &file) {
@@ -343,6 +370,7 @@ impl Vfs {
         let dentry = Dentry::new(Some(dir.dentry.clone()), name.as_bytes(), Some(inode));
         dentry.mark_deleted();
         let path = Path { mount: dir.mount.clone(), dentry };
-        self.open_checked(cx, path, how.flags - OpenFlags::TRUNC, true)
+        let access = landlock::opening(mode::IFREG, how.flags);
+        self.open_checked(cx, path, how.flags - OpenFlags::TRUNC, true, access)
     }
 }

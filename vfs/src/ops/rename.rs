@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
+use crate::landlock::{self, Referring};
 use crate::notify;
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
@@ -108,6 +109,15 @@ impl Vfs {
         {
             return Err(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY });
         }
+        let referring = Referring {
+            from: &a.dir,
+            old,
+            to: &b.dir,
+            new: b.child.as_ref(),
+            removes: true,
+            exchanges: exchange,
+        };
+        landlock::may_refer(cx.creds, &referring)?;
         if let Some(new) = &b.child
             && Arc::ptr_eq(old.positive(), new.positive())
         {

@@ -113,6 +113,11 @@ impl Dentry {
         (p.parent.clone(), p.name.clone())
     }
 
+    /// The directory that it is in; itself at the top.
+    pub(crate) fn parent_or_self(self: &Arc<Self>) -> Arc<Dentry> {
+        self.place().0.unwrap_or_else(|| self.clone())
+    }
+
     /// The inode; `None` for a name that leads nowhere.
     pub fn inode(&self) -> Option<&Arc<dyn Inode>> {
         self.inode.as_ref()

@@ -271,6 +271,11 @@ impl Mount {
         if self.sb.user_ns().knows(uid, gid) { Ok(()) } else { Err(Errno::EOVERFLOW) }
     }
 
+    /// Whether it is that of an object without a name, and in no tree.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.id == 0
+    }
+
     /// Whether device nodes here are devices. Those of a user's file system are not looked at
     /// (`SB_I_NODEV`), but for terminals.
     pub fn has_devices(&self) -> bool {

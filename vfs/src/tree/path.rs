@@ -49,6 +49,12 @@ impl Path {
         &self.dentry
     }
 
+    /// Whether it lies in what its mount shows, and was not moved out of there (`path_connected`).
+    pub(crate) fn is_connected(&self) -> bool {
+        let root = self.mount.root();
+        root.place().0.is_none() || self.dentry.is_below(root)
+    }
+
     /// The directory above, across mounts; the top's parent is itself.
     pub(crate) fn parent(&self) -> Path {
         let mut at = self.clone();

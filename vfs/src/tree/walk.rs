@@ -215,6 +215,9 @@ impl<'a> Walker<'a> {
             return Ok(());
         }
         let parent = self.at.parent();
+        if !parent.is_connected() {
+            return Err(Errno::ENOENT);
+        }
         if self.flags.contains(LookupFlags::NO_XDEV) && !Arc::ptr_eq(&parent.mount, &self.at.mount)
         {
             return Err(Errno::EXDEV);

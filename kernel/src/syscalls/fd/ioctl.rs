@@ -29,6 +29,7 @@ const SIOCGPGRP: u32 = 0x8904;
 /// ioctl(2).
 pub(crate) fn sys_ioctl(cx: &mut TaskCx, a: &Args) -> Outcome {
     flat(file(cx, a[0]).map(|f| match may_control(cx, &f, a[1] as u32) {
+        Ok(()) if !f.may_control() && !is_of_every_file(a[1] as u32) => Errno::EACCES.into(),
         Ok(()) if a[1] as u32 == TIOCGPTPEER => flat(open_peer(cx, &f, a[2])),
         Ok(()) => match crate::seccomp::ioctl(cx, &f, a[1] as u32, a[2]) {
             Some(outcome) => outcome,
@@ -36,6 +37,25 @@ pub(crate) fn sys_ioctl(cx: &mut TaskCx, a: &Args) -> Outcome {
         },
         Err(outcome) => outcome,
     }))
+}
+
+/// Whether a command is about a descriptor or a file system, and not about what a device does, so
+/// that landlock(7) never forbids it (`is_masked_device_ioctl`).
+fn is_of_every_file(cmd: u32) -> bool {
+    // FIFREEZE, FITHAW, FS_IOC_FIEMAP; FICLONE, FICLONERANGE, FIDEDUPERANGE; FS_IOC_GETFSUUID,
+    // FS_IOC_GETFSSYSFSPATH.
+    const OTHERS: [u32; 8] = [
+        0xc004_5877,
+        0xc004_5878,
+        0xc020_660b,
+        0x4004_9409,
+        0x4020_940d,
+        0xc018_9436,
+        0x8011_1500,
+        0x8081_1501,
+    ];
+    matches!(cmd, FIOCLEX | FIONCLEX | FIONBIO | FIOASYNC | FIOQSIZE | FIGETBSZ)
+        || OTHERS.contains(&cmd)
 }
 
 fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
@@ -74,8 +94,13 @@ fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
             }
             _ => Err(Errno::ENOTTY),
         },
-        FIGETBSZ if matches!(f.kind(), mode::IFREG | mode::IFDIR | mode::IFIFO) => {
-            cx.mm().write_obj(arg, &(f.stat()?.blksize as i32))?;
+        FIGETBSZ => {
+            // That of the file system, and not what a device or a socket says of itself.
+            let size = match f.kind() {
+                mode::IFREG | mode::IFDIR | mode::IFIFO => f.stat()?.blksize as i32,
+                _ => arch::PAGE_SIZE as i32,
+            };
+            cx.mm().write_obj(arg, &size)?;
             Ok(0)
         }
         FIBMAP if f.is_regular() => Err(Errno::EPERM),

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
 use vfs::cap;
+use vfs::landlock::may_change_mounts;
 
 /// Options of mount(2): at most a page, cut at the first NUL, and short when memory ends.
 fn options(cx: &TaskCx, at: u64) -> Result<Vec<u8>, Errno> {
@@ -34,6 +35,7 @@ pub(crate) fn sys_mount(cx: &mut TaskCx, a: &Args) -> Outcome {
         let (fs_type, source) = (optional(cx, a[2])?, optional(cx, a[0])?);
         let options = options(cx, a[4])?;
         let target = path(cx, a[1])?;
+        may_change_mounts(&cx.task.creds())?;
         let walk = Walk::new(cx);
         let (source, fs_type) = (source.as_deref(), fs_type.as_deref());
         vfs(cx).mount(&walk.cx(), source, &target, fs_type, a[3], &options).map(|()| 0)
@@ -51,6 +53,7 @@ pub(crate) fn sys_umount2(cx: &mut TaskCx, a: &Args) -> Outcome {
 pub(crate) fn sys_pivot_root(cx: &mut TaskCx, a: &Args) -> Outcome {
     let r = (|| {
         may_mount(cx)?;
+        may_change_mounts(&cx.task.creds())?;
         let (new, put_old) = (path(cx, a[0])?, path(cx, a[1])?);
         let (old, new) = vfs(cx).pivot_root(&Walk::new(cx).cx(), &new, &put_old)?;
         // Whoever stands in the old root stands in the new one (`chroot_fs_refs`).

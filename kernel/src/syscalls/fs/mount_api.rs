@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
+use vfs::landlock::may_change_mounts;
 use vfs::{AT_FDCWD, File, LookupFlags, MountContext, MovePlace};
 
 /// Longest key or string of fsconfig(2), with its NUL.
@@ -204,6 +205,7 @@ pub(crate) fn sys_move_mount(cx: &mut TaskCx, a: &Args) -> Outcome {
     const BENEATH: u32 = 0x200;
     let r = (|| {
         may_mount(cx)?;
+        may_change_mounts(&cx.task.creds())?;
         let flags = a[4] as u32;
         let both = SET_GROUP | BENEATH;
         if flags & !0x377 != 0 || flags & both == both {

@@ -1,4 +1,4 @@
-//! Security modules: there are capabilities and nothing else; lsm_list_modules(2),
+//! Security modules: there are capabilities and Landlock, which have no attributes; lsm_list_modules(2),
 //! lsm_get_self_attr(2), lsm_set_self_attr(2).
 
 use crate::{Args, Outcome, TaskCx};
@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 use arch::{Addr, PAGE_SIZE, UserMemoryExt};
 use syserr::Errno;
 
-/// `LSM_ID_CAPABILITY`.
-const CAPABILITY: u64 = 100;
+/// `LSM_ID_CAPABILITY` and `LSM_ID_LANDLOCK`.
+const MODULES: [u64; 2] = [100, 110];
+const SIZE: u32 = size_of::<[u64; 2]>() as u32;
 
 /// `struct lsm_ctx` without its context: ID, flags, length of all, length of the context.
 type Head = [u64; 4];
@@ -20,12 +21,12 @@ pub fn sys_lsm_list_modules(cx: &mut TaskCx, a: &Args) -> Outcome {
             return Err(Errno::EINVAL);
         }
         let size: u32 = cx.mm().read_obj(Addr(a[1]))?;
-        cx.mm().write_obj(Addr(a[1]), &8u32)?;
-        if size < 8 {
+        cx.mm().write_obj(Addr(a[1]), &SIZE)?;
+        if size < SIZE {
             return Err(Errno::E2BIG);
         }
-        cx.mm().write_obj(Addr(a[0]), &CAPABILITY)?;
-        Ok(1)
+        cx.mm().write_obj(Addr(a[0]), &MODULES)?;
+        Ok(MODULES.len() as u64)
     })();
     r.into()
 }

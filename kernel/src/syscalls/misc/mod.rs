@@ -1,6 +1,7 @@
 //! What belongs nowhere else.
 
 mod arch_prctl;
+mod landlock;
 mod lsm;
 mod prctl;
 mod random;
@@ -10,6 +11,9 @@ mod system;
 pub use super::mem::sys_membarrier;
 pub(crate) use arch_prctl::segment_base;
 pub use arch_prctl::sys_arch_prctl;
+pub use landlock::{
+    sys_landlock_add_rule, sys_landlock_create_ruleset, sys_landlock_restrict_self,
+};
 pub use lsm::{sys_lsm_get_self_attr, sys_lsm_list_modules, sys_lsm_set_self_attr};
 pub use prctl::{sys_personality, sys_prctl};
 pub use random::sys_getrandom;

@@ -1,6 +1,7 @@
 //! connect(2) and accept(2).
 
 use super::create::{accept_flags, describe};
+use super::landlock::may_use_port;
 use super::{CallCx, SocketFile, address, interrupted};
 use crate::block::{BlockError, Blocked, block_on_file};
 use crate::syscalls::fs::flat;
@@ -11,6 +12,7 @@ use mm::MemoryManager;
 use sync::waitq::Events;
 use syserr::Errno;
 use vfs::OpenFlags;
+use vfs::landlock::PortAccess;
 use vfs::socket::Socket;
 
 /// connect(2).
@@ -22,6 +24,7 @@ fn connect(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
     let f = SocketFile::get(cx, a[0])?;
     let to = address::read(&**cx.mm(), a[1], a[2] as i32)?;
     f.socket()?;
+    may_use_port(cx, f.socket()?, &to, PortAccess::CONNECT_TCP)?;
     let call = CallCx::new(cx);
     let wait = !f.0.nonblocking();
     match f.socket()?.connect(&call.who(), &to, wait) {

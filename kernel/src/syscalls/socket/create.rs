@@ -1,12 +1,14 @@
 //! Making and naming sockets: socket(2), socketpair(2), bind(2), listen(2), shutdown(2),
 //! getsockname(2), getpeername(2).
 
+use super::landlock::may_use_port;
 use super::{CallCx, SocketFile, address};
 use crate::syscalls::fs::install;
 use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
+use vfs::landlock::PortAccess;
 use vfs::socket::{self, Net, Shut, Socket, Wanted};
 use vfs::{File, OpenFlags};
 
@@ -84,6 +86,7 @@ pub(crate) fn sys_bind(cx: &mut TaskCx, a: &Args) -> Outcome {
     let bind = || {
         let f = SocketFile::get(cx, a[0])?;
         let name = address::read(&**cx.mm(), a[1], a[2] as i32)?;
+        may_use_port(cx, f.socket()?, &name, PortAccess::BIND_TCP)?;
         f.socket()?.bind(&CallCx::new(cx).who(), &name)?;
         Ok(0)
     };

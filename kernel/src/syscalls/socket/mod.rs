@@ -4,6 +4,7 @@ mod address;
 mod connect;
 mod control;
 mod create;
+mod landlock;
 mod message;
 mod options;
 mod receive;
