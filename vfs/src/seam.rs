@@ -204,6 +204,10 @@ pub trait FileOps: Send + Sync + Any {
     fn set_attr(&self, _set: &SetAttr) -> Result<(), Errno> {
         Err(Errno::EOPNOTSUPP)
     }
+    /// What a socket's protocol is called; `None` for all that is no socket.
+    fn protocol_name(&self) -> Option<&'static str> {
+        None
+    }
     /// Entries of a directory from position `from` on; `emit` returns false when it has no room
     /// (the entry is then given again by the next call).
     ///

@@ -50,12 +50,6 @@ fn shown_flags(m: &Mount) -> MountFlags {
     flags
 }
 
-/// Where a mount shows in the task's tree; nothing when it lies outside of its root.
-fn point(m: &Arc<Mount>, root: &Path) -> Option<Vec<u8>> {
-    let path = Path::of_mount(m).display(Some(root));
-    (!path.starts_with(b"(unreachable)")).then_some(path)
-}
-
 /// How many mounts one piece of a list looks at: whoever makes many waits for them itself.
 const MOUNTS_MAX: usize = 256;
 /// Bytes of a piece, about.
@@ -74,7 +68,8 @@ pub(super) fn piece(kernel: &Kernel, task: &Task, file: TaskFile, from: u64) -> 
     let found = ns.map(|ns| kernel.vfs().mounts_from(&ns, from, MOUNTS_MAX)).unwrap_or_default();
     let mut next = found.get(MOUNTS_MAX - 1).map(|m| m.id() + 1);
     for m in &found {
-        if let Some(at) = point(m, &root) {
+        // What lies outside of the task's root does not show.
+        if let Some(at) = Path::of_mount(m).below(&root) {
             line(kernel, &root, m, &at, &mut text);
         }
         if text.len() >= SIZE {

@@ -104,7 +104,7 @@ pub(super) fn text(
         }
         SystemFile::PidMax => line(32768),
         SystemFile::BootId => line(uuid(*boot_id)),
-        SystemFile::EntropyAvail => line(256),
+        SystemFile::EntropyAvail => line(vfs::dev::POOL_BITS),
         SystemFile::Uuid => {
             let mut b = [0; 16];
             k.embedder().random.fill(&mut b);

@@ -399,6 +399,38 @@ static void attributes(void) {
     E(umount2("m", MNT_DETACH));
 }
 
+// What is mounted of a name that changes and goes, and of what never had one.
+static void bound_names(void) {
+    mount("one", "m", "tmpfs", 0, NULL);
+    E(mount(NULL, "m", NULL, PRIVATE, NULL));
+    mkdir("m/a", 0777);
+    mkdir("m/b", 0777);
+    close(open("m/f", O_CREAT | O_RDWR, 0666));
+    close(open("m/g", O_CREAT | O_RDWR, 0666));
+    E(mount("m/a", "m/b", NULL, MS_BIND, NULL));
+    E(mount("m/f", "m/g", NULL, MS_BIND, NULL));
+    E(rename("m/f", "m/h"));
+    shown("m/g");
+    E(unlink("m/h"));
+    shown("m/g");
+    E(rmdir("m/a"));
+    shown("m/b");
+    E(umount2("m/b", 0));
+    E(mount("/proc/self/ns/uts", "m/g", NULL, MS_BIND, NULL));
+    E(umount2("m/g", 0));
+    E(mount("/proc/self/ns/uts", "m/g", NULL, MS_BIND, NULL));
+    char link[64] = "", line[4096], root[99];
+    readlink("/proc/self/ns/uts", link, sizeof link - 1);
+    FILE *info = fopen("/proc/self/mountinfo", "r");
+    while (fgets(line, sizeof line, info)) {
+        sscanf(line, "%*s %*s %*s %98s", root);
+        if (!strcmp(root, link))
+            say("a namespace%s", strstr(line, " - "));
+    }
+    fclose(info);
+    E(umount2("m", MNT_DETACH));
+}
+
 static void propagation(void) {
     mount("top", "m", "tmpfs", 0, NULL);
     E(mount(NULL, "m", NULL, SHARED, NULL));
@@ -755,6 +787,8 @@ int main(int c, char **v) {
         trees();
         clear();
         attributes();
+        clear();
+        bound_names();
         clear();
         propagation();
         clear();

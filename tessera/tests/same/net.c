@@ -153,6 +153,30 @@ static int processes(void) {
     return 0;
 }
 
+// The attribute that names the protocol.
+static void protocols(void) {
+    int kinds[][2] = {{AF_UNIX, SOCK_STREAM}, {AF_UNIX, SOCK_DGRAM}, {AF_UNIX, SOCK_SEQPACKET},
+                      {AF_INET, SOCK_STREAM}, {AF_INET, SOCK_DGRAM}, {AF_INET6, SOCK_STREAM},
+                      {AF_INET6, SOCK_DGRAM}, {AF_NETLINK, SOCK_RAW}};
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        int s = socket(kinds[i][0], kinds[i][1], 0);
+        char name[64] = "", list[64] = "";
+        E(fgetxattr(s, "system.sockprotoname", name, sizeof name));
+        E(flistxattr(s, list, sizeof list));
+        say("%s %s", list, name);
+        E(fgetxattr(s, "system.sockprotoname", name, 0));
+        E(fgetxattr(s, "system.sockprotoname", name, 2));
+        E(fgetxattr(s, "system.nosuch", name, sizeof name));
+        E(fgetxattr(s, "user.x", name, sizeof name));
+        E(fsetxattr(s, "system.sockprotoname", "x", 1, 0));
+        E(fremovexattr(s, "system.sockprotoname"));
+        sprintf(list, "/proc/self/fd/%d", s);
+        E(getxattr(list, "system.sockprotoname", name, sizeof name));
+        close(s);
+    }
+    E(fgetxattr(open("/dev/null", O_RDONLY), "system.sockprotoname", data, sizeof data));
+}
+
 int main(int c, char **v) {
     begin(v);
     nl = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
@@ -160,6 +184,7 @@ int main(int c, char **v) {
     if (processes() == UNKNOWN || send(nl, "", 0, 0) == 0)
         return UNKNOWN;
     listed();
+    protocols();
     struct sockaddr_nl a = {AF_NETLINK};
     E(bind(nl, (void *)&a, sizeof a));
     E(bind(nl, (void *)&a, sizeof a));

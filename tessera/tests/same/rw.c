@@ -1,5 +1,36 @@
 // Reading, writing, seeking, sizes; sendfile and copy_file_range.
 #include "check.h"
+#include <linux/random.h>
+
+// What the devices of random numbers are told and asked.
+static void entropy(const char *name) {
+    int f = open(name, O_RDWR), bits = 0;
+    struct {
+        int bits, len;
+        char data[8];
+    } p = {0, 8};
+    say("%s", name);
+    E(ioctl(f, RNDGETENTCNT, &bits));
+    say("%d bits", bits);
+    E(ioctl(f, RNDGETENTCNT, BAD));
+    bits = 0;
+    E(ioctl(f, RNDADDTOENTCNT, &bits));
+    bits = -1;
+    E(ioctl(f, RNDADDTOENTCNT, &bits));
+    E(ioctl(f, RNDADDTOENTCNT, BAD));
+    E(ioctl(f, RNDZAPENTCNT, 0));
+    E(ioctl(f, RNDCLEARPOOL, 0));
+    E(ioctl(f, RNDADDENTROPY, &p));
+    E(ioctl(f, RNDADDENTROPY, BAD));
+    p.len = -1;
+    E(ioctl(f, RNDADDENTROPY, &p));
+    p.bits = -1;
+    E(ioctl(f, RNDADDENTROPY, &p));
+    E(ioctl(f, RNDGETPOOL, &p));
+    E(ioctl(f, FIONREAD, &bits));
+    close(f);
+}
+
 int main(int c, char **v) {
     begin(v);
     char b[8192];
@@ -122,6 +153,9 @@ int main(int c, char **v) {
     E(read(open("/dev/zero", O_RDONLY), m + 4090, 20));
     E(read(open("/dev/urandom", O_RDONLY), m + 4090, 20));
     E(getrandom(m + 4090, 20, 0));
+    entropy("/dev/random");
+    entropy("/dev/urandom");
+    entropy("/dev/zero");
     E(readv(open("/dev/zero", O_RDONLY), (struct iovec[]){{m + 4090, 20}, {b, 5}}, 2));
     E(write(open("/dev/full", O_WRONLY), b, 1));
     io[0] = (struct iovec){m + 4090, 20};

@@ -1,9 +1,9 @@
 //! `/dev/null`, `/dev/zero`, `/dev/full`, `/dev/random`; null(4), full(4), random(4).
 
-use super::FillRandom;
-use crate::{FileOps, Inode, Stat};
+use super::{FillRandom, random};
+use crate::{Caller, FileOps, Inode, Stat};
 use alloc::sync::Arc;
-use arch::{IoDst, IoSrc};
+use arch::{Addr, IoDst, IoSrc};
 use core::any::Any;
 use syserr::Errno;
 
@@ -86,6 +86,13 @@ impl FileOps for MemDev {
 
     fn stat(&self) -> Result<Stat, Errno> {
         self.inode.stat()
+    }
+
+    fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {
+        match self.kind {
+            MemKind::Random(_) => random::ioctl(caller, cmd, arg),
+            _ => Err(Errno::ENOTTY),
+        }
     }
 
     fn maps_anonymous(&self) -> bool {

@@ -1,12 +1,14 @@
 //! Device nodes: memory devices, random numbers, terminals, and what a fresh `/dev` holds.
 
 mod mem;
+mod random;
 
 use crate::pipe::Pipe;
 use crate::tty::{Ptys, TtyFile};
 use crate::{Create, FileOps, Inode, OpenFlags, PathCx, SpecialFiles, env::makedev, mode};
 use alloc::sync::Arc;
 use mem::{MemDev, MemKind};
+pub use random::POOL_BITS;
 use syserr::Errno;
 
 /// Fills a buffer with random bytes that are fit for keys.

@@ -1,5 +1,6 @@
 //! Places for objects that have no name in the tree, so that every description has one.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -20,6 +21,9 @@ const SOCKFS: u64 = 0x534f_434b;
 const MQUEUE: u64 = 0x1980_0202;
 const NSFS: u64 = 0x6e73_6673;
 const ANON_INODES: u64 = 0x0904_1934;
+
+/// The attribute that names a socket's protocol (`sockfs_xattr_handlers` in `net/socket.c`).
+pub(crate) const SOCKPROTONAME: &[u8] = b"system.sockprotoname";
 
 /// The inode of an anonymous object: opening it through `/proc/PID/fd` gives the object again.
 struct AnonInode {
@@ -44,6 +48,17 @@ impl Inode for AnonInode {
 
     fn state(&self) -> Option<&InodeState> {
         Some(&self.state)
+    }
+
+    fn get_xattr(&self, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        match self.ops.protocol_name() {
+            Some(p) if name == SOCKPROTONAME => Ok([p.as_bytes(), b"\0"].concat()),
+            _ => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    fn list_xattr(&self) -> Result<Vec<Box<[u8]>>, Errno> {
+        Ok(self.ops.protocol_name().map(|_| SOCKPROTONAME.into()).into_iter().collect())
     }
 
     fn statfs(&self) -> Result<StatFs, Errno> {
@@ -88,13 +103,15 @@ pub(crate) fn path(ops: &Arc<dyn FileOps>, name: &str) -> Path {
     let (kind, dev) = (stat.mode & mode::IFMT, stat.dev);
     let inode: Arc<dyn Inode> =
         Arc::new(AnonInode { ops: ops.clone(), state: InodeState::default(), kind, dev });
+    let fs_kind = match dev {
+        PIPE_DEV => "pipefs",
+        NSFS_DEV => "nsfs",
+        _ => "anon_inodefs",
+    };
     let sb = Arc::new(SuperBlock {
-        kind: match dev {
-            PIPE_DEV => "pipefs",
-            NSFS_DEV => "nsfs",
-            _ => "anon_inodefs",
-        },
-        source: Vec::new(),
+        kind: fs_kind,
+        // Only namespaces are ever mounted, so only of them it shows.
+        source: if dev == NSFS_DEV { fs_kind.into() } else { Vec::new() },
         options: Vec::new(),
         dev: stat.dev,
         validity: Validity::Always,

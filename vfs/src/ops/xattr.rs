@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use syserr::Errno;
 
 use crate::acl::{Acl, AclKind};
+use crate::fd::anon::{self, SOCKPROTONAME};
 use crate::notify::{Mask, happened};
 use crate::perm::{self, MAY_READ, MAY_WRITE};
 use crate::{Path, PathCx, Vfs, XattrSet, cap, mode};
@@ -101,6 +102,9 @@ impl Vfs {
         check_name(name)?;
         if let Some(kind) = AclKind::of(name) {
             return get_acl(cx, path, kind);
+        }
+        if name == SOCKPROTONAME && anon::object(&**path.inode()).is_some() {
+            return path.inode().get_xattr(name);
         }
         check(cx, path, name, MAY_READ)?;
         path.inode().get_xattr(name)

@@ -250,6 +250,10 @@ impl FileOps for Socket {
         Ok(())
     }
 
+    fn protocol_name(&self) -> Option<&'static str> {
+        Some(protocol_name(&self.endpoint))
+    }
+
     fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {
         let (e, mem) = (&self.endpoint, caller.memory());
         let listening = e.state.lock().phase == Phase::Listening;
@@ -297,5 +301,18 @@ impl FileOps for Socket {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+}
+
+/// `struct proto.name`.
+fn protocol_name(e: &Endpoint) -> &'static str {
+    match (e.domain, e.kind) {
+        (Domain::Unix, Kind::Stream) => "UNIX-STREAM",
+        (Domain::Unix, _) => "UNIX",
+        (Domain::Inet, Kind::Stream) => "TCP",
+        (Domain::Inet, _) => "UDP",
+        (Domain::Inet6, Kind::Stream) => "TCPv6",
+        (Domain::Inet6, _) => "UDPv6",
+        (Domain::Netlink, _) => "NETLINK",
     }
 }

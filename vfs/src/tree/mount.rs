@@ -224,18 +224,24 @@ impl Mount {
         }
     }
 
-    /// Where in its file system the directory lies that shows at the mount point; "/" for its root.
+    /// Where in its file system the file lies that shows at the mount point: "/" for its root, with
+    /// `//deleted` appended when its name is gone (`dentry_path`), and of a file without a place in
+    /// any tree its name (`ns_dentry_operations`).
     pub fn root_path(&self) -> Vec<u8> {
         let mut names: Vec<Arc<[u8]>> = Vec::new();
-        let mut at = self.root.clone();
-        while let (Some(parent), name) = at.place() {
+        let (mut parent, mut name) = self.root.place();
+        while let Some(above) = parent {
             names.push(name);
-            at = parent;
+            (parent, name) = above.place();
         }
-        let mut out = Vec::new();
+        // Of the root of a file system it is empty.
+        let mut out = name.to_vec();
         for name in names.iter().rev() {
             out.push(b'/');
             out.extend_from_slice(name);
+        }
+        if self.root.is_deleted() {
+            out.extend_from_slice(b"//deleted");
         }
         if out.is_empty() { b"/".to_vec() } else { out }
     }

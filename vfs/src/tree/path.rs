@@ -101,6 +101,13 @@ impl Path {
         out
     }
 
+    /// The path that names this place from `root`, whether or not its name is gone; `None` when it
+    /// does not lie below `root` (`__d_path`).
+    pub fn below(&self, root: &Path) -> Option<Vec<u8>> {
+        let (text, reached) = self.text(Some(root));
+        reached.then_some(text)
+    }
+
     /// The path from `root`, and whether it lies below `root` at all.
     pub(crate) fn text(&self, root: Option<&Path>) -> (Vec<u8>, bool) {
         let mut names: Vec<Arc<[u8]>> = Vec::new();

@@ -231,7 +231,7 @@ fn describe(cx: &TaskCx, m: &Arc<Mount>, mask: u64) -> Result<(Fixed, Vec<u8>), 
         out.mask |= MNT_ROOT;
     }
     if mask & MNT_POINT != 0 {
-        out.point = text.add(&Path::of_mount(m).display(Some(&root)));
+        out.point = text.add(&Path::of_mount(m).below(&root).unwrap_or_default());
         out.mask |= MNT_POINT;
     }
     let options = super_options(m);
