@@ -171,11 +171,7 @@ impl AddressSpace for HostedSpace {
     }
 
     fn poll_flushed(&self, cx: &mut Cx<'_>) -> Poll<()> {
-        if self.0.wait_flushed(cx.waker()) {
-            self.0.flush();
-            return Poll::Pending;
-        }
-        Poll::Ready(())
+        if self.0.wait_flushed(cx.waker()) { Poll::Pending } else { Poll::Ready(()) }
     }
 
     fn inherit(&self, parent: &dyn AddressSpace) {

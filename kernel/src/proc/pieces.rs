@@ -14,7 +14,7 @@ pub(super) fn piece(task: &Task, file: TaskFile, from: u64) -> Option<Piece> {
     let make: fn(&MemoryManager, u64) -> Piece = match file {
         TaskFile::Maps => |mm, from| maps(mm, MapsFile::Maps, from),
         TaskFile::Smaps => |mm, from| maps(mm, MapsFile::Smaps, from),
-        TaskFile::Cmdline => |mm, from| strings(mm, mm.meta().argv, from),
+        TaskFile::Cmdline => cmdline,
         TaskFile::Environ => |mm, from| strings(mm, mm.meta().envv, from),
         _ => return None,
     };
@@ -35,6 +35,29 @@ pub(super) fn all(task: &Task, file: TaskFile) -> Vec<u8> {
 fn maps(mm: &MemoryManager, file: MapsFile, from: u64) -> Piece {
     let chunk = mm.maps_chunk(file, Addr(from), SIZE);
     Piece { text: chunk.text, next: chunk.next.map(|a| a.0) }
+}
+
+/// The arguments; or what a program has written over them and on into its environment for ps(1) to
+/// show, which setproctitle(3) does: then the last byte of the arguments is no NUL
+/// (`get_mm_cmdline`, `get_mm_proctitle`).
+fn cmdline(mm: &MemoryManager, from: u64) -> Piece {
+    let (args, env) = {
+        let meta = mm.meta();
+        (meta.argv, meta.envv)
+    };
+    let mut last = [0];
+    let written_over = !args.is_empty()
+        && mm.copy_in(Addr(args.end.0 - 1), &mut last, Permissions::Ignore).is_ok()
+        && last != [0];
+    if !written_over {
+        return strings(mm, args, from);
+    }
+    let end = if env.start == args.end { env.end.max(args.end) } else { args.end };
+    let mut title = strings(mm, AddrRange { start: args.start, end }, 0).text;
+    if let Some(end) = title.iter().position(|b| *b == 0) {
+        title.truncate(end + 1);
+    }
+    Piece { text: title.split_off((from as usize).min(title.len())), next: None }
 }
 
 /// The bytes `from` bytes into a range of memory, as far as they can be read.

@@ -302,6 +302,12 @@ impl Space {
                 self.push_ready(&mut s, slot);
             }
         }
+        // Who still waits may wait for what has found no room in the ring, which nobody else puts
+        // there while no context runs.
+        if s.queue.is_waited_for() {
+            self.publish(&mut s, true);
+            self.wake_mapper();
+        }
         drop(s);
         wake.into_iter().for_each(Waker::wake);
         self.host.memory.unretire(&free);
@@ -348,11 +354,17 @@ impl Space {
         }
     }
 
-    /// `false` when everything queued so far has taken effect.
+    /// `false` when everything queued so far has taken effect; otherwise makes it do so, and has
+    /// `waker` woken then.
     pub(crate) fn wait_flushed(&self, waker: &Waker) -> bool {
         self.host.reactor.take_acknowledgements();
         let mut s = self.state.lock();
-        !self.is_dead() && s.queue.wait(waker)
+        let waits = !self.is_dead() && s.queue.wait(waker);
+        if waits {
+            self.publish(&mut s, true);
+            self.wake_mapper();
+        }
+        waits
     }
 
     /// Makes a running slot come back soon.

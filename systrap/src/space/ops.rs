@@ -112,6 +112,11 @@ impl Queue {
         self.asked > self.acked
     }
 
+    /// Whether somebody is told when operations are performed.
+    pub(super) fn is_waited_for(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Whether memory waits for an acknowledgement that nobody has asked for.
     pub(super) fn is_holding(&self) -> bool {
         self.retired.back().is_some_and(|(at, _)| *at > self.asked)

@@ -144,9 +144,7 @@ fn progress_that_guest_code_claims_frees_no_memory() {
             assert_eq!(memory.ref_count(stack.start), 1);
         }
         // The mapper's word, which comes through the kernel, does.
-        s.flush();
-        poll_fn(|cx| if s.wait_flushed(cx.waker()) { Poll::Pending } else { Poll::Ready(()) })
-            .await;
+        flushed(&s).await;
         assert_eq!(memory.ref_count(stack.start), 0);
     });
 }

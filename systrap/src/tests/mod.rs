@@ -13,6 +13,7 @@ use arch::{Access, AddrRange};
 use mm::{FileRange, MemoryFile};
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 const CODE: u64 = 0x40_0000;
 const STACK: u64 = 0x50_0000;
@@ -48,6 +49,11 @@ fn regs() -> Regs {
     r[RSP] = STACK + 4096;
     r[EFLAGS] = 0x202;
     r
+}
+
+/// Once all that was queued has taken effect.
+async fn flushed(s: &Space) {
+    poll_fn(|cx| if s.wait_flushed(cx.waker()) { Poll::Pending } else { Poll::Ready(()) }).await;
 }
 
 async fn run_once(c: &mut RawContext, s: &Arc<Space>, r: &mut Regs) -> RawTrap {

@@ -125,11 +125,7 @@ fn contexts_share_threads_and_keep_their_fpu_state_and_bases() {
         }
         poll_fn(|cx| {
             cx.waker().wake_by_ref();
-            if left.load(Relaxed) == 0 {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
-            }
+            if left.load(Relaxed) == 0 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     });
@@ -197,15 +193,7 @@ fn memory_comes_back_after_the_operation_that_unmapped_it() {
         s.retire(&[page]);
         assert_eq!(memory.used(), used + 4096);
         assert!(memory.is_returning(), "out of memory, one would wait for it");
-        s.flush();
-        poll_fn(|cx| {
-            if s.wait_flushed(cx.waker()) {
-                std::task::Poll::Pending
-            } else {
-                std::task::Poll::Ready(())
-            }
-        })
-        .await;
+        flushed(&s).await;
         assert_eq!(memory.used(), used);
         assert!(!memory.is_returning(), "it is there");
         // More operations than the ring holds.
@@ -215,5 +203,19 @@ fn memory_comes_back_after_the_operation_that_unmapped_it() {
             s.push_op(op::MAP, at, Access::RW, page.start, false);
         }
         assert_eq!(signal_of(run(&mut c, &s, &mut r).await), SIGSYS);
+    });
+}
+
+#[test]
+fn more_than_the_ring_holds_is_performed_while_no_context_runs() {
+    let host = host();
+    let s = space(&host, b"\xcc");
+    host.run(async move {
+        let page = s.host.memory.allocate(4096).unwrap();
+        for i in 0..5000 {
+            let at = range(0x100_0000 + i * 8192, 4096);
+            s.push_op(op::MAP, at, Access::RW, page.start, false);
+        }
+        flushed(&s).await;
     });
 }

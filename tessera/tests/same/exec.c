@@ -50,6 +50,29 @@ static int itself(void) {
     return 0;
 }
 
+// What ps(1) shows of a program that writes over its arguments, and on into its environment.
+static int title(int c, char **v) {
+    char text[300], *args = v[0], *end = v[c - 1] + strlen(v[c - 1]) + 1, *all = end;
+    for (char **e = environ; *e; e++)
+        all = *e + strlen(*e) + 1;
+    int len = end - args, most = all - args;
+    int sizes[] = {3, len - 1, len, len + 1, len + 7, most - 1, most};
+    for (unsigned i = 0; i <= sizeof sizes / sizeof *sizes; i++) {
+        int n = i ? sizes[i - 1] : 0;
+        if (n)
+            memset(memset(args, 0, most), 'A' + i, n);
+        int f = open("/proc/self/cmdline", O_RDONLY);
+        ssize_t all_of = read(f, text, sizeof text);
+        for (int k = 0; k < all_of; k++)
+            text[k] = text[k] ? text[k] : '|';
+        say("%d written: %d %.*s", n, (int)all_of, (int)all_of, text);
+        lseek(f, 5, SEEK_SET);
+        say("rest %d", (int)read(f, text, 12));
+        close(f);
+    }
+    return 0;
+}
+
 static void copied(int to) {
     char page[65536];
     int from = open("/proc/self/exe", O_RDONLY);
@@ -61,9 +84,13 @@ static void copied(int to) {
 int main(int c, char **v) {
     if (!strcmp(v[0], "itself"))
         return itself();
+    if (!strcmp(v[0], "title"))
+        return title(c, v);
     begin(v);
     copied(open("copy", O_CREAT | O_WRONLY, 0755));
     RUN("by name", execl("./copy", "itself", NULL));
+    CHILD("title", execve("./copy", (char *[]){"title", "one", NULL},
+                          (char *[]){"A=1", "LONGER=0123456789", NULL}));
     CHILD("without a name", int f = open("copy", O_RDONLY); unlink("copy");
           E(execveat(f, "", (char *[]){"itself", NULL}, NULL, AT_EMPTY_PATH)));
     CHILD("in memory", int f = memfd_create("program", MFD_ALLOW_SEALING); copied(dup(f));

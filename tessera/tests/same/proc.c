@@ -56,6 +56,37 @@ static void listed(const char *table, int id) {
     }
     if (f) fclose(f);
 }
+// A fork takes the permission to write from many places at once, while all other threads sleep.
+static void *sleeper(void *p) {
+    pause();
+    return 0;
+}
+static void scattered(void) {
+    enum { PAGES = 10000 };
+    char *at = mmap(0, PAGES * 4096L, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(at, 1, PAGES * 4096L);
+    pthread_t t;
+    pthread_create(&t, 0, sleeper, 0);
+    for (int i = 0; i < 3; i++) {
+        int p[2], sum = 0;
+        pipe(p);
+        pid_t child = fork();
+        if (!child) {
+            char go;
+            read(p[0], &go, 1);
+            for (int k = 0; k < PAGES; k++)
+                sum += at[k * 4096L];
+            _exit(sum == PAGES + i * (PAGES / 2));
+        }
+        for (int k = 0; k < PAGES; k += 2)
+            at[k * 4096L]++;
+        write(p[1], "", 1);
+        int s;
+        waitpid(child, &s, 0);
+        status("its own memory", s);
+    }
+    munmap(at, PAGES * 4096L);
+}
 // Settings are for who their permissions say, whatever the capabilities are.
 static void settings(void) {
     struct stat st;
@@ -557,6 +588,7 @@ int main(int c, char **v) {
     semctl(sm, 0, IPC_RMID);
     shmctl(shared, IPC_RMID, 0);
     listed("shm", shared);
+    CHILD("scattered", scattered());
     settings();
     links();
     return 0;
