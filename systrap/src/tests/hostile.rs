@@ -1,7 +1,6 @@
 use super::*;
 use crate::shared::{ACK_FD, CONTROL_BASE, Control, REPORT_BASE, Report, TEXT_BASE};
 use std::mem::offset_of;
-use std::task::Poll;
 
 /// Another address space of the same host still runs.
 async fn still_runs(s: &Arc<Space>) {

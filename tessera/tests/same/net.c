@@ -155,11 +155,12 @@ static int processes(void) {
 
 // The attribute that names the protocol.
 static void protocols(void) {
-    int kinds[][2] = {{AF_UNIX, SOCK_STREAM}, {AF_UNIX, SOCK_DGRAM}, {AF_UNIX, SOCK_SEQPACKET},
+    int kinds[][3] = {{AF_UNIX, SOCK_STREAM}, {AF_UNIX, SOCK_DGRAM}, {AF_UNIX, SOCK_SEQPACKET},
                       {AF_INET, SOCK_STREAM}, {AF_INET, SOCK_DGRAM}, {AF_INET6, SOCK_STREAM},
-                      {AF_INET6, SOCK_DGRAM}, {AF_NETLINK, SOCK_RAW}};
+                      {AF_INET6, SOCK_DGRAM}, {AF_NETLINK, SOCK_RAW}, {AF_PACKET, SOCK_DGRAM},
+                      {AF_INET, SOCK_RAW, IPPROTO_ICMP}, {AF_INET6, SOCK_RAW, IPPROTO_ICMPV6}};
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        int s = socket(kinds[i][0], kinds[i][1], 0);
+        int s = socket(kinds[i][0], kinds[i][1], kinds[i][2]);
         char name[64] = "", list[64] = "";
         E(fgetxattr(s, "system.sockprotoname", name, sizeof name));
         E(flistxattr(s, list, sizeof list));

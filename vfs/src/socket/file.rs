@@ -310,9 +310,14 @@ fn protocol_name(e: &Endpoint) -> &'static str {
         (Domain::Unix, Kind::Stream) => "UNIX-STREAM",
         (Domain::Unix, _) => "UNIX",
         (Domain::Inet, Kind::Stream) => "TCP",
+        (Domain::Inet, Kind::Raw) => "RAW",
+        (Domain::Inet, _) if e.is_ping() => "PING",
         (Domain::Inet, _) => "UDP",
         (Domain::Inet6, Kind::Stream) => "TCPv6",
+        (Domain::Inet6, Kind::Raw) => "RAWv6",
+        (Domain::Inet6, _) if e.is_ping() => "PINGv6",
         (Domain::Inet6, _) => "UDPv6",
         (Domain::Netlink, _) => "NETLINK",
+        (Domain::Packet, _) => "PACKET",
     }
 }
