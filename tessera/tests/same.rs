@@ -96,6 +96,7 @@ programs! {
     call
     cgroup
     copy
+    diag
     droppable
     exec
     fcntl

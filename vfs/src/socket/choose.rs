@@ -47,15 +47,16 @@ pub struct Wanted {
 }
 
 /// Highest address family that Linux has a number for (`AF_MAX`).
-const AF_MAX: i32 = 46;
+pub(super) const AF_MAX: i32 = 46;
 const SOCK_RAW: i32 = 3;
 const SOCK_MAX: i32 = 11;
 pub(super) const IPPROTO_ICMP: i32 = 1;
-const IPPROTO_TCP: i32 = 6;
+pub(super) const IPPROTO_TCP: i32 = 6;
 pub(super) const IPPROTO_UDP: i32 = 17;
 pub(super) const IPPROTO_ICMPV6: i32 = 58;
 const IPPROTO_MAX: i32 = 263;
-const NETLINK_ROUTE: i32 = 0;
+pub(super) const NETLINK_ROUTE: i32 = 0;
+pub(super) const NETLINK_SOCK_DIAG: i32 = 4;
 
 /// What the arguments of socket(2) ask for, `SOCK_NONBLOCK` and `SOCK_CLOEXEC` removed.
 ///
@@ -94,7 +95,7 @@ fn unix(kind: i32, protocol: i32) -> Result<Wanted, Errno> {
 
 fn netlink(kind: i32, protocol: i32) -> Result<Wanted, Errno> {
     match (kind, protocol) {
-        (2 | SOCK_RAW, NETLINK_ROUTE) => {
+        (2 | SOCK_RAW, NETLINK_ROUTE | NETLINK_SOCK_DIAG) => {
             Ok(Wanted { domain: Domain::Netlink, kind: Kind::Dgram, protocol })
         }
         (2 | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT),

@@ -2,6 +2,7 @@
 
 use super::addr::Name;
 use super::choose::Wanted;
+use super::diag::Dump;
 use super::errors::Errors;
 use super::filter::Filter;
 use super::inbox::Inbox;
@@ -119,6 +120,8 @@ pub(super) struct Endpoint {
     /// What a packet socket has beside.
     pub(super) packet: Option<PacketSocket>,
     pub(super) filter: Filter,
+    /// A list that netlink is telling.
+    pub(super) dump: Mutex<Option<Dump>>,
     /// Inode number of its description; 0 as long as nobody has accepted it.
     pub(super) ino: AtomicU64,
     /// User who made it.
@@ -142,6 +145,7 @@ impl Endpoint {
                 .then(|| Raw::new(domain, protocol)),
             packet: (domain == Domain::Packet).then(|| PacketSocket::new(protocol)),
             filter: Filter::default(),
+            dump: Mutex::default(),
             ino: AtomicU64::new(0),
             owner: AtomicU32::new(0),
             queue: Queue::new(),

@@ -41,8 +41,8 @@ pub struct Net {
     pub(super) inflight: Arc<InFlight>,
     /// AF_UNIX sockets that are open, by their inode number.
     pub(super) unix: Mutex<BTreeMap<u64, Weak<Endpoint>>>,
-    /// Netlink sockets by their port.
-    pub(super) netlink: Mutex<BTreeMap<u32, Weak<Endpoint>>>,
+    /// Netlink sockets by their protocol and port.
+    pub(super) netlink: Mutex<BTreeMap<(i32, u32), Weak<Endpoint>>>,
     next_name: AtomicU32,
     next_packet: AtomicU32,
 }
@@ -127,7 +127,7 @@ impl Net {
 
     /// A number that names an endpoint as long as it lives (`SO_COOKIE`).
     pub(super) fn cookie(&self, e: &Endpoint) -> u64 {
-        core::ptr::from_ref(e).addr() as u64
+        e.ino.load(Relaxed)
     }
 }
 

@@ -1,6 +1,8 @@
-//! Netlink sockets, which ask the kernel; netlink(7). The one protocol is `NETLINK_ROUTE`.
+//! Netlink sockets, which ask the kernel; netlink(7). Protocols are `NETLINK_ROUTE` and
+//! `NETLINK_SOCK_DIAG`.
 
 use super::addr::{Name, family};
+use super::choose::NETLINK_SOCK_DIAG;
 use super::endpoint::{Endpoint, Phase, Shut};
 use super::message::{Message, Ucred, datagram_size};
 use super::transfer::SendInfo;
@@ -57,7 +59,7 @@ pub(super) enum Answer {
     List(u16, Vec<Vec<u8>>),
 }
 
-fn message(kind: u16, flags: u16, to: &Header, port: u32, body: &[u8]) -> Vec<u8> {
+pub(super) fn message(kind: u16, flags: u16, to: &Header, port: u32, body: &[u8]) -> Vec<u8> {
     let len = size_of::<Header>() + body.len();
     let header = Header { len: len as u32, kind, flags, seq: to.seq, port };
     let mut out = header.as_bytes().to_vec();
@@ -66,8 +68,13 @@ fn message(kind: u16, flags: u16, to: &Header, port: u32, body: &[u8]) -> Vec<u8
     out
 }
 
+/// The end of a list, with what went wrong.
+pub(super) fn done(to: &Header, port: u32, result: i32) -> Vec<u8> {
+    message(DONE, MULTI, to, port, &result.to_ne_bytes())
+}
+
 /// `struct nlmsgerr`: 0 acknowledges.
-fn error(request: &[u8], header: &Header, port: u32, errno: i32) -> Vec<u8> {
+pub(super) fn error(request: &[u8], header: &Header, port: u32, errno: i32) -> Vec<u8> {
     let mut body = (-errno).to_ne_bytes().to_vec();
     let shown = if errno == 0 { size_of::<Header>() } else { header.len as usize };
     body.extend_from_slice(request.get(..shown).unwrap_or(request));
@@ -111,7 +118,9 @@ impl Endpoint {
     fn netlink_take(self: &Arc<Self>, who: &Who<'_>, wanted: u32) -> Result<u32, Errno> {
         let mut ports = self.net.netlink.lock();
         ports.retain(|_, e| e.strong_count() > 0);
-        let free = |p: &u32| ports.get(p).is_none_or(|e: &Weak<Endpoint>| e.strong_count() == 0);
+        let key = |p: u32| (self.protocol, p);
+        let free =
+            |p: &u32| ports.get(&key(*p)).is_none_or(|e: &Weak<Endpoint>| e.strong_count() == 0);
         let port = match wanted {
             0 => core::iter::once(who.path.tgid as u32)
                 .chain((i32::MIN..=PORT_FIRST).rev().map(|p| p as u32))
@@ -120,7 +129,7 @@ impl Endpoint {
             p if free(&p) => p,
             _ => return Err(Errno::EADDRINUSE),
         };
-        ports.insert(port, Arc::downgrade(self));
+        ports.insert(key(port), Arc::downgrade(self));
         Ok(port)
     }
 
@@ -200,7 +209,18 @@ impl Endpoint {
             }
             let request = rest.get(..size).unwrap_or_default();
             if header.flags & REQUEST != 0 && header.kind >= TYPE_MIN {
-                self.answer_request(request, &header, port, admin);
+                if self.protocol == NETLINK_SOCK_DIAG {
+                    // One list is told at a time.
+                    if self.is_dumping() {
+                        let busy = Errno::EBUSY.to_raw();
+                        self.give(error(request, &header, port, busy));
+                    } else {
+                        let creds = info.who.as_ref().map(|w| w.creds());
+                        self.answer_diag(request, &header, port, creds);
+                    }
+                } else {
+                    self.answer_request(request, &header, port, admin);
+                }
             } else if header.flags & ACK != 0 {
                 self.give(error(request, &header, port, 0));
             }
@@ -227,7 +247,7 @@ impl Endpoint {
                 if !list.is_empty() {
                     self.give(list);
                 }
-                self.give(message(DONE, MULTI, header, port, &0i32.to_ne_bytes()));
+                self.give(done(header, port, 0));
             }
             Err(e) => self.give(error(request, header, port, e.to_raw())),
         }
@@ -241,7 +261,7 @@ impl Endpoint {
     }
 
     /// Queues what the kernel says.
-    fn give(&self, mut data: Vec<u8>) {
+    pub(super) fn give(&self, mut data: Vec<u8>) {
         if !self.filters(&[], &mut data) {
             return;
         }

@@ -4,7 +4,7 @@ mod calls;
 mod packet;
 mod raw;
 
-pub(super) use calls::{check_level, get, set};
+pub(super) use calls::{check_level, congestion, get, set};
 
 use super::ancillary::Asked;
 use super::option_names::{

@@ -157,6 +157,11 @@ impl Ports {
         }
     }
 
+    /// All who have a port.
+    pub(super) fn endpoints(&self) -> Vec<Weak<Endpoint>> {
+        self.0.lock().ports.values().flatten().map(|b| b.who.clone()).collect()
+    }
+
     /// Everybody who has a port, in their order.
     pub(super) fn all(&self) -> Vec<Bound> {
         let t = self.0.lock();

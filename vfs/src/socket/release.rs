@@ -37,6 +37,7 @@ impl Endpoint {
         s.errors = Errors::default();
         drop(s);
         drop(bound);
+        *self.dump.lock() = None;
         if self.packet.is_some() {
             self.net.taps.remove(self);
         }

@@ -177,6 +177,7 @@ impl Socket {
         drop(s);
         tell_waiters(waiters);
         e.net.inflight.bury(core::mem::take(&mut taken.used));
+        e.go_on_dumping();
         done?;
         if let Some(at) = offset {
             // What was read moves the rest to the front.

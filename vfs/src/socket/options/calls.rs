@@ -90,6 +90,12 @@ fn parse_timeout(bytes: &[u8]) -> Result<i64, Errno> {
     }
 }
 
+/// The algorithm of congestion control of a connection.
+pub(in super::super) fn congestion(e: &Endpoint) -> &'static [u8] {
+    let chosen = e.options.number(SOL_TCP, tcp::CONGESTION).unwrap_or(0) as usize;
+    CONGESTION.get(chosen).copied().unwrap_or_default()
+}
+
 /// The value of an option of another level than `SOL_SOCKET`.
 fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
     if let Some(value) = raw::get(e, level, name).or_else(|| packet::get(e, name)) {
@@ -98,8 +104,7 @@ fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
     match (level, name) {
         (SOL_TCP, tcp::INFO) if e.is_tcp() => return Ok(e.tcp_info()),
         (SOL_TCP, tcp::CONGESTION) if e.is_tcp() => {
-            let chosen = e.options.number(level, name).unwrap_or(0) as usize;
-            let mut name = CONGESTION.get(chosen).copied().unwrap_or_default().to_vec();
+            let mut name = congestion(e).to_vec();
             name.resize(CONGESTION_NAME, 0);
             return Ok(name);
         }
