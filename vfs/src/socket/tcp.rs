@@ -10,6 +10,7 @@ use super::endpoint::{Chosen, Endpoint, Phase, READABLE, Shut, WRITABLE};
 use super::tcp_info::TcpState;
 use super::{Domain, Kind, Who, ports};
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering::Relaxed;
 use sync::waitq::Events;
 use syserr::Errno;
 
@@ -226,6 +227,7 @@ impl Endpoint {
         let child = Arc::new(Endpoint::new(&self.net, self.wanted()));
         child.options.inherit(&self.options);
         child.filter.inherit(&self.filter);
+        child.owner.store(self.owner.load(Relaxed), Relaxed);
         child.options.connected();
         client.options.connected();
         let (name, peer_name) = {
