@@ -95,6 +95,7 @@ programs! {
     bases
     call
     cgroup
+    chattr
     copy
     diag
     droppable

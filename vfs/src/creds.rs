@@ -66,6 +66,8 @@ pub mod cap {
     pub const SETUID: u32 = 7;
     /// Set capabilities.
     pub const SETPCAP: u32 = 8;
+    /// Set files immutable, and back.
+    pub const LINUX_IMMUTABLE: u32 = 9;
     /// `CAP_NET_RAW`.
     pub const NET_RAW: u32 = 13;
     /// `CAP_NET_ADMIN`.

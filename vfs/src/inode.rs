@@ -12,7 +12,7 @@ use syserr::Errno;
 use crate::acl::{Acl, AclKind};
 use crate::locks::FileLocks;
 use crate::notify::Marks;
-use crate::{Creds, DirEntry, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, mode};
+use crate::{Creds, DirEntry, FileFlags, FileOps, Nanos, OpenFlags, Path, PathCx, Stat, mode};
 
 /// Type, permissions and owner: what a permission check reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,6 +272,17 @@ pub trait Inode: Send + Sync + Any {
     fn perm(&self) -> Result<Perm, Errno> {
         let s = self.stat()?;
         Ok(Perm { mode: s.mode, uid: s.uid, gid: s.gid })
+    }
+    /// What chattr(1) sets of it; `None` for a file of which that cannot be said.
+    fn flags(&self) -> Option<FileFlags> {
+        None
+    }
+    /// Sets that. Permission was checked by the caller.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`.
+    fn set_flags(&self, flags: FileFlags) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
     }
     /// Whether somebody may do all of `mask` (`MAY_*` bits), where other rules decide than owner, group
     /// and capabilities.

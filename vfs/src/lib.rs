@@ -57,6 +57,7 @@ mod env;
 pub mod epoll;
 pub mod eventfd;
 mod fd;
+mod file_flags;
 mod flags;
 mod host;
 mod inode;
@@ -82,6 +83,7 @@ mod vfs;
 pub use creds::{Creds, cap};
 pub use env::{Budget, Env, TimeSource, makedev, split_dev};
 pub use fd::{DirSink, FdTable, File, FileOwner, NR_OPEN, OwnerKind};
+pub use file_flags::FileFlags;
 pub use flags::{OpenFlags, mode};
 pub use host::{HostFs, HostInode, HostNode, HostOptions};
 pub use inode::{

@@ -3,6 +3,7 @@
 use syserr::Errno;
 
 use crate::acl::AclKind;
+use crate::file_flags::{self, FileFlags};
 use crate::{Creds, Inode, Perm, cap, mode};
 
 /// Execute, or search of a directory.
@@ -16,7 +17,7 @@ pub const MAY_READ: u32 = 4;
 /// `fs/namei.c`.
 ///
 /// # Errors
-/// `EACCES`; `EIO`.
+/// `EACCES`, `EPERM` for what is immutable; `EIO`.
 pub fn check(inode: &dyn Inode, creds: &Creds, mask: u32) -> Result<(), Errno> {
     check_known(inode, &inode.perm()?, creds, mask)
 }
@@ -28,6 +29,9 @@ pub(crate) fn check_known(
     creds: &Creds,
     mask: u32,
 ) -> Result<(), Errno> {
+    if mask & MAY_WRITE != 0 && file_flags::has(inode, FileFlags::IMMUTABLE) {
+        return Err(Errno::EPERM);
+    }
     // A list may have to be asked of the host: capabilities are looked at first.
     let allowed = match inode.permits(creds, mask) {
         Some(allowed) => allowed,
@@ -93,10 +97,21 @@ pub(crate) fn owner(p: &Perm, creds: &Creds) -> Result<(), Errno> {
 }
 
 /// Whether `creds` may remove or rename a file in `parent`; `may_delete` in `fs/namei.c`.
-pub(crate) fn delete(parent: &dyn Inode, victim: &Perm, creds: &Creds) -> Result<(), Errno> {
-    let dir = parent.perm()?;
+pub(crate) fn delete(parent: &dyn Inode, victim: &dyn Inode, creds: &Creds) -> Result<(), Errno> {
+    let (dir, p) = (parent.perm()?, victim.perm()?);
     check_known(parent, &dir, creds, MAY_WRITE | MAY_EXEC)?;
-    check_sticky(&dir, victim, creds)
+    if file_flags::has(parent, FileFlags::APPEND) || file_flags::has(victim, FileFlags::KEEPING) {
+        return Err(Errno::EPERM);
+    }
+    check_sticky(&dir, &p, creds)
+}
+
+/// Whether a file lets its owner, mode, times or extended attributes be set (`may_setattr`).
+///
+/// # Errors
+/// `EPERM`.
+pub(crate) fn changeable(inode: &dyn Inode) -> Result<(), Errno> {
+    if file_flags::has(inode, FileFlags::KEEPING) { Err(Errno::EPERM) } else { Ok(()) }
 }
 
 /// Whether a sticky directory lets `creds` remove a file.

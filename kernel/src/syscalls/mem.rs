@@ -8,7 +8,7 @@ use mm::{
     Advice, MapFlags, MlockFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags, MsyncFlags,
 };
 use syserr::Errno;
-use vfs::MountFlags;
+use vfs::{FileFlags, MountFlags};
 
 const PROT_GROWSDOWN: u64 = 0x0100_0000;
 const PROT_GROWSUP: u64 = 0x0200_0000;
@@ -69,6 +69,10 @@ fn map_file(cx: &TaskCx, fd: i32, args: &mut MmapArgs<'_>) -> Result<(), Errno> 
         return Err(Errno::EACCES);
     }
     if !flags.readable() {
+        return Err(Errno::EACCES);
+    }
+    let appends = file.path().inode().flags().is_some_and(|f| f.contains(FileFlags::APPEND));
+    if shared && appends && flags.writable() {
         return Err(Errno::EACCES);
     }
     // A sealed file cannot be written through a mapping made now, whatever mprotect(2) asks.

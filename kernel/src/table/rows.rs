@@ -400,6 +400,6 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     465 listxattrat(Fd Path Hex Ptr Size) => fs::sys_listxattrat;
     466 removexattrat(Fd Path Hex Path) => fs::sys_removexattrat;
     467 open_tree_attr(Dir Path Hex Ptr Size) => fs::sys_open_tree_attr but "no idmapped mounts";
-    468 file_getattr() none "";
-    469 file_setattr() none "";
+    468 file_getattr(Dir Path Ptr Size AtFlags) => fs::sys_file_getattr;
+    469 file_setattr(Dir Path Ptr Size AtFlags) => fs::sys_file_setattr;
 };

@@ -9,10 +9,11 @@ use core::any::Any;
 use syserr::Errno;
 
 use crate::anon::{MQUEUE_DEV, NSFS_DEV, PIPE_DEV, SOCKET_DEV};
+use crate::memfs::Node;
 use crate::tree::{Dentry, Mount, MountFlags};
 use crate::{
-    FileOps, Inode, InodeState, OpenFlags, Path, PathCx, SetAttr, Stat, StatFs, SuperBlock,
-    SuperState, Validity, mode,
+    FileFlags, FileOps, Inode, InodeState, OpenFlags, Path, PathCx, SetAttr, Stat, StatFs,
+    SuperBlock, SuperState, Validity, mode,
 };
 
 /// Magic numbers of `include/uapi/linux/magic.h`.
@@ -40,6 +41,15 @@ impl Inode for AnonInode {
 
     fn kind(&self) -> u32 {
         self.kind
+    }
+
+    fn flags(&self) -> Option<FileFlags> {
+        self.ops.as_any().downcast_ref::<Node>()?.file_flags()
+    }
+
+    fn set_flags(&self, flags: FileFlags) -> Result<(), Errno> {
+        let node = self.ops.as_any().downcast_ref::<Node>().ok_or(Errno::EOPNOTSUPP)?;
+        node.set_flags(flags)
     }
 
     fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {

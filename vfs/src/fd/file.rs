@@ -8,6 +8,7 @@ use sync::waitq::{Events, Notify, Queue, Ticket};
 use syserr::Errno;
 
 use super::anon;
+use crate::file_flags::{self, FileFlags};
 use crate::landlock::Access;
 use crate::locks::{FileLocks, LockOwner, OpenCounts};
 use crate::notify::{self, Mask};
@@ -243,6 +244,10 @@ impl File {
     /// `EBADF` for an `O_PATH` description.
     pub fn set_flags(&self, flags: OpenFlags) -> Result<(), Errno> {
         self.check_not_path()?;
+        let appends = (self.flags() ^ flags).contains(OpenFlags::APPEND);
+        if appends && file_flags::has(&**self.inode(), FileFlags::APPEND) {
+            return Err(Errno::EPERM);
+        }
         let new = (self.flags() - CHANGEABLE) | (flags & CHANGEABLE);
         self.flags.store(new.bits(), Relaxed);
         self.ops.flags_changed(new);

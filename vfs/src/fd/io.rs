@@ -5,6 +5,7 @@ use arch::{IoDst, IoSrc};
 use syserr::Errno;
 
 use super::File;
+use crate::file_flags::{self, FileFlags};
 use crate::landlock::Access;
 use crate::notify::Mask;
 use crate::{DirEntry, MountFlags, OpenFlags, Whence, mode};
@@ -85,7 +86,7 @@ impl File {
             | if self.kind() == mode::IFDIR { MountFlags::NODIRATIME.bits() } else { 0 };
         let keeps = self.flags().contains(OpenFlags::NOATIME)
             || mount.intersects(MountFlags::from_bits_retain(kept | MountFlags::RDONLY.bits()));
-        if !keeps {
+        if !keeps && !file_flags::has(&**self.inode(), FileFlags::NOATIME) {
             self.ops().accessed(mount.contains(MountFlags::RELATIME));
         }
     }
@@ -327,6 +328,9 @@ impl File {
         if !self.is_regular() || !self.flags().writable() {
             return Err(Errno::EINVAL);
         }
+        if file_flags::has(&**self.inode(), FileFlags::APPEND) {
+            return Err(Errno::EPERM);
+        }
         if !self.is_granted(Access::TRUNCATE) {
             return Err(Errno::EACCES);
         }
@@ -366,6 +370,11 @@ impl File {
             return Err(Errno::EOPNOTSUPP);
         }
         self.check_writable()?;
+        let inode = &**self.inode();
+        let rewrites = how & !KEEP_SIZE != 0 && file_flags::has(inode, FileFlags::APPEND);
+        if rewrites || file_flags::has(inode, FileFlags::IMMUTABLE) {
+            return Err(Errno::EPERM);
+        }
         match self.kind() {
             mode::IFREG => {}
             mode::IFIFO => return Err(Errno::ESPIPE),

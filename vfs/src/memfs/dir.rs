@@ -8,7 +8,7 @@ use syserr::Errno;
 
 use super::Node;
 use super::node::Data;
-use crate::{Create, DirEntry, Inode, Nanos, RenameFlags, mode};
+use crate::{Create, DirEntry, FileFlags, Inode, Nanos, RenameFlags, mode};
 
 /// Positions of the lower's entries start here.
 const LOWER_FIRST: u64 = 1 << 62;
@@ -150,6 +150,10 @@ impl Node {
             return Err(Errno::ENOENT);
         }
         let node = Node::create(&self.fs, what)?;
+        let inherited = self.file_flags().unwrap_or_default() & FileFlags::INHERITED;
+        if !inherited.is_empty() {
+            node.update(|a| a.flags = inherited)?;
+        }
         self.adopt(&node);
         self.names_changed(i32::from(node.kind == mode::IFDIR))?;
         self.enter(name, &node)?;

@@ -12,7 +12,9 @@ use super::dir::Dir;
 use super::lower::Identity;
 use super::xattr::Xattrs;
 use crate::acl::AclKind;
-use crate::{Create, Inode, InodeState, Lower as LowerInode, Nanos, Perm, SetAttr, Stat, mode};
+use crate::{
+    Create, FileFlags, Inode, InodeState, Lower as LowerInode, Nanos, Perm, SetAttr, Stat, mode,
+};
 
 /// Attributes that are kept here.
 #[derive(Clone, Copy)]
@@ -26,6 +28,7 @@ pub(super) struct Attr {
     pub(super) mtime: Nanos,
     pub(super) ctime: Nanos,
     pub(super) btime: Nanos,
+    pub(super) flags: FileFlags,
 }
 
 pub(super) enum Data {
@@ -75,6 +78,7 @@ impl Node {
             mtime: now,
             ctime: now,
             btime: now,
+            flags: FileFlags::empty(),
         };
         let data = match kind {
             mode::IFREG => Data::File(RwLock::new(Content::empty(fs))),
@@ -152,6 +156,7 @@ impl Node {
             mtime: s.mtime,
             ctime: s.ctime,
             btime: s.btime,
+            flags: FileFlags::empty(),
         })
     }
 
@@ -247,6 +252,13 @@ impl Node {
             return Ok(Perm { mode: a.mode, uid: a.uid, gid: a.gid });
         }
         self.lower.as_ref().ok_or(Errno::EIO)?.inode.perm()
+    }
+
+    /// What chattr(1) has set, of a file or directory.
+    pub(crate) fn file_flags(&self) -> Option<FileFlags> {
+        // What has lists has these too.
+        let has = self.fs.has_acls() && matches!(self.kind, mode::IFREG | mode::IFDIR);
+        has.then(|| self.attr.lock().map_or(FileFlags::empty(), |a| a.flags))
     }
 
     pub(super) fn apply(&self, set: &SetAttr) -> Result<(), Errno> {

@@ -12,7 +12,7 @@ use super::memfd::SEAL_EXEC;
 use super::node::Data;
 use crate::acl::{Acl, AclKind};
 use crate::{
-    Create, DirEntry, FileOps, Inode, InodeState, Link, Lower, OpenFlags, PathCx, Perm,
+    Create, DirEntry, FileFlags, FileOps, Inode, InodeState, Link, Lower, OpenFlags, PathCx, Perm,
     RenameFlags, SetAttr, Stat, StatFs, XattrSet, mode,
 };
 
@@ -52,6 +52,21 @@ impl Inode for Node {
 
     fn perm(&self) -> Result<Perm, Errno> {
         self.quick_perm()
+    }
+
+    fn flags(&self) -> Option<FileFlags> {
+        self.file_flags()
+    }
+
+    fn set_flags(&self, flags: FileFlags) -> Result<(), Errno> {
+        if self.file_flags().is_none() {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let now = self.fs.env.now();
+        self.update(|a| {
+            a.flags = flags;
+            a.ctime = now;
+        })
     }
 
     fn state(&self) -> Option<&InodeState> {

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
+use crate::file_flags::{self, FileFlags};
 use crate::landlock::Access;
 use crate::notify::{Mask, happened};
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
@@ -31,13 +32,16 @@ pub struct FoundIn {
     pub unique: u64,
     /// Whether what was found is what shows at its mount point.
     pub is_root: bool,
+    /// What chattr(1) sets, where it can.
+    pub flags: Option<FileFlags>,
 }
 
 impl FoundIn {
     fn of(path: &Path) -> FoundIn {
         let mount = path.mount();
         let is_root = Arc::ptr_eq(path.dentry(), mount.root());
-        FoundIn { mount: mount.id(), unique: mount.unique_id(), is_root }
+        let flags = path.inode().flags();
+        FoundIn { mount: mount.id(), unique: mount.unique_id(), is_root, flags }
     }
 }
 
@@ -110,6 +114,7 @@ impl Vfs {
         if inode.kind() == mode::IFLNK {
             return Err(Errno::EOPNOTSUPP);
         }
+        perm::changeable(&**inode)?;
         let p = inode.perm()?;
         perm::owner(&p, cx.creds)?;
         let mut m = wanted & 0o7777;
@@ -139,6 +144,9 @@ impl Vfs {
         let uid = uid.map(|u| ns.uid_in(u).ok_or(Errno::EINVAL)).transpose()?;
         let gid = gid.map(|g| ns.gid_in(g).ok_or(Errno::EINVAL)).transpose()?;
         let inode = path.inode();
+        if uid.is_some() || gid.is_some() {
+            perm::changeable(&**inode)?;
+        }
         let p = inode.perm()?;
         path.mount().knows(uid.unwrap_or(p.uid), gid.unwrap_or(p.gid))?;
         let owner = cx.creds.fsuid == p.uid;
@@ -192,7 +200,12 @@ impl Vfs {
         path.mount().writable()?;
         let inode = path.inode();
         let p = inode.perm()?;
-        if atime == SetTime::Now && mtime == SetTime::Now {
+        let touches = atime == SetTime::Now && mtime == SetTime::Now;
+        let keeping = if touches { FileFlags::IMMUTABLE } else { FileFlags::KEEPING };
+        if file_flags::has(&**inode, keeping) {
+            return Err(Errno::EPERM);
+        }
+        if touches {
             if perm::owner(&p, cx.creds).is_err() {
                 perm::check_known(&**inode, &p, cx.creds, MAY_WRITE)?;
             }
@@ -249,6 +262,29 @@ impl Vfs {
         }
         file.truncate(size, limit)?;
         file.remove_set_ids(cx.creds)
+    }
+
+    /// Sets what chattr(1) sets of a file (`vfs_fileattr_set`).
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for a file that has none of that; `EPERM`, `EROFS`.
+    pub fn set_file_flags(
+        &self,
+        cx: &PathCx<'_>,
+        path: &Path,
+        flags: FileFlags,
+    ) -> Result<(), Errno> {
+        path.mount().writable()?;
+        let inode = path.inode();
+        let old = inode.flags().ok_or(Errno::EOPNOTSUPP)?;
+        perm::owner(&inode.perm()?, cx.creds)?;
+        let keeping = (old ^ flags).intersects(FileFlags::KEEPING);
+        if keeping && !cx.creds.has(cap::LINUX_IMMUTABLE) {
+            return Err(Errno::EPERM);
+        }
+        inode.set_flags(flags)?;
+        happened(path, Mask::ATTRIB);
+        Ok(())
     }
 
     /// Checks whether `cx.creds` may do `mask` (`MAY_*` bits; 0 only asks whether it exists);

@@ -201,6 +201,7 @@ impl Vfs {
             return Err(Errno::ENOENT);
         }
         perm::check(&**dir.inode(), cx.creds, MAY_WRITE | MAY_EXEC)?;
+        perm::changeable(&**source.inode())?;
         if source.inode().kind() == mode::IFDIR {
             return Err(Errno::EPERM);
         }
@@ -264,7 +265,7 @@ impl Vfs {
         landlock::check(cx.creds, &dir, access)?;
         loop {
             let inode = child.positive();
-            perm::delete(&**dir.inode(), &inode.perm()?, cx.creds)?;
+            perm::delete(&**dir.inode(), &**inode, cx.creds)?;
             match (directory, inode.kind() == mode::IFDIR) {
                 (true, false) => return Err(Errno::ENOTDIR),
                 (false, true) => return Err(Errno::EISDIR),

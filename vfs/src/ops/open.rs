@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use syserr::Errno;
 
 use crate::fd::{Counted, PathOnly, Unfinished};
+use crate::file_flags::{self, FileFlags};
 use crate::landlock::{self, Access};
 use crate::perm::{self, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
@@ -153,6 +154,10 @@ impl Vfs {
         }
         let p = inode.perm()?;
         perm::check_known(&**inode, &p, cx.creds, mask)?;
+        let rewrites = flags.writable() && !flags.contains(OpenFlags::APPEND);
+        if (rewrites || truncate) && file_flags::has(&**inode, FileFlags::APPEND) {
+            return Err(Errno::EPERM);
+        }
         if flags.contains(OpenFlags::NOATIME) {
             perm::owner(&p, cx.creds)?;
         }

@@ -141,7 +141,7 @@ impl Vfs {
         exchange: bool,
     ) -> Result<(), Errno> {
         let (from, to) = (&**a.dir.inode(), &**b.dir.inode());
-        perm::delete(from, &old.positive().perm()?, cx.creds)?;
+        perm::delete(from, &**old.positive(), cx.creds)?;
         match &b.child {
             None => {
                 if b.dir.dentry.is_deleted() {
@@ -150,7 +150,7 @@ impl Vfs {
                 perm::check(to, cx.creds, MAY_WRITE | MAY_EXEC)?;
             }
             Some(new) => {
-                perm::delete(to, &new.positive().perm()?, cx.creds)?;
+                perm::delete(to, &**new.positive(), cx.creds)?;
                 match (is_dir(old), is_dir(new)) {
                     (true, false) if !exchange => return Err(Errno::ENOTDIR),
                     (false, true) if !exchange => return Err(Errno::EISDIR),

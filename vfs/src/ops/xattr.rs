@@ -126,8 +126,9 @@ impl Vfs {
         if value.len() > VALUE_MAX {
             return Err(Errno::E2BIG);
         }
+        path.mount().writable()?;
+        perm::changeable(&**path.inode())?;
         if let Some(kind) = AclKind::of(name) {
-            path.mount().writable()?;
             return set_acl(cx, path, kind, Acl::parse(value, &cx.creds.user_ns)?);
         }
         check(cx, path, name, MAY_WRITE)?;
@@ -154,8 +155,9 @@ impl Vfs {
     /// Those of removexattr(2).
     pub fn remove_xattr(&self, cx: &PathCx<'_>, path: &Path, name: &[u8]) -> Result<(), Errno> {
         check_name(name)?;
+        path.mount().writable()?;
+        perm::changeable(&**path.inode())?;
         if let Some(kind) = AclKind::of(name) {
-            path.mount().writable()?;
             return set_acl(cx, path, kind, None);
         }
         check(cx, path, name, MAY_WRITE)?;

@@ -1,6 +1,7 @@
 //! ioctl(2): the commands that every file has; the rest is the file's own.
 
 use crate::syscalls::fs::fcntl::{owner, set_owner};
+use crate::syscalls::fs::file_attr;
 use crate::syscalls::fs::sigio::set_async;
 use crate::syscalls::fs::terminal::{may_control, open_peer};
 use crate::syscalls::fs::{file, flat};
@@ -112,9 +113,8 @@ fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
         NS_GET_USERNS | NS_GET_PARENT => {
             open_related(cx, f, cmd).unwrap_or_else(|| f.ioctl(&cx.caller(), cmd, arg))
         }
-        _ => match number_in(cx, f, cmd, a[2] as i32) {
-            Some(number) => number,
-            None => f.ioctl(&cx.caller(), cmd, arg),
-        },
+        _ => number_in(cx, f, cmd, a[2] as i32)
+            .or_else(|| file_attr::ioctl(cx, f, cmd, arg))
+            .unwrap_or_else(|| f.ioctl(&cx.caller(), cmd, arg)),
     }
 }

@@ -7,6 +7,7 @@ mod copy;
 pub(crate) mod descriptors;
 mod dir;
 pub(crate) mod fcntl;
+pub(crate) mod file_attr;
 mod lease;
 mod locks;
 mod mount;
@@ -37,6 +38,7 @@ pub(crate) use copy::*;
 pub(crate) use descriptors::*;
 pub(crate) use dir::*;
 pub(crate) use fcntl::*;
+pub(crate) use file_attr::{sys_file_getattr, sys_file_setattr};
 pub(crate) use locks::*;
 pub(crate) use mount::*;
 pub(crate) use mount_api::{

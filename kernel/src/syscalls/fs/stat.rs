@@ -1,12 +1,13 @@
 //! stat(2), statx(2), statfs(2).
 
 use super::rw::flat;
-use super::walk::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CWD, Walk, lookup, path, resolve, vfs};
+use super::walk::{
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, CWD, Walk, lookup, path_or_none, resolve, vfs,
+};
 use crate::{Args, Outcome, TaskCx};
-use alloc::vec::Vec;
 use arch::{Addr, Arch, UserMemoryExt};
 use syserr::Errno;
-use vfs::{LookupFlags, Stat, StatFs, split_dev};
+use vfs::{FileFlags, FoundIn, LookupFlags, Stat, StatFs, split_dev};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `struct stat` of x86-64 (`arch/x86/include/uapi/asm/stat.h`).
@@ -105,14 +106,6 @@ fn write_stat(cx: &TaskCx, at: u64, s: &Stat) -> Result<Outcome, Errno> {
     Ok(Ok(0).into())
 }
 
-/// A null path with `AT_EMPTY_PATH` means the descriptor since Linux 6.11.
-fn path_or_none(cx: &TaskCx, at: u64, flags: LookupFlags) -> Result<Vec<u8>, Errno> {
-    match at {
-        0 if flags.contains(LookupFlags::EMPTY_PATH) => Ok(Vec::new()),
-        _ => path(cx, at),
-    }
-}
-
 fn stat_path(cx: &TaskCx, dirfd: u64, at: u64, flags: LookupFlags) -> Result<Stat, Errno> {
     let path = path_or_none(cx, at, flags)?;
     vfs(cx).stat(&Walk::new(cx).cx(), dirfd as i32, &path, flags)
@@ -190,6 +183,16 @@ const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 /// `STATX_ATTR_MOUNT_ROOT`.
 const ATTR_MOUNT_ROOT: u64 = 0x2000;
 
+/// `STATX_ATTR_AUTOMOUNT` and `STATX_ATTR_DAX`, which no file here has.
+const ATTR_NEVER: u64 = 0x20_1000;
+/// `STATX_ATTR_*` of what chattr(1) sets, which are the same bits.
+const ATTR_FLAGS: u32 = FileFlags::all().difference(FileFlags::NOATIME).bits();
+
+fn attributes(found: &FoundIn) -> u64 {
+    let flags = found.flags.unwrap_or_default().bits() & ATTR_FLAGS;
+    u64::from(flags) | if found.is_root { ATTR_MOUNT_ROOT } else { 0 }
+}
+
 /// statx(2).
 pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
     const AT_NO_AUTOMOUNT: u32 = 0x800;
@@ -235,8 +238,10 @@ pub(crate) fn sys_statx(cx: &mut TaskCx, a: &Args) -> Outcome {
             rdev: numbers(s.rdev),
             dev: numbers(s.dev),
             mount_id,
-            attributes: if found.is_root { ATTR_MOUNT_ROOT } else { 0 },
-            attributes_mask: ATTR_MOUNT_ROOT,
+            attributes: attributes(&found),
+            attributes_mask: ATTR_MOUNT_ROOT
+                | ATTR_NEVER
+                | found.flags.map_or(0, |_| ATTR_FLAGS.into()),
             ..Statx::default()
         };
         cx.mm().write_obj(Addr(a[4]), &out)?;

@@ -83,6 +83,14 @@ pub(super) struct Found {
     pub(super) path: vfs::Path,
 }
 
+/// A null path with `AT_EMPTY_PATH` means the descriptor since Linux 6.11.
+pub(super) fn path_or_none(cx: &TaskCx, at: u64, flags: LookupFlags) -> Result<Vec<u8>, Errno> {
+    match at {
+        0 if flags.contains(LookupFlags::EMPTY_PATH) => Ok(Vec::new()),
+        _ => path(cx, at),
+    }
+}
+
 /// Follows a path in the calling task's view.
 pub(super) fn resolve(
     cx: &TaskCx,
@@ -90,8 +98,18 @@ pub(super) fn resolve(
     at: u64,
     flags: LookupFlags,
 ) -> Result<Found, Errno> {
-    let (path, walk) = (path(cx, at)?, Walk::new(cx));
-    let path = vfs(cx).resolve(&walk.cx(), dirfd as i32, &path, flags)?;
+    resolve_path(cx, dirfd, &path(cx, at)?, flags)
+}
+
+/// The same for a path that has been read.
+pub(super) fn resolve_path(
+    cx: &TaskCx,
+    dirfd: u64,
+    path: &[u8],
+    flags: LookupFlags,
+) -> Result<Found, Errno> {
+    let walk = Walk::new(cx);
+    let path = vfs(cx).resolve(&walk.cx(), dirfd as i32, path, flags)?;
     Ok(Found { walk, path })
 }
 
