@@ -23,10 +23,22 @@ const SPINNER_SLEEPS: u32 = 0xffff;
 /// The spinners' part of [`Ready::idle`].
 const SPINNERS: u32 = 0xffff;
 
+/// The fence after an atomic exchange, which is one by itself on x86-64.
+#[inline(always)]
+fn fence_after_exchange() {
+    #[cfg(loom)]
+    fence(SeqCst);
+    #[cfg(not(loom))]
+    core::sync::atomic::compiler_fence(SeqCst);
+}
+
 /// The ring of contexts that wait for a host thread of the stub. It has room for all there are.
 pub struct Ready<'a> {
     /// Contexts put in so far; the sentry's. Threads sleep on it.
     pub tail: &'a AtomicU32,
+    /// The newest entry once more, in the cache line of `tail`: which one it is, and the context in
+    /// the lower half.
+    pub last: &'a AtomicU64,
     /// Their numbers; a power of two.
     pub entries: &'a [AtomicU32],
     /// Contexts taken so far; the stub's.
@@ -46,9 +58,10 @@ impl Ready<'_> {
     /// count.
     pub fn push(&self, tail: u32, context: u32, wake: impl FnOnce()) -> u32 {
         self.entry(tail).store(context, Relaxed);
+        self.last.store(u64::from(tail) << 32 | u64::from(context), Relaxed);
         let tail = tail.wrapping_add(1);
-        self.tail.store(tail, Release);
-        fence(SeqCst);
+        self.tail.swap(tail, SeqCst);
+        fence_after_exchange();
         let idle = self.idle.load(Relaxed);
         if idle & SPINNERS == 0 && idle != 0 {
             wake();
@@ -82,7 +95,11 @@ impl Ready<'_> {
             if head == self.tail.load(Acquire) {
                 return None;
             }
-            let context = self.entry(head).load(Relaxed);
+            let last = self.last.load(Relaxed);
+            let context = match (last >> 32) as u32 == head {
+                true => last as u32,
+                false => self.entry(head).load(Relaxed),
+            };
             match self.head.compare_exchange_weak(head, head.wrapping_add(1), AcqRel, Acquire) {
                 Ok(_) => return Some(context),
                 Err(now) => head = now,
@@ -91,15 +108,22 @@ impl Ready<'_> {
     }
 
     /// Stub: takes the oldest context, waiting for one. `patient` spins once and says whether to
-    /// look once more before sleeping.
+    /// look once more before sleeping; `found` is told at once which one it is.
     #[inline(always)]
-    pub fn wait(&self, futex: &impl Futex, mut patient: impl FnMut() -> bool) -> u32 {
+    pub fn wait(
+        &self,
+        futex: &impl Futex,
+        mut patient: impl FnMut() -> bool,
+        found: impl Fn(u32),
+    ) -> u32 {
         if let Some(context) = self.take() {
+            found(context);
             return context;
         }
         self.idle.fetch_add(1, SeqCst);
         loop {
             if let Some(context) = self.take() {
+                found(context);
                 self.idle.fetch_sub(1, SeqCst);
                 return context;
             }
@@ -131,7 +155,7 @@ impl Trapped<'_> {
     pub fn publish(&self, context: u32) {
         let word = context as usize / 64 % self.bits.len();
         self.bits[word].fetch_or(1 << (context % 64), Release);
-        self.summary[word / 64].fetch_or(1 << (word % 64), Release);
+        self.summary[word / 64].fetch_or(1 << (word % 64), SeqCst);
     }
 
     /// Sentry: whether there is any, at the cost of one cache line.
@@ -178,10 +202,11 @@ impl Bell<'_> {
         self.0.store(0, Relaxed);
     }
 
-    /// Whoever has published news: calls `wake` if the sentry sleeps.
+    /// Whoever has just published news, by an exchange or before a fence: calls `wake` if the sentry
+    /// sleeps.
     #[inline(always)]
     pub fn ring(&self, wake: impl FnOnce()) {
-        fence(SeqCst);
+        fence_after_exchange();
         if self.0.load(Relaxed) != 0 {
             wake();
         }
@@ -207,8 +232,8 @@ impl Interruption<'_> {
     /// Stub: thread `thread` is about to run the context; `false` if it must not.
     #[inline(always)]
     pub fn enter(&self, thread: u32) -> bool {
-        self.thread.store(thread.wrapping_add(1), Relaxed);
-        fence(SeqCst);
+        self.thread.swap(thread.wrapping_add(1), SeqCst);
+        fence_after_exchange();
         self.wanted.load(Relaxed) == 0
     }
 }

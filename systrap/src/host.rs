@@ -13,7 +13,7 @@ use rustix::event::epoll::EventFlags;
 use rustix::fd::BorrowedFd;
 use std::io;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 use std::sync::{Arc, Weak};
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
@@ -212,6 +212,7 @@ impl Host {
         let ring = || -> Box<dyn Fn() + Send + Sync> {
             let (regions, reactor) = (regions.clone(), reactor.clone());
             Box::new(move || {
+                fence(SeqCst);
                 regions.bell().ring(|| reactor.ring());
             })
         };

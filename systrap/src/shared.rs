@@ -21,6 +21,7 @@
 //! learns, from the kernel and not from shared words, how far the mapper is.
 
 use super::handshake::{Bell, Interruption, Progress, Ready, Trapped};
+use core::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 /// First address that guests may not have.
@@ -180,7 +181,10 @@ pub const POPULATE: u32 = 1 << 31;
 pub struct Control {
     /// Contexts made ready so far. The stub's threads sleep on it.
     pub ready_tail: AtomicU32,
-    _pad0: [u32; 15],
+    _pad0: u32,
+    /// The newest entry of `ready`, see [`Ready::last`].
+    pub ready_last: AtomicU64,
+    _pad1: [u32; 12],
     /// Operations queued so far.
     pub ops_tail: AtomicU32,
     /// Processor cycles to spin for the next ready context.
@@ -189,17 +193,17 @@ pub struct Control {
     pub xsave_size: AtomicU32,
     /// Bytes from one slot to the next.
     pub slot_size: AtomicU32,
-    _pad1: [u32; 12],
+    _pad2: [u32; 12],
     /// Instructions in `filter`.
     pub filter_len: AtomicU32,
     /// What the filter asks the mapper for, until the mapper has it in its registers.
     pub cookie: [AtomicU32; 3],
     /// The components of the floating-point image, as XSAVE takes them.
     pub features: AtomicU64,
-    _pad2: [u32; 10],
+    _pad3: [u32; 10],
     /// The seccomp program, until it is installed.
     pub filter: [AtomicU64; MAX_FILTER],
-    _pad3: [u8; 4096 - 192 - MAX_FILTER * 8],
+    _pad4: [u8; 4096 - 192 - MAX_FILTER * 8],
     /// Indices of ready slots.
     pub ready: [AtomicU32; MAX_SLOTS],
     /// Host operations.
@@ -246,13 +250,17 @@ pub struct Thread {
 }
 
 /// What one stub tells the sentry. Hints, all of it.
+///
+/// A cache line that one processor writes and the other reads costs both a transfer, which takes up to
+/// some 170 ns: what is looked at together lies together, and what only the stub needs, apart.
 #[repr(C, align(4096))]
 pub struct Report {
     /// Ready contexts taken so far.
     pub ready_head: AtomicU32,
+    _pad0: [u32; 15],
     /// Threads waiting for ready contexts: asleep in the upper half, spinning in the lower.
     pub idle: AtomicU32,
-    _pad0: [u32; 14],
+    _pad1: [u32; 15],
     /// Operations performed so far, for the stub's own threads.
     pub ops_done: AtomicU32,
     /// Threads that wait for operations to be performed.
@@ -261,13 +269,12 @@ pub struct Report {
     pub booted: AtomicU32,
     /// Not zero if calls can be rewritten: [`SITES_BASE`] could be mapped.
     pub has_sites: AtomicU32,
-    _pad1: [u32; 12],
+    _pad2: [u32; 12],
     /// One bit for each word of `events` that has a bit set.
     pub summary: [AtomicU64; MAX_SLOTS / 64 / 64],
     /// Not zero: an acknowledgement is in the pipe.
     pub attention: AtomicU64,
-    _pad2: [u64; 3],
-    /// One bit for each slot that has trapped.
+    /// One bit for each slot that has trapped: those of the first 192 are in the line of `summary`.
     pub events: [AtomicU64; MAX_SLOTS / 64],
     /// The host threads that carry contexts.
     pub threads: [Thread; MAX_THREADS],
@@ -329,8 +336,8 @@ const _: () = assert!(ENTRIES_BASE + 4096 <= GUEST_START && MAX_SELECTOR <= 512)
 const _: () = assert!(THREAD_SELECTORS.len() <= MAX_THREADS && size_of::<Thread>() == 64);
 const _: () = assert!(core::mem::offset_of!(Control, ready) == 4096);
 const _: () = assert!(core::mem::offset_of!(Control, filter) == 192);
-const _: () = assert!(core::mem::offset_of!(Report, summary) == 128);
-const _: () = assert!(core::mem::offset_of!(Report, events) == 192);
+const _: () = assert!(core::mem::offset_of!(Report, summary) == 192);
+const _: () = assert!(core::mem::offset_of!(Report, events) == 232);
 const _: () = assert!(size_of::<Report>() == 8192);
 const _: () = assert!(REPORT_BASE + SLOTS_OFFSET + MAX_SLOTS as u64 * 0x8000 < STUB_END);
 
@@ -338,8 +345,8 @@ impl Control {
     /// The ring of ready contexts.
     #[inline(always)]
     pub fn ready_ring<'a>(&'a self, report: &'a Report) -> Ready<'a> {
-        let (head, idle) = (&report.ready_head, &report.idle);
-        Ready { tail: &self.ready_tail, entries: &self.ready, head, idle }
+        let (tail, last, entries) = (&self.ready_tail, &self.ready_last, &self.ready);
+        Ready { tail, last, entries, head: &report.ready_head, idle: &report.idle }
     }
 
     /// How far host operations are.
@@ -359,6 +366,16 @@ impl Report {
 }
 
 impl Slot {
+    /// Asks for its cache lines, for whoever reads all of it soon and writes it after that.
+    #[inline(always)]
+    pub fn fetch(&self) {
+        let at = (&raw const *self).cast::<i8>();
+        for line in 0..XSAVE_OFFSET / 64 {
+            // SAFETY: it only hints at addresses, which are in the slot.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.add(64 * line)) };
+        }
+    }
+
     /// Its interruption.
     #[inline(always)]
     pub fn interruption(&self) -> Interruption<'_> {

@@ -22,7 +22,7 @@ use core::sync::atomic::Ordering::Relaxed;
 /// The host threads' words.
 const THREADS: u64 = REPORT_BASE + offset_of!(Report, threads) as u64;
 /// As `stub.ld` has it: what is addressed without a register needs a symbol.
-const _: () = assert!(THREADS == 0x7fff_3000_08c0);
+const _: () = assert!(THREADS == 0x7fff_3000_0900);
 const _: () = assert!(REPORT_BASE + STACKS_OFFSET == 0x7fff_3000_2000);
 /// From one thread's last piece of code to the next one's.
 const TAIL: u64 = 16;

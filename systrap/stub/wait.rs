@@ -1,6 +1,6 @@
 //! Waiting for the next ready context.
 
-use crate::handler::BELL;
+use crate::handler::{BELL, slot};
 use crate::shared::*;
 use crate::sys;
 use core::sync::atomic::Ordering::Relaxed;
@@ -15,7 +15,7 @@ pub fn next(control: &Control, report: &Report, thread: &Thread) -> u32 {
     let bell = unsafe { &*BELL };
     let mut looks = 0;
     let mut start = 0;
-    control.ready_ring(report).wait(&sys::HostFutex, || {
+    let patient = || {
         core::hint::spin_loop();
         looks += 1;
         if looks % LOOKS != 1 {
@@ -32,5 +32,9 @@ pub fn next(control: &Control, report: &Report, thread: &Thread) -> u32 {
             looks = 0;
         }
         patient
-    })
+    };
+    // The way of a line from the sentry's processor is long, and all that is done with a slot until
+    // its context runs is a chain of looks at single words.
+    let found = |context| slot(control, context).fetch();
+    control.ready_ring(report).wait(&sys::HostFutex, patient, found)
 }

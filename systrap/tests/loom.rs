@@ -57,6 +57,7 @@ impl Futex for ModelFutex {
 struct Shared {
     futex: ModelFutex,
     tail: AtomicU32,
+    last: AtomicU64,
     entries: [AtomicU32; 4],
     head: AtomicU32,
     idle: AtomicU32,
@@ -75,7 +76,8 @@ struct Shared {
 
 impl Shared {
     fn ready(&self) -> Ready<'_> {
-        Ready { tail: &self.tail, entries: &self.entries, head: &self.head, idle: &self.idle }
+        let (tail, last, entries) = (&self.tail, &self.last, &self.entries);
+        Ready { tail, last, entries, head: &self.head, idle: &self.idle }
     }
 
     fn trapped(&self) -> Trapped<'_> {
@@ -104,7 +106,7 @@ impl Shared {
 
     /// A stub's thread takes one, without spinning first.
     fn take(&self) -> u32 {
-        self.ready().wait(&self.futex, || false)
+        self.ready().wait(&self.futex, || false, |_| ())
     }
 
     /// A stub's thread says that a context has trapped.
@@ -197,10 +199,11 @@ fn a_spinner_that_falls_asleep_is_not_passed_over() {
         let stub = s.clone();
         let stub = thread::spawn(move || {
             let mut looks = 0;
-            stub.ready().wait(&stub.futex, || {
+            let patient = || {
                 looks += 1;
                 looks % 2 == 1
-            })
+            };
+            stub.ready().wait(&stub.futex, patient, |_| ())
         });
         s.push([5]);
         assert_eq!(stub.join().unwrap(), 5);

@@ -268,6 +268,7 @@ impl Space {
         let running = s.running;
         report.trapped().take(|slot| {
             if let Some(w) = s.trapped(slot) {
+                self.slot(slot as u32).fetch();
                 // Nearly always there is one.
                 match wake {
                     None => wake = Some(w),
