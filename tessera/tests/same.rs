@@ -121,6 +121,7 @@ programs! {
     notify
     nsfs
     numa
+    oob
     open
     option
     packet

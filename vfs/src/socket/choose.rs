@@ -54,6 +54,7 @@ pub(super) const IPPROTO_ICMP: i32 = 1;
 pub(super) const IPPROTO_TCP: i32 = 6;
 pub(super) const IPPROTO_UDP: i32 = 17;
 pub(super) const IPPROTO_ICMPV6: i32 = 58;
+pub(super) const IPPROTO_UDPLITE: i32 = 136;
 const IPPROTO_MAX: i32 = 263;
 pub(super) const NETLINK_ROUTE: i32 = 0;
 pub(super) const NETLINK_SOCK_DIAG: i32 = 4;
@@ -120,6 +121,7 @@ fn inet(domain: Domain, kind: i32, protocol: i32) -> Result<Wanted, Errno> {
     let (kind, protocol) = match (kind, protocol) {
         (1, 0 | IPPROTO_TCP) => (Kind::Stream, IPPROTO_TCP),
         (2, 0 | IPPROTO_UDP) => (Kind::Dgram, IPPROTO_UDP),
+        (2, IPPROTO_UDPLITE) => (Kind::Dgram, IPPROTO_UDPLITE),
         (2, p) if p == ping => (Kind::Dgram, p),
         (SOCK_RAW, p) if p != 0 => (Kind::Raw, p),
         (1 | 2 | SOCK_RAW, _) => return Err(Errno::EPROTONOSUPPORT),

@@ -80,12 +80,14 @@ impl Request {
         if self.inode != 0 && self.inode != inode {
             return None;
         }
+        let show = Show::from_bits_truncate(self.show);
         let (phase, shut, name, bound, peer, pending, queued, size, backlog) = {
             let s = e.state.lock();
             if s.dead {
                 return None;
             }
-            let pending = s.pending.iter().take(PENDING_MAX).cloned().collect::<Vec<_>>();
+            let listed = if show.contains(Show::PENDING) { PENDING_MAX } else { 0 };
+            let pending = s.pending.iter().take(listed).cloned().collect::<Vec<_>>();
             let queued =
                 if s.phase == Phase::Listening { s.pending.len() } else { s.inbox.bytes() };
             let (name, bound, peer) = (s.name.clone(), s.bound.clone(), s.peer.clone());
@@ -109,7 +111,6 @@ impl Request {
             inode,
             cookie,
         };
-        let show = Show::from_bits_truncate(self.show);
         let mut out = told.as_bytes().to_vec();
         let sent = e.sent.load(Relaxed) as u32;
         if let (Some(Name::Unix(path)), true) = (&name, show.contains(Show::NAME)) {

@@ -1,5 +1,6 @@
 //! A socket as a file.
 
+use super::choose::IPPROTO_UDPLITE;
 use super::endpoint::{Endpoint, Phase, READABLE, Shut, WRITABLE};
 use super::link::{self, Link};
 use super::{Domain, Kind, PacketOptions, ReceiveFlags, SendInfo, Socket};
@@ -155,9 +156,10 @@ impl Endpoint {
         }
         let least = if self.is_tcp() { self.options.receive_low() } else { 0 };
         // The urgent byte alone is nothing to read.
-        let least = least + usize::from(s.at_mark() && !self.urgent_inline());
+        let least = least + usize::from(self.is_tcp() && s.at_mark() && !self.urgent_inline());
         let some = !s.inbox.is_empty() && s.inbox.bytes() >= least;
         e.set(Events::PRI, s.has_urgent());
+        let some = some || s.is_at_gone();
         e.set(READABLE, e.contains(READABLE) || some || ring || !s.pending.is_empty());
         let peer = s.peer.clone();
         let (phase, shut) = (s.phase, s.shut);
@@ -263,7 +265,7 @@ impl FileOps for Socket {
             }
             FIONREAD => {
                 let s = e.state.lock();
-                match s.urgent.filter(|_| !e.urgent_inline()) {
+                match s.urgent.filter(|_| e.is_tcp() && !e.urgent_inline()) {
                     Some(u) => u.ahead,
                     None if !e.has_connections() => s.inbox.first(),
                     None => s.inbox.bytes(),
@@ -312,10 +314,12 @@ fn protocol_name(e: &Endpoint) -> &'static str {
         (Domain::Inet, Kind::Stream) => "TCP",
         (Domain::Inet, Kind::Raw) => "RAW",
         (Domain::Inet, _) if e.is_ping() => "PING",
+        (Domain::Inet, _) if e.protocol == IPPROTO_UDPLITE => "UDP-Lite",
         (Domain::Inet, _) => "UDP",
         (Domain::Inet6, Kind::Stream) => "TCPv6",
         (Domain::Inet6, Kind::Raw) => "RAWv6",
         (Domain::Inet6, _) if e.is_ping() => "PINGv6",
+        (Domain::Inet6, _) if e.protocol == IPPROTO_UDPLITE => "UDPLITEv6",
         (Domain::Inet6, _) => "UDPv6",
         (Domain::Netlink, _) => "NETLINK",
         (Domain::Packet, _) => "PACKET",

@@ -18,9 +18,9 @@ const QUOTED: (usize, usize) = (548, 1232);
 const QUOTED_MIN: usize = 8;
 /// Bytes of a message before what it quotes.
 const QUOTE_AT: usize = 8;
-/// Protocols that are no upper ones, but known: TCP and IGMP of IPv4; extension headers, TCP and
-/// no next header of IPv6.
-const KNOWN: (&[u8], &[u8]) = (&[2, 6], &[0, 6, 43, 44, 50, 51, 59, 60, 135]);
+/// Protocols that are known, although packets of them reach nobody else: TCP, UDP-Lite and, of IPv4,
+/// IGMP; of IPv6 extension headers and no next header.
+const KNOWN: (&[u8], &[u8]) = (&[2, 6, 136], &[0, 6, 43, 44, 50, 51, 59, 60, 135, 136]);
 
 /// A class with `IPTOS_PREC_INTERNETCONTROL`, of that of what went wrong.
 fn error_class(class: u8) -> u8 {
@@ -154,7 +154,7 @@ impl Net {
         if let (UDP, Some(port), Some(other)) = (sent.protocol, port, other) {
             let (own, to) =
                 (InetAddr { ip: sent.from, port }, InetAddr { ip: sent.to, port: other });
-            if let Some(e) = self.udp_receiver(&own, &to) {
+            if let Some(e) = self.udp.receiver(&own, &to) {
                 let connected = e.state.lock().peer_name.is_some();
                 let quoted = sent.payload().get(QUOTE_AT..).unwrap_or_default();
                 e.refused(to, quoted, why, connected);
@@ -173,7 +173,7 @@ impl Net {
         let data = message.get(8..usize::from(len));
         let (Some(data), true) = (data, sum == 0 && p.is_v4() || p.check() == 0) else { return };
         let (from, to) = (InetAddr { ip: p.from, port: from }, InetAddr { ip: p.to, port: to });
-        match self.udp_receiver(&to, &from) {
+        match self.udp.receiver(&to, &from) {
             Some(e) => e.deliver_from(from, e.headers_of(p), data.to_vec()),
             None => self.refuse(p, Refusal::no_port(p.is_v4())),
         }

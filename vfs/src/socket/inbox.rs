@@ -130,6 +130,20 @@ impl Inbox {
         None
     }
 
+    /// Takes out the message that begins after `ahead` bytes.
+    pub(super) fn remove_at(&mut self, ahead: usize) -> Option<Message> {
+        let mut before = 0;
+        let at = self.messages.iter().position(|m| {
+            let here = before == ahead && !m.unread().is_empty();
+            before += m.unread().len();
+            here
+        });
+        let m = self.messages.remove(at?)?;
+        self.bytes -= m.unread().len();
+        self.size -= m.size;
+        Some(m)
+    }
+
     fn pop(&mut self) -> Option<Message> {
         let m = self.messages.pop_front()?;
         self.bytes -= m.unread().len();

@@ -181,16 +181,21 @@ pub(super) fn seal(payload: &mut [u8], at: usize, beside: u64) {
     put(payload, at, check);
 }
 
-/// A datagram of UDP; a sum of 0 would mean none.
-pub(super) fn udp(from: (Ipv6Addr, u16), to: (Ipv6Addr, u16), data: &[u8]) -> Vec<u8> {
+/// A datagram of UDP or UDP-Lite from one address and port to another; a sum of 0 would mean none.
+pub(super) fn datagram(
+    protocol: u8,
+    addresses: (Ipv6Addr, Ipv6Addr),
+    ports: (u16, u16),
+    data: &[u8],
+) -> Vec<u8> {
     let len = 8 + data.len();
     let mut out = Vec::with_capacity(len);
-    out.extend_from_slice(&from.1.to_be_bytes());
-    out.extend_from_slice(&to.1.to_be_bytes());
+    out.extend_from_slice(&ports.0.to_be_bytes());
+    out.extend_from_slice(&ports.1.to_be_bytes());
     out.extend_from_slice(&(len as u16).to_be_bytes());
     out.extend_from_slice(&[0, 0]);
     out.extend_from_slice(data);
-    seal(&mut out, 6, pseudo_sum(&from.0, &to.0, UDP, len));
+    seal(&mut out, 6, pseudo_sum(&addresses.0, &addresses.1, protocol, len));
     if word(&out, 6) == Some(0) {
         put(&mut out, 6, 0xffff);
     }
@@ -235,8 +240,7 @@ mod tests {
     #[test]
     fn sums_of_rfc_1071() {
         assert_eq!(fold(sum(&[0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7])), !0xddf2);
-        let at = (Ipv6Addr::LOCALHOST, 7);
-        let datagram = udp(at, at, b"odd");
+        let datagram = datagram(UDP, (Ipv6Addr::LOCALHOST, Ipv6Addr::LOCALHOST), (7, 7), b"odd");
         let packet = IpPacket::new(&route(false), UDP, &datagram);
         assert_eq!(packet.check(), 0);
     }

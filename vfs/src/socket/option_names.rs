@@ -4,6 +4,7 @@ pub(super) const SOL_IP: i32 = 0;
 pub(super) const SOL_SOCKET: i32 = 1;
 pub(super) const SOL_TCP: i32 = 6;
 pub(super) const SOL_UDP: i32 = 17;
+pub(super) const SOL_UDPLITE: i32 = 136;
 pub(super) const SOL_IPV6: i32 = 41;
 pub(super) const SOL_ICMPV6: i32 = 58;
 pub(super) const SOL_RAW: i32 = 255;

@@ -5,7 +5,7 @@ use super::ancillary::HOPS;
 use super::endpoint::Endpoint;
 use super::option_names::{
     BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_PACKET, SOL_SOCKET,
-    SOL_TCP, SOL_UDP, UDP_CORK, UDP_SEGMENT, ip, ipv6, packet, so, tcp,
+    SOL_TCP, SOL_UDP, SOL_UDPLITE, UDP_CORK, UDP_SEGMENT, ip, ipv6, packet, so, tcp,
 };
 use super::{Domain, Kind};
 use syserr::Errno;
@@ -23,6 +23,7 @@ enum On {
     Inet6Stream,
     Netlink,
     Packet,
+    UdpLite,
 }
 
 impl On {
@@ -40,6 +41,7 @@ impl On {
             On::Inet6Dgram => six && !stream,
             On::Inet6Stream => six && stream,
             On::Netlink => e.domain == Domain::Netlink,
+            On::UdpLite => inet && e.protocol == SOL_UDPLITE,
             On::Packet => e.domain == Domain::Packet,
         }
     }
@@ -132,6 +134,13 @@ static ROWS: &[Row] = &[
     row(SOL_TCP, tcp::FASTOPEN_CONNECT, On::Tcp, 0, BIT),
     row(SOL_TCP, tcp::FASTOPEN_NO_COOKIE, On::Tcp, 0, BIT),
     row(SOL_TCP, tcp::INQ, On::Tcp, 0, BIT),
+    // UDPLITE_SEND_CSCOV and UDPLITE_RECV_CSCOV.
+    row(SOL_UDPLITE, 10, On::UdpLite, 0, By(|v| Ok(coverage(v)))),
+    row(SOL_UDPLITE, 11, On::UdpLite, 0, By(|v| Ok(coverage(v)))),
+    row(SOL_UDPLITE, 10, On::InetDgram, 0, Nothing(Errno::ENOPROTOOPT)),
+    row(SOL_UDPLITE, 11, On::InetDgram, 0, Nothing(Errno::ENOPROTOOPT)),
+    row(SOL_UDP, 10, On::InetDgram, 0, Nothing(Errno::ENOPROTOOPT)),
+    row(SOL_UDP, 11, On::InetDgram, 0, Nothing(Errno::ENOPROTOOPT)),
     switch(SOL_UDP, UDP_CORK, On::InetDgram),
     row(SOL_UDP, UDP_SEGMENT, On::InetDgram, 0, Range(0, 65_535)),
     // UDP_GRO.
@@ -275,6 +284,15 @@ fn retransmits(seconds: i32) -> u8 {
 fn seconds(attempts: u8) -> i32 {
     let spans = core::iter::successors(Some(1), |s| Some((s * 2).min(RETRY_MAX)));
     spans.take(usize::from(attempts)).sum()
+}
+
+/// How much of a datagram a sum covers: all, or at least the header.
+fn coverage(v: i32) -> i32 {
+    match v {
+        0 => 0,
+        ..8 => 8,
+        v => v.min(65_535),
+    }
 }
 
 /// An interface, or none.

@@ -1,6 +1,7 @@
 //! The end of a socket, and what its peers see of it.
 
 use super::addr::Name;
+use super::choose::IPPROTO_UDPLITE;
 use super::endpoint::{Endpoint, Phase, Shut, tell_waiters};
 use super::errors::Errors;
 use super::{Domain, Kind, Socket};
@@ -119,6 +120,10 @@ impl Endpoint {
     }
 
     pub(super) fn ports(&self) -> &super::ports::Ports {
-        if self.kind == Kind::Dgram { &self.net.udp } else { &self.net.tcp }
+        match (self.kind, self.protocol) {
+            (Kind::Dgram, IPPROTO_UDPLITE) => &self.net.udplite,
+            (Kind::Dgram, _) => &self.net.udp,
+            _ => &self.net.tcp,
+        }
     }
 }

@@ -23,6 +23,9 @@ impl Endpoint {
         info: &mut SendInfo<'_>,
     ) -> Result<usize, Errno> {
         let peer = if self.is_tcp() { self.tcp_peer()? } else { self.unix_peer(info)? };
+        if info.oob && !self.is_tcp() && src.remaining() == 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
         let mut done = 0;
         while src.remaining() > 0 {
             match self.send_piece(&peer, src, info) {
@@ -38,9 +41,6 @@ impl Endpoint {
     }
 
     fn unix_peer(&self, info: &SendInfo<'_>) -> Result<Arc<Endpoint>, Errno> {
-        if info.oob {
-            return Err(Errno::EOPNOTSUPP);
-        }
         let s = self.state.lock();
         if info.to.is_some() {
             let connected = s.phase == Phase::Connected;
@@ -78,7 +78,11 @@ impl Endpoint {
             true => SEGMENT_MAX.min(self.options.sndbuf()),
             false => PIECE_MAX.min((self.options.sndbuf() / 2).saturating_sub(64)),
         };
-        let n = src.remaining().min(most as u64) as usize;
+        let mut n = src.remaining().min(most as u64) as usize;
+        // On AF_UNIX an urgent byte is a piece of its own.
+        if info.oob && !tcp && n > 1 && n as u64 == src.remaining() {
+            n -= 1;
+        }
         let mut data = vec![0; n];
         match src.take(&mut data) {
             Ok(k) if k == n => {}
@@ -89,8 +93,11 @@ impl Endpoint {
             Err(e) => return Err(e),
         }
         let urgent = info.oob && src.remaining() == 0;
-        let sent =
-            if tcp { self.push_segment(peer, data, urgent) } else { self.push(peer, data, info) };
+        let sent = if tcp {
+            self.push_segment(peer, data, urgent)
+        } else {
+            self.push(peer, data, info, urgent)
+        };
         if sent.is_err() {
             src.untake(n);
         }
@@ -102,7 +109,9 @@ impl Endpoint {
         peer: &Arc<Endpoint>,
         data: Vec<u8>,
         info: &mut SendInfo<'_>,
+        urgent: bool,
     ) -> Result<(), Errno> {
+        let urgent = data.last().copied().filter(|_| urgent);
         let size = piece_size(data.len());
         let shows = self.options.asks_sender() || peer.options.asks_sender() || info.explicit_creds;
         let creds = shows.then_some(info.creds);
@@ -122,7 +131,14 @@ impl Endpoint {
             return Err(Errno::EPIPE);
         }
         p.inbox.push(message);
+        if let Some(byte) = urgent {
+            // One before it becomes a byte like others.
+            p.mark_urgent(byte);
+        }
         drop(p);
+        if urgent.is_some() {
+            peer.tell_urgent();
+        }
         peer.queue.notify(READABLE);
         Ok(())
     }

@@ -117,7 +117,7 @@ impl Socket {
             return e.receive_error(dst);
         }
         e.check_receive(flags)?;
-        if e.is_tcp() && flags.contains(ReceiveFlags::OOB) {
+        if e.kind == Kind::Stream && flags.contains(ReceiveFlags::OOB) {
             return e.receive_urgent(dst, flags);
         }
         let peek = flags.contains(ReceiveFlags::PEEK);
@@ -139,7 +139,7 @@ impl Socket {
         }
         let mark = s.urgent.map(|u| u.ahead);
         match mark {
-            Some(0) if !inline && peek => how.skip += 1,
+            Some(0) if !inline && peek => how.skip += usize::from(!s.is_at_gone()),
             Some(0) if !inline => taken.used.extend(s.skip_urgent(inline)),
             Some(n) if n > 0 => how.limit = n as u64,
             _ => {}
@@ -193,10 +193,11 @@ impl Endpoint {
     fn check_receive(&self, flags: ReceiveFlags) -> Result<(), Errno> {
         let phase = self.state.lock().phase;
         match (self.domain, self.kind) {
-            (Domain::Unix, Kind::Stream) if flags.contains(ReceiveFlags::OOB) => Err(Errno::EINVAL),
             (Domain::Unix, Kind::Stream) if phase != Phase::Connected => Err(Errno::EINVAL),
             (Domain::Unix, Kind::SeqPacket) if phase != Phase::Connected => Err(Errno::ENOTCONN),
-            (Domain::Unix, _) if flags.contains(ReceiveFlags::OOB) => Err(Errno::EOPNOTSUPP),
+            (Domain::Unix, Kind::Dgram | Kind::SeqPacket) if flags.contains(ReceiveFlags::OOB) => {
+                Err(Errno::EOPNOTSUPP)
+            }
             (_, Kind::Stream) if phase == Phase::Listening => Err(Errno::ENOTCONN),
             _ => Ok(()),
         }

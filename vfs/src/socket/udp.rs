@@ -1,4 +1,4 @@
-//! UDP; udp(7).
+//! UDP, and UDP-Lite, whose sums nobody here needs either; udp(7), udplite(7).
 
 use super::addr::{self, AF_UNSPEC, InetAddr, Name};
 use super::ancillary::Headers;
@@ -6,8 +6,9 @@ use super::endpoint::{Chosen, Endpoint, Phase, Shut};
 use super::errors::Refusal;
 use super::ip_packet::{self, IpPacket, Route};
 use super::message::{Message, datagram_size};
+use super::ports::Ports;
 use super::transfer::{SendInfo, take_all};
-use super::{Domain, Kind, Net, PacketOptions, Who, ports};
+use super::{Domain, Kind, PacketOptions, Who, ports};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::IoSrc;
@@ -207,7 +208,7 @@ impl Endpoint {
         if d.to.is_multicast() || d.to.is_broadcast() {
             return self.transmit_to_all(&d);
         }
-        let Some(other) = self.net.udp_receiver(&d.to, &d.from) else {
+        let Some(other) = self.ports().receiver(&d.to, &d.from) else {
             let why = Refusal::no_port(d.to.is_v4());
             self.net.icmp.count_refusal(d.to.is_v4());
             if let Some(p) = packet {
@@ -226,7 +227,7 @@ impl Endpoint {
 
     /// Sends to everybody whom an address of many means.
     fn transmit_to_all(&self, d: &Corked) {
-        for found in self.net.udp.find(&d.to) {
+        for found in self.ports().find(&d.to) {
             let peer = found.who.state.lock().peer_name.clone();
             let open = peer.is_none_or(|p| p == Name::Inet(d.from));
             if open && found.who.is_among(&d.to) {
@@ -278,8 +279,10 @@ impl Endpoint {
         while last.is_none() || !rest.is_empty() {
             let (part, left) = rest.split_at_checked(size).unwrap_or((rest, &[]));
             rest = left;
-            let datagram = ip_packet::udp((from, d.from.port), (to, d.to.port), part);
-            let packet = IpPacket::new(&route, ip_packet::UDP, &datagram);
+            let protocol = self.protocol as u8;
+            let ports = (d.from.port, d.to.port);
+            let datagram = ip_packet::datagram(protocol, (from, to), ports, part);
+            let packet = IpPacket::new(&route, protocol, &datagram);
             self.net.show(&packet);
             last = Some(packet);
         }
@@ -287,11 +290,11 @@ impl Endpoint {
     }
 }
 
-impl Net {
+impl Ports {
     /// Who gets a datagram: one connected to its sender before one that is not.
-    pub(super) fn udp_receiver(&self, to: &InetAddr, from: &InetAddr) -> Option<Arc<Endpoint>> {
+    pub(super) fn receiver(&self, to: &InetAddr, from: &InetAddr) -> Option<Arc<Endpoint>> {
         let mut open = Vec::new();
-        for found in self.udp.find(to) {
+        for found in self.find(to) {
             let peer = found.who.state.lock().peer_name.clone();
             match peer {
                 Some(Name::Inet(p)) if p == *from => return Some(found.who),

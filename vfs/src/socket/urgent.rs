@@ -1,5 +1,7 @@
-//! Urgent data of TCP: one byte of the stream that can be taken before its turn; tcp(7), `MSG_OOB`.
+//! Urgent data of TCP and of AF_UNIX streams: one byte of the stream that can be taken before its
+//! turn; tcp(7), unix(7), `MSG_OOB`.
 
+use super::Domain;
 use super::endpoint::{Endpoint, State};
 use super::message::Message;
 use super::option_names::{SOL_SOCKET, so};
@@ -15,6 +17,8 @@ pub(super) struct Urgent {
     pub(super) ahead: usize,
     /// The byte, until it is taken.
     byte: Option<u8>,
+    /// Only its place is left in the stream: on AF_UNIX a byte that is taken goes at once.
+    gone: bool,
 }
 
 impl State {
@@ -38,7 +42,7 @@ impl State {
     /// The byte that was queued last is urgent.
     pub(super) fn mark_urgent(&mut self, byte: u8) {
         let ahead = self.inbox.bytes().saturating_sub(1);
-        self.urgent = Some(Urgent { ahead, byte: Some(byte) });
+        self.urgent = Some(Urgent { ahead, byte: Some(byte), gone: false });
     }
 
     /// Passes over the urgent byte, where it is next and not a part of the stream.
@@ -46,8 +50,13 @@ impl State {
         if inline || !self.at_mark() {
             return None;
         }
-        self.urgent = None;
-        self.inbox.discard_byte()
+        let gone = self.urgent.take().is_some_and(|u| u.gone);
+        if gone { None } else { self.inbox.discard_byte() }
+    }
+
+    /// Whether the stream has no byte at the mark, where it is read up to it.
+    pub(super) fn is_at_gone(&self) -> bool {
+        self.urgent.is_some_and(|u| u.ahead == 0 && u.gone)
     }
 
     /// `n` bytes of the stream were read.
@@ -75,7 +84,8 @@ impl Endpoint {
         self.queue.notify(Events::RDBAND);
     }
 
-    /// Takes the urgent byte; recv(2) with `MSG_OOB` (`tcp_recv_urg`).
+    /// Takes the urgent byte; recv(2) with `MSG_OOB` (`tcp_recv_urg`,
+    /// `unix_stream_recv_urg`).
     ///
     /// # Errors
     /// `EINVAL` where there is none to take; `EFAULT`, and the byte is lost.
@@ -90,10 +100,17 @@ impl Endpoint {
         let mut s = self.state.lock();
         let urgent = s.urgent.as_mut().ok_or(Errno::EINVAL)?;
         let byte = urgent.byte.ok_or(Errno::EINVAL)?;
+        let mut taken = None;
         if !flags.contains(ReceiveFlags::PEEK) {
             urgent.byte = None;
+            if self.domain == Domain::Unix {
+                urgent.gone = true;
+                let ahead = urgent.ahead;
+                taken = s.inbox.remove_at(ahead);
+            }
         }
         drop(s);
+        self.net.inflight.bury(taken);
         let room = dst.remaining() > 0;
         if room && !flags.contains(ReceiveFlags::TRUNC) {
             dst.put(&[byte])?;

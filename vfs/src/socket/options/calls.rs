@@ -4,7 +4,7 @@ use super::super::endpoint::{Endpoint, Phase};
 use super::super::message::Ucred;
 use super::super::option_names::{
     BUF_LOCK_RECEIVE, BUF_LOCK_SEND, SOL_ICMPV6, SOL_IP, SOL_IPV6, SOL_NETLINK, SOL_PACKET,
-    SOL_RAW, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_CORK, ip, ipv6, netlink, so, tcp,
+    SOL_RAW, SOL_SOCKET, SOL_TCP, SOL_UDP, SOL_UDPLITE, UDP_CORK, ip, ipv6, netlink, so, tcp,
 };
 use super::super::option_table as table;
 use super::super::{Domain, Kind};
@@ -37,6 +37,13 @@ fn int(v: i32) -> Vec<u8> {
     v.to_ne_bytes().to_vec()
 }
 
+/// Whether a level is that of a socket's transport, of which UDP and UDP-Lite share theirs.
+fn own_level(e: &Endpoint, level: i32) -> bool {
+    const SHARED: [i32; 2] = [SOL_UDP, SOL_UDPLITE];
+    let shared = SHARED.contains(&e.protocol) && SHARED.contains(&level);
+    (shared || level == e.protocol) && !e.is_ping()
+}
+
 /// Whether there are options of a `level`, whatever they are called and whoever asks.
 ///
 /// # Errors
@@ -53,10 +60,8 @@ pub(in super::super) fn check_level(e: &Endpoint, level: i32, setting: bool) -> 
                     || level == if six { SOL_IPV6 } else { SOL_IP }
                     || six && level == SOL_ICMPV6
             }
-            Domain::Inet => level == SOL_IP || level == e.protocol && !e.is_ping(),
-            Domain::Inet6 => {
-                matches!(level, SOL_IP | SOL_IPV6) || level == e.protocol && !e.is_ping()
-            }
+            Domain::Inet => level == SOL_IP || own_level(e, level),
+            Domain::Inet6 => matches!(level, SOL_IP | SOL_IPV6) || own_level(e, level),
         };
     match e.domain {
         _ if own => Ok(()),
