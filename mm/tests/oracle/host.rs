@@ -205,6 +205,7 @@ impl Host {
     }
 
     unsafe fn call(&self, c: &Call) -> Answer {
+        touch::open_all_keys();
         // SAFETY: the calls touch the region and the pages above the heap only, in which nothing
         // of this process lives; what they could reach outside of them they refuse.
         unsafe {
