@@ -86,7 +86,7 @@ impl File {
             | if self.kind() == mode::IFDIR { MountFlags::NODIRATIME.bits() } else { 0 };
         let keeps = self.flags().contains(OpenFlags::NOATIME)
             || mount.intersects(MountFlags::from_bits_retain(kept | MountFlags::RDONLY.bits()));
-        if !keeps && !file_flags::has(&**self.inode(), FileFlags::NOATIME) {
+        if !keeps {
             self.ops().accessed(mount.contains(MountFlags::RELATIME));
         }
     }

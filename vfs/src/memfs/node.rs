@@ -188,7 +188,9 @@ impl Node {
     pub(super) fn note_access(&self, relatime: bool) {
         const DAY: Nanos = 86_400_000_000_000;
         let mut guard = self.attr.lock();
-        let Some(a) = guard.as_mut() else { return };
+        let Some(a) = guard.as_mut().filter(|a| !a.flags.contains(FileFlags::NOATIME)) else {
+            return;
+        };
         let now = self.fs.env.now();
         let stale = a.atime <= a.mtime || a.atime <= a.ctime || now - a.atime >= DAY;
         if stale || !relatime {

@@ -117,7 +117,7 @@ impl Socket {
         wanted.check(net, who.creds())?;
         let endpoint = Arc::new(Endpoint::new(net, wanted));
         if endpoint.raw.is_some() {
-            endpoint.hash_raw(who.creds().fsuid);
+            endpoint.hash_raw();
         }
         if endpoint.packet.is_some() {
             net.taps.add(&endpoint);

@@ -35,7 +35,6 @@ impl Pingers {
 #[derive(Default)]
 struct Table {
     sockets: BTreeMap<u16, Vec<Weak<Endpoint>>>,
-    owners: BTreeMap<usize, u32>,
     next: u16,
 }
 
@@ -44,9 +43,8 @@ struct Table {
 pub(super) struct Idents(Mutex<Table>);
 
 impl Table {
-    fn add(&mut self, e: &Arc<Endpoint>, ident: u16, uid: u32) {
+    fn add(&mut self, e: &Arc<Endpoint>, ident: u16) {
         self.sockets.entry(ident).or_default().push(Arc::downgrade(e));
-        self.owners.insert(Arc::as_ptr(e).addr(), uid);
     }
 }
 
@@ -55,12 +53,7 @@ impl Idents {
     ///
     /// # Errors
     /// `EADDRINUSE`.
-    pub(super) fn bind(
-        &self,
-        e: &Arc<Endpoint>,
-        at: InetAddr,
-        uid: u32,
-    ) -> Result<InetAddr, Errno> {
+    pub(super) fn bind(&self, e: &Arc<Endpoint>, at: InetAddr) -> Result<InetAddr, Errno> {
         let mut t = self.0.lock();
         if at.port != 0 {
             let shares = |w: &Weak<Endpoint>| {
@@ -70,14 +63,14 @@ impl Idents {
             if !t.sockets.get(&at.port).is_none_or(|there| there.iter().all(shares)) {
                 return Err(Errno::EADDRINUSE);
             }
-            t.add(e, at.port, uid);
+            t.add(e, at.port);
             return Ok(at);
         }
         for _ in 0..u16::MAX {
             t.next = t.next.checked_add(1).unwrap_or(1);
             let port = t.next;
             if !t.sockets.contains_key(&port) {
-                t.add(e, port, uid);
+                t.add(e, port);
                 return Ok(InetAddr { port, ..at });
             }
         }
@@ -87,7 +80,6 @@ impl Idents {
     /// Frees the number of `e`.
     pub(super) fn release(&self, e: &Endpoint, ident: u16) {
         let mut t = self.0.lock();
-        t.owners.remove(&core::ptr::from_ref(e).addr());
         if let Some(there) = t.sockets.get_mut(&ident) {
             there.retain(|w| !core::ptr::eq(w.as_ptr(), e));
             if there.is_empty() {
@@ -96,12 +88,9 @@ impl Idents {
         }
     }
 
-    /// All, with their owners.
-    pub(super) fn all(&self) -> Vec<(Arc<Endpoint>, u32)> {
-        let t = self.0.lock();
-        let all = t.sockets.values().flatten().filter_map(Weak::upgrade);
-        let uid = |e: &Arc<Endpoint>| t.owners.get(&Arc::as_ptr(e).addr()).copied().unwrap_or(0);
-        all.map(|e| (e.clone(), uid(&e))).collect()
+    /// All there are.
+    pub(super) fn all(&self) -> Vec<Arc<Endpoint>> {
+        self.0.lock().sockets.values().flatten().filter_map(Weak::upgrade).collect()
     }
 
     /// Whom a reply is for: of those with its number and address, who came last.

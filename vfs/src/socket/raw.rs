@@ -53,13 +53,10 @@ impl Raw {
     }
 }
 
-/// A socket, and the user that it belongs to.
-type Owned = (Weak<Endpoint>, u32);
-
 /// The raw sockets of a network by their protocols.
 #[derive(Default)]
 pub(super) struct RawSockets {
-    by_protocol: Mutex<BTreeMap<i32, Vec<Owned>>>,
+    by_protocol: Mutex<BTreeMap<i32, Vec<Weak<Endpoint>>>>,
     count: AtomicUsize,
 }
 
@@ -69,16 +66,16 @@ impl RawSockets {
         self.count.load(Relaxed) == 0
     }
 
-    fn add(&self, e: &Arc<Endpoint>, uid: u32) {
+    fn add(&self, e: &Arc<Endpoint>) {
         let mut all = self.by_protocol.lock();
-        all.entry(e.protocol).or_default().push((Arc::downgrade(e), uid));
+        all.entry(e.protocol).or_default().push(Arc::downgrade(e));
         self.count.fetch_add(1, Relaxed);
     }
 
     pub(super) fn remove(&self, e: &Endpoint) {
         let mut all = self.by_protocol.lock();
         let Some(of) = all.get_mut(&e.protocol) else { return };
-        let Some(at) = of.iter().position(|(w, _)| core::ptr::eq(w.as_ptr(), e)) else { return };
+        let Some(at) = of.iter().position(|w| core::ptr::eq(w.as_ptr(), e)) else { return };
         of.swap_remove(at);
         self.count.fetch_sub(1, Relaxed);
         if of.is_empty() {
@@ -90,13 +87,12 @@ impl RawSockets {
     fn of(&self, protocol: u8) -> Vec<Arc<Endpoint>> {
         let all = self.by_protocol.lock();
         let of = all.get(&i32::from(protocol)).into_iter().flatten();
-        of.filter_map(|(w, _)| w.upgrade()).collect()
+        of.filter_map(Weak::upgrade).collect()
     }
 
-    /// All, with their owners.
-    pub(super) fn all(&self) -> Vec<(Arc<Endpoint>, u32)> {
-        let all = self.by_protocol.lock();
-        all.values().flatten().filter_map(|(w, uid)| Some((w.upgrade()?, *uid))).collect()
+    /// All there are.
+    pub(super) fn all(&self) -> Vec<Arc<Endpoint>> {
+        self.by_protocol.lock().values().flatten().filter_map(Weak::upgrade).collect()
     }
 }
 
@@ -137,11 +133,11 @@ impl Net {
 
 impl Endpoint {
     /// Has the socket found by its protocol, which is also the port that it shows.
-    pub(super) fn hash_raw(self: &Arc<Self>, uid: u32) {
+    pub(super) fn hash_raw(self: &Arc<Self>) {
         let port = self.protocol as u16;
         let name = InetAddr { port, ..InetAddr::any(self.domain) };
         self.state.lock().name = Some(Name::Inet(name));
-        self.net.raw.add(self, uid);
+        self.net.raw.add(self);
     }
 
     /// Whether packets between two addresses are for the socket (`raw_v4_match`).

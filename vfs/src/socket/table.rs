@@ -143,10 +143,11 @@ impl Net {
     }
 
     /// Sockets that have no ports.
-    fn table_of(&self, all: &[(Arc<Endpoint>, u32)], domain: Domain, ns: &UserNs) -> Vec<u8> {
+    fn table_of(&self, all: &[Arc<Endpoint>], domain: Domain, ns: &UserNs) -> Vec<u8> {
         let none = InetAddr::any(domain);
-        let listed = all.iter().filter(|(e, _)| e.domain == domain).enumerate();
-        let lines = listed.filter_map(|(n, (e, uid))| row(n, e, &none, ns.show_uid(*uid)));
+        let listed = all.iter().filter(|e| e.domain == domain).enumerate();
+        let uid = |e: &Endpoint| ns.show_uid(e.owner.load(Relaxed));
+        let lines = listed.filter_map(|(n, e)| row(n, e, &none, uid(e)));
         lines.collect::<String>().into_bytes()
     }
 }

@@ -53,11 +53,10 @@ impl Endpoint {
 
     /// Binds to `at`, of which port 0 means any.
     pub(super) fn take_port(self: &Arc<Self>, who: &Who<'_>, at: InetAddr) -> Result<(), Errno> {
-        let uid = who.creds().fsuid;
         let at = match self.kind {
             Kind::Raw => at,
-            _ if self.is_ping() => self.net.idents.bind(self, at, uid)?,
-            _ => self.ports().bind(self, at, uid)?,
+            _ if self.is_ping() => self.net.idents.bind(self, at)?,
+            _ => self.ports().bind(self, at, who.creds().fsuid)?,
         };
         self.state.lock().name = Some(Name::Inet(at));
         Ok(())
