@@ -4,6 +4,7 @@
 use super::addr::{self, InetAddr, Name};
 use super::endpoint::Endpoint;
 use super::inbox::Taken;
+use super::link;
 use super::option_names::{
     SOL_IP, SOL_IPV6, SOL_PACKET, SOL_SOCKET, SOL_TCP, SOL_UDP, UDP_SEGMENT, ip, ipv6, packet, tcp,
 };
@@ -19,8 +20,6 @@ use zerocopy::IntoBytes;
 pub(super) const HOPS: i32 = 64;
 /// Bytes of the header of the link.
 const LINK: u16 = 14;
-/// Index of the one interface.
-const LOOPBACK: i32 = 1;
 /// `SCM_RIGHTS`, `SCM_CREDENTIALS`, `SO_PRIORITY`, `SO_TIMESTAMPING_OLD` and `_NEW`: no socket of
 /// the internet domains minds them (`__sock_cmsg_send`).
 const IGNORED: [i32; 5] = [1, 2, 12, 37, 65];
@@ -219,7 +218,7 @@ impl Endpoint {
         let (Some(h), asked) = (taken.headers, self.options.asked()) else { return out };
         let v4 = h.to.ip.to_ipv4_mapped();
         if asked.contains(Asked::PKTINFO6) {
-            let index = LOOPBACK.to_ne_bytes();
+            let index = link::INDEX.to_ne_bytes();
             put(SOL_IPV6, ipv6::PKTINFO, &[&h.to.ip.octets()[..], &index].concat());
         }
         let Some(v4) = v4 else {
@@ -231,7 +230,7 @@ impl Endpoint {
             }
             // The names of RFC 2292.
             if asked.contains(Asked::OLD_PKTINFO6) {
-                let index = LOOPBACK.to_ne_bytes();
+                let index = link::INDEX.to_ne_bytes();
                 put(SOL_IPV6, ipv6::OLD_PKTINFO, &[&h.to.ip.octets()[..], &index].concat());
             }
             if asked.contains(Asked::OLD_HOPLIMIT6) {
@@ -244,7 +243,7 @@ impl Endpoint {
             return out;
         };
         if asked.contains(Asked::PKTINFO) {
-            let (index, ip) = (LOOPBACK.to_ne_bytes(), v4.octets());
+            let (index, ip) = (link::INDEX.to_ne_bytes(), v4.octets());
             // The address to answer from is not one of many.
             let many = h.to.is_multicast() || h.to.is_broadcast();
             let own = if many { Ipv4Addr::LOCALHOST.octets() } else { ip };

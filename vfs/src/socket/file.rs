@@ -85,8 +85,6 @@ fn interface(
 ) -> Result<u64, Errno> {
     const ADDRESS: [u8; 8] = [2, 0, 0, 0, 127, 0, 0, 1];
     const NETMASK: [u8; 8] = [2, 0, 0, 0, 255, 0, 0, 0];
-    /// `ARPHRD_LOOPBACK`.
-    const HARDWARE: [u8; 2] = 772u16.to_ne_bytes();
     if cmd == SIOCGIFCONF {
         let mut conf: IfConf = mem.read_obj(arg)?;
         let fits = conf.len as usize >= size_of::<IfReq>();
@@ -103,7 +101,7 @@ fn interface(
         return Err(Errno::ENODEV);
     }
     let answer = match cmd {
-        SIOCGIFNAME | SIOCGIFINDEX => IfReq::lo(&1i32.to_ne_bytes()),
+        SIOCGIFNAME | SIOCGIFINDEX => IfReq::lo(&link::INDEX.to_ne_bytes()),
         SIOCGIFFLAGS => IfReq::lo(&(lo.flags() as u16).to_ne_bytes()),
         SIOCSIFFLAGS | SIOCSIFADDR if !admin => return Err(Errno::EPERM),
         SIOCSIFFLAGS => {
@@ -128,7 +126,7 @@ fn interface(
         SIOCGIFTXQLEN => IfReq::lo(&1000i32.to_ne_bytes()),
         SIOCGIFNETMASK => IfReq::lo(&NETMASK),
         SIOCGIFMTU => IfReq::lo(&65_536i32.to_ne_bytes()),
-        SIOCGIFHWADDR => IfReq::lo(&HARDWARE),
+        SIOCGIFHWADDR => IfReq::lo(&link::HARDWARE.to_ne_bytes()),
         _ => return Err(Errno::ENOTTY),
     };
     mem.write_obj(arg, &answer)?;

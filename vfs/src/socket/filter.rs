@@ -1,6 +1,7 @@
 //! Filters that sockets have for what comes to them; socket(7), `SO_ATTACH_FILTER`.
 
 use super::endpoint::Endpoint;
+use super::link;
 use crate::bpf::{self, Dialect, Instruction, Program};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -19,10 +20,6 @@ mod ad {
     pub(super) const INDEX: u32 = 8;
     pub(super) const HARDWARE: u32 = 28;
 }
-/// Index of the one interface.
-const LOOPBACK: u32 = 1;
-/// `ARPHRD_LOOPBACK`.
-const HARDWARE: u32 = 772;
 
 /// The filter of a socket.
 #[derive(Default)]
@@ -75,8 +72,8 @@ impl bpf::Data for View<'_> {
         match which {
             ad::PROTOCOL => self.protocol.into(),
             ad::KIND => self.kind.into(),
-            ad::INDEX => LOOPBACK,
-            ad::HARDWARE => HARDWARE,
+            ad::INDEX => link::INDEX as u32,
+            ad::HARDWARE => link::HARDWARE.into(),
             _ => 0,
         }
     }

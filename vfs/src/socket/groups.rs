@@ -5,6 +5,7 @@
 
 use super::addr::InetAddr;
 use super::endpoint::Endpoint;
+use super::link;
 use super::option_names::{SOL_IP, ip};
 use super::option_table as table;
 use alloc::collections::BTreeMap;
@@ -16,8 +17,6 @@ use syserr::Errno;
 const MEMBERSHIPS_MAX: usize = 20;
 /// The most that it may join in all; Linux has a bound on memory (`net.core.optmem_max`).
 const GROUPS_MAX: usize = 256;
-/// Index of the one interface.
-const LOOPBACK: i32 = 1;
 /// Everybody is in this one.
 const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 
@@ -70,7 +69,7 @@ fn parse_v4(value: &[u8]) -> Result<Named, Errno> {
     Ok(Named {
         group: group.to_ipv6_mapped(),
         anywhere: index == 0 && at.is_unspecified(),
-        here: index == LOOPBACK || index == 0 && at.is_loopback(),
+        here: index == link::INDEX || index == 0 && at.is_loopback(),
     })
 }
 
@@ -83,7 +82,7 @@ fn parse_v6(value: &[u8]) -> Result<Named, Errno> {
     if !group.is_multicast() {
         return Err(Errno::EINVAL);
     }
-    Ok(Named { group, anywhere: false, here: index == LOOPBACK })
+    Ok(Named { group, anywhere: false, here: index == link::INDEX })
 }
 
 impl Endpoint {
@@ -141,7 +140,7 @@ impl Endpoint {
         let chosen = match index {
             0 if address.is_unspecified() => None,
             0 if address.is_loopback() => Some(address),
-            LOOPBACK => Some(address),
+            link::INDEX => Some(address),
             _ => return Err(Errno::EADDRNOTAVAIL),
         };
         self.options.set_multicast_interface(chosen);

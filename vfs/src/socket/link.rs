@@ -5,6 +5,12 @@ use syserr::Errno;
 
 use super::addr::InetAddr;
 
+/// Its index, the only one of a network.
+pub(super) const INDEX: i32 = 1;
+/// `ARPHRD_LOOPBACK`: what its hardware is called.
+pub(super) const HARDWARE: u16 = 772;
+/// The longest packet, in bytes.
+pub(super) const MTU: u32 = 65_536;
 /// `IFF_UP`.
 pub(super) const UP: u32 = 1;
 /// `IFF_LOOPBACK`.

@@ -8,6 +8,7 @@ use super::addr::{Name, family};
 use super::endpoint::{Endpoint, READABLE};
 use super::filter::View;
 use super::ip_packet::IpPacket;
+use super::link;
 use super::message::{Message, datagram_size};
 use super::packet_ring::Ring;
 use super::transfer::{SendInfo, take_all};
@@ -31,10 +32,7 @@ const HOST: u8 = 0;
 const MULTICAST: u8 = 2;
 const OTHER: u8 = 3;
 const OUTGOING: u8 = 4;
-/// Index of the one interface.
-const LOOPBACK: i32 = 1;
-/// The longest packet of the interface, and room for a tag beside the header.
-const MTU: usize = 65_536;
+/// Room for a tag beside the header.
 const TAG: usize = 4;
 
 /// `struct sockaddr_ll` as far as it varies.
@@ -49,14 +47,14 @@ pub(super) struct LinkAddr {
 
 /// Sizes of `struct sockaddr_ll`, and of the part of it before the hardware's address.
 const ADDRESS: (usize, usize) = (20, 12);
-/// `ARPHRD_LOOPBACK`, and the size of its addresses.
-const HARDWARE: (u16, u8) = (772, 6);
+/// Size of the addresses of the interface's hardware.
+const HARDWARE: u8 = 6;
 
 impl LinkAddr {
     /// As it lies in memory; of no interface it has no hardware's address.
     pub(super) fn encode(&self, len: usize) -> Vec<u8> {
         let mut out = (Domain::Packet as u16).to_ne_bytes().to_vec();
-        let (hardware, size) = if self.index == 0 { (0, 0) } else { HARDWARE };
+        let (hardware, size) = if self.index == 0 { (0, 0) } else { (link::HARDWARE, HARDWARE) };
         out.extend_from_slice(&self.protocol.to_be_bytes());
         out.extend_from_slice(&self.index.to_ne_bytes());
         out.extend_from_slice(&hardware.to_ne_bytes());
@@ -164,7 +162,7 @@ impl Net {
         let all = self.taps.all();
         let hardware = frame.get(6..).and_then(|b| b.first_chunk()).copied().unwrap_or_default();
         for (protocol, kind) in [(protocols.0, OUTGOING), (protocols.1, kind)] {
-            let address = LinkAddr { protocol, index: LOOPBACK, kind, hardware };
+            let address = LinkAddr { protocol, index: link::INDEX, kind, hardware };
             let is_sender = |e: &Endpoint| sender.is_some_and(|s| core::ptr::eq(s, e));
             for e in all.iter().filter(|e| kind != OUTGOING || !is_sender(e)) {
                 e.see(frame, address);
@@ -244,7 +242,7 @@ impl Endpoint {
     pub(super) fn bind_packet(&self, address: &[u8]) -> Result<(), Errno> {
         let Some(socket) = &self.packet else { return Err(Errno::EINVAL) };
         let at = LinkAddr::parse(address)?;
-        if !matches!(at.index, 0 | LOOPBACK) {
+        if !matches!(at.index, 0 | link::INDEX) {
             return Err(Errno::ENODEV);
         }
         let mut s = socket.0.lock();
@@ -290,14 +288,14 @@ impl Endpoint {
                 LinkAddr { protocol: s.protocol, index: s.index, kind: HOST, hardware }
             }
         };
-        if address.index != LOOPBACK {
+        if address.index != link::INDEX {
             return Err(Errno::ENXIO);
         }
         if !self.net.link.is_up() {
             return Err(Errno::ENETDOWN);
         }
         let len = usize::try_from(src.remaining()).unwrap_or(usize::MAX);
-        if len > MTU + if raw { LINK + TAG } else { 0 } {
+        if len > link::MTU as usize + if raw { LINK + TAG } else { 0 } {
             return Err(Errno::EMSGSIZE);
         }
         self.may_send_now()?;

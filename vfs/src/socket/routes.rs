@@ -1,8 +1,9 @@
 //! What the kernel says of routes: every address of the loopback interface leads there, and
 //! nothing leads anywhere else; rtnetlink(7).
 
+use super::link::INDEX;
 use super::link::Link;
-use super::rtnetlink::{AF_INET, AF_INET6, AF_UNSPEC, INDEX, SCOPE_HOST, attribute, find};
+use super::rtnetlink::{AF_INET, AF_INET6, AF_UNSPEC, SCOPE_HOST, attribute, find};
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use syserr::Errno;

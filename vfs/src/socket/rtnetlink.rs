@@ -1,6 +1,6 @@
 //! What the kernel says about its network: one loopback interface; rtnetlink(7).
 
-use super::link::{self, Link};
+use super::link::{self, INDEX, Link, MTU};
 use super::netlink::{Answer, DUMP, Header};
 use super::routes;
 use alloc::vec::Vec;
@@ -27,13 +27,8 @@ pub(super) const AF_INET: u8 = 2;
 pub(super) const AF_INET6: u8 = 10;
 const AF_PACKET: u8 = 17;
 
-/// The index of the interface.
-pub(super) const INDEX: i32 = 1;
-/// Its name.
+/// The name of the interface.
 const NAME: &[u8] = b"lo\0";
-const MTU: u32 = 65_536;
-/// `ARPHRD_LOOPBACK`.
-const LOOPBACK: u16 = 772;
 /// `RT_SCOPE_HOST`.
 pub(super) const SCOPE_HOST: u8 = 254;
 /// `IFA_F_PERMANENT`.
@@ -64,7 +59,7 @@ pub(super) fn find(mut bytes: &[u8], kind: u16) -> Option<&[u8]> {
 fn describe(lo: &Link) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend_from_slice(&[AF_UNSPEC, 0]);
-    out.extend_from_slice(&LOOPBACK.to_ne_bytes());
+    out.extend_from_slice(&link::HARDWARE.to_ne_bytes());
     out.extend_from_slice(&INDEX.to_ne_bytes());
     out.extend_from_slice(&lo.flags().to_ne_bytes());
     out.extend_from_slice(&0u32.to_ne_bytes());
