@@ -41,13 +41,18 @@ fn outcome(ok: u64, value: u64) -> Result<u64, (i32, i32)> {
     if ok == 1 { Ok(value) } else { Err((SIGNAL.load(Relaxed), CODE.load(Relaxed))) }
 }
 
-/// Lets this thread, and the kernel for it, access memory whatever its protection key: the host makes
-/// memory that can only be executed unreadable by a key where the processor has them, which is a
-/// difference that is known.
-pub(crate) fn open_all_keys() {
+/// Whether the processor and the kernel have protection keys, by which the host makes memory that can
+/// only be executed unreadable.
+pub(crate) fn has_keys() -> bool {
     const OSPKE: u32 = 1 << 4;
     static HAS_KEYS: LazyLock<bool> = LazyLock::new(|| __cpuid_count(7, 0).ecx & OSPKE != 0);
-    if *HAS_KEYS {
+    *HAS_KEYS
+}
+
+/// Lets this thread, and the kernel for it, access memory whatever its protection key: a difference
+/// that is known.
+pub(crate) fn open_all_keys() {
+    if has_keys() {
         // SAFETY: there is such a register, as just looked; it only denies accesses.
         unsafe { asm!("wrpkru", in("eax") 0, in("ecx") 0, in("edx") 0) };
     }
