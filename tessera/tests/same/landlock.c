@@ -176,8 +176,9 @@ static void files(void) {
         E(memfd_create("m", 0) < 0);
         int p[2];
         E(pipe(p));
-        E(ptrace(PTRACE_TRACEME, 0, 0, 0));
         CHILD("inherited", ({ E(try("a/f", O_RDONLY)); }));
+        // At the end: a signal, such as that of a child, would stop it.
+        E(ptrace(PTRACE_TRACEME, 0, 0, 0));
     }));
     CHILD("some", ({
         int rules = ruleset(ALL, 0);
