@@ -8,7 +8,7 @@ mod doubles;
 
 use arch::{Access, Addr, Permissions, UserMemory};
 use divan::{Bencher, black_box};
-use doubles::{AT, LAZY, LIMITS, P, fork, manager, many, map, touched};
+use doubles::{AT, LAZY, LIMITS, P, fork, manager, many, map, touched, whole_pages};
 use mm::{MremapArgs, MremapFlags, Tuning};
 use std::sync::Arc;
 
@@ -134,21 +134,21 @@ fn populated() -> Arc<mm::MemoryManager> {
 
 #[divan::bench(args = [64, 4 << 10, 1 << 20], sample_size = MANY)]
 fn copy_in(b: Bencher<'_, '_>, n: usize) {
-    let (mm, mut buf) = (populated(), vec![0; n]);
-    b.bench_local(|| mm.copy_in(black_box(Addr(AT)), &mut buf, Permissions::Obey));
+    let (mm, buf) = (populated(), whole_pages(n));
+    b.bench_local(|| mm.copy_in(black_box(Addr(AT)), buf, Permissions::Obey));
 }
 
 #[divan::bench(args = [64, 4 << 10, 1 << 20], sample_size = MANY)]
 fn copy_out(b: Bencher<'_, '_>, n: usize) {
-    let (mm, buf) = (populated(), vec![0; n]);
-    b.bench_local(|| mm.copy_out(black_box(Addr(AT)), &buf, Permissions::Obey));
+    let (mm, buf) = (populated(), whole_pages(n));
+    b.bench_local(|| mm.copy_out(black_box(Addr(AT)), buf, Permissions::Obey));
 }
 
 /// What the copies are measured against.
 #[divan::bench(args = [64, 4 << 10, 1 << 20], sample_size = MANY)]
 fn memcpy(b: Bencher<'_, '_>, n: usize) {
-    let (mut to, from) = (vec![0u8; n], vec![1u8; n]);
-    b.bench_local(|| black_box(&mut to).copy_from_slice(black_box(&from)));
+    let (to, from) = (whole_pages(n), whole_pages(n));
+    b.bench_local(|| black_box(&mut *to).copy_from_slice(black_box(from)));
 }
 
 #[divan::bench(sample_size = MANY)]

@@ -20,6 +20,14 @@ const PAGES: u64 = 1 << 20;
 /// Runs of at most this many pages are handed out again.
 const RUN: usize = 64;
 
+/// Zeros that begin where a page does, as memory of guests and buffers of kernels do: what a copy
+/// costs depends on how its ends lie. They are never given back.
+pub(crate) fn whole_pages(len: usize) -> &'static mut [u8] {
+    let bytes = vec![0; len + P as usize].leak();
+    let first = bytes.as_ptr().align_offset(P as usize);
+    &mut bytes[first..first + len]
+}
+
 static MEMORY: LazyLock<Arc<Memory>> = LazyLock::new(|| Arc::new(Memory::new()));
 
 struct Memory {
@@ -43,9 +51,8 @@ unsafe impl Sync for Memory {}
 
 impl Memory {
     fn new() -> Memory {
-        let bytes = Box::leak(vec![0u8; (PAGES * P) as usize].into_boxed_slice());
         Memory {
-            bytes: NonNull::from(bytes).cast(),
+            bytes: NonNull::from(whole_pages((PAGES * P) as usize)).cast(),
             counts: (0..PAGES).map(|_| AtomicU32::new(0)).collect(),
             dirty: (0..PAGES).map(|_| AtomicBool::new(false)).collect(),
             free: Mutex::new(Free { next: 0, runs: vec![Vec::new(); RUN + 1] }),
