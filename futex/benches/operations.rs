@@ -12,7 +12,11 @@ use futex::{
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::task::{Context, Waker};
+use sync::Mutex;
 use syserr::Errno;
+
+/// Runs between two looks at the clock, so that short rows are not about the clock.
+const MANY: u32 = 100;
 
 const A: Addr = Addr(0);
 const B: Addr = Addr(4);
@@ -74,13 +78,13 @@ fn with_sleepers(bencher: Bencher<'_, '_>, n: usize, f: impl Fn(&Manager) + Sync
     bencher.bench_local_refs(|(m, _)| f(m));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn wake_nobody(bencher: Bencher<'_, '_>) {
     let m = Manager::new(1);
     bencher.bench_local(|| m.wake(black_box(&WORDS), black_box(A), P, 1));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn wait_set_up_and_undo(bencher: Bencher<'_, '_>) {
     let m = Manager::new(1);
     let mut waiter = Waiter::new();
@@ -90,8 +94,18 @@ fn wait_set_up_and_undo(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// What setting up and undoing cannot cost less than: each holds a bucket once.
+#[divan::bench(sample_size = MANY)]
+fn lock_and_unlock_twice(bencher: Bencher<'_, '_>) {
+    let lock = Mutex::new(0);
+    bencher.bench_local(|| {
+        *black_box(&lock).lock() += 1;
+        *black_box(&lock).lock() -= 1;
+    });
+}
+
 /// A wake that finds one waiter, with the wait it ends.
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn wait_and_wake(bencher: Bencher<'_, '_>) {
     let m = Manager::new(1);
     let mut waiter = Waiter::new();
@@ -130,7 +144,7 @@ fn requeue_there_and_back(bencher: Bencher<'_, '_>, n: usize) {
 }
 
 /// Setting up and undoing one wait behind others: what a crowd costs the next one.
-#[divan::bench(args = [1, 64, 4096])]
+#[divan::bench(args = [1, 64, 4096], sample_size = MANY)]
 fn wait_behind(bencher: Bencher<'_, '_>, n: usize) {
     let m = Manager::new(1);
     let _others = sleepers(&m, n);
@@ -141,7 +155,7 @@ fn wait_behind(bencher: Bencher<'_, '_>, n: usize) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn pi_lock_and_unlock(bencher: Bencher<'_, '_>) {
     let m = Manager::new(1);
     let mut waiter = Waiter::new();
@@ -157,7 +171,7 @@ fn new_manager() -> Manager {
     Manager::new(black_box(1))
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = MANY)]
 fn fork_manager(bencher: Bencher<'_, '_>) {
     let m = Manager::new(1);
     bencher.bench_local(|| m.fork());

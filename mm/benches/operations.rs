@@ -11,6 +11,7 @@ use divan::{Bencher, black_box};
 use doubles::{AT, LAZY, LIMITS, P, fork, manager, many, map, touched, whole_pages};
 use mm::{MremapArgs, MremapFlags, Tuning};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Runs between two looks at the clock, so that short rows are not about the clock.
 const MANY: u32 = 100;
@@ -161,6 +162,16 @@ fn load_u32(b: Bencher<'_, '_>) {
 fn compare_exchange_u32(b: Bencher<'_, '_>) {
     let mm = populated();
     b.bench_local(|| mm.compare_exchange_u32(black_box(Addr(AT + 8)), 0, 0));
+}
+
+/// What changing a word without a lock, or counting a user, cannot cost less than.
+#[divan::bench(sample_size = MANY)]
+fn two_atomic_additions(b: Bencher<'_, '_>) {
+    let word = AtomicU32::new(0);
+    b.bench_local(|| {
+        black_box(&word).fetch_add(1, Relaxed);
+        black_box(&word).fetch_sub(1, Relaxed)
+    });
 }
 
 #[divan::bench(sample_size = MANY)]
