@@ -66,6 +66,16 @@ pub trait MemoryFile: Send + Sync {
     fn is_returning(&self) -> bool {
         false
     }
+    /// Bytes that the kernel keeps for guests in memory of its own, where they are counted: they are
+    /// not [`MemoryFile::used`].
+    fn overhead(&self) -> u64 {
+        0
+    }
+    /// Whether the kernel keeps more for guests than the limit allows, so that some of them have to
+    /// go. Costs little, to be asked often.
+    fn is_exhausted(&self) -> bool {
+        false
+    }
     /// One more reference on every page of `r`: all of them or, on error, none.
     ///
     /// # Errors

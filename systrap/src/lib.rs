@@ -52,6 +52,7 @@ mod clock;
 mod cpu;
 mod executor;
 pub mod handshake;
+mod heap;
 mod host;
 pub mod hostfs;
 mod hot_calls;
@@ -68,6 +69,7 @@ mod sys;
 mod zygote;
 
 pub use executor::Registration;
+pub use heap::CountedHeap;
 pub use host::{Host, HostConfig};
 pub use memfile::MemFile;
 pub use signals::{HostSignal, HostSignals};

@@ -10,6 +10,10 @@ mod trace;
 use clap::Parser;
 use cli::{Cli, Command};
 use std::process::ExitCode;
+use systrap::CountedHeap;
+
+#[global_allocator]
+static HEAP: CountedHeap = CountedHeap;
 
 /// The exit code of `tessera` itself going wrong, as env(1) and timeout(1) have it: 126, 127 and
 /// 128 + n belong to the guest.

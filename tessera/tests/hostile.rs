@@ -42,6 +42,7 @@ ways! {
     stack_overflow "stack-overflow";
     memory_hog "memory-hog";
     fd_hog "fd-hog";
+    kernel_hog "kernel-hog";
     segment_registers "segment-registers";
     protection_keys "protection-keys";
     borrowed_threads "borrowed-threads";
@@ -49,6 +50,16 @@ ways! {
     trace_and_end "trace-and-end";
     trace_often "trace-often";
     namespaces_at_random "namespaces-at-random";
+}
+
+/// What a guest makes the kernel keep counts against the guest's memory, though each object is small.
+#[test]
+fn what_the_kernel_keeps_is_bounded() {
+    let hostile = guest("hostile", Linkage::Dynamic);
+    let script = format!("{} kernel-hog; echo $?", hostile.display());
+    let ran =
+        finish(tessera().args(["run", "--memory", "512M", "--", "/bin/bash", "-c", &script]), b"");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "137\n"), "{ran:?}");
 }
 
 /// User namespaces that only descriptors hold, 33 in each other, are so many and not more; with the

@@ -177,8 +177,10 @@ fn stat(k: &Kernel) -> Vec<u8> {
 
 fn meminfo(k: &Kernel) -> Vec<u8> {
     let total = k.memory_total() / 1024;
-    let used = (k.embedder().platform.memory().used() / 1024).min(total);
-    let free = total - used;
+    let memory = k.embedder().platform.memory();
+    let used = (memory.used() / 1024).min(total);
+    let kernel = (memory.overhead() / 1024).min(total - used);
+    let free = total - used - kernel;
     let rows = [
         ("MemTotal", total),
         ("MemFree", free),
@@ -202,9 +204,9 @@ fn meminfo(k: &Kernel) -> Vec<u8> {
         ("Mapped", 0),
         ("Shmem", 0),
         ("KReclaimable", 0),
-        ("Slab", 0),
+        ("Slab", kernel),
         ("SReclaimable", 0),
-        ("SUnreclaim", 0),
+        ("SUnreclaim", kernel),
         ("KernelStack", 0),
         ("PageTables", 0),
         ("SecPageTables", 0),

@@ -77,6 +77,9 @@ async fn syscall(cx: &mut TaskCx) {
         true => None,
         false => Box::pin(crate::ptrace::enter_syscall(cx)).await,
     };
+    if cx.mm().memory().is_exhausted() {
+        Box::pin(crate::oom::relieve(cx.task.clone())).await;
+    }
     let nr = cx.image.arch.syscall_no();
     let args = cx.image.arch.syscall_args();
     let entry = cx.image.syscall_table().lookup(nr);

@@ -16,6 +16,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
+use crate::heap;
 use counts::Counts;
 use free::{Free, SMALL, Source};
 use hints::Hints;
@@ -37,6 +38,14 @@ const KEPT_MAX: u64 = 128 << 20;
 const KEPT_PART: u64 = 8;
 /// Pages that one trim gives back to the host: about a millisecond's work.
 const TRIM: u64 = 2048;
+/// What the kernel may keep for guests in memory of its own without it counting, in bytes: caches
+/// of names and the like, which have bounds of their own.
+const KERNEL_FREE: u64 = 64 << 20;
+/// The part of the limit that it may keep beyond that.
+const KERNEL_PART: u64 = 2;
+/// The part of the limit by which guests and the kernel together may exceed it, since what the
+/// kernel has to keep is not asked for beforehand.
+const EXCESS_PART: u64 = 8;
 
 /// Guest memory in a memfd.
 pub struct MemFile {
@@ -45,6 +54,8 @@ pub struct MemFile {
     window: u64,
     limit: u64,
     used: AtomicU64,
+    /// What the program had allocated for itself before there were guests, in bytes.
+    own: u64,
     /// An allocation has failed.
     short: AtomicBool,
     /// Bytes that are given back once no stub maps them any more.
@@ -90,6 +101,7 @@ impl MemFile {
             window,
             limit,
             used,
+            own: heap::live(),
             short,
             retired,
             counts,
@@ -127,6 +139,11 @@ impl MemFile {
         self.fd.as_fd()
     }
 
+    /// The part of what the kernel keeps for guests that counts against the limit.
+    fn charged(&self) -> u64 {
+        self.overhead().saturating_sub(KERNEL_FREE)
+    }
+
     /// A pointer to `len` bytes at `offset` if the window has them.
     fn at(&self, offset: u64, len: u64) -> Option<*mut u8> {
         let inside = offset.checked_add(len).is_some_and(|end| end <= self.window);
@@ -145,7 +162,8 @@ impl MemFile {
     /// Memory with one reference, and whether it has contents that nobody may see.
     fn take(&self, len: u64) -> Result<(FileRange, bool), OutOfMemory> {
         let len = len.checked_next_multiple_of(PAGE).ok_or(OutOfMemory)?;
-        let fits = |used: u64| used.checked_add(len).filter(|&u| u <= self.limit);
+        let most = self.limit.saturating_sub(self.charged());
+        let fits = |used: u64| used.checked_add(len).filter(|&u| u <= most);
         self.used.fetch_update(Relaxed, Relaxed, fits).map_err(|_| {
             self.short.store(true, Relaxed);
             OutOfMemory
@@ -240,6 +258,24 @@ impl MemoryFile for MemFile {
 
     fn is_returning(&self) -> bool {
         self.retired.load(Relaxed) != 0
+    }
+
+    fn overhead(&self) -> u64 {
+        heap::live().saturating_sub(self.own)
+    }
+
+    fn is_exhausted(&self) -> bool {
+        if !heap::has_grown() {
+            return false;
+        }
+        let charged = self.charged();
+        let all = self.used.load(Relaxed).saturating_add(charged);
+        let exhausted = charged > self.limit / KERNEL_PART
+            || charged > 0 && all > self.limit + self.limit / EXCESS_PART;
+        if !exhausted {
+            heap::settle();
+        }
+        exhausted
     }
 
     fn allocate_copy(&self, from: u64, len: u64) -> Result<FileRange, OutOfMemory> {

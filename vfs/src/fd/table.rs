@@ -309,6 +309,11 @@ impl FdTable {
         self.slots.read().iter().map(|(fd, ..)| fd).collect()
     }
 
+    /// How many descriptors are open. Looks at all there is room for.
+    pub fn count(&self) -> usize {
+        self.slots.read().iter().count()
+    }
+
     /// The lowest descriptor after `fd` that is open, for reading `/proc/PID/fd` piece by piece.
     pub fn next_open(&self, from: i32) -> Option<i32> {
         self.slots.read().iter().map(|(fd, ..)| fd).find(|fd| *fd >= from)

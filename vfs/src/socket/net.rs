@@ -96,6 +96,11 @@ impl Net {
         &self.env
     }
 
+    /// Whether the kernel may keep one more message that nobody waits to get rid of.
+    pub(super) fn has_room(&self) -> bool {
+        !self.env.memory().is_exhausted()
+    }
+
     /// Gives `e` an abstract name.
     pub(super) fn add_abstract(&self, name: &Arc<[u8]>, e: &Arc<Endpoint>) -> Result<(), Errno> {
         let mut names = self.abstracts.lock();

@@ -255,7 +255,7 @@ impl Endpoint {
 
     /// Queues what the kernel says without being asked.
     pub(super) fn give_unasked(&self, data: &[u8]) {
-        if self.state.lock().inbox.size() <= self.options.rcvbuf() {
+        if self.state.lock().inbox.size() <= self.options.rcvbuf() && self.net.has_room() {
             self.give(data.to_vec());
         }
     }

@@ -218,7 +218,7 @@ impl Endpoint {
             ring.put(data, whole, LINK - start, address, self.net.env().now(), losing)
         } else {
             let mut state = self.state.lock();
-            let room = state.inbox.size() < self.options.rcvbuf();
+            let room = state.inbox.size() < self.options.rcvbuf() && self.net.has_room();
             if room {
                 state.inbox.push(Message {
                     from: Some(Name::Link(address)),

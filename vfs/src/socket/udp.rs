@@ -254,7 +254,9 @@ impl Endpoint {
         }
         let room = {
             let s = self.state.lock();
-            !s.shut.contains(Shut::RECEIVE) && s.inbox.size() <= self.options.rcvbuf()
+            !s.shut.contains(Shut::RECEIVE)
+                && s.inbox.size() <= self.options.rcvbuf()
+                && self.net.has_room()
         };
         if room {
             let size = datagram_size(data.len());

@@ -25,6 +25,7 @@ const WAYS: &[Way] = &[
     ("stack-overflow", stack_overflow),
     ("memory-hog", memory_hog),
     ("fd-hog", fd_hog),
+    ("kernel-hog", kernel_hog),
     ("segment-registers", segment_registers),
     ("protection-keys", protection_keys),
     ("borrowed-threads", borrowed_threads),
@@ -250,6 +251,27 @@ fn fd_hog() {
         last = fd;
     }
     assert!(last > 100);
+}
+
+/// Makes the kernel keep a gigabyte: what one socket after the other is sent and nobody reads.
+fn kernel_hog() {
+    let bytes = [0u8; 1 << 15];
+    let mut kept = 0;
+    // SAFETY: plain calls on memory that is there.
+    unsafe {
+        let mut most: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut most);
+        most.rlim_cur = most.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const most);
+        while kept < 1 << 30 {
+            let mut ends = [0; 2];
+            let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK;
+            assert_eq!(libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()), 0);
+            while let n @ 1.. = libc::write(ends[0], bytes.as_ptr().cast(), bytes.len()) {
+                kept += n;
+            }
+        }
+    }
 }
 
 /// Denies itself its own memory, where the processor can: reads and writes that no change of a map

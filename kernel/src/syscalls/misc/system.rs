@@ -84,7 +84,8 @@ pub fn sys_sysinfo(cx: &mut TaskCx, a: &Args) -> Outcome {
     let mut info = SysInfo::new_zeroed();
     info.uptime = up / 1_000_000_000;
     info.totalram = total;
-    info.freeram = total.saturating_sub(kernel.embedder().platform.memory().used());
+    let memory = kernel.embedder().platform.memory();
+    info.freeram = total.saturating_sub(memory.used()).saturating_sub(memory.overhead());
     info.procs = kernel.task_count().min(usize::from(u16::MAX)) as u16;
     info.mem_unit = 1;
     cx.mm().write_obj(Addr(a[0]), &info).map(|()| 0).into()
