@@ -28,7 +28,7 @@ pub(crate) async fn retry(
     access: Access,
 ) -> Result<(), FaultError> {
     for tried in 0..TRIES {
-        make_room(&task, &*mm, tried).await.ok_or(FaultError::NoMemory)?;
+        make_room(&task, &mm, tried).await.ok_or(FaultError::NoMemory)?;
         match mm.handle_fault(addr, access) {
             Err(FaultError::NoMemory) => {}
             result => return result,
