@@ -121,6 +121,10 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// [`OutOfMemory`] when the platform can have no more.
     fn new_context(&self) -> Result<Box<dyn Context>, OutOfMemory>;
+    /// Contexts that one address space can have at a time: so many tasks can share it.
+    fn contexts_per_space(&self) -> u32 {
+        u32::MAX
+    }
     /// The first and the first-invalid user address.
     fn user_range(&self) -> arch::AddrRange;
     /// The FPU components that contexts have.

@@ -53,6 +53,12 @@ struct Hosted {
 }
 
 impl Platform for Hosted {
+    fn contexts_per_space(&self) -> u32 {
+        // Those that have been given up may still be on their way back.
+        const RETURNING: usize = 64;
+        (crate::shared::MAX_SLOTS - RETURNING) as u32
+    }
+
     fn arch(&self) -> Arch {
         Arch::X86_64
     }

@@ -94,6 +94,9 @@ fn prepare(cx: &mut TaskCx, args: &CloneArgs<'_>, traced: bool) -> Result<(TaskC
     cx.context.pull_fpu(&mut cx.image.arch);
     let share = flags.contains(CloneFlags::VM);
     let platform = &kernel.embedder().platform;
+    if share && cx.mm().users() >= platform.contexts_per_space() {
+        return Err(Errno::EAGAIN);
+    }
     let image = cx.image.fork(share, || platform.new_address_space())?;
     if let Some(mm) = image.memory_manager().filter(|_| !share) {
         mm.premap(PREMAP);
