@@ -119,7 +119,7 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
         state.execed = true;
         state.execing = None;
         state.exit_signal = SIGCHLD;
-        state.dumpable = u32::from(dumpable);
+        state.dumpable = if dumpable { 1 } else { kernel.core_settings().suid_dumpable() };
         state.memory_ns = memory_ns;
         task.recalculate(&state);
     }

@@ -47,6 +47,8 @@ pub(crate) struct GroupState {
     pub(crate) handlers: Arc<Mutex<Handlers>>,
     /// All threads end with this status.
     pub(crate) exiting: Option<ExitStatus>,
+    /// The core dump that they wait for.
+    pub(crate) dump: Option<Arc<crate::coredump::Dump>>,
     /// This thread replaces the image: all others end.
     pub(crate) execing: Option<i32>,
     pub(crate) stop: Stop,

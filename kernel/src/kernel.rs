@@ -79,6 +79,7 @@ pub struct Kernel {
     cgroups: crate::cgroup::Hierarchy,
     keys: crate::keys::Keys,
     aio: Arc<crate::syscalls::aio::Contexts>,
+    core_settings: crate::coredump::Settings,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
     tree: Mutex<Tree>,
     timers: Arc<TimerService>,
@@ -122,6 +123,7 @@ impl Kernel {
             cgroups: crate::cgroup::Hierarchy::new(),
             keys: crate::keys::Keys::default(),
             aio: Arc::default(),
+            core_settings: crate::coredump::Settings::default(),
             vdso_pages: Mutex::new(None),
             tree: Mutex::new(Tree::default()),
             timers: Arc::default(),
@@ -202,6 +204,11 @@ impl Kernel {
     /// Contexts of asynchronous I/O.
     pub(crate) fn aio(&self) -> &Arc<crate::syscalls::aio::Contexts> {
         &self.aio
+    }
+
+    /// What is set about core dumps.
+    pub(crate) fn core_settings(&self) -> &crate::coredump::Settings {
+        &self.core_settings
     }
 
     /// Gives the kernel its pseudo-terminals: a session that ends lets go of its terminal.

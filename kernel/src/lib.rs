@@ -42,6 +42,7 @@ pub mod block;
 pub mod cgroup;
 pub mod clone;
 mod comm;
+mod coredump;
 mod exec;
 mod exit;
 mod futexes;

@@ -7,6 +7,8 @@ pub enum ExitStatus {
     Exited(u8),
     /// Killed by a signal. No core was dumped.
     Signaled(u32),
+    /// Killed by a signal, with a core dump.
+    Dumped(u32),
 }
 
 impl ExitStatus {
@@ -15,6 +17,7 @@ impl ExitStatus {
         match self {
             ExitStatus::Exited(code) => (code as i32) << 8,
             ExitStatus::Signaled(signo) => (signo & 0x7f) as i32,
+            ExitStatus::Dumped(signo) => (signo & 0x7f | 0x80) as i32,
         }
     }
 
@@ -23,6 +26,7 @@ impl ExitStatus {
         match self {
             ExitStatus::Exited(code) => (crate::signal::CLD_EXITED, code as i32),
             ExitStatus::Signaled(signo) => (crate::signal::CLD_KILLED, signo as i32),
+            ExitStatus::Dumped(signo) => (crate::signal::CLD_DUMPED, signo as i32),
         }
     }
 
@@ -30,7 +34,7 @@ impl ExitStatus {
     pub const fn shell_status(self) -> i32 {
         match self {
             ExitStatus::Exited(code) => code as i32,
-            ExitStatus::Signaled(signo) => 128 + signo as i32,
+            ExitStatus::Signaled(signo) | ExitStatus::Dumped(signo) => 128 + signo as i32,
         }
     }
 }

@@ -11,7 +11,7 @@ use syserr::Errno;
 impl Vma {
     /// Whether it is a program's code: a private mapping of a file that can be executed and not
     /// written.
-    fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         let code = self.perms.contains(Access::EXEC) && !self.perms.contains(Access::WRITE);
         code && !self.is_anon() && !self.is_shared()
     }

@@ -1,5 +1,6 @@
 //! What `/proc/PID` shows of mappings: maps, smaps, statistics.
 
+mod backed;
 mod chunk;
 mod info;
 mod stats;

@@ -11,9 +11,10 @@ use crate::cli::RunOptions;
 use crate::trace::Tracer;
 use arch::BufDst;
 use jobs::Jobs;
+use kernel::limits::INFINITY;
 use kernel::{
-    ExitStatus, Kernel, KernelConfig, LimitSet, LoadImageError, ProcessArgs, Registry,
-    SyscallTracer, Uts,
+    ExitStatus, Kernel, KernelConfig, Limit, LimitSet, LoadImageError, ProcessArgs, Registry,
+    Resource, SyscallTracer, Uts,
 };
 use std::ffi::OsString;
 use std::io::Write;
@@ -70,7 +71,7 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         fs: fs.fork(),
         files,
         creds,
-        limits: LimitSet::default(),
+        limits: limits(),
         personality: 0,
         os: arch::Os::Linux,
     };
@@ -86,10 +87,7 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         let limit = kernel.memory_total() >> 20;
         eprintln!("tessera: killed: out of memory; --memory gives more than these {limit} MiB");
     }
-    let code = match status {
-        ExitStatus::Exited(code) => code,
-        ExitStatus::Signaled(signo) => 128 + signo as u8,
-    };
+    let code = status.shell_status() as u8;
     if options.rw.is_empty() {
         // Nothing is left to be written, and the host takes the rest back faster than it can be
         // taken apart here.
@@ -116,6 +114,15 @@ fn tracer(options: &RunOptions) -> Result<Option<Arc<dyn SyscallTracer>>, Failur
         ),
     };
     Ok(Some(Arc::new(Tracer::new(list, out))))
+}
+
+/// The usual limits; of core dumps, those that the user who runs the sandbox has.
+fn limits() -> LimitSet {
+    let own = rustix::process::getrlimit(rustix::process::Resource::Core);
+    let mut limits = LimitSet::default();
+    let limit = |l: Option<u64>| l.unwrap_or(INFINITY);
+    limits.set(Resource::Core, Limit { cur: limit(own.current), max: limit(own.maximum) });
+    limits
 }
 
 /// The guest acts as the user who runs the sandbox.

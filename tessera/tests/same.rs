@@ -97,6 +97,7 @@ programs! {
     cgroup
     chattr
     copy
+    core
     diag
     droppable
     exec

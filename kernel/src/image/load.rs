@@ -138,6 +138,15 @@ impl VfsExecutable {
         Ok(VfsExecutable(Arc::new(Running(file))))
     }
 
+    /// The open file that a mapping was made from, if it is one.
+    pub(crate) fn file_of(mapped: &Arc<dyn mm::MappingIdentity>) -> Option<Arc<vfs::File>> {
+        let any: Arc<dyn Any + Send + Sync> = mapped.clone();
+        match any.downcast::<Running>() {
+            Ok(program) => Some(program.0.clone()),
+            Err(any) => any.downcast::<vfs::File>().ok(),
+        }
+    }
+
     /// Where the file is that a program was loaded from.
     pub(crate) fn place(program: Arc<dyn mm::MappingIdentity>) -> Option<vfs::Path> {
         let any: Arc<dyn Any + Send + Sync> = program;

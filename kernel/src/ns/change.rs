@@ -115,7 +115,7 @@ impl Change {
         }
         if let Some(creds) = self.creds {
             if !task.creds().covers(&creds) {
-                task.group_ref().lock().dumpable = 0;
+                task.hide_memory();
                 task.policy.lock().parent_death_signal = 0;
             }
             task.set_creds(creds);

@@ -136,8 +136,11 @@ fn memory(task: &Task, out: &mut String) {
     for (name, bytes) in lines {
         *out += &format!("{name}:\t{:8} kB\n", bytes / 1024);
     }
-    *out += "HugetlbPages:\t       0 kB\nCoreDumping:\t0\nTHP_enabled:\t1\n\
-             untag_mask:\t0xffffffffffffffff\n";
+    *out += &format!(
+        "HugetlbPages:\t       0 kB\nCoreDumping:\t{}\nTHP_enabled:\t1\n\
+         untag_mask:\t0xffffffffffffffff\n",
+        u8::from(task.group_ref().lock().dump.is_some()),
+    );
 }
 
 fn signals(task: &Task, out: &mut String) {

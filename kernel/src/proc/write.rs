@@ -165,6 +165,15 @@ pub(super) fn system(
     match file {
         SystemFile::Hostname => ns.uts.change(|u| u.host = name),
         SystemFile::Domainname => ns.uts.change(|u| u.domain = name),
+        SystemFile::CorePattern => kernel.core_settings().set_pattern(text)?,
+        SystemFile::CoreUsesPid => {
+            let to = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            kernel.core_settings().set_uses_pid(to);
+        }
+        SystemFile::SuidDumpable => {
+            let to = u32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            kernel.core_settings().set_suid_dumpable(to)?;
+        }
         SystemFile::LeaseBreakTime => {
             let seconds = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
             let seconds = u32::try_from(seconds).map_err(|_| Errno::EINVAL)?;

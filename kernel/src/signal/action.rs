@@ -11,7 +11,7 @@ pub enum DefaultAction {
     Ignore,
     /// The process ends.
     Terminate,
-    /// The process ends and would dump core. No dump is written.
+    /// The process ends and dumps core, if it may.
     Core,
     /// The process stops.
     Stop,

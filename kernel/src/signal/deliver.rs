@@ -3,7 +3,7 @@
 use super::{DefaultAction, SIGKILL, SIGSEGV, SIGSTOP, SaFlags, SigAction, SigInfo, SignalSet};
 use super::{SIG_DFL, default_action};
 use crate::task::TaskCx;
-use crate::{Attention, ExitStatus, Task};
+use crate::{Attention, Task};
 use arch::signal::minsigstksz;
 use arch::{FaultState, SignalDelivery};
 use syserr::{Errno, RestartAction};
@@ -47,7 +47,8 @@ impl Task {
     }
 
     /// What happens to a signal without a handler.
-    fn default_signal(&self, signo: u32, action: &SigAction) {
+    fn default_signal(&self, info: &SigInfo, action: &SigAction) {
+        let signo = info.signo as u32;
         if action.handler != SIG_DFL {
             return;
         }
@@ -57,9 +58,7 @@ impl Task {
         }
         match default_action(signo) {
             DefaultAction::Ignore | DefaultAction::Continue => {}
-            DefaultAction::Terminate | DefaultAction::Core => {
-                self.exit_group(ExitStatus::Signaled(signo));
-            }
+            DefaultAction::Terminate | DefaultAction::Core => self.die_of(*info),
             // Nobody could continue an orphaned group, so the terminal does not stop it.
             DefaultAction::Stop => {
                 let orphaned = || {
@@ -96,7 +95,7 @@ impl TaskCx {
         let signo = info.signo as u32;
         let action = self.task.take_handler(signo);
         if action.caught().is_none() {
-            self.task.default_signal(signo, &action);
+            self.task.default_signal(info, &action);
             return false;
         }
         self.settle_restart(&action);

@@ -62,6 +62,11 @@ impl ThreadGroup {
         info: SigInfo,
     ) -> Result<Sent, Errno> {
         let sent = Sent { continued: prepare(state, signo) };
+        if signo == SIGKILL
+            && let Some(dump) = &state.dump
+        {
+            dump.kill();
+        }
         if state.exiting.is_some() || task.is_some_and(|t| t.has_exited()) {
             return Ok(sent);
         }
@@ -235,7 +240,7 @@ impl Task {
     /// Kills the thread group of the running thread by `signo` whatever its actions are: a signal
     /// whose frame cannot be written.
     pub(crate) fn kill_group(&self, signo: u32) {
-        begin_exit(&mut self.group_ref().lock(), ExitStatus::Signaled(signo));
+        self.die_of(SigInfo::kernel(signo));
     }
 
     /// Sends `SIGPIPE` to this thread: a write found no reader.

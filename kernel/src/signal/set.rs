@@ -10,7 +10,7 @@ pub const SYNCHRONOUS: SignalSet =
     SignalSet::of(&[SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS]);
 /// The signals whose default action is nothing.
 pub const IGNORED: SignalSet = SignalSet::of(&[SIGCONT, SIGCHLD, SIGWINCH, SIGURG]);
-/// The signals whose default action would write a core dump.
+/// The signals whose default action dumps core.
 pub const CORE: SignalSet = SignalSet::of(&[
     SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGBUS, SIGSYS, SIGXCPU, SIGXFSZ,
 ]);

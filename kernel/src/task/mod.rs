@@ -83,6 +83,8 @@ pub struct Task {
     pub(crate) next: Mutex<Option<Box<crate::exec::NewImage>>>,
     /// Called exit(2).
     pub(crate) leaving: AtomicBool,
+    /// No core dump waits for it. Written under its group's signal lock.
+    pub(crate) past_dump: AtomicBool,
     /// Left its thread group: it takes part in nothing any more.
     pub(crate) exited: AtomicBool,
     aux: Mutex<AuxMap>,
@@ -163,6 +165,7 @@ impl Task {
             vfork: Mutex::new(None),
             next: Mutex::new(None),
             leaving: AtomicBool::new(false),
+            past_dump: AtomicBool::new(false),
             exited: AtomicBool::new(false),
             aux: Mutex::new(AuxMap::default()),
         })

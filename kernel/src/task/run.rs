@@ -13,7 +13,10 @@ const SAMPLE: u32 = 16;
 
 /// Runs a task to its end.
 pub(crate) async fn run(mut cx: TaskCx) {
-    let status = cycle(&mut cx).await;
+    let mut status = cycle(&mut cx).await;
+    if let Some(dump) = cx.task.pass_dump() {
+        status = Box::pin(crate::coredump::take_part(&mut cx, &dump)).await.unwrap_or(status);
+    }
     if cx.task.is_traced() {
         Box::pin(cx.exit_stop(status)).await;
     }

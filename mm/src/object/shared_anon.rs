@@ -60,6 +60,10 @@ impl Mappable for SharedAnon {
         self.0.translate(required, optional, access)
     }
 
+    fn resident(&self, range: Range<u64>) -> Option<Translation> {
+        self.0.resident(range)
+    }
+
     fn add_mapping(&self, mapping: &ObjectMapping) -> Result<(), Errno> {
         self.0.add_mapping(mapping)
     }

@@ -104,6 +104,9 @@ pub enum SystemFile {
     KeyRootMaxKeys,
     KeyRootMaxBytes,
     LeaseBreakTime,
+    CorePattern,
+    CoreUsesPid,
+    SuidDumpable,
     /// A number that nothing here depends on.
     Fixed(&'static str),
 }

@@ -132,13 +132,15 @@ static SYS_FS: &[(&str, Fixed)] = &[
     ("protected_hardlinks", text("1\n")),
     ("protected_regular", text("0\n")),
     ("protected_symlinks", text("0\n")),
-    ("suid_dumpable", text("0\n")),
+    ("suid_dumpable", rw(S::SuidDumpable)),
 ];
 
 static SYS_KERNEL: &[(&str, Fixed)] = &[
     ("cap_last_cap", ro(S::CapLastCap)),
-    ("core_pattern", text("core\n")),
-    ("core_uses_pid", text("0\n")),
+    ("core_pattern", rw(S::CorePattern)),
+    // Dumps are not handed to programs.
+    ("core_pipe_limit", text("0\n")),
+    ("core_uses_pid", rw(S::CoreUsesPid)),
     ("dmesg_restrict", text("0\n")),
     ("domainname", rw(S::Domainname)),
     ("hostname", rw(S::Hostname)),

@@ -20,7 +20,7 @@ fn update(cx: &TaskCx, f: impl FnOnce(&mut Creds) -> Result<u64, Errno>) -> Outc
             || new.fsuid != old.fsuid
             || new.fsgid != old.fsgid
         {
-            cx.task.group_ref().lock().dumpable = 0;
+            cx.task.hide_memory();
             cx.task.policy.lock().parent_death_signal = 0;
         }
         cx.task.set_creds(new);

@@ -145,6 +145,10 @@ impl Mappable for Segment {
         self.memory.translate(required, optional, access)
     }
 
+    fn resident(&self, range: Range<u64>) -> Option<Translation> {
+        self.memory.resident(range)
+    }
+
     fn add_mapping(&self, mapping: &ObjectMapping) -> Result<(), Errno> {
         self.memory.add_mapping(mapping)?;
         let (space, range, offset) = (space_of(mapping), mapping.range, mapping.offset);
