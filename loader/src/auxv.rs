@@ -66,8 +66,8 @@ pub(crate) struct Vector {
 
 impl Vector {
     /// The vector in Linux's order, with its end. Addresses are zero.
-    pub(crate) fn new(args: &LoadArgs<'_>, phnum: usize) -> Vector {
-        let (p, c) = (&args.platform, &args.credentials);
+    pub(crate) fn new(args: &LoadArgs<'_>, c: &Credentials, phnum: usize) -> Vector {
+        let p = &args.platform;
         let all = [
             (AT_SYSINFO_EHDR, 0, args.vdso.is_some()),
             (AT_MINSIGSTKSZ, p.minsigstksz, p.minsigstksz != 0),

@@ -93,6 +93,8 @@ pub enum LoadError {
         /// Why.
         errno: Errno,
     },
+    /// The program may not be run with what it would have ([`crate::Resolve::credentials`]).
+    Credentials(Errno),
     /// Scripts whose interpreters are scripts, more than five deep.
     TooManyScripts,
     /// One argument or variable is longer than 128 KiB; its index in its list.
@@ -156,7 +158,7 @@ impl LoadError {
                 (Image::Interpreter, ElfDefect::Short) => Errno::EIO,
                 (Image::Interpreter, _) => Errno::ELIBBAD,
             },
-            LoadError::Read(e) | LoadError::InterpRead(e) => *e,
+            LoadError::Read(e) | LoadError::InterpRead(e) | LoadError::Credentials(e) => *e,
             LoadError::InterpOpen { errno, .. }
             | LoadError::ScriptOpen { errno, .. }
             | LoadError::Map { errno, .. } => *errno,
@@ -260,6 +262,7 @@ impl fmt::Display for LoadError {
             LoadError::ScriptOpen { path, errno } => {
                 write!(f, "cannot open script interpreter {}: {errno}", text(path))
             }
+            LoadError::Credentials(e) => write!(f, "the program's privileges: {e}"),
             LoadError::TooManyScripts => f.write_str("script interpreters nest too deep"),
             LoadError::ArgumentTooLong(i) => write!(f, "argument or variable {i} is too long"),
             LoadError::ArgumentsTooLarge { limit } => {

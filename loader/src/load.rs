@@ -143,9 +143,10 @@ impl Loader<'_> {
     /// [`LoadError`]; [`LoadError::errno`] is what execve(2) returns.
     pub fn load(&mut self, args: &LoadArgs<'_>) -> Result<LoadedImage, LoadError> {
         let found = resolve(args, self.resolve)?;
+        let credentials = self.resolve.credentials(&*found.file).map_err(LoadError::Credentials)?;
         let interp_elf = found.interpreter.as_ref().map(|(_, _, elf)| elf);
         let plan = plan(&found.elf, interp_elf, &args.layout)?;
-        self.apply(args, &found, &plan)
+        self.apply_as(args, credentials.unwrap_or(args.credentials), &found, &plan)
     }
 
     /// Applies a plan that was made from `found` with [`plan`].
@@ -158,6 +159,16 @@ impl Loader<'_> {
         found: &Resolved<'_>,
         plan: &Plan,
     ) -> Result<LoadedImage, LoadError> {
+        self.apply_as(args, args.credentials, found, plan)
+    }
+
+    fn apply_as(
+        &mut self,
+        args: &LoadArgs<'_>,
+        credentials: Credentials,
+        found: &Resolved<'_>,
+        plan: &Plan,
+    ) -> Result<LoadedImage, LoadError> {
         let layout = &plan.layout;
         if args.vdso.is_some_and(|v| v.arch() != plan.arch) {
             return Err(LoadError::VdsoArch);
@@ -165,7 +176,7 @@ impl Loader<'_> {
         let argv: Vec<&[u8]> = found.argv.iter().map(|a| &**a).collect();
         let mut random = [0; 16];
         self.random.fill(&mut random);
-        let mut vector = Vector::new(args, found.elf.headers.len());
+        let mut vector = Vector::new(args, &credentials, found.elf.headers.len());
         let mut contents = InitialStack {
             argv: &argv,
             envp: &args.envp,
@@ -244,7 +255,7 @@ impl Loader<'_> {
             executable: found.file.clone(),
             exec_stack: plan.exec_stack,
             read_implies_exec: false,
-            secure: args.credentials.secure,
+            secure: credentials.secure,
             properties: found.properties,
         })
     }

@@ -1,5 +1,6 @@
 //! What an embedder supplies: bytes, paths, an address space, random numbers.
 
+use crate::auxv::Credentials;
 use crate::vdso::Vdso;
 use alloc::sync::Arc;
 use arch::{Access, Addr, AddrRange, PAGE_SIZE};
@@ -38,6 +39,15 @@ pub trait Resolve {
     /// # Errors
     /// As execve(2) gives for a path: `ENOENT`, `EACCES`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
     fn open(&mut self, path: &[u8]) -> Result<Arc<dyn Executable>, Errno>;
+    /// Who the program runs as, once it is known which file that is: of a script its last
+    /// interpreter. `None` leaves it at what the loader was given.
+    ///
+    /// # Errors
+    /// `EPERM`, when it may not be run.
+    fn credentials(&mut self, program: &dyn Executable) -> Result<Option<Credentials>, Errno> {
+        let _ = program;
+        Ok(None)
+    }
 }
 
 /// Where in the address space a range is wanted.

@@ -102,6 +102,7 @@ programs! {
     droppable
     exec
     fcntl
+    filecaps
     filter
     group
     inet

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32};
 use sync::Mutex;
 use syserr::Errno;
@@ -146,6 +146,8 @@ pub struct InodeState {
     hint: AtomicU8,
     /// Made without a name, and may get one (`I_LINKABLE`).
     linkable: AtomicBool,
+    /// Odd while the file is known to have no capabilities (`S_NOSEC`).
+    caps: AtomicU32,
 }
 
 impl InodeState {
@@ -229,6 +231,23 @@ impl InodeState {
     /// Whether a file that has no name may get one.
     pub fn is_linkable(&self) -> bool {
         self.linkable.load(Relaxed)
+    }
+
+    /// The question whether the file has capabilities; `None` when the answer is known to be no.
+    pub(crate) fn asks_for_caps(&self) -> Option<u32> {
+        Some(self.caps.load(SeqCst)).filter(|n| n.is_multiple_of(2))
+    }
+
+    /// Remembers that it has none, unless it was given some since the question.
+    pub(crate) fn has_no_caps(&self, question: u32) {
+        // Then somebody else knows better.
+        let _ = self.caps.compare_exchange(question, question | 1, SeqCst, SeqCst);
+    }
+
+    /// It may have some now.
+    pub(crate) fn may_have_caps(&self) {
+        // Every answer is wrong from now on.
+        let _ = self.caps.fetch_update(SeqCst, SeqCst, |n| Some((n | 1).wrapping_add(1)));
     }
 
     /// What is attached to the inode: a FIFO's pipe, a bound socket.

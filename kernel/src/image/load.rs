@@ -138,6 +138,11 @@ impl VfsExecutable {
         Ok(VfsExecutable(Arc::new(Running(file))))
     }
 
+    /// The file.
+    pub(crate) fn file(&self) -> &Arc<vfs::File> {
+        &self.0.0
+    }
+
     /// The open file that a mapping was made from, if it is one.
     pub(crate) fn file_of(mapped: &Arc<dyn mm::MappingIdentity>) -> Option<Arc<vfs::File>> {
         let any: Arc<dyn Any + Send + Sync> = mapped.clone();

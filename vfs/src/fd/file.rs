@@ -8,6 +8,7 @@ use sync::waitq::{Events, Notify, Queue, Ticket};
 use syserr::Errno;
 
 use super::anon;
+use crate::file_caps;
 use crate::file_flags::{self, FileFlags};
 use crate::landlock::Access;
 use crate::locks::{FileLocks, LockOwner, OpenCounts};
@@ -127,13 +128,17 @@ impl File {
         OpenCounts { writers, readers, own_writes }
     }
 
-    /// A regular file that one without `CAP_FSETID` changes loses its set-ID bits
-    /// (`file_remove_privs`). Whoever writes, truncates or allocates calls this first.
+    /// A regular file that is changed loses its capabilities and, without `CAP_FSETID`, its set-ID
+    /// bits (`file_remove_privs`). Whoever writes, truncates or allocates calls this first.
     ///
     /// # Errors
     /// `EIO`.
-    pub fn remove_set_ids(&self, creds: &Creds) -> Result<(), Errno> {
-        if creds.has(cap::FSETID) || !self.is_regular() {
+    pub fn remove_privileges(&self, creds: &Creds) -> Result<(), Errno> {
+        if !self.is_regular() {
+            return Ok(());
+        }
+        file_caps::remove(&self.path)?;
+        if creds.has(cap::FSETID) {
             return Ok(());
         }
         let p = self.inode().perm()?;

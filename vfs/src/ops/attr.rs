@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use syserr::Errno;
 
+use crate::file_caps;
 use crate::file_flags::{self, FileFlags};
 use crate::landlock::Access;
 use crate::notify::{Mask, happened};
@@ -176,6 +177,9 @@ impl Vfs {
                 set.mode = Some(m);
             }
         }
+        if inode.kind() != mode::IFDIR {
+            file_caps::remove(path)?;
+        }
         inode.set_attr(&set)?;
         if uid.is_some() || gid.is_some() || set.mode.is_some() {
             happened(path, Mask::ATTRIB);
@@ -261,7 +265,7 @@ impl Vfs {
             return Err(Errno::EAGAIN);
         }
         file.truncate(size, limit)?;
-        file.remove_set_ids(cx.creds)
+        file.remove_privileges(cx.creds)
     }
 
     /// Sets what chattr(1) sets of a file (`vfs_fileattr_set`).

@@ -256,7 +256,7 @@ impl Vfs {
             file.announce();
         }
         if rest.truncate {
-            file.remove_set_ids(creds)?;
+            file.remove_privileges(creds)?;
             file.empty()?;
         }
         Ok(())

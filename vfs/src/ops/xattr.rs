@@ -7,6 +7,7 @@ use syserr::Errno;
 
 use crate::acl::{Acl, AclKind};
 use crate::fd::anon::{self, SOCKPROTONAME};
+use crate::file_caps;
 use crate::notify::{Mask, happened};
 use crate::perm::{self, MAY_READ, MAY_WRITE};
 use crate::{Path, PathCx, Vfs, XattrSet, cap, mode};
@@ -106,6 +107,9 @@ impl Vfs {
         if name == SOCKPROTONAME && anon::object(&**path.inode()).is_some() {
             return path.inode().get_xattr(name);
         }
+        if name == file_caps::NAME {
+            return file_caps::show(path, &cx.creds.user_ns);
+        }
         check(cx, path, name, MAY_READ)?;
         path.inode().get_xattr(name)
     }
@@ -131,8 +135,13 @@ impl Vfs {
         if let Some(kind) = AclKind::of(name) {
             return set_acl(cx, path, kind, Acl::parse(value, &cx.creds.user_ns)?);
         }
-        check(cx, path, name, MAY_WRITE)?;
-        path.inode().set_xattr(name, value, how)?;
+        if name == file_caps::NAME {
+            let value = file_caps::to_store(cx.creds, path, value)?;
+            file_caps::store(&**path.inode(), &value, how)?;
+        } else {
+            check(cx, path, name, MAY_WRITE)?;
+            path.inode().set_xattr(name, value, how)?;
+        }
         happened(path, Mask::ATTRIB);
         Ok(())
     }
@@ -160,7 +169,11 @@ impl Vfs {
         if let Some(kind) = AclKind::of(name) {
             return set_acl(cx, path, kind, None);
         }
-        check(cx, path, name, MAY_WRITE)?;
+        if name == file_caps::NAME {
+            file_caps::may_change(cx.creds, path)?;
+        } else {
+            check(cx, path, name, MAY_WRITE)?;
+        }
         path.inode().remove_xattr(name)?;
         happened(path, Mask::ATTRIB);
         Ok(())

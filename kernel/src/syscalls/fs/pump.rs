@@ -144,7 +144,7 @@ impl Pump {
     /// Copies, and writes offsets back to where the caller passed them.
     pub(super) fn run(mut self, cx: &TaskCx, offsets: (u64, u64), nonblock: bool) -> Outcome {
         self.limit = cx.task.limit(Resource::Fsize).0;
-        if let Err(e) = self.ends.output.remove_set_ids(&cx.task.creds()) {
+        if let Err(e) = self.ends.output.remove_privileges(&cx.task.creds()) {
             return e.into();
         }
         let (task, mm) = (cx.task.clone(), cx.mm().clone());

@@ -189,7 +189,7 @@ pub(super) fn write_uncounted(
         return o;
     }
     if from.iter().any(|r| !r.is_empty())
-        && let Err(e) = file.remove_set_ids(&cx.task.creds())
+        && let Err(e) = file.remove_privileges(&cx.task.creds())
     {
         return e.into();
     }

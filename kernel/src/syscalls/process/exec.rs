@@ -1,5 +1,6 @@
 //! execve(2), execveat(2).
 
+use super::privileges::{self, Privileges};
 use crate::exec::NewImage;
 use crate::image::{LoadArgs, VfsExecutable};
 use crate::{Args, Outcome, TaskCx};
@@ -9,7 +10,7 @@ use alloc::vec::Vec;
 use arch::{Addr, UserMemory, UserMemoryExt};
 use loader::{ArgLimits, Executable, MAX_ARG_STRLEN, Resolve};
 use syserr::Errno;
-use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, LookupFlags, PathCx, Vfs, cap, mode, perm};
+use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, LookupFlags, PathCx, Vfs, perm};
 
 const AT_EMPTY_PATH: u64 = 0x1000;
 const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
@@ -53,7 +54,7 @@ fn load(
     let strings = |at| read_strings(&*mm, at, limits.stack);
     let (argv, envp) = (strings(argv)?, strings(envp)?);
     let (old, fs, files) = (task.creds(), task.fs(), task.files());
-    let mut opener = Opener {
+    let opener = Opener {
         vfs: cx.kernel().vfs().clone(),
         creds: old.clone(),
         fs,
@@ -72,28 +73,22 @@ fn load(
     };
     let closes = by_fd && files.cloexec(dir).unwrap_or(false);
     let watched = task.traced().is_some_and(|t| !t.capable);
-    let (creds, secure) = new_creds(&old, &opener.fs, &file, watched)?;
     // `would_dump` of `fs/exec.c`.
     let p = file.inode().perm()?;
     let hidden = perm::check(&**file.inode(), &old, perm::MAY_READ).is_err();
     let memory_ns = if hidden { old.user_ns.outward_to(p.uid, p.gid) } else { &old.user_ns };
     let memory_ns = memory_ns.clone();
+    let mut running = Running { opener, watched, gives: None };
     let loaded = cx
         .kernel()
         .load_task_image(LoadArgs {
             filename: &name,
             comm: None,
             executable: Arc::new(VfsExecutable::new(file)?),
-            resolve: &mut opener,
+            resolve: &mut running,
             argv: argv.iter().map(|s| &**s).collect(),
             envp: envp.iter().map(|s| &**s).collect(),
-            credentials: loader::Credentials {
-                uid: creds.user_ns.show_uid(creds.uid),
-                euid: creds.user_ns.show_uid(creds.euid),
-                gid: creds.user_ns.show_gid(creds.gid),
-                egid: creds.user_ns.show_gid(creds.egid),
-                secure,
-            },
+            credentials: loader::Credentials::default(),
             limits,
             mdwe: cx.mm().mdwe().inherited(),
             personality: task.policy.lock().personality,
@@ -101,6 +96,7 @@ fn load(
             os: cx.image.syscall_table().os(),
         })
         .map_err(|e| e.errno())?;
+    let creds = running.gives.ok_or(Errno::ENOEXEC)?;
     Ok(NewImage { loaded, creds, hidden, memory_ns })
 }
 
@@ -138,6 +134,41 @@ impl Resolve for Opener {
     }
 }
 
+/// Opens interpreters for a program that is about to run, and says who runs it.
+struct Running {
+    opener: Opener,
+    /// By a tracer that may not trace everybody.
+    watched: bool,
+    /// The credentials that it runs with.
+    gives: Option<Creds>,
+}
+
+impl Resolve for Running {
+    fn open(&mut self, path: &[u8]) -> Result<Arc<dyn Executable>, Errno> {
+        Resolve::open(&mut self.opener, path)
+    }
+
+    fn credentials(
+        &mut self,
+        program: &dyn Executable,
+    ) -> Result<Option<loader::Credentials>, Errno> {
+        let program = program.as_any().downcast_ref::<VfsExecutable>().ok_or(Errno::ENOEXEC)?;
+        let o = &self.opener;
+        let Privileges { creds, secure } =
+            privileges::of_program(&o.creds, &o.fs, program.file(), self.watched)?;
+        let ns = &creds.user_ns;
+        let shown = loader::Credentials {
+            uid: ns.show_uid(creds.uid),
+            euid: ns.show_uid(creds.euid),
+            gid: ns.show_gid(creds.gid),
+            egid: ns.show_gid(creds.egid),
+            secure,
+        };
+        self.gives = Some(creds);
+        Ok(Some(shown))
+    }
+}
+
 /// Reads a NULL-terminated array of strings, bounded as the stack limit bounds it.
 fn read_strings(mm: &dyn UserMemory, at: u64, stack: u64) -> Result<Vec<Vec<u8>>, Errno> {
     let mut out = Vec::new();
@@ -161,54 +192,4 @@ fn read_strings(mm: &dyn UserMemory, at: u64, stack: u64) -> Result<Vec<Vec<u8>>
         out.push(s);
         next = next.checked_add(8).ok_or(Errno::EFAULT)?;
     }
-}
-
-/// Credentials after execve(2), and whether they gain privileges (`bprm_fill_uid` in `fs/exec.c`,
-/// `cap_bprm_creds_from_file` in `security/commoncap.c`). Files carry no capabilities. Whoever is
-/// `watched` by a tracer that may not trace everybody gains none.
-pub(crate) fn new_creds(
-    old: &Creds,
-    fs: &FsContext,
-    file: &File,
-    watched: bool,
-) -> Result<(Creds, bool), Errno> {
-    let mut new = old.clone();
-    let stat = file.stat()?;
-    // Whom the namespace does not know, nobody in it becomes.
-    if file.path().mount().lets_become(old, fs)
-        && !old.no_new_privs
-        && old.user_ns.knows(stat.uid, stat.gid)
-    {
-        if stat.mode & mode::ISUID != 0 {
-            new.euid = stat.uid;
-        }
-        let group = mode::ISGID | 0o010;
-        if stat.mode & group == group {
-            new.egid = stat.gid;
-        }
-    }
-    let changed = new.euid != old.euid || new.egid != old.egid;
-    let noroot = old.securebits & 1 != 0;
-    let zero = old.user_ns.uid_in(0);
-    let is_root = |id: u32| zero == Some(id);
-    let root = !noroot && (is_root(new.euid) || is_root(new.uid));
-    let effective = !noroot && is_root(new.euid);
-    if changed {
-        new.ambient = 0;
-    }
-    new.permitted = if root { old.inheritable | old.bounding } else { new.ambient };
-    if watched && (changed || new.permitted & !old.permitted != 0) {
-        if !old.has_here(cap::SETUID) {
-            (new.euid, new.egid) = (new.uid, new.gid);
-        }
-        new.permitted &= old.permitted;
-    }
-    (new.suid, new.fsuid) = (new.euid, new.euid);
-    (new.sgid, new.fsgid) = (new.egid, new.egid);
-    new.effective = if effective { new.permitted } else { new.ambient };
-    // SECBIT_KEEP_CAPS does not survive.
-    new.securebits &= !(1 << 4);
-    let gained = root && !is_root(new.uid) && new.permitted & !old.permitted & cap::ALL != 0;
-    let secure = changed || new.euid != new.uid || new.egid != new.gid || gained;
-    Ok((new, secure))
 }

@@ -7,6 +7,7 @@ mod ids;
 mod memory;
 mod namespaces;
 mod pidfd;
+mod privileges;
 mod wait;
 
 pub use clone::{sys_clone, sys_clone3, sys_fork, sys_unshare, sys_vfork};
