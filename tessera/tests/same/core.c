@@ -422,34 +422,51 @@ static void of_the_format(int with_layout) {
     close_core();
 }
 
+static volatile long turns;
+static volatile int sleeping[3];
+static int holds;
+
 static void *waits(void *arg) {
-    prctl(PR_SET_NAME, "waits");
+    sleeping[0] = gettid();
     pause();
     return 0;
 }
 
-static void *spins(void *arg) {
-    for (volatile long *n = arg;;)
-        ++*n;
-}
-
-static void *crashes(void *arg) {
-    usleep(20000);
-    *(volatile int *)8 = 1;
-    return 0;
-}
-
-static int holds;
-
 static void *waits_for_it(void *arg) {
+    sleeping[1] = gettid();
     syscall(SYS_futex, &holds, 0, 0, 0, 0, 0);
     return 0;
 }
 
+static void *spins(void *arg) {
+    for (;;)
+        ++turns;
+}
+
+static int sleeps(int tid) {
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+    int fd = open(path, O_RDONLY);
+    read(fd, text, sizeof text - 1);
+    close(fd);
+    char *end = strrchr(text, ')');
+    return end && end[2] == 'S';
+}
+
+// Crashes once all others are where they stay.
+static void *crashes(void *arg) {
+    for (int i = 0; i < 3; i++)
+        while (!sleeping[i] || !sleeps(sleeping[i]))
+            usleep(1000);
+    while (turns == 0)
+        usleep(1000);
+    *(volatile int *)8 = 1;
+    return 0;
+}
+
 static void of_threads(void) {
-    static long n;
-    DIES("of several threads", pthread_t t; pthread_create(&t, 0, waits, 0); pthread_create(&t, 0, spins, &n);
-         pthread_create(&t, 0, waits_for_it, 0); pthread_create(&t, 0, crashes, 0); pause());
+    DIES("of several threads", pthread_t t; pthread_create(&t, 0, waits, 0); pthread_create(&t, 0, spins, 0);
+         pthread_create(&t, 0, waits_for_it, 0); pthread_create(&t, 0, crashes, 0); sleeping[2] = getpid(); pause());
     if (!open_core())
         return;
     read_notes();
@@ -469,8 +486,8 @@ static void of_threads(void) {
         of_first, waiting);
     long *here = 0;
     for (int i = 1; i < head->e_phnum; i++)
-        if ((uintptr_t)&n - segments[i].p_vaddr < segments[i].p_filesz)
-            here = (long *)(core + segments[i].p_offset + ((uintptr_t)&n - segments[i].p_vaddr));
+        if ((uintptr_t)&turns - segments[i].p_vaddr < segments[i].p_filesz)
+            here = (long *)(core + segments[i].p_offset + ((uintptr_t)&turns - segments[i].p_vaddr));
     say("memory as of the end %d", here && *here > 0);
     close_core();
 }
