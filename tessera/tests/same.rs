@@ -105,6 +105,7 @@ programs! {
     filecaps
     filter
     group
+    handle
     inet
     ipc
     keys

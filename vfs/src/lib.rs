@@ -60,6 +60,7 @@ mod fd;
 mod file_caps;
 mod file_flags;
 mod flags;
+mod handles;
 mod host;
 mod inode;
 pub mod landlock;
@@ -93,7 +94,7 @@ pub use inode::{
     XattrSet,
 };
 pub use memfs::{MemOptions, RamfsType, TmpfsType, overlay, tmpfs};
-pub use ops::{AttrChange, FoundIn, MountContext, MovePlace, OpenHow, SetTime};
+pub use ops::{AttrChange, FoundIn, HANDLE_WORDS, MountContext, MovePlace, OpenHow, SetTime};
 pub use seam::{CacheStat, Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
 pub use shared::SharedType;
 pub use super_block::{FileSystemType, OptionError, SuperBlock, SuperState, Validity};

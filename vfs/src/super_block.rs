@@ -57,6 +57,7 @@ pub struct SuperState {
     read_only: AtomicBool,
     /// Descriptions that may write to files.
     writers: AtomicU32,
+    pub(crate) handles: crate::handles::Handles,
 }
 
 impl SuperState {

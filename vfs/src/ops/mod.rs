@@ -3,6 +3,7 @@
 mod attr;
 mod change;
 mod cwd;
+mod handle;
 mod mount;
 mod mount_context;
 mod mount_tree;
@@ -11,6 +12,7 @@ mod rename;
 mod xattr;
 
 pub use attr::{FoundIn, SetTime};
+pub use handle::HANDLE_WORDS;
 pub use mount_context::MountContext;
 pub use mount_tree::{AttrChange, MovePlace};
 pub use open::OpenHow;

@@ -8,6 +8,7 @@ pub(crate) mod descriptors;
 mod dir;
 pub(crate) mod fcntl;
 pub(crate) mod file_attr;
+mod handle;
 mod lease;
 mod locks;
 mod mount;
@@ -39,6 +40,7 @@ pub(crate) use descriptors::*;
 pub(crate) use dir::*;
 pub(crate) use fcntl::*;
 pub(crate) use file_attr::{sys_file_getattr, sys_file_setattr};
+pub(crate) use handle::{sys_name_to_handle_at, sys_open_by_handle_at};
 pub(crate) use locks::*;
 pub(crate) use mount::*;
 pub(crate) use mount_api::{

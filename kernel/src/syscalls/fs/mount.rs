@@ -6,7 +6,6 @@ use crate::{Args, Outcome, TaskCx};
 use alloc::vec::Vec;
 use arch::{Addr, Permissions, UserMemory};
 use syserr::Errno;
-use vfs::cap;
 use vfs::landlock::may_change_mounts;
 
 /// Options of mount(2): at most a page, cut at the first NUL, and short when memory ends.
@@ -64,15 +63,4 @@ pub(crate) fn sys_pivot_root(cx: &mut TaskCx, a: &Args) -> Outcome {
         Ok(0)
     })();
     r.into()
-}
-
-/// name_to_handle_at(2): no file system here has handles.
-pub(crate) fn sys_name_to_handle_at(_: &mut TaskCx, _: &Args) -> Outcome {
-    Errno::EOPNOTSUPP.into()
-}
-
-/// open_by_handle_at(2).
-pub(crate) fn sys_open_by_handle_at(cx: &mut TaskCx, _: &Args) -> Outcome {
-    let may = cx.task.creds().has(cap::DAC_READ_SEARCH);
-    Errno::into(if may { Errno::ESTALE } else { Errno::EPERM })
 }

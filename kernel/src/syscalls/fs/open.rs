@@ -45,8 +45,13 @@ pub(super) fn open_path(
     let walk = Walk::new(cx);
     how.flags |= OpenFlags::LARGEFILE;
     let file = vfs(cx).open(&walk.cx(), dirfd as i32, path, how)?;
-    super::terminal::opened(&file, how.flags);
-    let cloexec = how.flags.contains(OpenFlags::CLOEXEC);
+    opened(cx, file, how.flags)
+}
+
+/// Gives what was opened a descriptor, once nothing is in the way any more.
+pub(super) fn opened(cx: &TaskCx, file: Arc<File>, flags: OpenFlags) -> Result<Outcome, Errno> {
+    super::terminal::opened(&file, flags);
+    let cloexec = flags.contains(OpenFlags::CLOEXEC);
     if file.waits_for_leases() {
         let task = cx.task.clone();
         return Ok(Outcome::Block(Box::pin(async move {
