@@ -84,6 +84,11 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
         let mut r = task.resources.lock();
         r.mm = cx.image.memory_manager().cloned();
         r.futex = cx.image.futex().cloned();
+        let ns = r.namespaces.as_ref();
+        r.namespaces = ns.and_then(|ns| ns.in_time_for_children()).or_else(|| ns.cloned());
+    }
+    if let Some(ns) = task.namespaces() {
+        kernel.join_time(cx.mm(), &ns.time, false);
     }
     let keyrings = task.keyrings().inherited(false);
     task.set_keyrings(keyrings);

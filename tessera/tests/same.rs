@@ -140,6 +140,7 @@ programs! {
     sched
     sig
     tcp
+    timens
     timer
     trace
     trace_end

@@ -153,6 +153,15 @@ fn build(
         let made = ns::Change::made(kernel, from, &own_creds, flags)?;
         let (namespaces, moved, entered) =
             made.map_or((old, None, None), |m| (m.namespaces, m.fs, m.creds));
+        // Who shares memory shares its clocks.
+        let in_time = match flags.contains(CloneFlags::VM) {
+            true => None,
+            false => namespaces.in_time_for_children(),
+        };
+        if let (Some(ns), Some(mm)) = (&in_time, image.memory_manager()) {
+            kernel.join_time(mm, &ns.time, namespaces.time.has_own_clocks());
+        }
+        let namespaces = in_time.unwrap_or(namespaces);
         let pid_ns = namespaces.pid.clone();
         let resources = Resources {
             mm: image.memory_manager().cloned(),

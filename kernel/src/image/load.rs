@@ -303,6 +303,9 @@ impl Mapper for Space<'_> {
 #[derive(Clone)]
 pub(crate) struct VdsoPages {
     params: Arc<SpecialObject>,
+    /// In the place of `params` for those whose clocks are their own: every function makes its
+    /// system call.
+    calls: Arc<SpecialObject>,
     code: Arc<SpecialObject>,
 }
 
@@ -398,6 +401,29 @@ impl Kernel {
         Ok(LoadedTask { image, secure: loaded.secure })
     }
 
+    /// Lets the vDSO in an address space compute the time from everybody's page, or make system calls
+    /// for who has clocks of their `own`. Who has moved it keeps what they had.
+    pub(crate) fn show_time(&self, mm: &MemoryManager, own: bool) {
+        let Some(pages) = self.vdso_slot().lock().clone() else { return };
+        let object = if own { pages.calls } else { pages.params };
+        let auxv = mm.meta().auxv;
+        let (entries, _) = auxv.as_chunks::<16>();
+        let entry = entries.iter().find_map(|e| {
+            let (key, value) = e.split_first_chunk::<8>()?;
+            let value = u64::from_le_bytes(*value.first_chunk()?);
+            (u64::from_le_bytes(*key) == arch::auxv::AT_SYSINFO_EHDR).then_some(value)
+        });
+        let Some(at) = entry.and_then(|v| v.checked_sub(arch::PAGE_SIZE)).map(Addr) else { return };
+        let there = |v: mm::VmaInfo| v.range.start == at && v.name() == b"[vvar]";
+        if !mm.vma_at(at).is_some_and(there) || mm.munmap(at, arch::PAGE_SIZE).is_err() {
+            return;
+        }
+        let (prot, len) = (Access::READ, arch::PAGE_SIZE);
+        // There is room where it just was. Without memory for the entry the vDSO faults, and
+        // whoever uses it ends.
+        let _ = mm.special_map(SpecialMapArgs { addr: at, len, prot, max_prot: prot, object });
+    }
+
     /// The vDSO's pages, made at the first program.
     pub(crate) fn vdso_pages(&self, vdso: &Vdso) -> Result<VdsoPages, Errno> {
         let mut slot = self.vdso_slot().lock();
@@ -416,10 +442,11 @@ impl Kernel {
             SpecialObject::new(memory.clone(), range, access, name)
         };
         let params = named(params, Access::READ, "[vvar]");
+        let calls = named(memory.allocate(arch::PAGE_SIZE)?, Access::READ, "[vvar]");
         let code = memory.allocate(vdso.image_len())?;
         memory.write(code.start, vdso.image());
         let code = named(code, Access::READ | Access::EXEC, "[vdso]");
-        let pages = VdsoPages { params, code };
+        let pages = VdsoPages { params, calls, code };
         *slot = Some(pages.clone());
         Ok(pages)
     }

@@ -1,6 +1,6 @@
 //! New namespaces for clone(2) and unshare(2), and other ones by setns(2); `kernel/nsproxy.c`.
 
-use super::{CgroupNs, IpcNs, Namespaces, PidNamespace, UtsNs};
+use super::{CgroupNs, IpcNs, Namespaces, PidNamespace, TimeNs, UtsNs};
 use crate::clone::CloneFlags;
 use crate::{Kernel, Task, ThreadGroup};
 use alloc::sync::Arc;
@@ -15,7 +15,8 @@ const MADE: CloneFlags = CloneFlags::NEWUTS
     .union(CloneFlags::NEWCGROUP)
     .union(CloneFlags::NEWNET)
     .union(CloneFlags::NEWNS)
-    .union(CloneFlags::NEWPID);
+    .union(CloneFlags::NEWPID)
+    .union(CloneFlags::NEWTIME);
 
 /// What is in the place of a task's namespaces from now on.
 pub(crate) struct Change {
@@ -98,6 +99,10 @@ impl Change {
             }
             new.pid = old.pid.below(owner, env)?;
         }
+        if flags.contains(CloneFlags::NEWTIME) {
+            let head = NsHead::new(NamespaceKind::Time, owner, env)?;
+            new.time_for_children = Arc::new(old.time_for_children.like(head));
+        }
         let mut moved = None;
         if flags.contains(CloneFlags::NEWNS) {
             let fs = fs.fork();
@@ -121,6 +126,11 @@ impl Change {
             task.set_creds(creds);
         }
         let old = task.resources.lock().namespaces.replace(new.clone());
+        if let (Some(old), Some(mm)) = (&old, task.mm())
+            && !Arc::ptr_eq(&old.time, &new.time)
+        {
+            task.kernel().join_time(&mm, &new.time, old.time.has_own_clocks());
+        }
         // What it did with `SEM_UNDO` it leaves behind (`exit_sem`), unless threads share that.
         if let Some(old) = &old
             && !Arc::ptr_eq(&old.ipc, &new.ipc)
@@ -186,7 +196,11 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
                 }
                 new.pid = ns;
             }
-            NamespaceKind::Time => {}
+            NamespaceKind::Time => {
+                let ns: Arc<TimeNs> = downcast(ns.clone()).ok_or(Errno::EINVAL)?;
+                new.time_for_children = ns.clone();
+                new.time = ns;
+            }
             NamespaceKind::User => return Err(Errno::EINVAL),
         }
     }

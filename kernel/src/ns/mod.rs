@@ -4,12 +4,14 @@ mod cgroup;
 mod change;
 mod ipc;
 pub(crate) mod pid;
+mod time;
 mod uts;
 
 pub(crate) use cgroup::CgroupNs;
 pub(crate) use change::{Change, enter, of};
 pub(crate) use ipc::IpcNs;
 pub use pid::PidNamespace;
+pub(crate) use time::{Offsets, OwnClock, TimeNs};
 pub(crate) use uts::UtsNs;
 
 use crate::syscalls::ipc::Bounds;
@@ -17,7 +19,7 @@ use crate::{Kernel, Task, TaskCx};
 use alloc::sync::{Arc, Weak};
 use syserr::Errno;
 use vfs::PathCx;
-use vfs::nsfs::{Namespace, NamespaceKind, NamespaceRef, NsHead};
+use vfs::nsfs::{NamespaceKind, NamespaceRef, NsHead};
 use vfs::socket::Net;
 
 /// The namespaces that a task is in (`struct nsproxy`), but for mounts, which are with the
@@ -31,19 +33,23 @@ pub(crate) struct Namespaces {
     /// That of children to come; the own one is the process's.
     pub(crate) pid: Arc<PidNamespace>,
     pub(crate) time: Arc<TimeNs>,
+    /// Where children begin, and the next program.
+    pub(crate) time_for_children: Arc<TimeNs>,
 }
 
 impl Namespaces {
     /// Those that a kernel begins with.
     pub(crate) fn initial(uts: crate::Uts, bounds: &Arc<Bounds>, net: &Arc<Net>) -> Namespaces {
         let head = NsHead::initial;
+        let time = Arc::new(TimeNs::initial(head(NamespaceKind::Time)));
         Namespaces {
             uts: Arc::new(UtsNs::new(head(NamespaceKind::Uts), uts)),
             ipc: Arc::new(IpcNs::new(head(NamespaceKind::Ipc), bounds, (0, 0))),
             cgroup: Arc::new(CgroupNs::new(head(NamespaceKind::Cgroup), None)),
             net: net.clone(),
             pid: PidNamespace::initial(),
-            time: Arc::new(TimeNs(head(NamespaceKind::Time))),
+            time_for_children: time.clone(),
+            time,
         }
     }
 
@@ -61,12 +67,13 @@ impl Namespaces {
     }
 }
 
-/// The one time namespace: it is only told from others.
-pub(crate) struct TimeNs(NsHead);
-
-impl Namespace for TimeNs {
-    fn head(&self) -> Option<&NsHead> {
-        Some(&self.0)
+impl Namespaces {
+    /// Those of a new process, or program, in the time namespace that was made for it
+    /// (`timens_on_fork`); `None` where that changes nothing.
+    pub(crate) fn in_time_for_children(self: &Arc<Self>) -> Option<Arc<Namespaces>> {
+        let time = &self.time_for_children;
+        let moves = !Arc::ptr_eq(&self.time, time);
+        moves.then(|| Arc::new(Namespaces { time: time.clone(), ..(**self).clone() }))
     }
 }
 

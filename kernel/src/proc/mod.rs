@@ -222,6 +222,9 @@ impl ProcSource for KernelProc {
                 status::status(&*self.kernel()?, &task, &reader.creds.user_ns, &self.pid_ns)
             }
             TaskFile::Syscall => stat::syscall(&task),
+            TaskFile::TimensOffsets => {
+                task.namespaces().ok_or(Errno::ESRCH)?.time_for_children.text()
+            }
             TaskFile::TimerslackNs => {
                 write::may_change_slack(reader, &task)?;
                 line(task.policy.lock().timer_slack)
@@ -292,6 +295,9 @@ impl ProcSource for KernelProc {
     fn namespace(&self, tid: i32, kind: NamespaceKind, of_children: bool) -> Option<NamespaceRef> {
         let task = self.task(tid).ok()?;
         match kind {
+            NamespaceKind::Time if of_children => {
+                Some(task.namespaces()?.time_for_children.clone() as NamespaceRef)
+            }
             NamespaceKind::Pid if of_children => {
                 let ns = task.namespaces()?.pid.clone();
                 // As long as there is no first process, it does not show (`pidns_for_children_get`).

@@ -2,7 +2,7 @@
 
 use super::line;
 use crate::keys;
-use crate::ns::Namespaces;
+use crate::ns::{Namespaces, Offsets, OwnClock};
 use crate::syscalls::{aio, mqueue};
 use crate::task::CpuTimes;
 use crate::usage::{TICK, ticks};
@@ -76,7 +76,7 @@ pub(super) fn text(
         SystemFile::Partitions => b"major minor  #blocks  name\n\n".to_vec(),
         SystemFile::Stat => stat(k),
         SystemFile::Swaps => b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_vec(),
-        SystemFile::Uptime => uptime(k),
+        SystemFile::Uptime => uptime(k, ns.time.offsets()),
         SystemFile::Version => {
             let (release, version) =
                 (String::from_utf8_lossy(&uts.release), String::from_utf8_lossy(&uts.version));
@@ -145,9 +145,9 @@ fn idle(k: &Kernel, used: CpuTimes) -> u64 {
     all.saturating_sub(used.total())
 }
 
-fn uptime(k: &Kernel) -> Vec<u8> {
+fn uptime(k: &Kernel, clocks: Offsets) -> Vec<u8> {
     let hundredths = |ns: u64| (ns / SECOND as u64, ns % SECOND as u64 / TICK as u64);
-    let (up, rest) = hundredths(since_boot(k) as u64);
+    let (up, rest) = hundredths(clocks.shown(OwnClock::Boottime, since_boot(k)).max(0) as u64);
     let (idle, idle_rest) = hundredths(idle(k, k.used()));
     format!("{up}.{rest:02} {idle}.{idle_rest:02}\n").into_bytes()
 }

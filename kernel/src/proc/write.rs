@@ -79,6 +79,11 @@ pub(super) fn task(writer: &Opener, task: &Task, file: TaskFile, text: &[u8]) ->
             task.group_ref().lock().core_filter = n & 0x1ff;
             Ok(())
         }
+        TaskFile::TimensOffsets => {
+            let ns = task.namespaces().ok_or(Errno::ESRCH)?;
+            let now = task.kernel().now(crate::ClockId::Monotonic);
+            ns.time_for_children.write(&writer.creds, now, text)
+        }
         TaskFile::TimerslackNs => {
             may_change_slack(writer, task)?;
             let n = u64::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;

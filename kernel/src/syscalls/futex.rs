@@ -2,6 +2,7 @@
 
 use crate::block::Blocked;
 use crate::futexes::Memory;
+use crate::ns::OwnClock;
 use crate::restart::RestartBlock;
 use crate::syscalls::abi::read_timespec;
 use crate::syscalls::process::may_inspect;
@@ -43,7 +44,9 @@ fn deadline(cx: &TaskCx, kind: Timeout, at: u64) -> Result<Option<i64>, Errno> {
     Ok(match kind {
         Timeout::NotUsed => None,
         Timeout::Relative => read()?.map(|t| now(ClockId::Monotonic).saturating_add(t)),
-        Timeout::Absolute(Clock::Monotonic) => read()?,
+        Timeout::Absolute(Clock::Monotonic) => {
+            read()?.map(|t| cx.task.clock_offsets().first(OwnClock::Monotonic, t))
+        }
         Timeout::Absolute(Clock::Realtime) => read()?.map(|t| {
             let left = t.saturating_sub(now(ClockId::Realtime));
             now(ClockId::Monotonic).saturating_add(left)

@@ -2,6 +2,7 @@
 
 use super::service::Armed;
 use super::{Fire, UNTAKEN, advance};
+use crate::ns::OwnClock;
 use crate::signal::{SI_TIMER, SIGALRM, SigInfo};
 use crate::{ClockId, Kernel, Resource, Task, ThreadGroup};
 use alloc::sync::{Arc, Weak};
@@ -25,6 +26,8 @@ pub enum TimerClock {
     Realtime,
     /// `CLOCK_MONOTONIC` and its relatives.
     Monotonic,
+    /// `CLOCK_BOOTTIME` and its relatives.
+    Boottime,
     /// Processor time of a process or of one of its threads, by its ID.
     Cpu {
         /// The process or thread.
@@ -35,11 +38,20 @@ pub enum TimerClock {
 }
 
 impl TimerClock {
-    /// The time that the clock shows; `None` when what it counts is gone.
+    /// What of it each time namespace has for itself.
+    pub(crate) fn own(self) -> Option<OwnClock> {
+        match self {
+            TimerClock::Monotonic => Some(OwnClock::Monotonic),
+            TimerClock::Boottime => Some(OwnClock::Boottime),
+            _ => None,
+        }
+    }
+
+    /// The time that the clock shows in the first time namespace; `None` when what it counts is gone.
     pub fn now(self, kernel: &Kernel) -> Option<i64> {
         match self {
             TimerClock::Realtime => Some(kernel.now(ClockId::Realtime)),
-            TimerClock::Monotonic => Some(kernel.now(ClockId::Monotonic)),
+            TimerClock::Monotonic | TimerClock::Boottime => Some(kernel.now(ClockId::Monotonic)),
             TimerClock::Cpu { id, thread } => {
                 let task = kernel.task(id)?;
                 let used = if thread { task.cpu_times() } else { task.group_ref().cpu_times() };

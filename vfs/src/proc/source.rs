@@ -43,6 +43,7 @@ pub enum TaskFile {
     Statm,
     Status,
     Syscall,
+    TimensOffsets,
     Timers,
     TimerslackNs,
     UidMap,

@@ -86,7 +86,7 @@ static SYS_USER: &[(&str, Fixed)] = &[
     ("max_mnt_namespaces", text("1024\n")),
     ("max_net_namespaces", text("1024\n")),
     ("max_pid_namespaces", text("1024\n")),
-    ("max_time_namespaces", text("0\n")),
+    ("max_time_namespaces", text("1024\n")),
     ("max_user_namespaces", File(0o644, S::MaxUserNamespaces)),
     ("max_uts_namespaces", text("1024\n")),
 ];
@@ -295,6 +295,7 @@ pub(super) static TASK: &[(&str, P)] = &[
     ("status", open(T::Status)),
     ("syscall", inspect(0o400, T::Syscall)),
     ("task", P::Task),
+    ("timens_offsets", P::File(0o644, T::TimensOffsets, false)),
     ("timers", open(T::Timers)),
     ("timerslack_ns", P::File(0o666, T::TimerslackNs, false)),
     ("uid_map", P::File(0o644, T::UidMap, false)),

@@ -1,5 +1,6 @@
 //! The file behind timerfd_create(2).
 
+use crate::ns::OwnClock;
 use crate::timers::{Armed, Fire};
 use crate::{ClockId, Kernel};
 use alloc::format;
@@ -36,6 +37,18 @@ struct Shared {
     kernel: Weak<Kernel>,
     state: Mutex<State>,
     queue: Queue,
+}
+
+impl TimerFile {
+    /// What of its clock each time namespace has for itself.
+    pub(super) fn own_clock(&self) -> Option<OwnClock> {
+        const MONOTONIC: i32 = 1;
+        match self.clock {
+            _ if self.realtime => None,
+            MONOTONIC => Some(OwnClock::Monotonic),
+            _ => Some(OwnClock::Boottime),
+        }
+    }
 }
 
 /// An open timer.

@@ -64,7 +64,13 @@ pub(crate) fn sys_timerfd_settime(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
         let f = file(cx, a[0])?;
         let timer: &TimerFile = f.downcast().ok_or(Errno::EINVAL)?;
-        let setting = Setting { value, interval, absolute: flags & ABSTIME != 0 };
+        let absolute = flags & ABSTIME != 0;
+        let value = match timer.own_clock().filter(|_| absolute && value != 0) {
+            // What has passed is not what disarms.
+            Some(clock) => cx.task.clock_offsets().first(clock, value).max(1),
+            None => value,
+        };
+        let setting = Setting { value, interval, absolute };
         let old = timer.set(cx.kernel(), setting);
         if a[3] != 0 {
             cx.mm().write_obj(Addr(a[3]), &spec(old))?;

@@ -2,9 +2,7 @@
 
 use super::open::{classic, opened};
 use super::rw::flat;
-use super::walk::{
-    AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, Found, Walk, path_or_none, resolve_path, vfs,
-};
+use super::walk::{AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, Found, Walk, path_or_none, resolve_path, vfs};
 use crate::{Args, Outcome, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
@@ -48,8 +46,7 @@ pub(crate) fn sys_name_to_handle_at(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 fn name_to_handle(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     let flags = u64::from(a[4] as u32);
-    let known =
-        u64::from(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) | FID | MNT_ID_UNIQUE | CONNECTABLE;
+    let known = u64::from(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) | FID | MNT_ID_UNIQUE | CONNECTABLE;
     let both = FID | CONNECTABLE;
     if flags & !known != 0 || flags & both == both {
         return Err(Errno::EINVAL);
@@ -103,8 +100,7 @@ fn open_by_handle(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
     let words: [[u8; 4]; HANDLE_WORDS] = *words.first_chunk().ok_or(Errno::ESTALE)?;
     let how = classic(cx, a[2], 0);
     how.check()?;
-    let file =
-        vfs(cx).open_handle(&walk.cx(), &path, words.map(u32::from_le_bytes), how.flags)?;
+    let file = vfs(cx).open_handle(&walk.cx(), &path, words.map(u32::from_le_bytes), how.flags)?;
     opened(cx, file, how.flags)
 }
 

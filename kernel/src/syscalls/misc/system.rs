@@ -1,6 +1,6 @@
 //! The system's names and numbers.
 
-use crate::ns::{PidNamespace, UtsNs};
+use crate::ns::{OwnClock, PidNamespace, UtsNs};
 use crate::signal::{SIGHUP, SIGINT, SIGKILL, SigInfo};
 use crate::{Args, ClockId, ExitStatus, Outcome, TaskCx};
 use alloc::vec::Vec;
@@ -81,8 +81,9 @@ pub fn sys_sysinfo(cx: &mut TaskCx, a: &Args) -> Outcome {
     let kernel = cx.kernel();
     let total = kernel.memory_total();
     let up = kernel.now(ClockId::Monotonic) - kernel.boot_time().0;
+    let up = cx.task.clock_offsets().shown(OwnClock::Boottime, up);
     let mut info = SysInfo::new_zeroed();
-    info.uptime = up / 1_000_000_000;
+    info.uptime = up.max(0) / 1_000_000_000;
     info.totalram = total;
     let memory = kernel.embedder().platform.memory();
     info.freeram = total.saturating_sub(memory.used()).saturating_sub(memory.overhead());

@@ -1,5 +1,6 @@
 //! Reading clocks. Nobody may set them: they are the embedder's.
 
+use crate::ns::OwnClock;
 use crate::syscalls::abi::{Pair, SECOND, write_if};
 use crate::task::CpuTimes;
 use crate::usage::{TICK, ticks};
@@ -14,6 +15,7 @@ use vfs::cap;
 pub(super) enum Clock {
     Realtime,
     Monotonic,
+    Boottime,
     /// `CLOCK_PROCESS_CPUTIME_ID` and its like, of a process.
     Process(i32),
     /// `CLOCK_THREAD_CPUTIME_ID` and its like, of a thread.
@@ -29,8 +31,10 @@ impl Clock {
         Ok(match id {
             // REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI.
             0 | 5 | 8 | 11 => Clock::Realtime,
-            // MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE, BOOTTIME, BOOTTIME_ALARM.
-            1 | 4 | 6 | 7 | 9 => Clock::Monotonic,
+            // MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE.
+            1 | 4 | 6 => Clock::Monotonic,
+            // BOOTTIME, BOOTTIME_ALARM.
+            7 | 9 => Clock::Boottime,
             2 => Clock::Process(0),
             3 => Clock::Thread(0),
             // The complement of the ID, and three bits: which clock (PROF, VIRT, SCHED), thread.
@@ -40,6 +44,15 @@ impl Clock {
             },
             _ => return Err(Errno::EINVAL),
         })
+    }
+
+    /// What of it each time namespace has for itself.
+    pub(super) fn own(self) -> Option<OwnClock> {
+        match self {
+            Clock::Monotonic => Some(OwnClock::Monotonic),
+            Clock::Boottime => Some(OwnClock::Boottime),
+            _ => None,
+        }
     }
 
     /// Nanoseconds now.
@@ -52,7 +65,10 @@ impl Clock {
         };
         Ok(match self {
             Clock::Realtime => cx.kernel().now(ClockId::Realtime),
-            Clock::Monotonic => cx.kernel().now(ClockId::Monotonic),
+            Clock::Monotonic | Clock::Boottime => {
+                let now = cx.kernel().now(ClockId::Monotonic);
+                self.own().map_or(now, |c| cx.task.clock_offsets().shown(c, now))
+            }
             Clock::Process(id) => {
                 cx.publish_times();
                 find(id)?.group_ref().cpu_times().total() as i64

@@ -34,6 +34,7 @@ fn create(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
         _ if [4, 5, 6].contains(&(a[0] as i32)) => return Err(Errno::EOPNOTSUPP),
         Clock::Realtime => TimerClock::Realtime,
         Clock::Monotonic => TimerClock::Monotonic,
+        Clock::Boottime => TimerClock::Boottime,
         Clock::Process(id) => TimerClock::Cpu { id: task_id(cx, id, false)?, thread: false },
         Clock::Thread(id) => TimerClock::Cpu { id: task_id(cx, id, true)?, thread: true },
     };
@@ -104,7 +105,10 @@ fn set(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     let left = match (value, absolute) {
         (0, _) => None,
         (v, false) => Some(v),
-        (v, true) => Some(v.saturating_sub(now)),
+        (v, true) => {
+            let own = clock.own().map(|c| cx.task.clock_offsets().first(c, v));
+            Some(own.unwrap_or(v).saturating_sub(now))
+        }
     };
     let deadline = left.map(|l| base.saturating_add(l).max(1));
     let (left, old) = group.set_timer(kernel, id, deadline, interval)?;

@@ -55,7 +55,7 @@ pub fn sys_clock_nanosleep(cx: &mut TaskCx, a: &Args) -> Outcome {
             let left = ns.saturating_sub(kernel.now(ClockId::Realtime));
             kernel.now(ClockId::Monotonic).saturating_add(left)
         }
-        _ => ns,
+        _ => clock.own().map_or(ns, |c| cx.task.clock_offsets().first(c, ns)),
     };
     let task = cx.task.clone();
     Outcome::Block(Box::pin(async move {
