@@ -507,6 +507,9 @@ pub(crate) fn kill_unstarted(cx: TaskCx) {
     if alone {
         task.group_ref().lock().exit_signal = 0;
     }
+    if let Some(dump) = task.pass_dump() {
+        dump.goes_without_one();
+    }
     exit_task(cx, ExitStatus::Exited(0)).leave();
     if alone {
         kernel.tree().remove_proc(task.tgid());

@@ -37,18 +37,40 @@ pub(crate) struct Dump {
     info: SigInfo,
     /// `PR_GET_DUMPABLE`.
     dumpable: u32,
-    /// How many other threads have to come.
-    awaited: usize,
-    /// The notes of those that have.
-    came: Mutex<Vec<registers::ThreadNotes>>,
-    /// Told when the last of them has.
+    others: Mutex<Others>,
+    /// Told when the last of them has come.
     complete: Queue,
     /// Told when the dump is made.
     made: Queue,
     killed: AtomicBool,
 }
 
+/// The threads beside the one that makes the dump.
+struct Others {
+    /// How many are still to come.
+    awaited: usize,
+    /// The notes of those that have.
+    came: Vec<registers::ThreadNotes>,
+}
+
 impl Dump {
+    /// A thread goes that never ran: it is not waited for, nor in the dump.
+    pub(crate) fn goes_without_one(&self) {
+        self.one_less(None);
+    }
+
+    fn one_less(&self, came: Option<registers::ThreadNotes>) {
+        let last = {
+            let mut others = self.others.lock();
+            others.awaited = others.awaited.saturating_sub(1);
+            others.came.extend(came);
+            others.awaited == 0
+        };
+        if last {
+            self.complete.notify(Events::IN);
+        }
+    }
+
     /// Breaks it off: `SIGKILL`.
     pub(crate) fn kill(&self) {
         self.killed.store(true, Ordering::Relaxed);
@@ -89,8 +111,10 @@ impl Task {
             dumper: me,
             info,
             dumpable: state.dumpable,
-            awaited: state.threads.iter().filter(comes).count(),
-            came: Mutex::default(),
+            others: Mutex::new(Others {
+                awaited: state.threads.iter().filter(comes).count(),
+                came: Vec::new(),
+            }),
             complete: Queue::new(),
             made: Queue::new(),
             killed: AtomicBool::new(false),
@@ -111,21 +135,14 @@ pub(crate) async fn take_part(cx: &mut TaskCx, dump: &Arc<Dump>) -> Option<ExitS
     let group = cx.task.group();
     let notes = registers::notes(cx, dump);
     if cx.task.tid() != dump.dumper {
-        let all = {
-            let mut came = dump.came.lock();
-            came.push(notes);
-            came.len() == dump.awaited
-        };
-        if all {
-            dump.complete.notify(Events::IN);
-        }
+        dump.one_less(Some(notes));
         let made = || group.lock().dump.is_none().then_some(());
         crate::block::wait_on(&dump.made, Events::IN, made).await;
         return None;
     }
-    let complete = || (dump.came.lock().len() >= dump.awaited).then_some(());
+    let complete = || (dump.others.lock().awaited == 0).then_some(());
     crate::block::wait_on(&dump.complete, Events::IN, complete).await;
-    let mut threads = core::mem::take(&mut *dump.came.lock());
+    let mut threads = core::mem::take(&mut dump.others.lock().came);
     threads.sort_by_key(|t| t.tid);
     threads.insert(0, notes);
     let dumped = write::write(cx, dump, &threads).await;

@@ -42,28 +42,43 @@ struct ProcessInfo {
 
 static_assertions::const_assert_eq!(size_of::<ProcessInfo>(), 136);
 
-/// All notes, in the kernel's order: those of the process come after the first thread's status.
-pub(super) fn all(cx: &TaskCx, dump: &Dump, threads: &[ThreadNotes]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (i, thread) in threads.iter().enumerate() {
-        out.extend_from_slice(&thread.status);
-        if i == 0 {
-            elf::note(&mut out, "CORE", NT_PRPSINFO, process(cx).as_bytes());
-            elf::note(&mut out, "CORE", NT_SIGINFO, &dump.info.to_bytes());
-            elf::note(&mut out, "CORE", NT_AUXV, &cx.mm().meta().auxv);
-            if let Some(files) = files(cx.mm()) {
-                elf::note(&mut out, "CORE", NT_FILE, &files);
-            }
+/// The notes that are not a thread's.
+pub(super) struct ProcessNotes {
+    /// After the first thread's status.
+    main: Vec<u8>,
+    /// After all others.
+    last: Vec<u8>,
+}
+
+impl ProcessNotes {
+    pub(super) fn new(cx: &TaskCx, dump: &Dump) -> ProcessNotes {
+        let (mut main, mut last) = (Vec::new(), Vec::new());
+        elf::note(&mut main, "CORE", NT_PRPSINFO, process(cx).as_bytes());
+        elf::note(&mut main, "CORE", NT_SIGINFO, &dump.info.to_bytes());
+        elf::note(&mut main, "CORE", NT_AUXV, &cx.mm().meta().auxv);
+        if let Some(files) = files(cx.mm()) {
+            elf::note(&mut main, "CORE", NT_FILE, &files);
         }
-        out.extend_from_slice(&thread.others);
+        let layout = cx.image.arch.fpu().layout();
+        if layout.components().next().is_some() {
+            let words = layout.components().flat_map(|c| [c.number, c.size, c.offset, 0]);
+            let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+            elf::note(&mut last, "LINUX", NT_X86_XSAVE_LAYOUT, &bytes);
+        }
+        ProcessNotes { main, last }
     }
-    let layout = cx.image.arch.fpu().layout();
-    if layout.components().next().is_some() {
-        let words = layout.components().flat_map(|c| [c.number, c.size, c.offset, 0]);
-        let bytes: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
-        elf::note(&mut out, "LINUX", NT_X86_XSAVE_LAYOUT, &bytes);
+
+    /// These and those of the threads, in the kernel's order.
+    pub(super) fn with<'a>(
+        &'a self,
+        threads: &'a [ThreadNotes],
+    ) -> impl Iterator<Item = &'a [u8]> + Clone {
+        let of_thread = |(i, t): (usize, &'a ThreadNotes)| {
+            let main = if i == 0 { &*self.main } else { &[] };
+            [&*t.status, main, &*t.others]
+        };
+        threads.iter().enumerate().flat_map(of_thread).chain([&*self.last])
     }
-    out
 }
 
 /// `fill_psinfo` of `fs/binfmt_elf.c`.

@@ -1,8 +1,9 @@
 //! Writing a dump: headers, notes, memory.
 
 use super::memory::{self, Contents, Piece};
+use super::notes::ProcessNotes;
 use super::registers::ThreadNotes;
-use super::{Dump, elf, file, notes};
+use super::{Dump, elf, file};
 use crate::Resource;
 use crate::task::TaskCx;
 use alloc::sync::Arc;
@@ -131,8 +132,8 @@ fn begin<'a>(
     let mm = cx.mm().clone();
     let filter = cx.task.group_ref().lock().core_filter;
     let pieces = memory::pieces(&mm, filter);
-    let notes = notes::all(cx, dump, threads);
-    headers(&mut out, cx.image.arch.arch(), &pieces, &notes)?;
+    let notes = ProcessNotes::new(cx, dump);
+    headers(&mut out, cx.image.arch.arch(), &pieces, notes.with(threads))?;
     Ok(Some(Begun { out, pieces, mm }))
 }
 
@@ -145,18 +146,26 @@ async fn memory(begun: Begun<'_>) -> Result<(), Cut> {
     out.end()
 }
 
-fn headers(out: &mut Out<'_>, arch: arch::Arch, pieces: &[Piece], notes: &[u8]) -> Result<(), Cut> {
+fn headers<'a>(
+    out: &mut Out<'_>,
+    arch: arch::Arch,
+    pieces: &[Piece],
+    notes: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Result<(), Cut> {
     let count = pieces.len() + 1;
     let after = (size_of::<elf::Header>() + count * size_of::<elf::Segment>()) as u64;
-    let data = (after + notes.len() as u64).next_multiple_of(PAGE_SIZE);
+    let size: u64 = notes.clone().map(|n| n.len() as u64).sum();
+    let data = (after + size).next_multiple_of(PAGE_SIZE);
     out.emit(elf::Header::new(arch, count).as_bytes())?;
-    out.emit(elf::Segment::notes(after, notes.len() as u64).as_bytes())?;
+    out.emit(elf::Segment::notes(after, size).as_bytes())?;
     let mut offset = data;
     for p in pieces {
         out.emit(elf::Segment::load(p.range, p.perms, offset, p.size).as_bytes())?;
         offset = offset.saturating_add(p.size);
     }
-    out.emit(notes)?;
+    for note in notes {
+        out.emit(note)?;
+    }
     out.skip(data - out.at);
     Ok(())
 }
