@@ -67,6 +67,34 @@ print(all(link(a, top) == 0 for a in layers[3]), [link(a, top) for a in layers[0
     assert_eq!(ran.stdout, "True\nTrue 24\n", "{ran:?}");
 }
 
+/// Core files have the names that the pattern says, in the sandbox and nowhere else; nobody is handed
+/// dumps there. Who may not set the pattern finds the default.
+#[test]
+fn core_files_have_names_by_pattern() {
+    let script = "ulimit -c unlimited 2> /dev/null || { echo core; echo 0; exit; }
+mkdir /tmp/tessera-cores; cd /tmp/tessera-cores; p=/proc/sys/kernel/core_pattern
+(echo '|/bin/cat' > $p) 2> /dev/null || cat $p
+(echo 'core.%e.%s' > $p) 2> /dev/null; sh -c 'kill -SEGV $$'; test -s core.sh.11 || test -s core
+echo $?";
+    let ran = finish(tessera().args(["run", "--", "/bin/sh", "-c", script]), b"");
+    assert_eq!(ran.stdout, "core\n0\n", "{ran:?}");
+    assert!(!std::path::Path::new("/tmp/tessera-cores").exists(), "nothing is left on the host");
+}
+
+/// gdb finds both threads in a core file, and what the process died of.
+#[test]
+fn gdb_reads_core_files() {
+    let script = "ulimit -c unlimited 2> /dev/null || { echo 3; exit; }
+cd /tmp; /usr/bin/python3 -c 'import os, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+os.abort()' 2> /dev/null
+command -v gdb > /dev/null || { echo 3; exit; }
+gdb -batch -ex 'info threads' /usr/bin/python3 core 2> /dev/null |
+grep -c -e '^[* ] *[12] .*LWP' -e 'signal SIGABRT'";
+    let ran = finish(tessera().args(["run", "--", "/bin/sh", "-c", script]), b"");
+    assert_eq!(ran.stdout, "3\n", "{ran:?}");
+}
+
 /// Nobody has logged in. Who says so to its process begins a login session, which children are in.
 #[test]
 fn a_login_session_is_inherited() {

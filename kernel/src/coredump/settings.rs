@@ -71,3 +71,29 @@ impl Settings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_end_with_the_line_or_their_room() {
+        let settings = Settings::default();
+        assert_eq!(settings.set_pattern(b"/cores/%e\nmore"), Ok(()));
+        assert_eq!(settings.pattern(), b"/cores/%e");
+        assert_eq!(settings.set_pattern(&[b'x'; 200]), Ok(()));
+        assert_eq!(settings.pattern(), [b'x'; PATTERN_MAX]);
+        for refused in [&b"|/bin/sh"[..], b"@/socket"] {
+            assert_eq!(settings.set_pattern(refused), Err(Errno::EINVAL));
+        }
+        assert_eq!(settings.pattern(), [b'x'; PATTERN_MAX]);
+    }
+
+    #[test]
+    fn dumpability_has_three_values() {
+        let settings = Settings::default();
+        assert_eq!(settings.set_suid_dumpable(2), Ok(()));
+        assert_eq!(settings.set_suid_dumpable(3), Err(Errno::EINVAL));
+        assert_eq!(settings.suid_dumpable(), 2);
+    }
+}
