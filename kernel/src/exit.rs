@@ -224,10 +224,7 @@ impl Kernel {
         uid: u32,
     ) {
         let tgid = group.tgid();
-        let status = {
-            let state = group.lock();
-            state.exiting.or(state.last_status).unwrap_or(ExitStatus::Exited(0))
-        };
+        let status = group.status();
         let Some(proc) = tree.procs.get_mut(&tgid) else { return };
         proc.zombie = Some(status);
         proc.uid = uid;

@@ -255,6 +255,12 @@ impl ThreadGroup {
         (state.dumpable == 1, state.memory_ns.clone())
     }
 
+    /// How it ends or ended: by whatever ended all threads, or as the last thread did.
+    pub(crate) fn status(&self) -> ExitStatus {
+        let state = self.lock();
+        state.exiting.or(state.last_status).unwrap_or(ExitStatus::Exited(0))
+    }
+
     /// Told when the group has ended; what a pidfd waits on.
     pub fn ended_queue(&self) -> &Queue {
         &self.ended

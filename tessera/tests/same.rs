@@ -129,11 +129,13 @@ programs! {
     option
     packet
     pages
+    pidfd
     pidns
     pidns_ids
     pidns_proc
     pipe
     proc
+    procmap
     raw
     remap
     rw

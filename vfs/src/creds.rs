@@ -74,6 +74,8 @@ pub mod cap {
     pub const NET_ADMIN: u32 = 12;
     /// Lock memory.
     pub const IPC_LOCK: u32 = 14;
+    /// Access to devices past their drivers.
+    pub const SYS_RAWIO: u32 = 17;
     /// chroot(2).
     pub const SYS_CHROOT: u32 = 18;
     /// ptrace(2) any process.

@@ -32,6 +32,16 @@ const OPTIONS: [&str; 6] = [
     "pids_localevents",
 ];
 
+/// The inode number of a group's directory (0) or of a file in it.
+fn number(group: u64, at: u64) -> u64 {
+    1 + group * PER_GROUP + at
+}
+
+/// That of its directory.
+pub(super) fn directory_number(group: &Group) -> u64 {
+    number(group.id, 0)
+}
+
 /// `cgroup2` for mount(2): the groups from the root of the cgroup namespace of who mounts.
 pub struct CgroupType {
     kernel: Weak<Kernel>,
@@ -157,7 +167,7 @@ impl Place {
     fn status(&self, at: usize) -> Result<Stat, Errno> {
         let stat = Stat {
             dev: self.dev,
-            ino: 1 + self.group.id * PER_GROUP + at as u64,
+            ino: number(self.group.id, at as u64),
             blksize: 4096,
             ..Stat::default()
         };
@@ -264,16 +274,15 @@ impl FileOps for Listing {
 
     fn read_dir(&self, from: u64, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
         let group = &self.0.group;
-        let ino = |id: u64, at: u64| 1 + id * PER_GROUP + at;
         let up = group.parent.as_ref().map_or(group.id, |p| p.id);
         let entry = |ino, kind, name: &[u8], next| DirEntry { ino, kind, name: name.into(), next };
         let mut all = Vec::from([
-            entry(ino(group.id, 0), mode::IFDIR, b".", 1),
-            entry(ino(up, 0), mode::IFDIR, b"..", 2),
+            entry(number(group.id, 0), mode::IFDIR, b".", 1),
+            entry(number(up, 0), mode::IFDIR, b"..", 2),
         ]);
         for (at, f) in files(group.is_root()) {
             let at = at as u64 + 1;
-            all.push(entry(ino(group.id, at), mode::IFREG, f.name.as_bytes(), at + 2));
+            all.push(entry(number(group.id, at), mode::IFREG, f.name.as_bytes(), at + 2));
         }
         self.0.with(|_, h| {
             let table = h.table.lock();
@@ -282,7 +291,7 @@ impl FileOps for Listing {
             all.extend(
                 node.children
                     .iter()
-                    .map(|(name, id)| entry(ino(*id, 0), mode::IFDIR, name, PER_GROUP + id)),
+                    .map(|(name, id)| entry(number(*id, 0), mode::IFDIR, name, PER_GROUP + id)),
             );
             Ok(())
         })?;

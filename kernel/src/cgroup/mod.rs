@@ -108,6 +108,11 @@ impl Hierarchy {
         process.cgroup.lock().clone().unwrap_or_else(|| self.root.clone())
     }
 
+    /// The number of that group's directory.
+    pub(crate) fn id_of(&self, process: &ThreadGroup) -> u64 {
+        fs::directory_number(&self.group_of(process))
+    }
+
     /// What `/proc/PID/cgroup` shows of a process to who has `seen_from` as root
     /// (`cgroup_path_ns`).
     pub(crate) fn path_of(&self, process: &ThreadGroup, seen_from: Option<&Arc<Group>>) -> Vec<u8> {

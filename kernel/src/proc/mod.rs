@@ -4,6 +4,7 @@ mod cpuinfo;
 mod fs_type;
 mod limits;
 mod locks;
+mod map_query;
 pub(crate) mod mounts;
 mod pieces;
 mod stat;
@@ -19,13 +20,13 @@ use crate::ns::{self, Namespaces};
 use crate::{Kernel, PidNamespace, Task, VfsExecutable};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use arch::UserMemory;
+use arch::{Addr, UserMemory};
 use core::sync::atomic::AtomicU32;
 use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, NamespaceRef};
 use vfs::proc::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
 use vfs::tty::Ptys;
-use vfs::{Creds, FdTable, FsContext, Path};
+use vfs::{Caller, Creds, FdTable, FsContext, Path};
 
 /// Tells `/proc` about a kernel, which it does not keep alive.
 pub struct KernelProc {
@@ -248,6 +249,11 @@ impl ProcSource for KernelProc {
             Some(piece) => Ok(piece),
             None => Ok(Piece { text: self.task_text(reader, tid, file)?, next: None }),
         }
+    }
+
+    fn query_map(&self, caller: &dyn Caller, tid: i32, arg: Addr) -> Result<(), Errno> {
+        let mm = self.task(tid)?.mm().ok_or(Errno::ESRCH)?;
+        map_query::answer(&mm, caller.memory(), arg)
     }
 
     fn task_write(

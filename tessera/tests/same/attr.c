@@ -208,6 +208,12 @@ int main(int c, char **v) {
     E(utimensat(AT_FDCWD, "f", t, 0));
     TIMES();
     E(utimensat(AT_FDCWD, 0, t, 0));
+    struct timespec now[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+    E(syscall(SYS_utimensat, AT_FDCWD, 0, now, 0));
+    E(syscall(SYS_utimensat, AT_FDCWD, 0, now, AT_SYMLINK_NOFOLLOW));
+    E(syscall(SYS_utimensat, AT_FDCWD, 0, now, 1));
+    E(syscall(SYS_utimensat, f, 0, now, 1));
+    E(utimes(0, 0));
     E(utimensat(f, 0, t, 0));
     E(utimensat(p, 0, t, 0));
     E(utimensat(f, 0, t, AT_SYMLINK_NOFOLLOW));

@@ -1,6 +1,7 @@
 // Which error comes first where descriptors are of the wrong kind, and calls that find none free.
 #include "check.h"
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <sys/un.h>
 static void each(const char *what, int x, int f, int *p) {
     char b[100];
@@ -33,6 +34,28 @@ static void each(const char *what, int x, int f, int *p) {
     E(copy_file_range(x, &none, f, &none, 10, 0));
     E(copy_file_range(x, &none, f, &far, -1, 0));
     E(copy_file_range(f, &none, x, &negative, 10, 0));
+    // Of what shares no blocks, and where it does not matter whether it could.
+    int memory = memfd_create("m", 0);
+    struct file_clone_range range = {x, 0, 10, 0};
+    E(ioctl(f, FICLONE, x));
+    E(ioctl(x, FICLONE, f));
+    E(ioctl(x, FICLONE, -1));
+    E(ioctl(memory, FICLONE, x));
+    E(ioctl(p[1], FICLONE, x));
+    E(ioctl(f, FICLONERANGE, &range));
+    E(ioctl(f, FICLONERANGE, BAD));
+    uint64_t dedupe[5000] = {0, 10, 1};
+    E(ioctl(x, FIDEDUPERANGE, dedupe));
+    E(ioctl(x, FIDEDUPERANGE, BAD));
+    dedupe[2] = 127;
+    E(ioctl(x, FIDEDUPERANGE, dedupe));
+    dedupe[2] = 128;
+    E(ioctl(x, FIDEDUPERANGE, dedupe));
+    dedupe[2] = 1 | 1 << 20;
+    E(ioctl(x, FIDEDUPERANGE, dedupe));
+    int block = 0;
+    E(ioctl(x, FIBMAP, &block));
+    close(memory);
 }
 static void full(void) {
     struct sockaddr_un a = {AF_UNIX, "s"};

@@ -4,7 +4,7 @@ use super::node::{Content, Node, What};
 use super::source::{Opener, Piece, TaskFile};
 use super::table::{Fixed, PerTask};
 use crate::nsfs::NamespaceKind;
-use crate::{FileOps, IdKind, MountChanges, OpenFlags, PathCx, Stat, UserNs, Whence, cap};
+use crate::{Caller, FileOps, IdKind, MountChanges, OpenFlags, PathCx, Stat, UserNs, Whence, cap};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -17,6 +17,9 @@ use syserr::Errno;
 
 /// The longest text that can be written to a file at once; Linux takes a page.
 const WRITE_MAX: usize = 4096;
+
+/// Asks for one mapping in `/proc/PID/maps`; ioctl_procmap_query(2).
+const PROCMAP_QUERY: u32 = 0xc068_6611;
 
 /// The user namespace that a task is in now.
 fn user_ns(node: &Node, tid: i32) -> Result<UserNs, Errno> {
@@ -218,6 +221,15 @@ impl FileOps for Text {
 
     fn queue(&self) -> Option<&Queue> {
         self.changes.as_ref().map(|c| c.queue())
+    }
+
+    fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {
+        match self.content {
+            Content::Task(tid, TaskFile::Maps) if cmd == PROCMAP_QUERY => {
+                self.node.source.query_map(caller, tid, arg).map(|()| 0)
+            }
+            _ => Err(Errno::ENOTTY),
+        }
     }
 
     fn seekable(&self) -> bool {

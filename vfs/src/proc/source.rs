@@ -1,10 +1,10 @@
 //! What the kernel tells `/proc`.
 
 use crate::nsfs::{NamespaceKind, NamespaceRef};
-use crate::{Creds, FdTable, FsContext, MountChanges, Path};
+use crate::{Caller, Creds, FdTable, FsContext, MountChanges, Path};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use arch::UserMemory;
+use arch::{Addr, UserMemory};
 use syserr::Errno;
 
 /// A file with text about one task; proc(5), `/proc/PID/…`.
@@ -198,6 +198,15 @@ pub trait ProcSource: Send + Sync {
     ) -> Result<Piece, Errno> {
         let _ = from;
         Ok(Piece { text: self.task_text(reader, tid, file)?, next: None })
+    }
+    /// Answers `PROCMAP_QUERY` about a task's mappings: `arg` is a `struct procmap_query` in the
+    /// caller's memory.
+    ///
+    /// # Errors
+    /// Those of ioctl_procmap_query(2), and `ENOTTY` where nobody is asked.
+    fn query_map(&self, caller: &dyn Caller, tid: i32, arg: Addr) -> Result<(), Errno> {
+        let _ = (caller, tid, arg);
+        Err(Errno::ENOTTY)
     }
     /// Somebody wrote to a file about a task.
     ///

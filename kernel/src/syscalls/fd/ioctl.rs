@@ -4,14 +4,15 @@ use crate::syscalls::fs::fcntl::{owner, set_owner};
 use crate::syscalls::fs::file_attr;
 use crate::syscalls::fs::sigio::set_async;
 use crate::syscalls::fs::terminal::{may_control, open_peer};
+use crate::syscalls::fd::remap;
 use crate::syscalls::fs::{file, flat};
-use crate::syscalls::process::{number_in, open_related};
+use crate::syscalls::process::{number_in, open_related, pidfd_ioctl};
 use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 use vfs::nsfs::{NS_GET_PARENT, NS_GET_USERNS};
-use vfs::{File, OpenFlags, mode};
+use vfs::{File, OpenFlags, cap, mode};
 
 const FIBMAP: u32 = 1;
 const FIGETBSZ: u32 = 2;
@@ -104,7 +105,11 @@ fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
             cx.mm().write_obj(arg, &size)?;
             Ok(0)
         }
-        FIBMAP if f.is_regular() => Err(Errno::EPERM),
+        // No file system here has blocks.
+        FIBMAP if f.is_regular() => match cx.task.creds().has(cap::SYS_RAWIO) {
+            true => Err(Errno::EINVAL),
+            false => Err(Errno::EPERM),
+        },
         FIONREAD if f.is_regular() => {
             let left = f.stat()?.size.saturating_sub(f.position());
             cx.mm().write_obj(arg, &(left.min(i32::MAX as u64) as i32))?;
@@ -114,6 +119,8 @@ fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
             open_related(cx, f, cmd).unwrap_or_else(|| f.ioctl(&cx.caller(), cmd, arg))
         }
         _ => number_in(cx, f, cmd, a[2] as i32)
+            .or_else(|| remap::ioctl(cx, f, cmd, a[2]))
+            .or_else(|| pidfd_ioctl(cx, f, cmd, a[2]))
             .or_else(|| file_attr::ioctl(cx, f, cmd, arg))
             .unwrap_or_else(|| f.ioctl(&cx.caller(), cmd, arg)),
     }

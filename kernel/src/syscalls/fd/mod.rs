@@ -5,6 +5,7 @@ mod inotify;
 mod ioctl;
 mod memfd;
 mod pipe;
+mod remap;
 mod signal_file;
 mod signalfd;
 mod timer_file;

@@ -24,8 +24,10 @@ fn options(cx: &TaskCx, at: u64) -> Result<Vec<u8>, Errno> {
     Ok(page)
 }
 
+/// A string that may be left out. One that is too long is no path (`copy_mount_string`).
 fn optional(cx: &TaskCx, at: u64) -> Result<Option<Vec<u8>>, Errno> {
-    if at == 0 { Ok(None) } else { path(cx, at).map(Some) }
+    let invalid = |e| if e == Errno::ENAMETOOLONG { Errno::EINVAL } else { e };
+    if at == 0 { Ok(None) } else { path(cx, at).map(Some).map_err(invalid) }
 }
 
 /// mount(2).

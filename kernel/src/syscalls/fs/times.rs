@@ -49,7 +49,7 @@ fn set(cx: &TaskCx, f: &Found, times: (SetTime, SetTime)) -> Result<u64, Errno> 
 
 /// The file of a call that may name it by descriptor alone.
 fn named(cx: &TaskCx, dirfd: u64, path: u64, flags: LookupFlags) -> Result<Found, Errno> {
-    if path != 0 {
+    if path != 0 || dirfd as i32 == CWD as i32 {
         return resolve(cx, dirfd, path, flags);
     }
     let file = cx.task.files().get_open(dirfd as i32)?;
@@ -63,7 +63,7 @@ pub(crate) fn sys_utimensat(cx: &mut TaskCx, a: &Args) -> Outcome {
         if times == (SetTime::Omit, SetTime::Omit) {
             return Ok(0);
         }
-        if a[1] == 0 && a[3] as u32 != 0 {
+        if a[1] == 0 && a[0] as i32 != CWD as i32 && a[3] as u32 != 0 {
             return Err(Errno::EINVAL);
         }
         let flags = lookup(a[3], AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;

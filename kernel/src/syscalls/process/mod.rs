@@ -7,6 +7,7 @@ mod ids;
 mod memory;
 mod namespaces;
 mod pidfd;
+mod pidfd_info;
 mod privileges;
 mod wait;
 
@@ -24,6 +25,7 @@ pub use memory::{
 pub use namespaces::sys_setns;
 pub(crate) use namespaces::{number_in, open_related};
 pub use pidfd::{sys_pidfd_getfd, sys_pidfd_open, sys_pidfd_send_signal};
+pub(crate) use pidfd_info::pidfd_ioctl;
 pub use wait::{sys_wait4, sys_waitid};
 
 use crate::Task;

@@ -14,7 +14,7 @@ pub fn sys_setns(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 fn setns(cx: &TaskCx, fd: i32, wanted: u32) -> Result<(), Errno> {
-    let file = cx.task.files().get(fd)?;
+    let file = cx.task.files().get_open(fd)?;
     let flags = CloneFlags::from_bits(wanted.into())
         .filter(|f| CloneFlags::NAMESPACES.contains(*f))
         .ok_or(Errno::EINVAL)?;

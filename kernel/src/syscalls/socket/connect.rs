@@ -21,9 +21,9 @@ pub(crate) fn sys_connect(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 fn connect(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
-    let f = SocketFile::get(cx, a[0])?;
+    let f = cx.task.files().get_open(a[0] as i32)?;
     let to = address::read(&**cx.mm(), a[1], a[2] as i32)?;
-    f.socket()?;
+    let f = SocketFile::new(f)?;
     may_use_port(cx, f.socket()?, &to, PortAccess::CONNECT_TCP)?;
     let call = CallCx::new(cx);
     let wait = !f.0.nonblocking();

@@ -48,7 +48,10 @@ struct SocketFile(Arc<File>);
 impl SocketFile {
     /// The socket behind a descriptor.
     fn get(cx: &TaskCx, fd: u64) -> Result<SocketFile, Errno> {
-        let file = cx.task.files().get_open(fd as i32)?;
+        SocketFile::new(cx.task.files().get_open(fd as i32)?)
+    }
+
+    fn new(file: Arc<File>) -> Result<SocketFile, Errno> {
         if file.downcast::<Socket>().is_some() {
             Ok(SocketFile(file))
         } else {
