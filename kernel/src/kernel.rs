@@ -80,6 +80,7 @@ pub struct Kernel {
     keys: crate::keys::Keys,
     aio: Arc<crate::syscalls::aio::Contexts>,
     core_settings: crate::coredump::Settings,
+    kept_settings: crate::proc::KeptSettings,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
     tree: Mutex<Tree>,
     timers: Arc<TimerService>,
@@ -124,6 +125,7 @@ impl Kernel {
             keys: crate::keys::Keys::default(),
             aio: Arc::default(),
             core_settings: crate::coredump::Settings::default(),
+            kept_settings: crate::proc::KeptSettings::default(),
             vdso_pages: Mutex::new(None),
             tree: Mutex::new(Tree::default()),
             timers: Arc::default(),
@@ -199,6 +201,11 @@ impl Kernel {
     /// Keys and keyrings.
     pub(crate) fn keys(&self) -> &crate::keys::Keys {
         &self.keys
+    }
+
+    /// Settings that nothing depends on.
+    pub(crate) fn kept_settings(&self) -> &crate::proc::KeptSettings {
+        &self.kept_settings
     }
 
     /// Contexts of asynchronous I/O.

@@ -99,6 +99,7 @@ programs! {
     copy
     core
     diag
+    dnotify
     droppable
     exec
     fcntl

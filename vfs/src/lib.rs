@@ -73,6 +73,7 @@ pub mod perm;
 pub mod pipe;
 pub mod proc;
 mod seam;
+mod settings;
 mod shared;
 pub mod socket;
 mod super_block;
@@ -96,6 +97,7 @@ pub use inode::{
 pub use memfs::{MemOptions, RamfsType, TmpfsType, overlay, tmpfs};
 pub use ops::{AttrChange, FoundIn, HANDLE_WORDS, MountContext, MovePlace, OpenHow, SetTime};
 pub use seam::{CacheStat, Caller, Cursor, DirEntry, FileOps, Nanos, Stat, Whence};
+pub use settings::{Protected, Settings};
 pub use shared::SharedType;
 pub use super_block::{FileSystemType, OptionError, SuperBlock, SuperState, Validity};
 pub use sysfs::sysfs;

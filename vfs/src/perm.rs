@@ -127,8 +127,8 @@ pub fn check_sticky(dir: &Perm, victim: &Perm, creds: &Creds) -> Result<(), Errn
 }
 
 /// Whether `creds` may make another link to a file: the owner may, others only to a regular file
-/// that they may read and write and that grants nothing; `may_linkat` in `fs/namei.c` with
-/// `fs.protected_hardlinks`, which every distribution sets.
+/// that they may read and write and that grants nothing; `may_linkat` in `fs/namei.c`, asked where
+/// `fs.protected_hardlinks` is set.
 pub(crate) fn linkable(inode: &dyn Inode, creds: &Creds) -> Result<(), Errno> {
     let p = inode.perm()?;
     if owner(&p, creds).is_ok() {
@@ -143,6 +143,37 @@ pub(crate) fn linkable(inode: &dyn Inode, creds: &Creds) -> Result<(), Errno> {
     }
     Ok(())
 }
+
+/// Whether `creds` may follow a link at the end of a path, in the directory `dir`: not that of
+/// another, in a sticky directory that everybody may write; `may_follow_link` in `fs/namei.c`, asked
+/// where `fs.protected_symlinks` is set.
+pub(crate) fn followable(dir: &dyn Inode, link: &dyn Inode, creds: &Creds) -> Result<(), Errno> {
+    let (dir, link) = (dir.perm()?, link.perm()?);
+    let shared = dir.mode & SHARED_BY_ALL == SHARED_BY_ALL;
+    let own = link.uid == creds.fsuid || link.uid == dir.uid;
+    if own || !shared { Ok(()) } else { Err(Errno::EACCES) }
+}
+
+/// Whether `creds` may open a file that is there with `O_CREAT`: in a sticky directory that others
+/// may write not what they have put there; `may_create_in_sticky` in `fs/namei.c`. How far that is
+/// protected is 1, against everybody, or 2, against the group too.
+pub(crate) fn reopenable(
+    dir: &dyn Inode,
+    file: &dyn Inode,
+    creds: &Creds,
+    protected: u8,
+) -> Result<(), Errno> {
+    let (dir, file) = (dir.perm()?, file.perm()?);
+    let own = file.uid == creds.fsuid || file.uid == dir.uid;
+    let others = if protected > 1 { 0o022 } else { 0o002 };
+    match dir.mode & mode::ISVTX != 0 && !own && dir.mode & others != 0 {
+        true => Err(Errno::EACCES),
+        false => Ok(()),
+    }
+}
+
+/// Sticky, and everybody may write.
+const SHARED_BY_ALL: u32 = mode::ISVTX | 0o002;
 
 /// Group and mode of a new file: a set-group-ID directory passes its group on;
 /// `inode_init_owner` in `fs/inode.c`.

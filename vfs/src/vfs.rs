@@ -11,8 +11,8 @@ use crate::memfs::MemFs;
 use crate::nsfs::{NamespaceKind, NsHead};
 use crate::tree::{Dcache, Dentry, MountTable};
 use crate::{
-    Env, FileSystemType, Mount, MountChanges, MountFlags, MountNs, Path, SpecialFiles, SuperBlock,
-    SuperState, Validity,
+    Env, FileSystemType, Mount, MountChanges, MountFlags, MountNs, Path, Settings, SpecialFiles,
+    SuperBlock, SuperState, Validity,
 };
 
 /// The most names that are kept without being used.
@@ -32,6 +32,7 @@ pub struct Vfs {
     pub(crate) special: RwLock<Option<Arc<dyn SpecialFiles>>>,
     locks: LockGraph,
     pub(crate) leases: LeaseRules,
+    pub(crate) settings: Settings,
     /// Files that memfd_create(2) makes.
     pub(crate) unnamed: Arc<MemFs>,
     net: Arc<crate::socket::Net>,
@@ -75,6 +76,7 @@ impl Vfs {
                 special: RwLock::default(),
                 locks: LockGraph::default(),
                 leases: LeaseRules::default(),
+                settings: Settings::default(),
                 net,
                 landlock_rules: RuleCount::default(),
                 root,
@@ -101,6 +103,11 @@ impl Vfs {
     /// Who waits for whose record lock.
     pub fn lock_graph(&self) -> &LockGraph {
         &self.locks
+    }
+
+    /// How files behave that could behave otherwise.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// How long leases last that are being broken.

@@ -1,7 +1,9 @@
 //! What `/proc` shows of a kernel.
 
+mod config;
 mod cpuinfo;
 mod fs_type;
+mod kept;
 mod limits;
 mod locks;
 mod map_query;
@@ -14,6 +16,7 @@ mod write;
 
 pub use fs_type::ProcType;
 
+pub(crate) use kept::KeptSettings;
 pub(crate) use system::file_system_names;
 
 use crate::ns::{self, Namespaces};

@@ -1,6 +1,6 @@
 //! Files about the whole system.
 
-use super::line;
+use super::{config, line};
 use crate::keys;
 use crate::ns::{Namespaces, Offsets, OwnClock};
 use crate::syscalls::{aio, mqueue};
@@ -131,6 +131,11 @@ pub(super) fn text(
         SystemFile::MqueueQueuesMax => line(mqueue::QUEUES_MAX),
         SystemFile::MqueueMsgMax => line(mqueue::MSG_MAX),
         SystemFile::MqueueMsgSizeMax => line(mqueue::MSGSIZE_MAX),
+        SystemFile::Config => config::compressed(),
+        SystemFile::PipeMaxSize => line(k.vfs().settings().pipe_max_size()),
+        SystemFile::Protected(what) => line(k.vfs().settings().protected(what)),
+        SystemFile::Ipc(limit) => line(ns.ipc.objects.limits.text(limit)),
+        SystemFile::Kept(name, at_first) => k.kept_settings().text(name, at_first),
         SystemFile::Fixed(text) => text.as_bytes().to_vec(),
     }
 }

@@ -5,6 +5,7 @@ use crate::ns::Namespaces;
 use crate::task::Login;
 use crate::tree::PID_MAX;
 use crate::{Comm, Kernel, Task};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 use syserr::Errno;
 use vfs::cap;
@@ -19,6 +20,19 @@ fn number(text: &[u8]) -> Result<i64, Errno> {
         None => text.parse(),
     };
     n.map_err(|_| Errno::EINVAL)
+}
+
+/// Up to `most` numbers without a sign, of which there must be one; what follows does not matter.
+fn numbers(text: &[u8], most: usize) -> Result<Vec<u64>, Errno> {
+    let text = text.split(|b| *b == 0).next().unwrap_or_default();
+    let text = core::str::from_utf8(text).map_err(|_| Errno::EINVAL)?;
+    let words = text.split_ascii_whitespace().take(most);
+    let all: Result<Vec<u64>, _> = words.map(str::parse).collect();
+    all.ok().filter(|all| !all.is_empty()).ok_or(Errno::EINVAL)
+}
+
+fn first(numbers: &[u64]) -> u64 {
+    numbers.first().copied().unwrap_or(0)
 }
 
 /// Sets how gladly a process is killed for memory (`__set_oom_adj` in fs/proc/base.c).
@@ -196,7 +210,16 @@ pub(super) fn system(
         }
         SystemFile::PingGroupRange => set_ping_groups(ns, writer, text)?,
         SystemFile::NsLastPid => set_last_pid(kernel, writer, text)?,
-        // Settings that nothing here depends on are the same whatever is written.
+        SystemFile::PipeMaxSize => {
+            let bytes = first(&numbers(text, 1)?);
+            kernel.vfs().settings().set_pipe_max_size(bytes)?;
+        }
+        SystemFile::Protected(what) => {
+            kernel.vfs().settings().set_protected(what, first(&numbers(text, 1)?))?;
+        }
+        SystemFile::Ipc(limit) => ns.ipc.objects.limits.set(limit, &numbers(text, 4)?)?,
+        SystemFile::Kept(name, at_first) => kernel.kept_settings().set(name, at_first, text)?,
+        // What a kernel is bounded by is the same whatever is written.
         SystemFile::Fixed(_) => {}
         _ => return Err(Errno::EPERM),
     }

@@ -12,7 +12,7 @@ use crate::file_caps;
 use crate::file_flags::{self, FileFlags};
 use crate::landlock::Access;
 use crate::locks::{FileLocks, LockOwner, OpenCounts};
-use crate::notify::{self, Mask};
+use crate::notify::{self, DirectoryWatch, Mask};
 use crate::{Caller, Creds, FileOps, Inode, InodeState, OpenFlags, Path, SetAttr, Stat, cap, mode};
 
 /// Who gets signals about a description; `F_SETOWN`.
@@ -74,6 +74,8 @@ pub struct File {
     hears: Mutex<Option<Ticket>>,
     /// The registration of who hears of urgent data.
     hears_urgent: Mutex<Option<Ticket>>,
+    /// What tables of descriptors have asked to hear of the directory that it is.
+    directory_watches: Mutex<Vec<DirectoryWatch>>,
 }
 
 /// Where a description counts as one who has the file open.
@@ -180,6 +182,7 @@ impl File {
             announced: AtomicBool::new(false),
             hears: Mutex::new(None),
             hears_urgent: Mutex::new(None),
+            directory_watches: Mutex::new(Vec::new()),
         })
     }
 
@@ -390,6 +393,24 @@ impl File {
         if let Some(locks) = self.existing_locks() {
             locks.release(owner);
         }
+        self.end_directory_watch(owner);
+    }
+
+    /// Puts what `change` makes of the watch of the table `owner` in its place.
+    pub(crate) fn change_directory_watch(
+        &self,
+        owner: LockOwner,
+        change: impl FnOnce(Option<&DirectoryWatch>) -> DirectoryWatch,
+    ) {
+        let mut watches = self.directory_watches.lock();
+        let at = watches.iter().position(|w| w.is_of(owner));
+        let old = at.map(|at| watches.swap_remove(at));
+        watches.push(change(old.as_ref()));
+    }
+
+    /// The table `owner` hears of the directory no more.
+    pub(crate) fn end_directory_watch(&self, owner: LockOwner) {
+        self.directory_watches.lock().retain(|w| !w.is_of(owner));
     }
 }
 

@@ -1,7 +1,7 @@
 //! An inotify instance.
 
 use super::queue::{Event, Events};
-use super::watch::Watch;
+use super::watch::{Hearer, Watch};
 use super::{INSTANCES_MAX, Mask, WATCHES_MAX, Watches};
 use crate::perm::{self, MAY_READ};
 use crate::{Caller, FileOps, LookupFlags, PathCx, Stat, SuperBlock, Vfs, anon};
@@ -60,8 +60,8 @@ impl Group {
         let watches: Vec<_> = self.watches.lock().by_wd.values().cloned().collect();
         for w in watches {
             if w.sb.ptr_eq(&Arc::downgrade(sb)) {
-                self.push(Event::plain(w.wd, Mask::UNMOUNT));
-                self.end(w.wd);
+                self.push(Event::plain(w.wd(), Mask::UNMOUNT));
+                self.end(w.wd());
             }
         }
     }
@@ -101,6 +101,9 @@ impl Inotify {
     /// `EACCES` for a file that may not be read; those of path_resolution(7).
     pub fn watch(&self, vfs: &Vfs, cx: &PathCx<'_>, path: &[u8], mask: u32) -> Result<i32, Errno> {
         let mask = Mask::from_bits(mask).filter(|m| !m.is_empty()).ok_or(Errno::EINVAL)?;
+        if mask.contains(Mask::RENAMED) {
+            return Err(Errno::EINVAL);
+        }
         if mask.contains(Mask::MASK_ADD | Mask::MASK_CREATE) {
             return Err(Errno::EINVAL);
         }
@@ -122,14 +125,19 @@ impl Inotify {
                 return Err(Errno::EEXIST);
             }
             w.change(mask);
-            return Ok(w.wd);
+            return Ok(w.wd());
         }
         if group.all.count.load(Relaxed) >= WATCHES_MAX {
             return Err(Errno::ENOSPC);
         }
         let wd = watches.last.checked_add(1).ok_or(Errno::ENOSPC)?;
         watches.last = wd;
-        let watch = Watch::new(group, wd, inode.clone(), place.mount().super_block(), mask);
+        let watch = Watch::new(
+            Hearer::Instance(this, wd),
+            inode.clone(),
+            place.mount().super_block(),
+            mask,
+        );
         let watch = Arc::new(watch);
         group.all.count.fetch_add(1, Relaxed);
         watches.by_wd.insert(wd, watch.clone());
@@ -209,7 +217,7 @@ impl FileOps for Inotify {
             let (major, minor) = crate::split_dev(s.dev);
             let line = format!(
                 "inotify wd:{:x} ino:{:x} sdev:{:x} mask:{:x} ignored_mask:0 \n",
-                w.wd,
+                w.wd(),
                 s.ino,
                 u64::from(major) << 20 | u64::from(minor),
                 (w.mask() & Mask::ALL_EVENTS).bits()

@@ -28,6 +28,8 @@ bitflags::bitflags! {
         const DELETE_SELF = 0x400;
         /// `IN_MOVE_SELF`: the watched file moved.
         const MOVE_SELF = 0x800;
+        /// `FS_RENAME` of a name that stayed in its directory, of which only `DN_RENAME` tells.
+        const RENAMED = 0x1000;
         /// `IN_UNMOUNT`: its file system was unmounted.
         const UNMOUNT = 0x2000;
         /// `IN_Q_OVERFLOW`: events were lost.
@@ -50,5 +52,7 @@ bitflags::bitflags! {
         const ONESHOT = 0x8000_0000;
         /// `IN_ALL_EVENTS`.
         const ALL_EVENTS = 0xfff;
+        /// Those, and what inotify does not tell.
+        const HAPPENED = 0x1fff;
     }
 }

@@ -1,14 +1,17 @@
-//! Who is told what happens to files; inotify(7).
+//! Who is told what happens to files; inotify(7), and `F_NOTIFY` of fcntl(2).
 //!
 //! An inode keeps the watches on it. What happens to a file is told to the watches of the
 //! directory that its name is in, with the name, and then to its own. While nothing is watched
 //! anywhere, each operation costs one load: mounts share a count of all watches.
 
+mod dnotify;
 mod inotify;
 mod mask;
 mod queue;
 mod watch;
 
+pub use dnotify::DirEvents;
+pub(crate) use dnotify::DirectoryWatch;
 pub use inotify::Inotify;
 pub use mask::Mask;
 pub(crate) use watch::Marks;
@@ -112,6 +115,9 @@ pub(crate) fn moved(
     let cookie = watches.cookie();
     name_told(from.0, from.1, of_kind(&**inode, Mask::MOVED_FROM), cookie);
     name_told(to.0, to.1, of_kind(&**inode, Mask::MOVED_TO), cookie);
+    if Arc::ptr_eq(from.0.inode(), to.0.inode()) {
+        name_told(from.0, from.1, of_kind(&**inode, Mask::RENAMED), 0);
+    }
     if let Some(r) = replaced {
         happened_to(r, Mask::ATTRIB);
     }

@@ -8,26 +8,41 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use sync::Mutex;
+use sync::waitq::{Events, Notify};
 
-/// One watch. The instance that it belongs to holds it, and it holds the inode.
+/// One watch. Who it belongs to holds it, and it holds the inode.
 pub(super) struct Watch {
-    pub(super) group: Weak<Group>,
-    pub(super) wd: i32,
+    hearer: Hearer,
     pub(super) inode: Arc<dyn Inode>,
     pub(super) sb: Weak<SuperBlock>,
     mask: AtomicU32,
 }
 
+/// Who hears of a watch.
+pub(super) enum Hearer {
+    /// An inotify instance, and what it calls the watch.
+    Instance(Weak<Group>, i32),
+    /// Who has set `F_NOTIFY`: that something happened, and not what.
+    Owner(Arc<dyn Notify>),
+}
+
 impl Watch {
     pub(super) fn new(
-        group: &Arc<Group>,
-        wd: i32,
+        hearer: Hearer,
         inode: Arc<dyn Inode>,
         sb: &Arc<SuperBlock>,
         mask: Mask,
     ) -> Watch {
         let mask = AtomicU32::new(mask.bits());
-        Watch { group: Arc::downgrade(group), wd, inode, sb: Arc::downgrade(sb), mask }
+        Watch { hearer, inode, sb: Arc::downgrade(sb), mask }
+    }
+
+    /// What its instance calls it.
+    pub(super) fn wd(&self) -> i32 {
+        match self.hearer {
+            Hearer::Instance(_, wd) => wd,
+            Hearer::Owner(_) => -1,
+        }
     }
 
     pub(super) fn mask(&self) -> Mask {
@@ -46,16 +61,27 @@ impl Watch {
     fn tell(&self, mask: Mask, cookie: u32, name: Option<&Arc<[u8]>>, unlinked: bool) {
         let wanted = self.mask();
         let excluded = unlinked && wanted.contains(Mask::EXCL_UNLINK) && name.is_some();
-        if excluded || !wanted.intersects(mask & Mask::ALL_EVENTS) {
+        if excluded || !wanted.intersects(mask & Mask::HAPPENED) {
             return;
         }
-        let Some(group) = self.group.upgrade() else { return };
+        let (group, wd) = match &self.hearer {
+            Hearer::Instance(group, wd) => (group.upgrade(), *wd),
+            Hearer::Owner(owner) => {
+                // Only who finds it wanted tells, where it is wanted once.
+                let once = wanted.contains(Mask::ONESHOT);
+                if !once || self.mask.swap(0, Relaxed) != 0 {
+                    owner.notify(Events::empty());
+                }
+                return;
+            }
+        };
+        let Some(group) = group else { return };
         // Programs that are older than directories' own events do not know them with the bit.
         let selves = Mask::DELETE_SELF | Mask::MOVE_SELF;
         let mask = if mask.intersects(selves) { mask - Mask::ISDIR } else { mask };
-        group.push(Event { wd: self.wd, mask, cookie, name: name.cloned() });
+        group.push(Event { wd, mask, cookie, name: name.cloned() });
         if wanted.contains(Mask::ONESHOT) {
-            group.end(self.wd);
+            group.end(wd);
         }
     }
 }
@@ -79,7 +105,8 @@ impl Marks {
 
     /// The watch of an instance.
     pub(super) fn of(&self, group: &Weak<Group>) -> Option<Arc<Watch>> {
-        self.all().into_iter().find(|w| w.group.ptr_eq(group))
+        let is_of = |w: &Watch| matches!(&w.hearer, Hearer::Instance(g, _) if g.ptr_eq(group));
+        self.all().into_iter().find(|w| is_of(w))
     }
 
     pub(super) fn add(&self, watch: &Arc<Watch>) {
@@ -100,7 +127,7 @@ impl Marks {
     }
 
     pub(super) fn tell(&self, mask: Mask, cookie: u32, name: Option<&Arc<[u8]>>, unlinked: bool) {
-        if self.wanted.load(Relaxed) & (mask & Mask::ALL_EVENTS).bits() != 0 {
+        if self.wanted.load(Relaxed) & (mask & Mask::HAPPENED).bits() != 0 {
             self.all().iter().for_each(|w| w.tell(mask, cookie, name, unlinked));
         }
     }
@@ -109,8 +136,10 @@ impl Marks {
     pub(super) fn deleted(&self) {
         for w in self.all() {
             w.tell(Mask::DELETE_SELF, 0, None, false);
-            if let Some(group) = w.group.upgrade() {
-                group.end(w.wd);
+            if let Hearer::Instance(group, wd) = &w.hearer
+                && let Some(group) = group.upgrade()
+            {
+                group.end(*wd);
             }
         }
     }

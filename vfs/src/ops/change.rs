@@ -9,7 +9,9 @@ use crate::landlock::{self, Access, Referring};
 use crate::notify::{self, Mask};
 use crate::perm::{self, MAY_EXEC, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
-use crate::{Create, Inode, Link, LookupFlags, Path, PathCx, Perm, Validity, Vfs, cap, mode};
+use crate::{
+    Create, Inode, Link, LookupFlags, Path, PathCx, Perm, Protected, Validity, Vfs, cap, mode,
+};
 
 /// Longest text of a symbolic link in bytes, with its NUL.
 const LINK_MAX: usize = 4096;
@@ -186,7 +188,9 @@ impl Vfs {
         if !Arc::ptr_eq(source.mount(), dir.mount()) {
             return Err(Errno::EXDEV);
         }
-        perm::linkable(&**source.inode(), cx.creds)?;
+        if self.settings.protected(Protected::Hardlinks) != 0 {
+            perm::linkable(&**source.inode(), cx.creds)?;
+        }
         let from = Path { mount: source.mount.clone(), dentry: source.dentry.parent_or_self() };
         let referring = Referring {
             from: &from,

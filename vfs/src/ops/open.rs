@@ -9,7 +9,8 @@ use crate::landlock::{self, Access};
 use crate::perm::{self, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
 use crate::{
-    Creds, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Vfs, mode,
+    Creds, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Protected, Vfs,
+    mode,
 };
 
 /// How to open; `struct open_how`.
@@ -292,6 +293,25 @@ impl Vfs {
         }
     }
 
+    /// Whether `O_CREAT` may open `file`, which is in `dir` already.
+    fn check_sharing(
+        &self,
+        cx: &PathCx<'_>,
+        dir: &Arc<dyn Inode>,
+        file: Option<&Arc<dyn Inode>>,
+    ) -> Result<(), Errno> {
+        let Some(file) = file else { return Ok(()) };
+        let protected = match file.kind() {
+            mode::IFREG => self.settings.protected(Protected::Regular),
+            mode::IFIFO => self.settings.protected(Protected::Fifos),
+            _ => 0,
+        };
+        if protected == 0 {
+            return Ok(());
+        }
+        perm::reopenable(&**dir, &**file, cx.creds, protected)
+    }
+
     fn open_or_create(
         &self,
         cx: &PathCx<'_>,
@@ -321,9 +341,10 @@ impl Vfs {
                 Ok(child) => {
                     let link = child.inode().is_some_and(|i| i.kind() == mode::IFLNK);
                     if link && !lookup.contains(LookupFlags::NOFOLLOW) {
-                        w.follow(child)?;
+                        w.follow_last(child)?;
                         continue;
                     }
+                    self.check_sharing(cx, w.at.inode(), child.inode())?;
                     w.enter(child)?;
                     return Ok(Found { path: w.at, created: false });
                 }

@@ -64,10 +64,10 @@ impl PipeEnd {
     /// became: `F_SETPIPE_SZ`. Privileged is who has `CAP_SYS_RESOURCE`.
     ///
     /// # Errors
-    /// `EINVAL` above 2 GiB, `EPERM` above [`super::MAX_CAPACITY`] without privilege, `EBUSY`
+    /// `EINVAL` above 2 GiB, `EPERM` above `most` ([`crate::Settings::pipe_max_size`]), `EBUSY`
     /// when it holds more than that now, `ENOMEM` at 64 times the maximum.
-    pub fn set_capacity(&self, bytes: u32, privileged: bool) -> Result<usize, Errno> {
-        self.pipe.set_capacity(bytes, privileged)
+    pub fn set_capacity(&self, bytes: u32, most: usize) -> Result<usize, Errno> {
+        self.pipe.set_capacity(bytes, most)
     }
 
     /// Copies up to `max` bytes that wait in the pipe, without taking them: tee(2), and the first

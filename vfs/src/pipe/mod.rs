@@ -17,7 +17,7 @@ use syserr::Errno;
 
 /// Bytes that a new pipe holds.
 pub const DEFAULT_CAPACITY: usize = 16 * SLOT;
-/// The most bytes that an unprivileged user may let a pipe hold
+/// The most bytes that an unprivileged user may let a pipe hold, unless somebody sets it otherwise
 /// (`/proc/sys/fs/pipe-max-size`).
 pub const MAX_CAPACITY: usize = 1 << 20;
 
@@ -177,13 +177,13 @@ impl Pipe {
         r
     }
 
-    fn set_capacity(&self, bytes: u32, privileged: bool) -> Result<usize, Errno> {
+    fn set_capacity(&self, bytes: u32, most: usize) -> Result<usize, Errno> {
         if bytes > 1 << 31 {
             return Err(Errno::EINVAL);
         }
         let slots = (bytes as usize).max(SLOT).next_power_of_two() / SLOT;
         let mut s = self.state.lock();
-        if slots > s.ring.limit() && slots * SLOT > MAX_CAPACITY && !privileged {
+        if slots > s.ring.limit() && slots * SLOT > most {
             return Err(Errno::EPERM);
         }
         // Nobody's pipe grows the kernel without bound, a privileged guest's neither.

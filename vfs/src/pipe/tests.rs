@@ -70,11 +70,11 @@ fn what_nobody_has_open_is_forgotten() {
 #[test]
 fn capacity_is_limited() {
     let (_r, w) = Pipe::pair(1, (0, 0), 0, OpenFlags::empty());
-    assert_eq!(w.set_capacity(0, false), Ok(4096));
-    assert_eq!(w.set_capacity(5000, false), Ok(8192));
-    assert_eq!(w.set_capacity(MAX_CAPACITY as u32 + 1, false), Err(Errno::EPERM));
-    assert_eq!(w.set_capacity(1 << 31, true), Err(Errno::ENOMEM));
-    assert_eq!(w.set_capacity(u32::MAX, true), Err(Errno::EINVAL));
+    assert_eq!(w.set_capacity(0, MAX_CAPACITY), Ok(4096));
+    assert_eq!(w.set_capacity(5000, MAX_CAPACITY), Ok(8192));
+    assert_eq!(w.set_capacity(MAX_CAPACITY as u32 + 1, MAX_CAPACITY), Err(Errno::EPERM));
+    assert_eq!(w.set_capacity(1 << 31, usize::MAX), Err(Errno::ENOMEM));
+    assert_eq!(w.set_capacity(u32::MAX, usize::MAX), Err(Errno::EINVAL));
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod source;
 mod sysctl_net;
 mod table;
 
-pub use source::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
+pub use source::{IpcLimit, NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
 
 use crate::env::makedev;
 use crate::{File, SuperBlock, SuperState, UserNs, Validity};

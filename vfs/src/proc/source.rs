@@ -1,7 +1,7 @@
 //! What the kernel tells `/proc`.
 
 use crate::nsfs::{NamespaceKind, NamespaceRef};
-use crate::{Caller, Creds, FdTable, FsContext, MountChanges, Path};
+use crate::{Caller, Creds, FdTable, FsContext, MountChanges, Path, Protected};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, UserMemory};
@@ -108,8 +108,28 @@ pub enum SystemFile {
     CorePattern,
     CoreUsesPid,
     SuidDumpable,
-    /// A number that nothing here depends on.
+    /// How the kernel is configured, compressed.
+    Config,
+    PipeMaxSize,
+    Protected(Protected),
+    Ipc(IpcLimit),
+    /// Numbers that nothing here depends on: the setting's name, and what it is at first.
+    Kept(&'static str, &'static str),
+    /// A text that never changes.
     Fixed(&'static str),
+}
+
+/// A limit of an IPC namespace; proc_sys_kernel(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is named as the file")]
+pub enum IpcLimit {
+    MsgMax,
+    MsgMnb,
+    MsgMni,
+    Sem,
+    ShmAll,
+    ShmMax,
+    ShmMni,
 }
 
 /// A piece of a file's text.

@@ -1,6 +1,7 @@
 //! The names in `/proc`, as data.
 
-use super::source::{NetTable, SystemFile as S, TaskFile as T};
+use super::source::{IpcLimit, NetTable, SystemFile as S, TaskFile as T};
+use crate::Protected;
 
 /// A name with fixed contents of a kind.
 pub(super) enum Fixed {
@@ -24,6 +25,11 @@ pub(super) const fn text(s: &'static str) -> Fixed {
     File(0o644, S::Fixed(s))
 }
 
+/// A setting that nothing here depends on: it shows what was written last.
+const fn kept(name: &'static str, at_first: &'static str) -> Fixed {
+    File(0o644, S::Kept(name, at_first))
+}
+
 /// Pressure of a resource: nobody measures how long guests wait for the host's.
 const CALM: Fixed = File(
     0o444,
@@ -36,6 +42,7 @@ const CALM: Fixed = File(
 pub(super) static ROOT: &[(&str, Fixed)] = &[
     ("cgroups", text("#subsys_name\thierarchy\tnum_cgroups\tenabled\n")),
     ("cmdline", ro(S::Cmdline)),
+    ("config.gz", ro(S::Config)),
     ("cpuinfo", ro(S::Cpuinfo)),
     ("devices", ro(S::Devices)),
     ("diskstats", File(0o444, S::Fixed(""))),
@@ -118,20 +125,21 @@ static SYS_FS: &[(&str, Fixed)] = &[
             ("queues_max", rw(S::MqueueQueuesMax)),
         ]),
     ),
+    ("dir-notify-enable", text("1\n")),
     ("lease-break-time", rw(S::LeaseBreakTime)),
     ("leases-enable", text("1\n")),
     ("mount-max", text("100000\n")),
     ("nr_open", text("1048576\n")),
     ("overflowgid", text("65534\n")),
     ("overflowuid", text("65534\n")),
-    ("pipe-max-size", text("1048576\n")),
+    ("pipe-max-size", rw(S::PipeMaxSize)),
     // No limit for a user, only for a pipe.
     ("pipe-user-pages-hard", text("0\n")),
     ("pipe-user-pages-soft", text("0\n")),
-    ("protected_fifos", text("0\n")),
-    ("protected_hardlinks", text("1\n")),
-    ("protected_regular", text("0\n")),
-    ("protected_symlinks", text("0\n")),
+    ("protected_fifos", rw(S::Protected(Protected::Fifos))),
+    ("protected_hardlinks", rw(S::Protected(Protected::Hardlinks))),
+    ("protected_regular", rw(S::Protected(Protected::Regular))),
+    ("protected_symlinks", rw(S::Protected(Protected::Symlinks))),
     ("suid_dumpable", rw(S::SuidDumpable)),
 ];
 
@@ -141,7 +149,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
     // Dumps are not handed to programs.
     ("core_pipe_limit", text("0\n")),
     ("core_uses_pid", rw(S::CoreUsesPid)),
-    ("dmesg_restrict", text("0\n")),
+    ("dmesg_restrict", kept("dmesg_restrict", "0\n")),
     ("domainname", rw(S::Domainname)),
     ("hostname", rw(S::Hostname)),
     ("io_uring_disabled", text("2\n")),
@@ -155,9 +163,9 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
             ("root_maxkeys", rw(S::KeyRootMaxKeys)),
         ]),
     ),
-    ("msgmax", text("8192\n")),
-    ("msgmnb", text("16384\n")),
-    ("msgmni", text("4096\n")),
+    ("msgmax", rw(S::Ipc(IpcLimit::MsgMax))),
+    ("msgmnb", rw(S::Ipc(IpcLimit::MsgMnb))),
+    ("msgmni", rw(S::Ipc(IpcLimit::MsgMni))),
     ("ngroups_max", ro(S::NgroupsMax)),
     ("osrelease", ro(S::Osrelease)),
     ("ostype", ro(S::Ostype)),
@@ -176,7 +184,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
             ("uuid", ro(S::Uuid)),
         ]),
     ),
-    ("randomize_va_space", text("2\n")),
+    ("randomize_va_space", kept("randomize_va_space", "2\n")),
     // What sched_rr_get_interval(2) says.
     ("sched_rr_timeslice_ms", text("100\n")),
     ("sched_autogroup_enabled", ro(S::SchedAutogroup)),
@@ -187,10 +195,16 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
             File(0o444, S::Fixed("kill_process kill_thread trap errno trace log allow\n")),
         )]),
     ),
-    ("sem", text("32000\t1048576\t500\t32000\n")),
-    ("shmall", text("18446744073692774399\n")),
-    ("shmmax", text("18446744073692774399\n")),
-    ("shmmni", text("4096\n")),
+    ("sem", rw(S::Ipc(IpcLimit::Sem))),
+    ("shmall", rw(S::Ipc(IpcLimit::ShmAll))),
+    ("shmmax", rw(S::Ipc(IpcLimit::ShmMax))),
+    ("shmmni", rw(S::Ipc(IpcLimit::ShmMni))),
+    ("printk", kept("printk", "7\t4\t1\t7\n")),
+    ("panic", kept("panic", "0\n")),
+    ("panic_on_oops", kept("panic_on_oops", "0\n")),
+    ("kptr_restrict", kept("kptr_restrict", "1\n")),
+    ("sched_rt_period_us", kept("sched_rt_period_us", "1000000\n")),
+    ("sched_rt_runtime_us", kept("sched_rt_runtime_us", "950000\n")),
     ("tainted", text("0\n")),
     ("threads-max", ro(S::ThreadsMax)),
     ("version", ro(S::KernelVersion)),
@@ -198,15 +212,26 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
 
 static SYS_VM: &[(&str, Fixed)] = &[
     // Nothing is kept that could be dropped at once.
-    ("drop_caches", text("0\n")),
+    ("drop_caches", kept("drop_caches", "0\n")),
+    ("dirty_background_bytes", kept("dirty_background_bytes", "0\n")),
+    ("dirty_background_ratio", kept("dirty_background_ratio", "10\n")),
+    ("dirty_bytes", kept("dirty_bytes", "0\n")),
+    ("dirty_expire_centisecs", kept("dirty_expire_centisecs", "3000\n")),
+    ("dirty_ratio", kept("dirty_ratio", "20\n")),
+    ("dirty_writeback_centisecs", kept("dirty_writeback_centisecs", "500\n")),
     ("max_map_count", text("65530\n")),
-    ("min_free_kbytes", text("0\n")),
+    ("min_free_kbytes", kept("min_free_kbytes", "0\n")),
     ("mmap_min_addr", ro(S::MmapMinAddr)),
     ("nr_hugepages", text("0\n")),
-    ("overcommit_kbytes", text("0\n")),
-    ("overcommit_memory", text("1\n")),
-    ("overcommit_ratio", text("50\n")),
-    ("swappiness", text("60\n")),
+    ("overcommit_kbytes", kept("overcommit_kbytes", "0\n")),
+    ("overcommit_memory", kept("overcommit_memory", "1\n")),
+    ("overcommit_ratio", kept("overcommit_ratio", "50\n")),
+    ("oom_dump_tasks", kept("oom_dump_tasks", "1\n")),
+    ("oom_kill_allocating_task", kept("oom_kill_allocating_task", "0\n")),
+    ("page-cluster", kept("page-cluster", "3\n")),
+    ("panic_on_oom", kept("panic_on_oom", "0\n")),
+    ("swappiness", kept("swappiness", "60\n")),
+    ("vfs_cache_pressure", kept("vfs_cache_pressure", "100\n")),
 ];
 
 /// One name in `/proc/PID`.

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use syserr::Errno;
 
 use super::{AT_FDCWD, Dentry, MountFlags, Path, PathCx};
-use crate::{Link, Nanos, Validity, Vfs, mode, perm};
+use crate::{Link, Nanos, Protected, Validity, Vfs, mode, perm};
 
 bitflags::bitflags! {
     /// How a walk treats links and mounts: the `RESOLVE_*` bits of openat2(2), and ours above.
@@ -326,6 +326,14 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
+    /// Follows one that is the last component, of which there is more to ask.
+    pub(crate) fn follow_last(&mut self, link: Arc<Dentry>) -> Result<(), Errno> {
+        if self.vfs.settings.protected(Protected::Symlinks) != 0 {
+            perm::followable(&**self.at.inode(), &**link.positive(), self.cx.creds)?;
+        }
+        self.follow(link)
+    }
+
     /// Goes to the end.
     pub(crate) fn finish(mut self) -> Result<Path, Errno> {
         loop {
@@ -341,7 +349,7 @@ impl<'a> Walker<'a> {
                     if kind == mode::IFLNK
                         && (self.slash || !self.flags.contains(LookupFlags::NOFOLLOW))
                     {
-                        self.follow(child)?;
+                        self.follow_last(child)?;
                         continue;
                     }
                     self.enter(child)?;

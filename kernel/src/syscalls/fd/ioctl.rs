@@ -1,10 +1,10 @@
 //! ioctl(2): the commands that every file has; the rest is the file's own.
 
+use crate::syscalls::fd::remap;
 use crate::syscalls::fs::fcntl::{owner, set_owner};
 use crate::syscalls::fs::file_attr;
 use crate::syscalls::fs::sigio::set_async;
 use crate::syscalls::fs::terminal::{may_control, open_peer};
-use crate::syscalls::fd::remap;
 use crate::syscalls::fs::{file, flat};
 use crate::syscalls::process::{number_in, open_related, pidfd_ioctl};
 use crate::{Args, Outcome, TaskCx};

@@ -5,13 +5,17 @@ use crate::{Args, Outcome, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
-use vfs::pipe::Pipe;
-use vfs::{File, OpenFlags};
+use vfs::pipe::{DEFAULT_CAPACITY, Pipe};
+use vfs::{File, OpenFlags, cap};
 
 fn pipe(cx: &TaskCx, at: u64, flags: OpenFlags) -> Result<u64, Errno> {
     let (env, creds) = (cx.kernel().vfs().env(), cx.task.creds());
     let owner = (creds.fsuid, creds.fsgid);
     let (r, w) = Pipe::pair(env.new_inode_number(), owner, env.now(), flags);
+    let most = cx.kernel().vfs().settings().pipe_max_size();
+    if most < DEFAULT_CAPACITY && !creds.has(cap::SYS_RESOURCE) {
+        w.set_capacity(most as u32, most)?;
+    }
     let status = flags & (OpenFlags::NONBLOCK | OpenFlags::DIRECT);
     let cloexec = flags.contains(OpenFlags::CLOEXEC);
     let reader = File::anonymous(Arc::new(r), status, "pipe");

@@ -2,12 +2,13 @@
 
 use super::open_flags::translate;
 use super::rw::flat;
-use super::sigio::{owned, set_async};
+use super::sigio::{MessageTeller, owned, set_async};
 use super::{lease, locks};
 use crate::{Args, Outcome, Resource, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
+use vfs::notify::DirEvents;
 use vfs::pipe::PipeEnd;
 use vfs::{File, FileOwner, OpenFlags, OwnerKind, cap, mode};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -32,6 +33,7 @@ const F_OFD_SETLK: u32 = 37;
 const F_OFD_SETLKW: u32 = 38;
 const F_SETLEASE: u32 = 1024;
 const F_GETLEASE: u32 = 1025;
+const F_NOTIFY: u32 = 1026;
 const F_DUPFD_QUERY: u32 = 1027;
 const F_CREATED_QUERY: u32 = 1028;
 const F_DUPFD_CLOEXEC: u32 = 1030;
@@ -117,9 +119,13 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
         F_GETSIG => file.owner().signal.into(),
         F_SETLEASE => lease::set(cx, &file, fd, arg as i32)?,
         F_GETLEASE => lease::get(cx, &file),
+        F_NOTIFY => notify(cx, &file, fd, arg as u32)?,
         F_SETPIPE_SZ => {
-            let privileged = cx.task.creds().has(cap::SYS_RESOURCE);
-            pipe(&file)?.set_capacity(arg as u32, privileged)? as u64
+            let most = match cx.task.creds().has(cap::SYS_RESOURCE) {
+                true => usize::MAX,
+                false => cx.kernel().vfs().settings().pipe_max_size(),
+            };
+            pipe(&file)?.set_capacity(arg as u32, most)? as u64
         }
         F_GETPIPE_SZ => pipe(&file)?.capacity() as u64,
         F_GET_RW_HINT => {
@@ -143,6 +149,21 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
         _ => return Err(Errno::EINVAL),
     };
     Ok(Ok(value).into())
+}
+
+/// `F_NOTIFY`: signals go to the caller, unless it says otherwise after that (`fcntl_dirnotify`).
+fn notify(cx: &TaskCx, file: &Arc<File>, fd: i32, events: u32) -> Result<u64, Errno> {
+    let teller = Arc::new(MessageTeller::new(cx, file, fd));
+    let owner = cx.task.files().lock_owner();
+    let events = DirEvents::from_bits_retain(events);
+    cx.kernel().vfs().watch_directory(file, owner, events, teller)?;
+    if !(events - DirEvents::MULTISHOT).is_empty() {
+        let creds = cx.task.creds();
+        let by = (creds.uid, creds.euid);
+        let (kind, id) = (OwnerKind::Process, cx.task.tgid());
+        file.set_owner(FileOwner { kind, id, by, ..file.owner() });
+    }
+    Ok(0)
 }
 
 fn pipe(file: &File) -> Result<&PipeEnd, Errno> {

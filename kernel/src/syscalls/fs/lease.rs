@@ -1,6 +1,6 @@
 //! `F_SETLEASE` and `F_GETLEASE` of fcntl(2), and waiting for leases of others.
 
-use super::sigio::{LeaseTeller, own};
+use super::sigio::{MessageTeller, own};
 use crate::block::{BlockError, Blocked, wait_on};
 use crate::{ClockId, Task, TaskCx};
 use alloc::sync::Arc;
@@ -45,7 +45,7 @@ pub(super) fn set(cx: &TaskCx, file: &Arc<File>, fd: i32, kind: i32) -> Result<u
         file.set_owner(FileOwner::default());
         return Ok(0);
     };
-    let teller = Arc::new(LeaseTeller::new(cx, file, fd));
+    let teller = Arc::new(MessageTeller::new(cx, file, fd));
     let (owner, now) = (file.lock_owner(), cx.kernel().now(ClockId::Monotonic));
     let counts = || file.open_counts();
     if file.locks().set_lease(owner, cx.task.tgid(), kind, counts, now, teller)? {

@@ -82,16 +82,17 @@ pub(crate) fn set_async(cx: &TaskCx, file: &Arc<File>, fd: i32, on: bool) {
     }));
 }
 
-/// Tells who holds a lease that somebody breaks it, whether or not `O_ASYNC` is set.
-pub(super) struct LeaseTeller(Teller);
+/// Tells of what is no readiness, whether or not `O_ASYNC` is set: that somebody breaks a lease, or
+/// that something happened in a directory.
+pub(super) struct MessageTeller(Teller);
 
-impl LeaseTeller {
-    pub(super) fn new(cx: &TaskCx, file: &Arc<File>, fd: i32) -> LeaseTeller {
-        LeaseTeller(Teller::new(cx, file, fd))
+impl MessageTeller {
+    pub(super) fn new(cx: &TaskCx, file: &Arc<File>, fd: i32) -> MessageTeller {
+        MessageTeller(Teller::new(cx, file, fd))
     }
 }
 
-impl Notify for LeaseTeller {
+impl Notify for MessageTeller {
     fn notify(&self, _: Events) {
         // `POLL_MSG` and its band.
         self.0.tell(3, 0x441);

@@ -4,6 +4,7 @@
 //! sequence number above it, so that an old identifier does not name a new object.
 
 mod abi;
+mod limits;
 mod listing;
 mod msg;
 mod msgctl;
@@ -57,6 +58,7 @@ impl Default for Bounds {
 /// The IPC objects of one namespace.
 pub(crate) struct Ipc {
     bounds: Arc<Bounds>,
+    pub(crate) limits: limits::Limits,
     shm: Table<shm::Segment>,
     sem: Table<sem::Set>,
     msg: Table<msg::MsgQueue>,
@@ -67,6 +69,7 @@ impl Ipc {
     pub(crate) fn new(bounds: &Arc<Bounds>) -> Ipc {
         Ipc {
             bounds: bounds.clone(),
+            limits: limits::Limits::default(),
             shm: Table::new(bounds),
             sem: Table::new(bounds),
             msg: Table::new(bounds),

@@ -13,6 +13,7 @@ use mm::MemoryManager;
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
 use syserr::{Errno, Restart};
+use vfs::proc::IpcLimit;
 
 /// Most queues (`MSGMNI`): fewer than Linux's 32000, which bounds what guests can store.
 pub(super) const MSGMNI: usize = 4096;
@@ -81,11 +82,11 @@ pub(super) struct Wanted {
 }
 
 impl State {
-    pub(super) fn new(ctime: i64) -> State {
+    pub(super) fn new(ctime: i64, limit: u64) -> State {
         State {
             messages: VecDeque::new(),
             bytes: 0,
-            limit: MSGMNB,
+            limit,
             stime: 0,
             rtime: 0,
             ctime,
@@ -182,12 +183,14 @@ impl MsgQueue {
 pub(crate) fn sys_msgget(cx: &mut TaskCx, a: &Args) -> Outcome {
     let ipc = ipc(cx);
     let make = |perm, _| {
-        let state = Mutex::new(State::new(now(cx.kernel())));
+        let limit = ipc.objects.limits.get(IpcLimit::MsgMnb);
+        let state = Mutex::new(State::new(now(cx.kernel()), limit));
         let bounds = ipc.objects.bounds.clone();
         Ok(MsgQueue { perm: Mutex::new(perm), state, queue: Queue::new(), bounds })
     };
     let (key, flags, creds) = (a[0] as i32, a[1] as u32, cx.task.creds());
-    let id = ipc.objects.msg.get(key, flags, ipc.asker(&creds), MSGMNI, |_| Ok(()), make);
+    let most = ipc.objects.limits.get(IpcLimit::MsgMni);
+    let id = ipc.objects.msg.get(key, flags, ipc.asker(&creds), most as usize, |_| Ok(()), make);
     id.map(|id| id as u64).into()
 }
 
@@ -205,11 +208,11 @@ pub(crate) fn sys_msgsnd(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 fn msgsnd(cx: &TaskCx, id: i32, at: u64, size: u64, flags: u32) -> Result<Outcome, Errno> {
     let kind: i64 = cx.mm().read_obj(Addr(at))?;
-    if size > MSGMAX || id < 0 || kind < 1 {
+    let ipc = ipc(cx);
+    if size > ipc.objects.limits.get(IpcLimit::MsgMax) || id < 0 || kind < 1 {
         return Err(Errno::EINVAL);
     }
     let text = cx.mm().read_vec(Addr(at).wrapping_add(8), size as usize)?;
-    let ipc = ipc(cx);
     let queue = ipc.objects.msg.find(id)?;
     queue.perm.lock().check(ipc.asker(&cx.task.creds()), 0o222)?;
     let m = Msg { kind, text };

@@ -1,13 +1,14 @@
 //! msgctl(2).
 
 use super::abi::{IpcPerm, MsgDs, MsgInfo};
-use super::msg::{MSGMAX, MSGMNB, MSGMNI, MsgQueue};
+use super::msg::{MSGMNB, MSGMNI, MsgQueue};
 use super::table::{IPC_64, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT};
 use super::{ipc, now};
 use crate::{Args, Outcome, Task, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use sync::waitq::Events;
 use syserr::Errno;
+use vfs::proc::IpcLimit;
 use vfs::{UserNs, cap};
 
 const MSG_STAT: u32 = 11;
@@ -47,9 +48,12 @@ fn msgctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
     let creds = cx.task.creds();
     match cmd {
         IPC_INFO | MSG_INFO => {
-            let mni = MSGMNI as i32;
-            let mut info: MsgInfo =
-                [mni * 16, MSGMNB as i32, MSGMAX as i32, MSGMNB as i32, mni, 16, MSGMNB as i32, -1];
+            let get = |limit| ipc.objects.limits.get(limit) as i32;
+            let (max, mnb) = (get(IpcLimit::MsgMax), get(IpcLimit::MsgMnb));
+            let mni = get(IpcLimit::MsgMni);
+            // The pool and the segments are of before 2.4, and constant.
+            let (pool, size) = (MSGMNI as i32 * 16, MSGMNB as i32);
+            let mut info: MsgInfo = [pool, size, max, mnb, mni, 16, size, -1];
             info[7] = 0xffff;
             if cmd == MSG_INFO {
                 let all = table.all();
@@ -76,7 +80,9 @@ fn msgctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
             let q = table.find(id)?;
             let mut p = q.perm.lock();
             p.check_owner(ipc.asker(&creds))?;
-            if new.qbytes > MSGMNB && !creds.has(cap::SYS_RESOURCE) {
+            if new.qbytes > ipc.objects.limits.get(IpcLimit::MsgMnb)
+                && !creds.has(cap::SYS_RESOURCE)
+            {
                 return Err(Errno::EPERM);
             }
             p.set(&creds.user_ns, new.perm.uid, new.perm.gid, new.perm.mode)?;

@@ -188,10 +188,11 @@ impl Drop for Waiting<'_> {
 /// semget(2).
 pub(crate) fn sys_semget(cx: &mut TaskCx, a: &Args) -> Outcome {
     let (key, count, flags) = (a[0] as i32, a[1] as i32, a[2] as u32);
-    let Some(count) = usize::try_from(count).ok().filter(|n| *n <= SEMMSL) else {
+    let ipc = ipc(cx);
+    let [msl, mns, _, mni] = ipc.objects.limits.sem().map(|n| n as usize);
+    let Some(count) = usize::try_from(count).ok().filter(|n| *n <= msl) else {
         return Errno::EINVAL.into();
     };
-    let ipc = ipc(cx);
     let table = &ipc.objects.sem;
     let total: usize = table.all().iter().map(|s| s.state.lock().sems.len()).sum();
     let fits = |s: &Set| match count > s.state.lock().sems.len() {
@@ -203,7 +204,7 @@ pub(crate) fn sys_semget(cx: &mut TaskCx, a: &Args) -> Outcome {
         if count == 0 {
             return Err(Errno::EINVAL);
         }
-        if total + count > SEMMNS {
+        if total + count > mns {
             return Err(Errno::ENOSPC);
         }
         bounds.semaphores.exchange(0, count as u64)?;
@@ -212,7 +213,7 @@ pub(crate) fn sys_semget(cx: &mut TaskCx, a: &Args) -> Outcome {
         let bounds = bounds.clone();
         Ok(Set { perm: Mutex::new(perm), state, queue: Queue::new(), bounds })
     };
-    let id = table.get(key, flags, ipc.asker(&cx.task.creds()), SEMMNI, fits, make);
+    let id = table.get(key, flags, ipc.asker(&cx.task.creds()), mni, fits, make);
     id.map(|id| id as u64).into()
 }
 
@@ -235,11 +236,11 @@ fn semop(cx: &TaskCx, a: &Args, span: Option<i64>) -> Result<Outcome, Errno> {
     if count < 1 || id < 0 {
         return Err(Errno::EINVAL);
     }
-    if count > SEMOPM {
+    let ipc = ipc(cx);
+    if count > ipc.objects.limits.sem()[2] {
         return Err(Errno::E2BIG);
     }
     let ops: Vec<SemBuf> = cx.mm().read_vec(Addr(a[1]), count as usize)?;
-    let ipc = ipc(cx);
     let set = ipc.objects.sem.find(id)?;
     let most = ops.iter().map(|o| usize::from(o.num)).max().unwrap_or(0);
     if most >= set.state.lock().sems.len() {

@@ -1,7 +1,7 @@
 //! semctl(2).
 
 use super::abi::{GenericSemDs, IpcPerm, SemDs, SemInfo};
-use super::sem::{SEMMNI, SEMMNS, SEMMSL, SEMOPM, SEMVMX, Sem, Set};
+use super::sem::{SEMMNS, SEMOPM, SEMVMX, Sem, Set};
 use super::table::{IPC_64, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT};
 use super::{ipc, now};
 use crate::{Args, Outcome, TaskCx};
@@ -43,9 +43,10 @@ pub(crate) fn sys_semctl(cx: &mut TaskCx, a: &Args) -> Outcome {
 fn info(cx: &TaskCx, cmd: u32, at: Addr) -> Result<u64, Errno> {
     let ipc = ipc(cx);
     let table = &ipc.objects.sem;
-    let (mns, mni) = (SEMMNS as i32, SEMMNI as i32);
-    let mut info: SemInfo =
-        [mns, mni, mns, mns, SEMMSL as i32, SEMOPM as i32, SEMOPM as i32, 20, SEMVMX, SEMVMX];
+    let [msl, mns, opm, mni] = ipc.objects.limits.sem().map(|n| n as i32);
+    // What never existed is constant.
+    let (map, ume) = (SEMMNS as i32, SEMOPM as i32);
+    let mut info: SemInfo = [map, mni, mns, map, msl, opm, ume, 20, SEMVMX, SEMVMX];
     if cmd == SEM_INFO {
         let sets = table.all();
         info[7] = sets.len() as i32;

@@ -15,6 +15,7 @@ use mm::{
 use sync::Mutex;
 use syserr::Errno;
 use vfs::cap;
+use vfs::proc::IpcLimit;
 
 /// Largest segment (`SHMMAX`).
 pub(super) const SHMMAX: u64 = u64::MAX - (1 << 24);
@@ -206,6 +207,8 @@ pub(crate) fn sys_shmget(cx: &mut TaskCx, a: &Args) -> Outcome {
     let (key, size, flags) = (a[0] as i32, a[1], a[2] as u32);
     sweep(cx);
     let (ipc, creds) = (ipc(cx), cx.task.creds());
+    let limits = &ipc.objects.limits;
+    let most = limits.get(IpcLimit::ShmMni) as usize;
     let fits = |s: &Segment| if s.size < size { Err(Errno::EINVAL) } else { Ok(()) };
     let make = |perm: Perm, id| {
         if flags & SHM_HUGETLB != 0 {
@@ -213,7 +216,7 @@ pub(crate) fn sys_shmget(cx: &mut TaskCx, a: &Args) -> Outcome {
             let may = creds.has(cap::IPC_LOCK);
             return Err(if may { Errno::ENOMEM } else { Errno::EPERM });
         }
-        if size == 0 || size > SHMMAX {
+        if size == 0 || size > limits.get(IpcLimit::ShmMax) {
             return Err(Errno::EINVAL);
         }
         if size > cx.kernel().memory_total() {
@@ -221,7 +224,7 @@ pub(crate) fn sys_shmget(cx: &mut TaskCx, a: &Args) -> Outcome {
         }
         Ok(Segment::new(cx.kernel(), perm, id, size, cx.task.tgid()))
     };
-    let id = ipc.objects.shm.get(key, flags, ipc.asker(&creds), SHMMNI, fits, make);
+    let id = ipc.objects.shm.get(key, flags, ipc.asker(&creds), most, fits, make);
     id.map(|id| id as u64).into()
 }
 

@@ -3,12 +3,13 @@
 use super::abi::{IpcPerm, ShmDs, ShmInfo, ShmUse};
 use super::ipc;
 use super::now;
-use super::shm::{SHM_DEST, SHM_LOCKED, SHMMAX, SHMMNI, Segment, sweep};
+use super::shm::{SHM_DEST, SHM_LOCKED, Segment, sweep};
 use super::table::{IPC_64, IPC_INFO, IPC_RMID, IPC_SET, IPC_STAT};
 use crate::{Args, Outcome, Resource, Task, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, PAGE_SIZE, UserMemoryExt};
 use syserr::Errno;
+use vfs::proc::IpcLimit;
 use vfs::{UserNs, cap};
 
 const SHM_LOCK: u32 = 11;
@@ -48,8 +49,10 @@ fn shmctl(cx: &TaskCx, id: i32, cmd: u32, at: Addr) -> Result<u64, Errno> {
     let mem = cx.mm();
     match cmd {
         IPC_INFO => {
-            let (max, min, mni) = (SHMMAX, 1, SHMMNI as u64);
-            let info = ShmInfo { max, min, mni, seg: mni, all: SHMMAX, unused: [0; 4] };
+            let get = |limit| ipc.objects.limits.get(limit);
+            let (max, all) = (get(IpcLimit::ShmMax), get(IpcLimit::ShmAll));
+            let mni = get(IpcLimit::ShmMni);
+            let info = ShmInfo { max, min: 1, mni, seg: mni, all, unused: [0; 4] };
             mem.write_obj(at, &info)?;
             Ok(table.highest())
         }

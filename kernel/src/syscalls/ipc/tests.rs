@@ -1,4 +1,4 @@
-use super::msg::{Msg, State as Messages, Wanted};
+use super::msg::{MSGMNB, Msg, State as Messages, Wanted};
 use super::sem::{Sem, SemBuf, State, Stop};
 use super::table::{Asker, IPC_CREAT, IPC_EXCL, Object, Perm, Table};
 use alloc::vec;
@@ -49,7 +49,7 @@ fn what_was_done_with_undo_is_given_back_once() {
 }
 
 fn queue(kinds: &[i64]) -> Messages {
-    let mut q = Messages::new(0);
+    let mut q = Messages::new(0, MSGMNB);
     for (i, kind) in kinds.iter().enumerate() {
         q.put(Msg { kind: *kind, text: vec![i as u8; i] }).unwrap();
     }
@@ -74,7 +74,7 @@ fn the_type_chooses_the_message() {
 
 #[test]
 fn a_queue_is_full_by_bytes_or_by_count() {
-    let mut q = Messages::new(0);
+    let mut q = Messages::new(0, MSGMNB);
     q.limit = 4;
     let m = |len| Msg { kind: 1, text: vec![0; len] };
     assert_eq!(q.put(m(5)), Err(Errno::EAGAIN));

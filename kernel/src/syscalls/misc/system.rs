@@ -13,6 +13,21 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 const NAME_MAX: u64 = 64;
 
+/// `UNAME26` of personality(2): programs that do not know that there are versions after 2.6.
+const UNAME26: u32 = 0x2_0000;
+
+/// The release as one of 2.6, with 60 added to the second number, and what follows the numbers as it
+/// is (`override_release`).
+fn release_26(release: &[u8]) -> Vec<u8> {
+    let mut parts = release.split(|b| *b == b'.');
+    let minor = parts.nth(1).and_then(|p| core::str::from_utf8(p).ok()?.parse::<u32>().ok());
+    let numbers = release.iter().take_while(|b| b.is_ascii_digit() || **b == b'.').count();
+    let rest = release.get(numbers..).unwrap_or_default();
+    let mut out = alloc::format!("2.6.{}", minor.unwrap_or(0).wrapping_add(60)).into_bytes();
+    out.extend_from_slice(rest);
+    out
+}
+
 /// uname(2).
 pub fn sys_uname(cx: &mut TaskCx, a: &Args) -> Outcome {
     let uts = cx.namespaces().uts.names();
@@ -20,7 +35,9 @@ pub fn sys_uname(cx: &mut TaskCx, a: &Args) -> Outcome {
         Arch::X86_64 => b"x86_64",
         Arch::Aarch64 => b"aarch64",
     };
-    let fields = [b"Linux", &*uts.host, &*uts.release, &*uts.version, machine, &*uts.domain];
+    let old = cx.task.policy.lock().personality & UNAME26 != 0;
+    let release = if old { release_26(&uts.release) } else { uts.release.clone() };
+    let fields = [b"Linux", &*uts.host, &*release, &*uts.version, machine, &*uts.domain];
     let mut out = [[0u8; 65]; 6];
     for (to, from) in out.iter_mut().zip(fields) {
         for (t, f) in to.iter_mut().take(64).zip(from) {

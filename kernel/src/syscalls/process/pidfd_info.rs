@@ -86,7 +86,9 @@ fn namespace(
     let task = task(pidfd)?;
     may_access(&cx.task.creds(), cx.task.tgid(), &task, true).map_err(|_| Errno::EACCES)?;
     let found = match kind {
-        NamespaceKind::Pid if of_children => task.namespaces().map(|n| n.pid.clone() as NamespaceRef),
+        NamespaceKind::Pid if of_children => {
+            task.namespaces().map(|n| n.pid.clone() as NamespaceRef)
+        }
         _ => ns::of_task(&task, kind),
     };
     found.ok_or(Errno::ESRCH)
