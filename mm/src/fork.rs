@@ -108,7 +108,7 @@ fn tell_objects(parent: &RangeMap<Vma>, child: &MemoryManager) -> Result<(), Err
     let mut told: SmallVec<[&Entry<Vma>; 16]> = SmallVec::new();
     for e in parent.marked().filter(|e| !e.value.flags.contains(VmaFlags::DONTFORK)) {
         let Some(o) = &e.value.object else { continue };
-        if let Err(error) = o.object.add_mapping(&e.mapping(&space)) {
+        if let Err(error) = o.object.copy_mapping(&e.mapping(&space)) {
             for e in told {
                 if let Some(o) = &e.value.object {
                     o.object.remove_mapping(&e.mapping(&space));

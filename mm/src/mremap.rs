@@ -233,7 +233,7 @@ impl Tx<'_> {
     pub(crate) fn add_like(&mut self, spot: Option<Spot>, e: Entry<Vma>) -> Result<(), Errno> {
         let charge = self.charge_like(&e.value, e.len())?;
         if let Some(o) = &e.value.object
-            && let Err(error) = o.object.add_mapping(&e.mapping(&self.mm.mapping_space()))
+            && let Err(error) = o.object.copy_mapping(&e.mapping(&self.mm.mapping_space()))
         {
             self.uncharge(charge);
             return Err(error);

@@ -255,6 +255,14 @@ pub trait Mappable: Send + Sync {
     /// # Errors
     /// `EPERM` when a seal forbids it; others as the object likes. The mapping is not made then.
     fn add_mapping(&self, mapping: &ObjectMapping) -> Result<(), Errno>;
+    /// Hears of a mapping that is a copy of one that there is, or that it is moved to: what forbids
+    /// only new mappings does not matter.
+    ///
+    /// # Errors
+    /// As the object likes. The mapping is not made then.
+    fn copy_mapping(&self, mapping: &ObjectMapping) -> Result<(), Errno> {
+        self.add_mapping(mapping)
+    }
     /// Hears that (a part of) a mapping is gone.
     fn remove_mapping(&self, mapping: &ObjectMapping);
     /// Writes changed bytes of `range` back: msync(2) with `MS_SYNC`.

@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering::Relaxed;
 use vfs::UserNs;
 use vfs::proc::SystemFile;
 
@@ -102,6 +103,7 @@ pub(super) fn text(
             let shown = |g| reader.show_gid(g);
             line(format!("{}\t{}", shown(first), shown(last)))
         }
+        SystemFile::LoopbackTag => line(ns.net.tag.load(Relaxed)),
         SystemFile::PidMax => line(32768),
         SystemFile::BootId => line(uuid(*boot_id)),
         SystemFile::EntropyAvail => line(vfs::dev::POOL_BITS),

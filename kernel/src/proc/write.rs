@@ -208,6 +208,10 @@ pub(super) fn system(
                 .unwrap_or(kernel.vfs().env().user_namespaces())
                 .set_most(most);
         }
+        SystemFile::LoopbackTag => {
+            let tag = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            ns.net.tag.store(tag, Ordering::Relaxed);
+        }
         SystemFile::PingGroupRange => set_ping_groups(ns, writer, text)?,
         SystemFile::NsLastPid => set_last_pid(kernel, writer, text)?,
         SystemFile::PipeMaxSize => {

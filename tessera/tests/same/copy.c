@@ -53,6 +53,11 @@ static void each(const char *what, int x, int f, int *p) {
     E(ioctl(x, FIDEDUPERANGE, dedupe));
     dedupe[2] = 1 | 1 << 20;
     E(ioctl(x, FIDEDUPERANGE, dedupe));
+    // What only file systems with blocks can tell, and what can be frozen.
+    char extents[4096] = {0};
+    E(ioctl(x, _IOWR('f', 11, char[32]), extents));
+    E(ioctl(x, _IOWR('f', 11, char[32]), BAD));
+    E(ioctl(x, FITHAW, 0));
     int block = 0;
     E(ioctl(x, FIBMAP, &block));
     close(memory);

@@ -354,7 +354,22 @@ int main(int c, char **v) {
     E(mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, m, 0) == MAP_FAILED ? -1 : 0);
     E(write(m, b, 1));
     a[0] = 1;
+    // A mapping from before the seal is copied by fork(2) and moved by mremap(2), and can be written.
+    CHILD("fork with what is sealed", a[0] = 2);
+    say("%d", a[0]);
+    E(mprotect(a, 4096, PROT_READ));
+    E(mprotect(a, 4096, PROT_READ | PROT_WRITE));
+    char *there = mmap(0, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    E((a = mremap(a, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, there)) == MAP_FAILED ? -1 : 0);
+    a[0] = 3;
     munmap(a, 4096);
+    int programs = memfd_create("p", MFD_ALLOW_SEALING);
+    ftruncate(programs, 4096);
+    char *w = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, programs, 0);
+    E(fcntl(programs, F_ADD_SEALS, 0x20));
+    munmap(w, 4096);
+    E(fcntl(programs, F_ADD_SEALS, 0x20));
+    E(fcntl(programs, F_GET_SEALS));
     E(fcntl(m, F_ADD_SEALS, F_SEAL_WRITE));
     E(write(m, b, 1));
     E(ftruncate(m, 4096));

@@ -94,12 +94,12 @@ impl File {
         if node.sealed(SEAL_SEAL) {
             return Err(Errno::EPERM);
         }
-        if seals & SEAL_WRITE != 0 && node.has_writable_mapping() {
-            return Err(Errno::EBUSY);
-        }
         let mut seals = seals;
         if seals & SEAL_EXEC != 0 && node.quick_perm()?.mode & 0o111 != 0 {
             seals |= SEAL_SHRINK | SEAL_GROW | SEAL_WRITE | SEAL_FUTURE_WRITE;
+        }
+        if seals & SEAL_WRITE != 0 && node.has_writable_mapping() {
+            return Err(Errno::EBUSY);
         }
         node.seals.fetch_or(seals, Relaxed);
         Ok(())
@@ -153,6 +153,10 @@ impl Mappable for FilePages {
             return Err(Errno::EPERM);
         }
         self.object.add_mapping(mapping)
+    }
+
+    fn copy_mapping(&self, mapping: &ObjectMapping) -> Result<(), Errno> {
+        self.object.copy_mapping(mapping)
     }
 
     fn remove_mapping(&self, mapping: &ObjectMapping) {

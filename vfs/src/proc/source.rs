@@ -80,6 +80,7 @@ pub enum SystemFile {
     Ostype,
     PidMax,
     PingGroupRange,
+    LoopbackTag,
     BootId,
     EntropyAvail,
     Uuid,

@@ -21,7 +21,7 @@ static CORE: &[(&str, Fixed)] = &[
 ];
 
 static IPV4: &[(&str, Fixed)] = &[
-    ("conf", Dir(&[("all", Dir(CONF4)), ("default", Dir(CONF4)), ("lo", Dir(CONF4))])),
+    ("conf", Dir(&[("all", Dir(CONF4)), ("default", Dir(CONF4)), ("lo", Dir(LOOPBACK4))])),
     ("ip_default_ttl", text("64\n")),
     ("ip_forward", text("0\n")),
     ("ip_local_port_range", text("32768\t60999\n")),
@@ -46,7 +46,10 @@ static IPV4: &[(&str, Fixed)] = &[
     ("tcp_wmem", text("4096\t16384\t4194304\n")),
 ];
 
-static CONF4: &[(&str, Fixed)] = &[("forwarding", text("0\n"))];
+static CONF4: &[(&str, Fixed)] = &[("forwarding", text("0\n")), ("tag", text("0\n"))];
+
+static LOOPBACK4: &[(&str, Fixed)] =
+    &[("forwarding", text("0\n")), ("tag", File(0o644, S::LoopbackTag))];
 
 static IPV6: &[(&str, Fixed)] = &[
     ("bindv6only", text("0\n")),

@@ -15,7 +15,7 @@ use crate::{Creds, Env};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 use sync::Mutex;
 use syserr::Errno;
 
@@ -46,6 +46,8 @@ pub struct Net {
     pub(super) netlink: Mutex<BTreeMap<(i32, u32), Weak<Endpoint>>>,
     next_name: AtomicU32,
     next_packet: AtomicU32,
+    /// `net.ipv4.conf.lo.tag`: what programs like.
+    pub tag: AtomicI32,
 }
 
 impl Net {
@@ -79,6 +81,7 @@ impl Net {
             netlink: Mutex::default(),
             next_name: AtomicU32::new(0),
             next_packet: AtomicU32::new(0),
+            tag: AtomicI32::new(0),
         })
     }
 

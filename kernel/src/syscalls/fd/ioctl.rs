@@ -23,6 +23,9 @@ const FIOCLEX: u32 = 0x5451;
 const FIOASYNC: u32 = 0x5452;
 const FIOQSIZE: u32 = 0x5460;
 const TIOCGPTPEER: u32 = 0x5441;
+const FIFREEZE: u32 = 0xc004_5877;
+const FITHAW: u32 = 0xc004_5878;
+const FS_IOC_FIEMAP: u32 = 0xc020_660b;
 const FIOSETOWN: u32 = 0x8901;
 const SIOCSPGRP: u32 = 0x8902;
 const FIOGETOWN: u32 = 0x8903;
@@ -44,12 +47,11 @@ pub(crate) fn sys_ioctl(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// Whether a command is about a descriptor or a file system, and not about what a device does, so
 /// that landlock(7) never forbids it (`is_masked_device_ioctl`).
 fn is_of_every_file(cmd: u32) -> bool {
-    // FIFREEZE, FITHAW, FS_IOC_FIEMAP; FICLONE, FICLONERANGE, FIDEDUPERANGE; FS_IOC_GETFSUUID,
-    // FS_IOC_GETFSSYSFSPATH.
+    // FICLONE, FICLONERANGE, FIDEDUPERANGE; FS_IOC_GETFSUUID, FS_IOC_GETFSSYSFSPATH.
     const OTHERS: [u32; 8] = [
-        0xc004_5877,
-        0xc004_5878,
-        0xc020_660b,
+        FIFREEZE,
+        FITHAW,
+        FS_IOC_FIEMAP,
         0x4004_9409,
         0x4020_940d,
         0xc018_9436,
@@ -105,7 +107,16 @@ fn ioctl(cx: &TaskCx, f: &Arc<File>, a: &Args) -> Result<u64, Errno> {
             cx.mm().write_obj(arg, &size)?;
             Ok(0)
         }
-        // No file system here has blocks.
+        // No file system here has blocks, or can be frozen.
+        FS_IOC_FIEMAP => Err(Errno::EOPNOTSUPP),
+        FIFREEZE | FITHAW => {
+            let sb = f.path().mount().super_block();
+            match cmd {
+                _ if !cx.task.creds().has_in(sb.user_ns(), cap::SYS_ADMIN) => Err(Errno::EPERM),
+                FITHAW => Err(Errno::EINVAL),
+                _ => Err(Errno::EOPNOTSUPP),
+            }
+        }
         FIBMAP if f.is_regular() => match cx.task.creds().has(cap::SYS_RAWIO) {
             true => Err(Errno::EINVAL),
             false => Err(Errno::EPERM),
