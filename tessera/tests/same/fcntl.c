@@ -365,9 +365,9 @@ int main(int c, char **v) {
     munmap(a, 4096);
     int programs = memfd_create("p", MFD_ALLOW_SEALING);
     ftruncate(programs, 4096);
-    char *w = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, programs, 0);
+    char *mapped = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, programs, 0);
     E(fcntl(programs, F_ADD_SEALS, 0x20));
-    munmap(w, 4096);
+    munmap(mapped, 4096);
     E(fcntl(programs, F_ADD_SEALS, 0x20));
     E(fcntl(programs, F_GET_SEALS));
     E(fcntl(m, F_ADD_SEALS, F_SEAL_WRITE));

@@ -256,6 +256,11 @@ static void settings(void) {
     say("%d %d %d %d", v.ws_row, v.ws_col, v.ws_xpixel, v.ws_ypixel);
     int x = -1;
     E(ioctl(slave, TIOCGETD, &x));
+    E(ioctl(slave, TIOCSETD, &x));
+    E(ioctl(slave, TIOCSETD, BAD));
+    x = 99;
+    E(ioctl(slave, TIOCSETD, &x));
+    x = 0;
     say("%d", x);
     E(ioctl(master, TIOCGPTN, &x));
     E(ioctl(slave, TIOCGPTN, &x));

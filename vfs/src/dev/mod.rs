@@ -78,9 +78,9 @@ impl SpecialFiles for Devices {
             ZERO => MemKind::Zero,
             FULL => MemKind::Full,
             RANDOM | URANDOM => MemKind::Random(self.random.clone()),
-            TTY => return self.ptys.open_controlling(cx.tgid, flags),
+            TTY => return self.ptys.open_controlling((cx.tgid, cx.creds), flags),
             PTMX => return self.ptys.open_master(inode, cx.creds, flags),
-            _ => return self.ptys.open_slave(rdev, cx.tgid, flags),
+            _ => return self.ptys.open_slave(rdev, (cx.tgid, cx.creds), flags),
         };
         Ok(Arc::new(MemDev::new(kind, inode.clone())))
     }

@@ -2,7 +2,7 @@
 
 use super::pair::Pair;
 use super::termios::{TOSTOP, Termios};
-use crate::{Caller, FileOps, Inode, Nanos, OpenFlags, Stat, mode};
+use crate::{Caller, Creds, FileOps, Inode, Nanos, OpenFlags, Stat, cap, mode};
 use alloc::sync::Arc;
 use arch::{Addr, IoDst, IoSrc};
 use core::any::Any;
@@ -36,13 +36,18 @@ impl TtyFile {
         TtyFile { pair, master: Some(inode), nonblock, readable: flags.readable() }
     }
 
-    /// `EIO` while the master has not unlocked it or is gone; `EBUSY` for an exclusive terminal.
-    pub(super) fn slave(pair: Arc<Pair>, flags: OpenFlags) -> Result<TtyFile, Errno> {
+    /// `EIO` while the master has not unlocked it or is gone; `EBUSY` for an exclusive terminal, where
+    /// `creds` have no privilege.
+    pub(super) fn slave(
+        pair: Arc<Pair>,
+        creds: &Creds,
+        flags: OpenFlags,
+    ) -> Result<TtyFile, Errno> {
         let mut s = pair.lock();
         if s.locked || s.master_gone {
             return Err(Errno::EIO);
         }
-        if s.exclusive {
+        if s.exclusive && !creds.has(cap::SYS_ADMIN) {
             return Err(Errno::EBUSY);
         }
         s.slaves += 1;

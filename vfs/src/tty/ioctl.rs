@@ -32,6 +32,7 @@ const TIOCSWINSZ: u32 = 0x5414;
 const FIONREAD: u32 = 0x541b;
 const TIOCPKT: u32 = 0x5420;
 const TIOCNOTTY: u32 = 0x5422;
+const TIOCSETD: u32 = 0x5423;
 const TIOCGETD: u32 = 0x5424;
 const TCSBRKP: u32 = 0x5425;
 const TIOCGSID: u32 = 0x5429;
@@ -195,6 +196,14 @@ impl TtyFile {
             TIOCGETD => {
                 drop(s);
                 mem.write_obj(at, &0i32)?;
+            }
+            // There is one line discipline, `N_TTY`.
+            TIOCSETD => {
+                drop(s);
+                let discipline: i32 = mem.read_obj(at)?;
+                if discipline != 0 {
+                    return Err(Errno::EINVAL);
+                }
             }
             // Typing for others needs privilege since Linux 6.2 (`dev.tty.legacy_tiocsti`).
             TIOCSTI => {

@@ -84,13 +84,13 @@ impl Ptys {
     pub(crate) fn open_slave(
         &self,
         rdev: u64,
-        tgid: i32,
+        (tgid, creds): (i32, &Creds),
         flags: OpenFlags,
     ) -> Result<Arc<dyn FileOps>, Errno> {
         let (major, minor) = split_dev(rdev);
         let pair = (major == PTS_MAJOR).then(|| self.pair(minor)).flatten();
         let pair = pair.ok_or(Errno::ENXIO)?;
-        let file = TtyFile::slave(pair.clone(), flags)?;
+        let file = TtyFile::slave(pair.clone(), creds, flags)?;
         let sid = self.job.session_of(tgid);
         // The first process leads a session only because there is no other: outside, it would be
         // in that of a shell, and take no terminal that it just opens.
@@ -104,11 +104,11 @@ impl Ptys {
     /// Opens the caller's controlling terminal: `/dev/tty`.
     pub(crate) fn open_controlling(
         &self,
-        tgid: i32,
+        (tgid, creds): (i32, &Creds),
         flags: OpenFlags,
     ) -> Result<Arc<dyn FileOps>, Errno> {
         let pair = self.controlling(self.job.session_of(tgid)).ok_or(Errno::ENXIO)?;
-        Ok(Arc::new(TtyFile::slave(pair, flags)?))
+        Ok(Arc::new(TtyFile::slave(pair, creds, flags)?))
     }
 
     /// Makes a terminal the controlling one of session `sid`, with `pgid` in front; false when it
