@@ -99,6 +99,16 @@ pub(crate) fn of_mounter(
     Ok((kernel, namespaces))
 }
 
+/// The namespace that the children of a task will be in, of the kinds that can differ.
+pub(crate) fn of_children(task: &Task, kind: NamespaceKind) -> Option<NamespaceRef> {
+    let own = task.namespaces()?;
+    if kind == NamespaceKind::Time {
+        return Some(own.time_for_children.clone());
+    }
+    // As long as there is no first process, it does not show (`pidns_for_children_get`).
+    own.pid.is_populated().then(|| own.pid.clone() as NamespaceRef)
+}
+
 /// The namespace of a task that `/proc/PID/ns` shows; `None` when the task has ended.
 pub(crate) fn of_task(task: &Task, kind: NamespaceKind) -> Option<NamespaceRef> {
     match kind {

@@ -303,17 +303,7 @@ impl ProcSource for KernelProc {
 
     fn namespace(&self, tid: i32, kind: NamespaceKind, of_children: bool) -> Option<NamespaceRef> {
         let task = self.task(tid).ok()?;
-        match kind {
-            NamespaceKind::Time if of_children => {
-                Some(task.namespaces()?.time_for_children.clone() as NamespaceRef)
-            }
-            NamespaceKind::Pid if of_children => {
-                let ns = task.namespaces()?.pid.clone();
-                // As long as there is no first process, it does not show (`pidns_for_children_get`).
-                ns.is_populated().then_some(ns as NamespaceRef)
-            }
-            _ => ns::of_task(&task, kind),
-        }
+        if of_children { ns::of_children(&task, kind) } else { ns::of_task(&task, kind) }
     }
 
     fn executable(&self, tid: i32) -> Option<Path> {

@@ -85,12 +85,7 @@ fn namespace(
 ) -> Result<NamespaceRef, Errno> {
     let task = task(pidfd)?;
     may_access(&cx.task.creds(), cx.task.tgid(), &task, true).map_err(|_| Errno::EACCES)?;
-    let found = match kind {
-        NamespaceKind::Pid if of_children => {
-            task.namespaces().map(|n| n.pid.clone() as NamespaceRef)
-        }
-        _ => ns::of_task(&task, kind),
-    };
+    let found = if of_children { ns::of_children(&task, kind) } else { ns::of_task(&task, kind) };
     found.ok_or(Errno::ESRCH)
 }
 
