@@ -45,6 +45,12 @@ impl Offsets {
         ns.saturating_add(self.of(clock))
     }
 
+    /// When the machine was started, to who counts the time since then as `CLOCK_BOOTTIME` does
+    /// (`timens_sub_boottime`).
+    pub(crate) fn boot(&self, realtime: i64) -> i64 {
+        realtime.saturating_sub(self.boottime)
+    }
+
     /// The time of the first namespace at which a clock shows `ns`; the beginning, for what was before
     /// it (`timens_ktime_to_host`).
     pub(crate) fn first(&self, clock: OwnClock, ns: i64) -> i64 {

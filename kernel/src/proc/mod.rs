@@ -219,7 +219,9 @@ impl ProcSource for KernelProc {
             }
             TaskFile::Stack => Vec::new(),
             TaskFile::Stat => {
-                stat::stat(&*self.kernel()?, &task, self.ptys.as_deref(), &self.pid_ns)
+                let kernel = self.kernel()?;
+                let clocks = self.namespaces(&kernel, reader.tid).time.offsets();
+                stat::stat(&kernel, &task, self.ptys.as_deref(), &self.pid_ns, clocks)
             }
             TaskFile::Statm => stat::statm(&task),
             TaskFile::Status => {

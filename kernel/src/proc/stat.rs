@@ -1,6 +1,7 @@
 //! `/proc/PID/stat` and `statm`.
 
 use crate::group::Stop;
+use crate::ns::{Offsets, OwnClock};
 use crate::usage::{TICK, ticks};
 use crate::{Kernel, PidNamespace, Resource, Task};
 use alloc::format;
@@ -52,6 +53,7 @@ pub(super) fn stat(
     task: &Task,
     ptys: Option<&Ptys>,
     ns: &PidNamespace,
+    clocks: Offsets,
 ) -> Vec<u8> {
     let group = task.group_ref();
     let mm = task.mm();
@@ -68,7 +70,8 @@ pub(super) fn stat(
     };
     let shown_priority = if policy == 0 || policy == 3 { 20 + nice } else { -1 - priority as i32 };
     let handlers = group.handlers();
-    let start = (task.start_time() - kernel.boot_time().0) / TICK;
+    let start = task.start_time() - kernel.boot_time().0;
+    let start = clocks.shown(OwnClock::Boottime, start).max(0) / TICK;
     let exit_code = kernel.zombie_status(task.tgid()).map_or(0, |s| s.wait_status());
     let exit_signal = if task.is_leader() { group.lock().exit_signal as i32 } else { -1 };
     let low = |s: crate::signal::SignalSet| s.0 & 0x7fff_ffff;

@@ -75,7 +75,7 @@ pub(super) fn text(
         | SystemFile::SysvShm => Vec::new(),
         SystemFile::Meminfo => meminfo(k),
         SystemFile::Partitions => b"major minor  #blocks  name\n\n".to_vec(),
-        SystemFile::Stat => stat(k),
+        SystemFile::Stat => stat(k, ns.time.offsets()),
         SystemFile::Swaps => b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_vec(),
         SystemFile::Uptime => uptime(k, ns.time.offsets()),
         SystemFile::Version => {
@@ -159,7 +159,7 @@ fn uptime(k: &Kernel, clocks: Offsets) -> Vec<u8> {
     format!("{up}.{rest:02} {idle}.{idle_rest:02}\n").into_bytes()
 }
 
-fn stat(k: &Kernel) -> Vec<u8> {
+fn stat(k: &Kernel, clocks: Offsets) -> Vec<u8> {
     let cpus = k.embedder().platform.cpus() as u64;
     let used = k.used();
     let idle = idle(k, used);
@@ -179,7 +179,7 @@ fn stat(k: &Kernel) -> Vec<u8> {
         "intr 0\nctxt {}\nbtime {}\nprocesses {}\nprocs_running 1\nprocs_blocked 0\n\
          softirq 0 0 0 0 0 0 0 0 0 0 0\n",
         used.waits.saturating_add(used.interruptions),
-        k.boot_time().1 / SECOND,
+        clocks.boot(k.boot_time().1) / SECOND,
         k.forks()
     );
     out.into_bytes()

@@ -125,6 +125,28 @@ static double up(void) {
     return atof(text);
 }
 
+// When the machine and the process began, by /proc.
+static long booted(void) {
+    char line[256];
+    long at = 0;
+    FILE *f = fopen("/proc/stat", "r");
+    while (f && fgets(line, sizeof line, f))
+        sscanf(line, "btime %ld", &at);
+    fclose(f);
+    return at;
+}
+
+static long started(void) {
+    char text[1024] = "";
+    int fd = open("/proc/self/stat", O_RDONLY);
+    read(fd, text, sizeof text - 1);
+    close(fd);
+    char *at = strrchr(text, ')');
+    for (int i = 0; at && i < 20; i++)
+        at = strchr(at + 1, ' ');
+    return at ? atol(at) / sysconf(_SC_CLK_TCK) : -1;
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "again")) {
         for (unsigned i = 0; i < CLOCKS; i++)
@@ -175,7 +197,7 @@ int main(int argc, char **argv) {
     double was = up();
     struct sysinfo info;
     sysinfo(&info);
-    long was_info = info.uptime;
+    long was_info = info.uptime, boot = booted(), start = started();
     pid_t child = fork();
     if (child == 0) {
         jumps("in a child");
@@ -185,6 +207,7 @@ int main(int argc, char **argv) {
         say("up %ld", (long)(up() - was + 100) / 1000);
         sysinfo(&info);
         say("up %ld", (info.uptime - was_info + 100) / 1000);
+        say("booted %ld, started %ld", (booted() - boot - 100) / 1000, (started() - start + 100) / 1000);
         waits();
         CHILD("its child", jumps("in its child"));
         char text[CLOCKS][24], *args[CLOCKS + 3] = {argv[0], "again"};
