@@ -98,6 +98,7 @@ programs! {
     chattr
     copy
     core
+    devpts
     diag
     dnotify
     droppable

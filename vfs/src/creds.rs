@@ -88,6 +88,8 @@ pub mod cap {
     pub const SYS_NICE: u32 = 23;
     /// Raise resource limits.
     pub const SYS_RESOURCE: u32 = 24;
+    /// Read the kernel's log.
+    pub const SYSLOG: u32 = 34;
     /// `CAP_AUDIT_CONTROL`.
     pub const AUDIT_CONTROL: u32 = 30;
     /// Give files capabilities.

@@ -308,6 +308,10 @@ pub trait Inode: Send + Sync + Any {
     fn permits(&self, creds: &Creds, mask: u32) -> Option<bool> {
         None
     }
+    /// Whether it is the caller's own, who may always search and read it (`proc_fd_permission`).
+    fn is_own(&self, cx: &PathCx<'_>) -> bool {
+        false
+    }
     /// The state that outlives single opens; without it, locks last as long as the description.
     fn state(&self) -> Option<&InodeState> {
         None
@@ -334,7 +338,8 @@ pub trait Inode: Send + Sync + Any {
     /// # Errors
     /// `EEXIST`, `ENOSPC`, `EPERM`, `ENOENT` when the directory was removed.
     fn create(&self, name: &[u8], what: &Create<'_>) -> Result<Arc<dyn Inode>, Errno> {
-        Err(Errno::EPERM)
+        // As Linux tells those apart for want of `create` and of the others.
+        Err(if what.mode & mode::IFMT == mode::IFREG { Errno::EACCES } else { Errno::EPERM })
     }
     /// Makes a regular file without a name (`O_TMPFILE`).
     ///
@@ -510,7 +515,8 @@ pub trait SpecialFiles: Send + Sync {
         inode: &Arc<dyn Inode>,
         flags: OpenFlags,
     ) -> Result<Arc<dyn FileOps>, Errno>;
-    /// Opens the device `rdev` of type `kind` (`S_IFCHR` or `S_IFBLK`).
+    /// Opens the device `rdev` of type `kind` (`S_IFCHR` or `S_IFBLK`). `beside` finds what else is
+    /// in the directory of its node.
     ///
     /// # Errors
     /// `ENXIO` when there is no such device.
@@ -519,6 +525,7 @@ pub trait SpecialFiles: Send + Sync {
         kind: u32,
         rdev: u64,
         inode: &Arc<dyn Inode>,
+        beside: &dyn Fn(&[u8]) -> Option<Path>,
         flags: OpenFlags,
         cx: &PathCx<'_>,
     ) -> Result<Arc<dyn FileOps>, Errno>;

@@ -4,7 +4,7 @@ use syserr::Errno;
 
 use crate::acl::AclKind;
 use crate::file_flags::{self, FileFlags};
-use crate::{Creds, Inode, Perm, cap, mode};
+use crate::{Creds, Inode, PathCx, Perm, cap, mode};
 
 /// Execute, or search of a directory.
 pub const MAY_EXEC: u32 = 1;
@@ -20,6 +20,17 @@ pub const MAY_READ: u32 = 4;
 /// `EACCES`, `EPERM` for what is immutable; `EIO`.
 pub fn check(inode: &dyn Inode, creds: &Creds, mask: u32) -> Result<(), Errno> {
     check_known(inode, &inode.perm()?, creds, mask)
+}
+
+/// The same for the caller, to whom files are open that are its own.
+pub(crate) fn check_caller(
+    inode: &dyn Inode,
+    p: &Perm,
+    cx: &PathCx<'_>,
+    mask: u32,
+) -> Result<(), Errno> {
+    let checked = check_known(inode, p, cx.creds, mask);
+    if checked == Err(Errno::EACCES) && inode.is_own(cx) { Ok(()) } else { checked }
 }
 
 /// The same for a file whose permissions are `p`.
@@ -84,11 +95,11 @@ fn bits(p: &Perm, creds: &Creds) -> u32 {
 }
 
 /// Whether `creds` may search the directory.
-pub(crate) fn search(dir: &dyn Inode, creds: &Creds) -> Result<(), Errno> {
-    if creds.has(cap::DAC_OVERRIDE) || creds.has(cap::DAC_READ_SEARCH) {
+pub(crate) fn search(dir: &dyn Inode, cx: &PathCx<'_>) -> Result<(), Errno> {
+    if cx.creds.has(cap::DAC_OVERRIDE) || cx.creds.has(cap::DAC_READ_SEARCH) {
         return Ok(());
     }
-    check(dir, creds, MAY_EXEC)
+    check_caller(dir, &dir.perm()?, cx, MAY_EXEC)
 }
 
 /// Whether `creds` may act as the file's owner.

@@ -32,11 +32,8 @@ impl FileSystemType for SharedType {
         if !self.options.contains(&key) {
             return Err(OptionError::Unknown);
         }
-        let number = |radix| value.is_some_and(|v| u32::from_str_radix(v, radix).is_ok());
         let good = match key {
-            "uid" | "gid" | "max" => number(10),
-            "mode" | "ptmxmode" => number(8),
-            "newinstance" => value.is_none(),
+            "gid" => value.is_some_and(|v| v.parse::<u32>().is_ok()),
             "subset" => value == Some("pid"),
             "hidepid" => matches!(
                 value,

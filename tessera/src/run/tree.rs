@@ -56,9 +56,8 @@ pub(super) fn build(
     let dev = mem(0o755, b"udev")?;
     populate(&dev.root).map_err(show)?;
     mounter.mount(b"/dev", dev)?;
-    let pts = devpts(ptys.clone());
-    vfs.register_type(DevptsType::new(env.clone(), ptys.clone(), pts.clone()));
-    mounter.mount(b"/dev/pts", pts)?;
+    vfs.register_type(DevptsType::new(env.clone()));
+    mounter.mount(b"/dev/pts", devpts(&ptys))?;
     mounter.mount(b"/dev/shm", mem(0o1777, b"tmpfs")?)?;
     for dir in &options.rw {
         mounter.mount_rw(&env, dir)?;

@@ -129,6 +129,35 @@ static void links(void) {
     say("descriptors: %d", (int)st.st_nlink);
 }
 
+// What a process has open it finds in /proc also where nobody may dump it.
+static void undumpable(void) {
+    char fd[64], to[64];
+    E(prctl(PR_SET_DUMPABLE, 0));
+    int f = open("/proc/self/comm", O_RDONLY);
+    snprintf(fd, sizeof fd, "/proc/self/fd/%d", f);
+    E(access("/proc/self/fd", R_OK | X_OK));
+    E(open("/proc/self/fd", O_RDONLY | O_DIRECTORY) < 0);
+    E(open(fd, O_RDONLY) < 0);
+    E(readlink(fd, to, sizeof to) > 0);
+    E(chdir("/proc/self/fd"));
+    snprintf(fd, sizeof fd, "/proc/thread-self/fd/%d", f);
+    E(open(fd, O_RDONLY) < 0);
+    snprintf(fd, sizeof fd, "/proc/%d/fd/%d", getpid(), f);
+    E(open(fd, O_RDONLY) < 0);
+    CHILD("somebody else", E(access(fd, F_OK)));
+}
+// The log of the kernel, in which there may be anything: who may open it, and what is not read.
+static void log_of_kernel(void) {
+    struct stat s;
+    E(stat("/proc/kmsg", &s));
+    say("%o %d", s.st_mode, (int)s.st_size);
+    int f = open("/proc/kmsg", O_RDONLY | O_NONBLOCK);
+    say("%d", f < 0 ? errno : 0);
+    char b[8];
+    E(read(f, b, 0));
+    E(lseek(f, 0, SEEK_SET));
+    E(write(f, "x", 1));
+}
 int main(int c, char **v) {
     begin(v);
     int st, x;
@@ -591,5 +620,7 @@ int main(int c, char **v) {
     CHILD("scattered", scattered());
     settings();
     links();
+    CHILD("undumpable", undumpable());
+    log_of_kernel();
     return 0;
 }

@@ -3,9 +3,10 @@
 mod mem;
 mod random;
 
+use crate::env::{makedev, split_dev};
 use crate::pipe::Pipe;
 use crate::tty::{Ptys, TtyFile};
-use crate::{Create, FileOps, Inode, OpenFlags, PathCx, SpecialFiles, env::makedev, mode};
+use crate::{Create, FileOps, Inode, OpenFlags, Path, PathCx, SpecialFiles, mode};
 use alloc::sync::Arc;
 use mem::{MemDev, MemKind};
 pub use random::POOL_BITS;
@@ -67,6 +68,7 @@ impl SpecialFiles for Devices {
         kind: u32,
         rdev: u64,
         inode: &Arc<dyn Inode>,
+        beside: &dyn Fn(&[u8]) -> Option<Path>,
         flags: OpenFlags,
         cx: &PathCx<'_>,
     ) -> Result<Arc<dyn FileOps>, Errno> {
@@ -79,8 +81,11 @@ impl SpecialFiles for Devices {
             FULL => MemKind::Full,
             RANDOM | URANDOM => MemKind::Random(self.random.clone()),
             TTY => return self.ptys.open_controlling((cx.tgid, cx.creds), flags),
-            PTMX => return self.ptys.open_master(inode, cx.creds, flags),
-            _ => return self.ptys.open_slave(rdev, (cx.tgid, cx.creds), flags),
+            PTMX => return self.ptys.open_master(inode, beside, cx.creds, flags),
+            _ if split_dev(rdev).0 == PTS_MAJOR => {
+                return self.ptys.open_slave(inode, (cx.tgid, cx.creds), flags);
+            }
+            _ => return Err(Errno::ENXIO),
         };
         Ok(Arc::new(MemDev::new(kind, inode.clone())))
     }

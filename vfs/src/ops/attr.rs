@@ -307,7 +307,7 @@ impl Vfs {
             return Err(Errno::EACCES);
         }
         if mask != 0 {
-            perm::check_known(&**inode, &p, cx.creds, mask)?;
+            perm::check_caller(&**inode, &p, cx, mask)?;
         }
         if mask & MAY_WRITE != 0 && matches!(kind, mode::IFREG | mode::IFDIR | mode::IFLNK) {
             path.mount().writable()?;

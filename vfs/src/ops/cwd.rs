@@ -10,7 +10,8 @@ fn enterable(cx: &PathCx<'_>, path: &Path) -> Result<(), Errno> {
     if path.inode().kind() != mode::IFDIR {
         return Err(Errno::ENOTDIR);
     }
-    perm::check(&**path.inode(), cx.creds, MAY_EXEC)
+    let inode = path.inode();
+    perm::check_caller(&**inode, &inode.perm()?, cx, MAY_EXEC)
 }
 
 impl Vfs {

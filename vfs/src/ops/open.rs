@@ -1,5 +1,6 @@
 //! open(2), openat2(2).
 
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use syserr::Errno;
 
@@ -8,6 +9,7 @@ use crate::file_flags::{self, FileFlags};
 use crate::landlock::{self, Access};
 use crate::perm::{self, MAY_EXEC, MAY_READ, MAY_WRITE};
 use crate::tree::{Dentry, Last, Walker};
+use crate::tty::TtyFile;
 use crate::{
     Creds, File, FileOps, Inode, LookupFlags, MountFlags, OpenFlags, Path, PathCx, Protected, Vfs,
     mode,
@@ -154,7 +156,7 @@ impl Vfs {
             mask |= MAY_WRITE;
         }
         let p = inode.perm()?;
-        perm::check_known(&**inode, &p, cx.creds, mask)?;
+        perm::check_caller(&**inode, &p, cx, mask)?;
         let rewrites = flags.writable() && !flags.contains(OpenFlags::APPEND);
         if (rewrites || truncate) && file_flags::has(&**inode, FileFlags::APPEND) {
             return Err(Errno::EPERM);
@@ -222,7 +224,7 @@ impl Vfs {
             }
             _ => Counted::Not,
         };
-        let ops = match self.open_ops(cx, inode, flags) {
+        let ops = match self.open_ops(cx, &path, flags) {
             Ok(ops) => ops,
             Err(e) => {
                 match (counted, inode.state()) {
@@ -274,12 +276,52 @@ impl Vfs {
         }
     }
 
+    /// Opens the other side of a terminal, which nobody needs a name for (`ptm_open_peer`).
+    ///
+    /// # Errors
+    /// `ENOTTY` when `master` is none; `EIO` when it is the wrong side, or locked; `ENODEV` when its
+    /// devpts is no longer there.
+    pub fn open_terminal_peer(
+        &self,
+        cx: &PathCx<'_>,
+        master: &File,
+        flags: OpenFlags,
+    ) -> Result<Arc<File>, Errno> {
+        let tty = master.downcast::<TtyFile>().ok_or(Errno::ENOTTY)?;
+        if !tty.is_master() {
+            return Err(Errno::EIO);
+        }
+        let (at, number) = (master.path(), tty.number().to_string());
+        let found = if tty.is_in_instance() {
+            self.beside(cx, at, number.as_bytes())
+        } else {
+            self.beside(cx, at, b"pts").and_then(|dir| self.entry(cx, dir, number.as_bytes()))
+        };
+        let found = found.filter(|p| tty.has_peer(&**p.inode())).ok_or(Errno::ENODEV)?;
+        self.open_checked(cx, found, flags, false, landlock::opening(mode::IFCHR, flags))
+    }
+
+    /// What has the name `name` in the directory that `at` is in, on the same mount.
+    fn beside(&self, cx: &PathCx<'_>, at: &Path, name: &[u8]) -> Option<Path> {
+        self.entry(cx, Path { mount: at.mount.clone(), dentry: at.dentry.parent()? }, name)
+    }
+
+    fn entry(&self, cx: &PathCx<'_>, dir: Path, name: &[u8]) -> Option<Path> {
+        let dentry = match dir.dentry.cached(name) {
+            Some(known) => known,
+            None => self.look_up(&dir, name, cx).ok()?,
+        };
+        dentry.inode()?;
+        Some(self.covered(Path { mount: dir.mount, dentry }))
+    }
+
     fn open_ops(
         &self,
         cx: &PathCx<'_>,
-        inode: &Arc<dyn Inode>,
+        path: &Path,
         flags: OpenFlags,
     ) -> Result<Arc<dyn FileOps>, Errno> {
+        let inode = path.inode();
         if inode.opens_itself() {
             return inode.clone().open(flags, cx);
         }
@@ -287,7 +329,8 @@ impl Vfs {
         match inode.kind() {
             mode::IFIFO => special.open_fifo(inode, flags),
             kind @ (mode::IFCHR | mode::IFBLK) => {
-                special.open_device(kind, inode.stat()?.rdev, inode, flags, cx)
+                let beside = |name: &[u8]| self.beside(cx, path, name);
+                special.open_device(kind, inode.stat()?.rdev, inode, &beside, flags, cx)
             }
             _ => Err(Errno::ENXIO),
         }

@@ -34,6 +34,7 @@ pub(super) fn open(
 ) -> Result<Arc<dyn FileOps>, Errno> {
     let content = match node.what {
         What::Fixed(Fixed::File(_, f), _) => Content::System(*f),
+        What::Fixed(Fixed::Log, _) => return super::kmsg::open(node, cx),
         What::Text { tid, file, inspect, .. } => {
             if inspect {
                 node.inspect(cx)?;

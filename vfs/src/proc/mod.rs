@@ -4,6 +4,7 @@
 
 mod dirs;
 mod file;
+mod kmsg;
 mod links;
 mod node;
 mod source;

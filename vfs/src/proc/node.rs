@@ -112,6 +112,7 @@ impl Node {
                 mode::IFLNK | 0o777
             }
             What::Fixed(Fixed::File(m, _), _) => mode::IFREG | m,
+            What::Fixed(Fixed::Log, _) => mode::IFREG | 0o400,
             What::Text { mode: m, .. } => mode::IFREG | m,
             What::Info { .. } | What::Net { .. } => mode::IFREG | 0o444,
             What::Label { .. } => mode::IFREG | 0o666,
@@ -234,6 +235,14 @@ impl Inode for Node {
             (_, false) => self.mode(),
         };
         Some(mask & !bits & 7 == 0)
+    }
+
+    /// A process that may not be dumped has no files of its own, but sees what it has open.
+    fn is_own(&self, cx: &PathCx<'_>) -> bool {
+        match self.what {
+            What::Per { tid, what: PerTask::Fd } => self.source.process_of(tid) == Some(cx.tgid),
+            _ => false,
+        }
     }
 
     fn stat(&self) -> Result<Stat, Errno> {

@@ -9,9 +9,11 @@ pub(super) enum Fixed {
     /// Mode and what it shows.
     File(u32, S),
     Link(&'static str),
+    /// The kernel's log.
+    Log,
 }
 
-use Fixed::{Dir, File, Link};
+use Fixed::{Dir, File, Link, Log};
 
 const fn ro(s: S) -> Fixed {
     File(0o444, s)
@@ -49,6 +51,7 @@ pub(super) static ROOT: &[(&str, Fixed)] = &[
     ("filesystems", ro(S::Filesystems)),
     ("interrupts", ro(S::Interrupts)),
     ("key-users", ro(S::KeyUsers)),
+    ("kmsg", Log),
     ("loadavg", ro(S::Loadavg)),
     ("locks", ro(S::Locks)),
     ("meminfo", ro(S::Meminfo)),

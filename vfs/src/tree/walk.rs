@@ -185,7 +185,7 @@ impl<'a> Walker<'a> {
         if inode.kind() != mode::IFDIR {
             return Err(Errno::ENOTDIR);
         }
-        perm::search(&**inode, self.cx.creds)
+        perm::search(&**inode, self.cx)
     }
 
     /// Goes through a component that others follow.

@@ -2,7 +2,8 @@
 
 use super::Ptys;
 use super::file::pts_stat;
-use super::instance::Instance;
+use super::instance::{Instance, Owner};
+use super::options::Options;
 use super::pair::Pair;
 use crate::env::makedev;
 use crate::{
@@ -19,39 +20,53 @@ use syserr::Errno;
 pub(super) const DEV: u64 = makedev(0, 13);
 const MAGIC: u64 = 0x1cd1;
 
-/// The file system that shows `ptys`, but for those that belong to other instances.
-pub fn devpts(ptys: Arc<Ptys>) -> Arc<SuperBlock> {
-    let options = b"gid=5,mode=620,ptmxmode=666";
-    show(ptys, Instance::first(), b"devpts", options, &UserNs::INITIAL)
+/// The file system that shows those of `ptys` that are made by `/dev/ptmx`.
+pub fn devpts(ptys: &Arc<Ptys>) -> Arc<SuperBlock> {
+    show(ptys.first.clone(), b"devpts", Options::first().text(), &UserNs::INITIAL)
 }
 
 pub(super) fn show(
-    ptys: Arc<Ptys>,
-    instance: Instance,
+    instance: Arc<Instance>,
     source: &[u8],
-    options: &[u8],
+    options: Vec<u8>,
     user_ns: &UserNs,
 ) -> Arc<SuperBlock> {
     Arc::new(SuperBlock {
         kind: "devpts",
         source: source.to_vec(),
-        options: options.to_vec(),
+        options,
         dev: instance.dev,
         validity: Validity::Never,
-        root: Arc::new(Root(ptys, Arc::new(instance))),
+        root: Arc::new(Root(instance)),
         state: SuperState::of(user_ns),
     })
 }
 
-struct Root(Arc<Ptys>, Arc<Instance>);
+/// The instance whose root directory `inode` is.
+pub(super) fn instance_at(inode: &Arc<dyn Inode>) -> Option<&Arc<Instance>> {
+    inode.as_any().downcast_ref::<Root>().map(|r| &r.0)
+}
+
+/// The instance whose `ptmx` `inode` is.
+pub(super) fn instance_of(inode: &dyn Inode) -> Option<&Arc<Instance>> {
+    inode.as_any().downcast_ref::<Ptmx>().map(|p| &p.0)
+}
+
+/// The terminal that `inode` names.
+pub(super) fn pair_of(inode: &dyn Inode) -> Option<&Arc<Pair>> {
+    inode.as_any().downcast_ref::<Pts>().map(|p| &p.0)
+}
+
+/// The root directory.
+struct Root(Arc<Instance>);
 
 impl Root {
     fn status(&self) -> Stat {
-        let (uid, gid) = self.1.root;
+        let Owner { uid, gid, mode } = *self.0.root.lock();
         Stat {
-            dev: self.1.dev,
+            dev: self.0.dev,
             ino: 1,
-            mode: mode::IFDIR | 0o755,
+            mode: mode::IFDIR | mode,
             nlink: 2,
             uid,
             gid,
@@ -76,18 +91,23 @@ impl Inode for Root {
 
     fn lookup(&self, name: &[u8], _: &PathCx<'_>) -> Result<Arc<dyn Inode>, Errno> {
         if name == b"ptmx" {
-            return Ok(Arc::new(Ptmx(self.1.clone())));
+            return Ok(Arc::new(Ptmx(self.0.clone())));
         }
         let number = core::str::from_utf8(name).ok().and_then(|n| n.parse().ok());
         let pair = number.and_then(|n: u32| {
             let same = n.to_string().as_bytes() == name;
-            if same { self.0.pair(n).filter(|p| p.instance == self.1.dev) } else { None }
+            if same { self.0.pair(n) } else { None }
         });
         Ok(Arc::new(Pts(pair.ok_or(Errno::ENOENT)?)))
     }
 
     fn open(self: Arc<Self>, flags: OpenFlags, _: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
         if flags.writable() { Err(Errno::EISDIR) } else { Ok(Arc::new(Dir(self))) }
+    }
+
+    fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        self.0.root.lock().change(set);
+        Ok(())
     }
 
     fn statfs(&self) -> Result<StatFs, Errno> {
@@ -111,10 +131,7 @@ impl Inode for Pts {
     }
 
     fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
-        let mut owner = self.0.owner.lock();
-        owner.0 = set.uid.unwrap_or(owner.0);
-        owner.1 = set.gid.unwrap_or(owner.1);
-        owner.2 = set.mode.unwrap_or(owner.2) & 0o7777;
+        self.0.owner.lock().change(set);
         Ok(())
     }
 
@@ -130,20 +147,16 @@ impl Inode for Pts {
 /// `/dev/pts/ptmx`.
 struct Ptmx(Arc<Instance>);
 
-/// The instance that a terminal is made in by opening `inode`; `None` for the first one.
-pub(super) fn instance_of(inode: &dyn Inode) -> Option<&Instance> {
-    inode.as_any().downcast_ref::<Ptmx>().map(|p| &*p.0)
-}
-
 impl Inode for Ptmx {
     fn stat(&self) -> Result<Stat, Errno> {
+        let Owner { uid, gid, mode } = *self.0.ptmx.lock();
         Ok(Stat {
             dev: self.0.dev,
             ino: 2,
-            mode: mode::IFCHR | self.0.ptmx_mode,
+            mode: mode::IFCHR | mode,
             nlink: 1,
-            uid: self.0.root.0,
-            gid: self.0.root.1,
+            uid,
+            gid,
             rdev: crate::dev::PTMX,
             blksize: 1024,
             ..Stat::default()
@@ -152,6 +165,11 @@ impl Inode for Ptmx {
 
     fn kind(&self) -> u32 {
         mode::IFCHR
+    }
+
+    fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
+        self.0.ptmx.lock().change(set);
+        Ok(())
     }
 
     fn statfs(&self) -> Result<StatFs, Errno> {
@@ -180,7 +198,7 @@ impl FileOps for Dir {
         for (i, (ino, kind, name)) in fixed.into_iter().enumerate() {
             all.push(DirEntry { ino, kind, name: name.into(), next: i as u64 + 1 });
         }
-        for n in self.0.0.numbers(self.0.1.dev) {
+        for n in self.0.0.numbers() {
             let (ino, name) = (u64::from(n) + 3, n.to_string().into_bytes());
             all.push(DirEntry { ino, kind: mode::IFCHR, name, next: u64::from(n) + 4 });
         }

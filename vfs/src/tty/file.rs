@@ -1,5 +1,7 @@
 //! An open side of a pseudo-terminal.
 
+use super::devpts;
+use super::instance::Owner;
 use super::pair::Pair;
 use super::termios::{TOSTOP, Termios};
 use crate::{Caller, Creds, FileOps, Inode, Nanos, OpenFlags, Stat, cap, mode};
@@ -65,6 +67,16 @@ impl TtyFile {
     /// N of `/dev/pts/N`.
     pub fn number(&self) -> u32 {
         self.pair.number
+    }
+
+    /// Whether the master was opened as the `ptmx` of its devpts.
+    pub(crate) fn is_in_instance(&self) -> bool {
+        self.master.as_ref().is_some_and(|inode| devpts::instance_of(&**inode).is_some())
+    }
+
+    /// Whether `inode` names the other side of this master.
+    pub(crate) fn has_peer(&self, inode: &dyn Inode) -> bool {
+        devpts::pair_of(inode).is_some_and(|p| Arc::ptr_eq(p, &self.pair))
     }
 
     /// Lets the other side be opened, as unlockpt(3) does.
@@ -169,11 +181,11 @@ impl FileOps for TtyFile {
 
 /// File status of `/dev/pts/N`.
 pub(super) fn pts_stat(pair: &Pair) -> Stat {
-    let (uid, gid, perm) = *pair.owner.lock();
+    let Owner { uid, gid, mode } = *pair.owner.lock();
     Stat {
-        dev: pair.instance,
+        dev: pair.instance.dev,
         ino: u64::from(pair.number) + 3,
-        mode: mode::IFCHR | perm,
+        mode: mode::IFCHR | mode,
         nlink: 1,
         uid,
         gid,

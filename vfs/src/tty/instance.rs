@@ -1,102 +1,104 @@
 //! Instances of devpts: each shows the pseudo-terminals that were made through it.
 
-use super::Ptys;
-use super::devpts::{self, DEV};
-use crate::{Creds, Env, FileSystemType, OptionError, PathCx, SharedType, SuperBlock};
+use super::devpts::DEV;
+use super::options::Options;
+use super::pair::Pair;
+use crate::{Creds, SetAttr};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use sync::Mutex;
 use syserr::Errno;
 
-/// Whose nodes an instance has, and with which permissions.
-#[derive(Debug)]
+/// Whose a node is, and who may do what with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mode: u32,
+}
+
+impl Owner {
+    pub(super) fn change(&mut self, set: &SetAttr) {
+        self.uid = set.uid.unwrap_or(self.uid);
+        self.gid = set.gid.unwrap_or(self.gid);
+        self.mode = set.mode.unwrap_or(self.mode) & 0o7777;
+    }
+}
+
+/// The terminals of one devpts, and whose they are.
+///
+/// A terminal keeps its instance, and is in there until its master is closed.
 pub(super) struct Instance {
     /// Its device number.
     pub(super) dev: u64,
-    /// Owner and group of terminals, where they are not those of who makes one.
-    uid: Option<u32>,
-    gid: Option<u32>,
-    mode: u32,
-    pub(super) ptmx_mode: u32,
-    /// Owner and group of `ptmx`.
-    pub(super) root: (u32, u32),
+    options: Mutex<Options>,
+    pub(super) root: Mutex<Owner>,
+    pub(super) ptmx: Mutex<Owner>,
+    pairs: Mutex<BTreeMap<u32, Arc<Pair>>>,
 }
 
 impl Instance {
     /// The one that a kernel begins with.
-    pub(super) fn first() -> Instance {
-        Instance { dev: DEV, uid: None, gid: Some(5), mode: 0o620, ptmx_mode: 0o666, root: (0, 0) }
+    pub(super) fn first() -> Arc<Instance> {
+        Instance::new(DEV, Options::first(), (0, 0))
     }
 
-    /// One for `who`, as `options` say (`parse_mount_options` of `fs/devpts/inode.c`).
-    fn of(who: &Creds, env: &Env, options: &[u8]) -> Result<Instance, Errno> {
-        let ns = &who.user_ns;
-        let root = ns.uid_in(0).zip(ns.gid_in(0)).ok_or(Errno::EINVAL)?;
-        let (dev, mode) = (env.new_device(), 0o600);
-        let mut new = Instance { dev, uid: None, gid: None, mode, ptmx_mode: 0, root };
-        let text = core::str::from_utf8(options).map_err(|_| Errno::EINVAL)?;
-        for option in text.split(',') {
-            let Some((key, value)) = option.split_once('=') else { continue };
-            let number = |radix| u32::from_str_radix(value, radix).map_err(|_| Errno::EINVAL);
-            match key {
-                "uid" => new.uid = Some(ns.uid_in(number(10)?).ok_or(Errno::EINVAL)?),
-                "gid" => new.gid = Some(ns.gid_in(number(10)?).ok_or(Errno::EINVAL)?),
-                "mode" => new.mode = number(8)? & 0o7777,
-                "ptmxmode" => new.ptmx_mode = number(8)? & 0o7777,
-                _ => {}
-            }
-        }
-        Ok(new)
+    /// One without terminals, whose `ptmx` belongs to user and group `root`.
+    pub(super) fn new(dev: u64, options: Options, root: (u32, u32)) -> Arc<Instance> {
+        let ptmx = Owner { uid: root.0, gid: root.1, mode: options.ptmx_mode };
+        Arc::new(Instance {
+            dev,
+            options: Mutex::new(options),
+            root: Mutex::new(Owner { mode: 0o755, ..ptmx }),
+            ptmx: Mutex::new(ptmx),
+            pairs: Mutex::default(),
+        })
     }
 
-    /// Owner, group and mode of a terminal that `creds` make.
-    pub(super) fn owner(&self, creds: &Creds) -> (u32, u32, u32) {
-        (self.uid.unwrap_or(creds.fsuid), self.gid.unwrap_or(creds.fsgid), self.mode)
-    }
-}
-
-/// `devpts` for mount(2): in the initial user namespace the kernel's own, elsewhere a new one.
-pub struct DevptsType {
-    env: Arc<Env>,
-    ptys: Arc<Ptys>,
-    own: Arc<SharedType>,
-}
-
-impl DevptsType {
-    /// The type of `own`, which shows `ptys`.
-    pub fn new(env: Arc<Env>, ptys: Arc<Ptys>, own: Arc<SuperBlock>) -> Arc<DevptsType> {
-        let options = &["uid", "gid", "mode", "ptmxmode", "newinstance", "max"];
-        Arc::new(DevptsType { env, ptys, own: SharedType::new(own, options) })
-    }
-}
-
-impl FileSystemType for DevptsType {
-    fn name(&self) -> &'static str {
-        "devpts"
+    /// Is there from the beginning, and has what was reserved for it.
+    pub(super) fn is_first(&self) -> bool {
+        self.dev == DEV
     }
 
-    fn make(
+    /// Other options, as remounting gives them.
+    pub(super) fn set_options(&self, options: Options) {
+        self.ptmx.lock().mode = options.ptmx_mode;
+        *self.options.lock() = options;
+    }
+
+    /// Makes a terminal for `creds` with the lowest number that is free.
+    ///
+    /// # Errors
+    /// `ENOSPC` when there are as many as the options allow.
+    pub(super) fn add(
         &self,
-        mounter: &PathCx<'_>,
-        source: &[u8],
-        options: &[u8],
-    ) -> Result<Arc<SuperBlock>, Errno> {
-        let own = self.own.make(mounter, source, options)?;
-        let who = mounter.creds;
-        if who.user_ns.is_initial() {
-            return Ok(own);
-        }
-        let instance = Instance::of(who, &self.env, options)?;
-        Ok(devpts::show(self.ptys.clone(), instance, source, options, &who.user_ns))
+        creds: &Creds,
+        make: impl FnOnce(u32, Owner) -> Arc<Pair>,
+    ) -> Result<Arc<Pair>, Errno> {
+        let (owner, most) = {
+            let o = self.options.lock();
+            let (uid, gid) = (o.uid.unwrap_or(creds.fsuid), o.gid.unwrap_or(creds.fsgid));
+            (Owner { uid, gid, mode: o.mode }, o.max)
+        };
+        let mut pairs = self.pairs.lock();
+        let taken = pairs.keys().zip(0..).take_while(|(have, n)| *have == n).count();
+        let number = u32::try_from(taken).ok().filter(|n| *n < most).ok_or(Errno::ENOSPC)?;
+        let pair = make(number, owner);
+        pairs.insert(number, pair.clone());
+        Ok(pair)
     }
 
-    fn check(&self, key: &str, value: Option<&str>) -> Result<(), OptionError> {
-        self.own.check(key, value)
+    pub(super) fn pair(&self, number: u32) -> Option<Arc<Pair>> {
+        self.pairs.lock().get(&number).cloned()
     }
 
-    fn is_shared(&self) -> bool {
-        true
+    pub(super) fn numbers(&self) -> Vec<u32> {
+        self.pairs.lock().keys().copied().collect()
     }
 
-    fn reconfigure(&self, sb: &SuperBlock, options: &[u8]) -> Result<(), Errno> {
-        self.own.reconfigure(sb, options)
+    pub(super) fn remove(&self, number: u32) {
+        let pair = self.pairs.lock().remove(&number);
+        drop(pair);
     }
 }

@@ -8,7 +8,9 @@ mod devpts;
 mod file;
 mod instance;
 mod ioctl;
+mod kind;
 mod line;
+mod options;
 mod pair;
 mod termios;
 #[cfg(test)]
@@ -16,17 +18,16 @@ mod tests;
 
 pub use devpts::devpts;
 pub use file::{Patience, TtyFile};
-pub use instance::DevptsType;
+pub use kind::DevptsType;
 pub use termios::{Termios, WinSize};
 
-use crate::dev::PTS_MAJOR;
-use crate::{Creds, FileOps, Inode, OpenFlags, split_dev};
+use crate::{Creds, FileOps, Inode, OpenFlags, Path};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use instance::Instance;
 use pair::Pair;
 use sync::Mutex;
+use sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use syserr::Errno;
 
 /// What terminals ask the kernel about processes.
@@ -43,60 +44,74 @@ pub trait JobControl: Send + Sync {
 /// The first process.
 const INIT: i32 = 1;
 
-/// The most pairs; `kernel.pty.max`'s default.
+/// The most pairs of all instances; `kernel.pty.max`'s default.
 const PTY_MAX: usize = 4096;
+/// How many of them only the first instance may have; `kernel.pty.reserve`'s default.
+const PTY_RESERVE: usize = 1024;
 
 /// All pseudo-terminals of a kernel, and which is whose controlling terminal.
 pub struct Ptys {
     job: Arc<dyn JobControl>,
-    pairs: Mutex<BTreeMap<u32, Arc<Pair>>>,
+    /// The instance that there is from the beginning.
+    first: Arc<Instance>,
+    /// How many pairs there are in all instances.
+    count: AtomicUsize,
     sessions: Mutex<BTreeMap<i32, Weak<Pair>>>,
 }
 
 impl Ptys {
     /// None yet. Processes are looked up through `job`.
     pub fn new(job: Arc<dyn JobControl>) -> Arc<Ptys> {
-        Arc::new(Ptys { job, pairs: Mutex::default(), sessions: Mutex::default() })
+        let (first, count) = (Instance::first(), AtomicUsize::new(0));
+        Arc::new(Ptys { job, first, count, sessions: Mutex::default() })
     }
 
-    /// Makes a pair and opens its master side: `/dev/ptmx`.
+    /// Makes a pair and opens its master side: `ptmx` of an instance, or a node with the root of one
+    /// `beside` it under the name `pts` (`devpts_mntget`).
     pub(crate) fn open_master(
         self: &Arc<Self>,
         inode: &Arc<dyn Inode>,
+        beside: &dyn Fn(&[u8]) -> Option<Path>,
         creds: &Creds,
         flags: OpenFlags,
     ) -> Result<Arc<dyn FileOps>, Errno> {
-        let mut pairs = self.pairs.lock();
-        if pairs.len() >= PTY_MAX {
-            return Err(Errno::ENOSPC);
-        }
-        let number = (0..).find(|n| !pairs.contains_key(n)).ok_or(Errno::ENOSPC)?;
-        let first = Instance::first();
-        let instance = devpts::instance_of(&**inode).unwrap_or(&first);
-        let owner = instance.owner(creds);
-        let pair = Pair::new((instance.dev, number), owner, Arc::downgrade(self));
-        pairs.insert(number, pair.clone());
-        drop(pairs);
+        let instance = match devpts::instance_of(&**inode) {
+            Some(instance) => instance.clone(),
+            None => {
+                let dir = beside(b"pts").ok_or(Errno::ENOENT)?;
+                devpts::instance_at(dir.inode()).ok_or(Errno::ENODEV)?.clone()
+            }
+        };
+        let most = if instance.is_first() { PTY_MAX } else { PTY_MAX - PTY_RESERVE };
+        let more = |n| if n < most { Some(n + 1) } else { None };
+        self.count.fetch_update(Relaxed, Relaxed, more).map_err(|_| Errno::ENOSPC)?;
+        let made = instance.add(creds, |number, owner| {
+            Pair::new(instance.clone(), number, owner, Arc::downgrade(self))
+        });
+        let pair = made.inspect_err(|_| {
+            self.count.fetch_sub(1, Relaxed);
+        })?;
         Ok(Arc::new(TtyFile::master(pair, inode.clone(), flags)))
     }
 
     /// Opens the other side of a pair: `/dev/pts/N`.
+    ///
+    /// # Errors
+    /// `EIO` for a node that is in no devpts.
     pub(crate) fn open_slave(
         &self,
-        rdev: u64,
+        inode: &Arc<dyn Inode>,
         (tgid, creds): (i32, &Creds),
         flags: OpenFlags,
     ) -> Result<Arc<dyn FileOps>, Errno> {
-        let (major, minor) = split_dev(rdev);
-        let pair = (major == PTS_MAJOR).then(|| self.pair(minor)).flatten();
-        let pair = pair.ok_or(Errno::ENXIO)?;
+        let pair = devpts::pair_of(&**inode).ok_or(Errno::EIO)?;
         let file = TtyFile::slave(pair.clone(), creds, flags)?;
         let sid = self.job.session_of(tgid);
         // The first process leads a session only because there is no other: outside, it would be
         // in that of a shell, and take no terminal that it just opens.
         let leads = sid == tgid && !matches!(sid, 0 | INIT);
         if leads && flags.readable() && !flags.contains(OpenFlags::NOCTTY) {
-            self.adopt(&pair, sid, tgid, false);
+            self.adopt(pair, sid, tgid, false);
         }
         Ok(Arc::new(file))
     }
@@ -157,24 +172,14 @@ impl Ptys {
         }
     }
 
-    fn pair(&self, number: u32) -> Option<Arc<Pair>> {
-        self.pairs.lock().get(&number).cloned()
-    }
-
-    fn numbers(&self, instance: u64) -> Vec<u32> {
-        let pairs = self.pairs.lock();
-        pairs.iter().filter(|(_, p)| p.instance == instance).map(|(n, _)| *n).collect()
-    }
-
     /// The master side of a pair is closed.
-    fn closed(&self, number: u32) {
-        let pair = self.pairs.lock().remove(&number);
-        drop(pair);
+    fn closed(&self) {
+        self.count.fetch_sub(1, Relaxed);
     }
 }
 
 impl core::fmt::Debug for Ptys {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Ptys").field("pairs", &self.pairs.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Ptys").field("pairs", &self.count).finish_non_exhaustive()
     }
 }

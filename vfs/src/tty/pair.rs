@@ -1,5 +1,6 @@
 //! The state that both sides of a pseudo-terminal share.
 
+use super::instance::{Instance, Owner};
 use super::line::{Effects, INPUT_MAX, Line, OUTPUT_MAX};
 use super::termios::{EXTPROC, Termios};
 use super::{Ptys, WinSize};
@@ -26,10 +27,10 @@ mod packet {
 /// A pseudo-terminal.
 pub(super) struct Pair {
     pub(super) number: u32,
-    /// Device number of the devpts that it shows in.
-    pub(super) instance: u64,
-    /// User, group and mode of its node.
-    pub(super) owner: Mutex<(u32, u32, u32)>,
+    /// Where it shows.
+    pub(super) instance: Arc<Instance>,
+    /// Of its node.
+    pub(super) owner: Mutex<Owner>,
     ptys: Weak<Ptys>,
     state: Mutex<State>,
     pub(super) master_queue: Queue,
@@ -105,8 +106,9 @@ impl State {
 
 impl Pair {
     pub(super) fn new(
-        (instance, number): (u64, u32),
-        owner: (u32, u32, u32),
+        instance: Arc<Instance>,
+        number: u32,
+        owner: Owner,
         ptys: Weak<Ptys>,
     ) -> Arc<Pair> {
         let state = State {
@@ -363,8 +365,9 @@ impl Pair {
             if sid != 0 {
                 ptys.sessions.lock().remove(&sid);
             }
-            ptys.closed(self.number);
+            ptys.closed();
         }
+        self.instance.remove(self.number);
         // The session leader hears of the hang-up, and so does who is in front.
         for g in [sid, group] {
             self.signal(g, SIGHUP);

@@ -9,9 +9,10 @@ use super::walk::{Walk, path, vfs};
 use crate::syscalls::misc::check_zeros;
 use crate::{Args, Outcome, TaskCx};
 use arch::{Addr, UserMemoryExt};
+use core::any::Any;
 use syserr::Errno;
-use vfs::nsfs::{NamespaceKind, namespace_of};
-use vfs::{AttrChange, MountFlags};
+use vfs::nsfs::namespace_of;
+use vfs::{AttrChange, MountFlags, UserNs, cap};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// `struct mount_attr`.
@@ -119,17 +120,20 @@ fn wanted(cx: &TaskCx, at: u64, size: u64) -> Result<Option<AttrChange>, Errno> 
     Ok(Some(change))
 }
 
-/// Why the mount does not get other owners (`build_mount_idmapped`): no file system can show them.
+/// Why the mount does not get other owners (`build_mount_idmapped`, `can_idmap_mount`): no file system
+/// can show them.
 fn idmapped(cx: &TaskCx, attr: &MountAttr) -> Errno {
     if attr.clear & IDMAP != 0 || attr.userns_fd > i32::MAX as u64 {
         return Errno::EINVAL;
     }
-    match cx.task.files().get(attr.userns_fd as i32) {
-        Err(e) => e,
-        Ok(f) => match namespace_of(&f).map(|ns| ns.kind()) {
-            Some(NamespaceKind::User) => Errno::EPERM,
-            _ => Errno::EINVAL,
-        },
+    let file = match cx.task.files().get(attr.userns_fd as i32) {
+        Ok(file) => file,
+        Err(e) => return e,
+    };
+    let Some(ns) = namespace_of(&file) else { return Errno::EINVAL };
+    match (&*ns as &dyn Any).downcast_ref::<UserNs>() {
+        Some(ns) if ns.is_initial() || !cx.task.creds().has_in(ns, cap::SYS_ADMIN) => Errno::EPERM,
+        _ => Errno::EINVAL,
     }
 }
 

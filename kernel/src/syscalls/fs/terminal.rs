@@ -1,11 +1,11 @@
 //! What system calls do differently with terminals: job control, where it ends in signals
 //! (`__tty_check_change`), reads that wait for `VMIN` and `VTIME`, and the other side of a pair.
 
-use super::walk::CWD;
+use super::descriptors::install;
+use super::walk::{Walk, vfs};
 use crate::block::{BlockError, Blocked, block_on_file};
 use crate::signal::{SIGTTIN, SIGTTOU};
 use crate::{ClockId, Outcome, Task, TaskCx};
-use alloc::format;
 use alloc::sync::Arc;
 use sync::waitq::Events;
 use syserr::{Errno, Restart};
@@ -88,15 +88,12 @@ pub(super) async fn read_paced(
     }
 }
 
-/// `TIOCGPTPEER`: opens a terminal's other side (ioctl_tty(2)), as `/dev/pts/N` below the caller's
-/// root, where Linux needs no name.
+/// `TIOCGPTPEER`: opens a terminal's other side (ioctl_tty(2)).
 pub(crate) fn open_peer(cx: &TaskCx, file: &File, flags: u64) -> Result<Outcome, Errno> {
-    let tty = file.downcast::<TtyFile>().ok_or(Errno::ENOTTY)?;
-    if !tty.is_master() {
-        return Err(Errno::EIO);
-    }
-    let path = format!("/dev/pts/{}", tty.number());
-    super::open::open_path(cx, CWD, path.as_bytes(), super::open::classic(cx, flags, 0))
+    let flags = super::open::classic(cx, flags, 0).flags;
+    let peer = vfs(cx).open_terminal_peer(&Walk::new(cx).cx(), file, flags)?;
+    opened(&peer, flags);
+    install(cx, peer, flags.contains(OpenFlags::CLOEXEC)).map(|fd| Ok(fd).into())
 }
 
 /// Tells the operations of a file that was just opened its status flags.
