@@ -239,8 +239,12 @@ impl Kernel {
         // Stopped groups that nobody can continue any more (`exit_notify`).
         let outside = tree.procs.get(&parent).map(|p| (p.pgid, p.sid));
         orphan(&tree, &mut after, outside, (pgid, sid), Some(tgid));
-        if tgid == INIT {
+        if tree.first == Some(tgid) {
             tree.closed = true;
+            if tgid != INIT {
+                // What reaped is not needed any more: who has no parent goes by itself.
+                tree.remove_proc(INIT);
+            }
             *self.init_status.lock() = Some(status);
             after.kill = tree.procs.values().map(|p| p.group.clone()).collect();
         }

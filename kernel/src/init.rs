@@ -1,4 +1,4 @@
-//! The first process.
+//! The first processes: one of the kernel's own that reaps, if that is wanted, and a program.
 
 use crate::image::LoadArgs;
 use crate::keys::TaskKeyrings;
@@ -6,12 +6,14 @@ use crate::signal::{SIGCHLD, SignalSet};
 use crate::syscalls::process::Opener;
 use crate::task::{Policy, Resources, TaskCx, TaskParts, run};
 use crate::{
-    BoxFuture, ExitStatus, Kernel, LimitSet, LoadImageError, Task, ThreadGroup, VfsExecutable, tree,
+    BoxFuture, Comm, ExitStatus, Interrupt, Kernel, LimitSet, LoadImageError, Task, ThreadGroup,
+    VfsExecutable, tree,
 };
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{AltStack, Os};
+use sync::atomic::Ordering::Relaxed;
 use syserr::Errno;
 use vfs::{AT_FDCWD, Creds, FdTable, FsContext};
 
@@ -38,12 +40,53 @@ pub struct ProcessArgs {
     pub os: Os,
 }
 
+/// Whose process it is.
+struct Who {
+    comm: Comm,
+    creds: Creds,
+    limits: LimitSet,
+    personality: u32,
+}
+
 impl Kernel {
-    /// Loads and starts the first process. The future that is returned is ready with its status
+    /// Makes process 1 one of the kernel's own: it runs nothing, and what is left to it goes when it
+    /// ends. The first program, of [`Kernel::create_init`], is its child then and leads a session, so
+    /// that it finds itself where programs usually are, and not in the place of init(1).
+    ///
+    /// # Errors
+    /// `EEXIST` when there are processes; `ENOMEM`.
+    pub fn create_reaper(self: &Arc<Self>) -> Result<(), Errno> {
+        let mut tree = self.tree();
+        if !tree.tasks.is_empty() || tree.closed {
+            return Err(Errno::EEXIST);
+        }
+        let resources = Resources {
+            mm: None,
+            futex: None,
+            files: None,
+            fs: Some(self.root_fs().fork()),
+            namespaces: Some(self.namespaces().clone()),
+            keyrings: TaskKeyrings::default(),
+        };
+        let context = self.embedder().platform.new_context()?;
+        let who = Who {
+            comm: Comm::new(b"init"),
+            creds: Creds::root(),
+            limits: LimitSet::default(),
+            personality: 0,
+        };
+        let task = self.enter(&mut tree, who, resources, context.interrupter())?;
+        task.asleep.store(true, Relaxed);
+        let mut state = task.group_ref().lock();
+        (state.unkillable, state.reaps_all, state.dumpable) = (true, true, 0);
+        Ok(())
+    }
+
+    /// Loads and starts the first program. The future that is returned is ready with its status
     /// when it, and everything that it left behind, has ended.
     ///
     /// # Errors
-    /// [`LoadImageError`]; nothing was started then. `EEXIST` when there is a first process.
+    /// [`LoadImageError`]; nothing was started then. `EEXIST` when there is a first program.
     pub fn create_init(
         self: &Arc<Self>,
         args: ProcessArgs,
@@ -84,13 +127,9 @@ impl Kernel {
         let context = context.map_err(|e| LoadImageError::Layout(e.into()))?;
         let task = {
             let mut tree = self.tree();
-            if !tree.tasks.is_empty() || tree.closed {
+            if tree.first.is_some() || tree.closed {
                 return Err(LoadImageError::Layout(Errno::EEXIST));
             }
-            let ns = self.pid_ns().clone();
-            let tid = tree.allocate(&ns, &[], &|_| true).map_err(LoadImageError::Layout)?;
-            let handlers = Arc::default();
-            let group = ThreadGroup::new(tid, ns, handlers, args.limits, SIGCHLD);
             let resources = Resources {
                 mm: image.memory_manager().cloned(),
                 futex: image.futex().cloned(),
@@ -99,22 +138,16 @@ impl Kernel {
                 namespaces: Some(self.namespaces().clone()),
                 keyrings: TaskKeyrings::default(),
             };
-            let parts = TaskParts {
-                tid,
-                group: group.clone(),
-                resources,
-                creds: Arc::new(args.creds),
+            let who = Who {
                 comm: image.name,
-                interrupt: context.interrupter(),
-                mask: SignalSet::EMPTY,
-                altstack: AltStack::DISABLED,
-                policy: Policy { personality: args.personality, ..Policy::default() },
-                seccomp: crate::seccomp::State::default(),
+                creds: args.creds,
+                limits: args.limits,
+                personality: args.personality,
             };
-            let task = Task::new(self.clone(), parts);
-            group.lock().threads.push(task.clone());
-            tree.add_proc(group, 0, 0);
-            tree.add_task(task.clone());
+            let interrupt = context.interrupter();
+            let task = self.enter(&mut tree, who, resources, interrupt);
+            let task = task.map_err(LoadImageError::Layout)?;
+            tree.first = Some(task.tgid());
             task
         };
         let cx = TaskCx::new(task, image, context);
@@ -124,5 +157,40 @@ impl Kernel {
             // There is a first process, so this cannot fail.
             kernel.wait_for_init().await.unwrap_or(ExitStatus::Exited(0))
         }))
+    }
+
+    /// Enters a process in the tree, that leads a session, as a child of the reaper if there is one.
+    fn enter(
+        self: &Arc<Self>,
+        tree: &mut tree::Tree,
+        who: Who,
+        resources: Resources,
+        interrupt: Arc<dyn Interrupt>,
+    ) -> Result<Arc<Task>, Errno> {
+        let ns = self.pid_ns().clone();
+        let tid = tree.allocate(&ns, &[], &|_| true)?;
+        let group = ThreadGroup::new(tid, ns, Arc::default(), who.limits, SIGCHLD);
+        let parts = TaskParts {
+            tid,
+            group: group.clone(),
+            resources,
+            creds: Arc::new(who.creds),
+            comm: who.comm,
+            interrupt,
+            mask: SignalSet::EMPTY,
+            altstack: AltStack::DISABLED,
+            policy: Policy { personality: who.personality, ..Policy::default() },
+            seccomp: crate::seccomp::State::default(),
+        };
+        let task = Task::new(self.clone(), parts);
+        group.lock().threads.push(task.clone());
+        if tid == tree::INIT {
+            tree.add_proc(group, 0, 0);
+        } else {
+            tree.add_proc(group, tree::INIT, tree::INIT);
+            tree.set_sid(tid)?;
+        }
+        tree.add_task(task.clone());
+        Ok(task)
     }
 }

@@ -70,7 +70,7 @@ impl Kernel {
         let sizes: Vec<_> = groups
             .filter_map(|g| {
                 let first = g.lock().threads.first().cloned()?;
-                let rss = first.mm().map_or(0, |mm| mm.stats().rss);
+                let rss = first.mm()?.stats().rss;
                 Some((g, rss, first.files().count() as u64))
             })
             .collect();

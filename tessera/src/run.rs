@@ -27,6 +27,9 @@ use systrap::lockdown::{Grants, lock_down};
 use systrap::{Host, HostConfig, HostSignals};
 use vfs::{Creds, FdTable, FsContext, LookupFlags, OpenFlags, OpenHow};
 
+/// The first program's process, which leads a session: 1 is the kernel's own.
+const FIRST: i32 = 2;
+
 /// Runs the program that the options name; the exit code follows the shell's convention.
 pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
     let mut config = HostConfig::default();
@@ -52,6 +55,7 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         tracer: tracer(&options)?,
         extra_auxv: Vec::new(),
     });
+    kernel.create_reaper().map_err(|e| Failure::own(format!("process 1: {e}")))?;
     jobs.attach(&kernel);
     tree::mount_proc(&vfs, &kernel, ptys.clone())?;
     let creds = credentials();

@@ -104,6 +104,32 @@ for f in loginuid sessionid; do echo; cat /proc/self/$f; done";
     assert_eq!(ran.stdout, "42949672954294967295\n7\n1", "{ran:?}");
 }
 
+/// The program is not in the place of init(1): that is one of the kernel's own, which reaps orphans,
+/// hears no signal and cannot be traced.
+#[test]
+fn the_program_is_not_init() {
+    let python = "import ctypes, os, signal, time
+print(os.getpid(), os.getppid(), os.getpgrp(), os.getsid(0))
+ready, go = os.pipe(), os.pipe()
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.read(go[0], 1)
+        os.write(ready[1], b'%d' % os.getppid())
+        os._exit(0)
+    os._exit(0)
+os.wait()
+os.write(go[1], b'x')
+print('adopted by', os.read(ready[0], 9).decode())
+while [p for p in os.listdir('/proc') if p.isdigit()] != ['1', '2']: time.sleep(0.01)
+for signo in signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM: os.kill(1, signo)
+print(open('/proc/1/stat').read().split()[1:3], repr(open('/proc/1/cmdline').read()))
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.ptrace(16, 1, 0, 0), os.strerror(ctypes.get_errno()))";
+    let ran = finish(tessera().args(["run", "--", "/usr/bin/python3", "-c", python]), b"");
+    let wanted = "2 1 2 2\nadopted by 1\n['(init)', 'S'] ''\n-1 Operation not permitted\n";
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), wanted), "{ran:?}");
+}
+
 /// The first process leads a session, and takes no terminal all the same when it opens one: it is
 /// not hung up on when that goes.
 #[test]

@@ -118,6 +118,10 @@ fn begin(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Result<Ar
         return Err(Errno::EPERM);
     }
     may_access(&me, cx.task.tgid(), &task, false)?;
+    if task.mm().is_none() && !task.has_exited() {
+        // The kernel's own (`PF_KTHREAD`).
+        return Err(Errno::EPERM);
+    }
     let capable = me.has_in(&task.creds().user_ns, cap::SYS_PTRACE);
     let trace = Traced { options, seized, capable, ..Traced::default() };
     link(&mut cx.kernel().tree(), &task, &cx.task, trace)?;

@@ -19,7 +19,7 @@ pub(crate) use pids::{PID_MAX, Pids};
 use sync::atomic::Ordering;
 use syserr::Errno;
 
-/// The first process's ID.
+/// The first process's ID: the reaper's, or where there is none the first program's.
 pub(crate) const INIT: i32 = 1;
 
 /// One process in the tree.
@@ -48,7 +48,9 @@ pub(crate) struct Tree {
     pub(crate) procs: BTreeMap<i32, Proc>,
     /// Who traces whom, by the ID of the task that is traced.
     pub(crate) traces: BTreeMap<i32, Link>,
-    /// No new processes: the first one has ended.
+    /// The first program: everything ends with it.
+    pub(crate) first: Option<i32>,
+    /// No new processes: the first program has ended.
     pub(crate) closed: bool,
 }
 

@@ -2,6 +2,7 @@
 //! does what its programs set, and its kernel's job control hears what is typed. The host's
 //! terminal only passes bytes.
 
+use super::FIRST;
 use crate::Failure;
 use arch::{BufDst, BufSrc};
 use std::pin::Pin;
@@ -13,8 +14,6 @@ use systrap::hostfs::HostStream;
 use vfs::tty::{Ptys, TtyFile};
 use vfs::{AT_FDCWD, File, FileOps, OpenFlags, OpenHow, PathCx, Vfs};
 
-/// The first process, which leads the session.
-const INIT: i32 = 1;
 /// Bytes that are moved at a time.
 const CHUNK: usize = 4096;
 
@@ -45,7 +44,7 @@ impl Console {
         let path = format!("/dev/pts/{}", side.number());
         let slave = vfs.open(cx, AT_FDCWD, path.as_bytes(), how).map_err(fail)?;
         side.set_termios(input.settings().unwrap_or_default());
-        ptys.give(side, INIT, INIT);
+        ptys.give(side, FIRST, FIRST);
         let typed = Pump::new(input.clone(), master.ops().clone());
         let shown = Pump::new(master.ops().clone(), output.clone());
         let (input, output) = (input.clone(), output.clone());

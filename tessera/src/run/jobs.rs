@@ -1,5 +1,6 @@
 //! What terminals ask about processes, answered by a kernel that is made after them.
 
+use super::FIRST;
 use kernel::Kernel;
 use std::sync::{Arc, OnceLock, Weak};
 use vfs::tty::JobControl;
@@ -26,6 +27,10 @@ impl JobControl for Jobs {
 
     fn session_of_group(&self, pgid: i32) -> Option<i32> {
         self.kernel()?.session_of_group(pgid)
+    }
+
+    fn is_first(&self, tgid: i32) -> bool {
+        tgid == FIRST
     }
 
     fn signal_group(&self, pgid: i32, signo: u32) {

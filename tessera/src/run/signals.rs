@@ -1,5 +1,6 @@
 //! What is sent to the sandbox reaches its first process, or who is in front.
 
+use super::FIRST;
 use super::console::Console;
 use kernel::Kernel;
 use std::pin::Pin;
@@ -21,8 +22,6 @@ const SIGWINCH: u32 = 28;
 /// What the guest hears of. The others do to the sandbox what they do to any process.
 pub(super) const FORWARDED: &[u32] =
     &[SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGWINCH];
-/// The first process.
-const INIT: i32 = 1;
 
 /// Passes signals on as long as it is polled.
 pub(super) struct Forwarding {
@@ -60,9 +59,9 @@ impl Forwarding {
             (SIGCONT, None) => {}
             _ if typed || signo == SIGWINCH => {
                 let front = self.streams.iter().find_map(|s| s.foreground());
-                kernel.signal_group(front.unwrap_or(INIT), signo);
+                kernel.signal_group(front.unwrap_or(FIRST), signo);
             }
-            _ => kernel.signal_process(INIT, signo),
+            _ => kernel.signal_process(FIRST, signo),
         }
     }
 }

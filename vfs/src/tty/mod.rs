@@ -37,12 +37,11 @@ pub trait JobControl: Send + Sync {
     /// Session ID of a process group, or of the process with that ID if it leads none; `None` when
     /// there is neither.
     fn session_of_group(&self, pgid: i32) -> Option<i32>;
+    /// Whether it is the first program, which leads a session only because there is no other.
+    fn is_first(&self, tgid: i32) -> bool;
     /// Sends a signal to a process group.
     fn signal_group(&self, pgid: i32, signo: u32);
 }
-
-/// The first process.
-const INIT: i32 = 1;
 
 /// The most pairs of all instances; `kernel.pty.max`'s default.
 const PTY_MAX: usize = 4096;
@@ -107,9 +106,9 @@ impl Ptys {
         let pair = devpts::pair_of(&**inode).ok_or(Errno::EIO)?;
         let file = TtyFile::slave(pair.clone(), creds, flags)?;
         let sid = self.job.session_of(tgid);
-        // The first process leads a session only because there is no other: outside, it would be
-        // in that of a shell, and take no terminal that it just opens.
-        let leads = sid == tgid && !matches!(sid, 0 | INIT);
+        // Outside, the first program would be in the session of a shell, and take no terminal that
+        // it just opens.
+        let leads = sid == tgid && sid != 0 && !self.job.is_first(tgid);
         if leads && flags.readable() && !flags.contains(OpenFlags::NOCTTY) {
             self.adopt(pair, sid, tgid, false);
         }
