@@ -5,7 +5,7 @@ use super::request::{ATTACH, SEIZE, options};
 use super::state::Traced;
 use crate::signal::{SIGSTOP, SigInfo};
 use crate::task::{TaskCx, Work};
-use crate::tree::Tree;
+use crate::tree::{INIT, Tree};
 use crate::{ExitStatus, Outcome, Task};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -64,7 +64,7 @@ pub(crate) fn traceme(task: &Arc<Task>) -> Result<(), Errno> {
         return Err(Errno::EPERM);
     }
     let parent = tree.procs.get(&task.tgid()).map(|p| p.parent_tid).ok_or(Errno::EPERM)?;
-    let parent = tree.tasks.get(&parent).cloned().ok_or(Errno::EPERM)?;
+    let parent = tree.tasks.get(&parent).filter(|p| !is_reaper(p)).cloned().ok_or(Errno::EPERM)?;
     let (creds, own) = (parent.creds(), task.creds());
     let capable = creds.has_in(&own.user_ns, cap::SYS_PTRACE);
     let covered = creds.user_ns == own.user_ns && own.permitted & !creds.permitted == 0;
@@ -101,6 +101,12 @@ pub(crate) fn attach(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) 
     }
 }
 
+/// Whether it is the process of the kernel's own, which neither traces nor is traced, as threads of
+/// Linux's kernel.
+fn is_reaper(task: &Task) -> bool {
+    task.tgid() == INIT && task.mm().is_none()
+}
+
 fn is_trapping(task: &Task) -> bool {
     !task.has_exited() && task.traced().is_some_and(|t| t.trapping)
 }
@@ -118,8 +124,7 @@ fn begin(cx: &TaskCx, request: u64, pid: i32, addr: u64, data: u64) -> Result<Ar
         return Err(Errno::EPERM);
     }
     may_access(&me, cx.task.tgid(), &task, false)?;
-    if task.mm().is_none() && !task.has_exited() {
-        // The kernel's own (`PF_KTHREAD`).
+    if is_reaper(&task) {
         return Err(Errno::EPERM);
     }
     let capable = me.has_in(&task.creds().user_ns, cap::SYS_PTRACE);
