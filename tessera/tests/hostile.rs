@@ -42,7 +42,6 @@ ways! {
     stack_overflow "stack-overflow";
     memory_hog "memory-hog";
     fd_hog "fd-hog";
-    kernel_hog "kernel-hog";
     segment_registers "segment-registers";
     protection_keys "protection-keys";
     borrowed_threads "borrowed-threads";
