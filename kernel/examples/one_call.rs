@@ -74,7 +74,7 @@ fn main() {
         extra_auxv: Vec::new(),
         memory_total: 64 << 20,
     });
-    let ended = kernel.create_init(ProcessArgs {
+    let ended = kernel.create_first(ProcessArgs {
         path: b"/tiny".to_vec(),
         argv: vec![b"tiny".to_vec()],
         envp: Vec::new(),

@@ -239,13 +239,13 @@ impl Kernel {
         // Stopped groups that nobody can continue any more (`exit_notify`).
         let outside = tree.procs.get(&parent).map(|p| (p.pgid, p.sid));
         orphan(&tree, &mut after, outside, (pgid, sid), Some(tgid));
-        if tree.first == Some(tgid) {
+        if tgid == tree.first() {
             tree.closed = true;
             if tgid != INIT {
                 // What reaped is not needed any more: who has no parent goes by itself.
                 tree.remove_proc(INIT);
             }
-            *self.init_status.lock() = Some(status);
+            *self.first_status.lock() = Some(status);
             after.kill = tree.procs.values().map(|p| p.group.clone()).collect();
         }
         let tell = self.announce(&mut tree, tgid);

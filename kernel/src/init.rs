@@ -50,7 +50,7 @@ struct Who {
 
 impl Kernel {
     /// Makes process 1 one of the kernel's own: it runs nothing, and what is left to it goes when it
-    /// ends. The first program, of [`Kernel::create_init`], is its child then and leads a session, so
+    /// ends. The first program, of [`Kernel::create_first`], is its child then and leads a session, so
     /// that it finds itself where programs usually are, and not in the place of init(1).
     ///
     /// # Errors
@@ -76,6 +76,7 @@ impl Kernel {
             personality: 0,
         };
         let task = self.enter(&mut tree, who, resources, context.interrupter())?;
+        tree.own_reaper = true;
         task.asleep.store(true, Relaxed);
         let mut state = task.group_ref().lock();
         (state.unkillable, state.reaps_all, state.dumpable) = (true, true, 0);
@@ -87,17 +88,18 @@ impl Kernel {
     ///
     /// # Errors
     /// [`LoadImageError`]; nothing was started then. `EEXIST` when there is a first program.
-    pub fn create_init(
+    pub fn create_first(
         self: &Arc<Self>,
         args: ProcessArgs,
     ) -> Result<BoxFuture<ExitStatus>, LoadImageError> {
+        let first = self.first();
         let mut opener = Opener {
             vfs: self.vfs().clone(),
             creds: Arc::new(args.creds.clone()),
             fs: args.fs.clone(),
             files: args.files.clone(),
-            tgid: tree::INIT,
-            tid: tree::INIT,
+            tgid: first,
+            tid: first,
         };
         let file = opener.open(AT_FDCWD, &args.path, false).map_err(LoadImageError::Open)?;
         let limits = args.limits.memory(&args.creds);
@@ -127,7 +129,7 @@ impl Kernel {
         let context = context.map_err(|e| LoadImageError::Layout(e.into()))?;
         let task = {
             let mut tree = self.tree();
-            if tree.first.is_some() || tree.closed {
+            if tree.procs.contains_key(&tree.first()) || tree.closed {
                 return Err(LoadImageError::Layout(Errno::EEXIST));
             }
             let resources = Resources {
@@ -146,16 +148,14 @@ impl Kernel {
             };
             let interrupt = context.interrupter();
             let task = self.enter(&mut tree, who, resources, interrupt);
-            let task = task.map_err(LoadImageError::Layout)?;
-            tree.first = Some(task.tgid());
-            task
+            task.map_err(LoadImageError::Layout)?
         };
         let cx = TaskCx::new(task, image, context);
         self.embedder().spawn.spawn(Box::pin(run(cx)));
         let kernel = self.clone();
         Ok(Box::pin(async move {
             // There is a first process, so this cannot fail.
-            kernel.wait_for_init().await.unwrap_or(ExitStatus::Exited(0))
+            kernel.wait_for_first().await.unwrap_or(ExitStatus::Exited(0))
         }))
     }
 

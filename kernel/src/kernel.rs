@@ -89,8 +89,8 @@ pub struct Kernel {
     forks: AtomicU64,
     /// Processes that were ended because memory ran out.
     starved: AtomicU64,
-    /// How the first process ended.
-    pub(crate) init_status: Mutex<Option<ExitStatus>>,
+    /// How the first program ended.
+    pub(crate) first_status: Mutex<Option<ExitStatus>>,
     /// Woken when a process goes.
     pub(crate) gone: Queue,
 }
@@ -133,7 +133,7 @@ impl Kernel {
             boot_realtime: clock.now(ClockId::Realtime),
             forks: AtomicU64::new(0),
             starved: AtomicU64::new(0),
-            init_status: Mutex::new(None),
+            first_status: Mutex::new(None),
             gone: Queue::new(),
         })
     }
@@ -349,6 +349,11 @@ impl Kernel {
         self.tree().is_orphaned(pgid, None)
     }
 
+    /// The ID of the first program's process: 1, or 2 if [`Kernel::create_reaper`] made 1.
+    pub fn first(&self) -> i32 {
+        self.tree().first()
+    }
+
     /// Ends every process: the first one is killed, and takes all others along.
     pub fn kill_all(&self) {
         let groups: Vec<_> = self.tree().procs.values().map(|p| p.group.clone()).collect();
@@ -359,18 +364,18 @@ impl Kernel {
         }
     }
 
-    /// Ready when the first process and everything that it left behind have ended; then the
+    /// Ready when the first program and everything that it left behind have ended; then the
     /// kernel's own services end too.
     ///
     /// # Errors
-    /// `ESRCH` when no first process was ever made.
-    pub async fn wait_for_init(self: &Arc<Self>) -> Result<ExitStatus, Errno> {
-        if self.task_count() == 0 && self.init_status.lock().is_none() {
+    /// `ESRCH` when no first program was ever started.
+    pub async fn wait_for_first(self: &Arc<Self>) -> Result<ExitStatus, Errno> {
+        if self.task_count() == 0 && self.first_status.lock().is_none() {
             return Err(Errno::ESRCH);
         }
         let status = crate::block::wait_on(&self.gone, Events::IN, || {
             let idle = self.tree().procs.is_empty();
-            self.init_status.lock().filter(|_| idle)
+            self.first_status.lock().filter(|_| idle)
         })
         .await;
         self.timers.close();

@@ -27,9 +27,6 @@ use systrap::lockdown::{Grants, lock_down};
 use systrap::{Host, HostConfig, HostSignals};
 use vfs::{Creds, FdTable, FsContext, LookupFlags, OpenFlags, OpenHow};
 
-/// The first program's process, which leads a session: 1 is the kernel's own.
-const FIRST: i32 = 2;
-
 /// Runs the program that the options name; the exit code follows the shell's convention.
 pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
     let mut config = HostConfig::default();
@@ -60,7 +57,7 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
     tree::mount_proc(&vfs, &kernel, ptys.clone())?;
     let creds = credentials();
     let files = FdTable::new();
-    let guest = Guest { vfs: &vfs, creds: &creds, fs: &fs, files: &files };
+    let guest = Guest { vfs: &vfs, creds: &creds, fs: &fs, files: &files, tgid: kernel.first() };
     guest.enter_directory(options.cwd.as_deref())?;
     let envp = environment(&options);
     let name = options.program[0].as_bytes().to_vec();
@@ -79,13 +76,13 @@ pub(crate) fn run(options: RunOptions) -> Result<u8, Failure> {
         personality: 0,
         os: arch::Os::Linux,
     };
-    let init = kernel.create_init(args).map_err(|e| cannot_execute(&path, &e))?;
+    let ended = kernel.create_first(args).map_err(|e| cannot_execute(&path, &e))?;
     streams.start(&host, &kernel, signals)?;
     drop((fs, vfs));
     // Everything is open, and nothing of the guest's has run.
     let grants = Grants { root: &options.root, writable: &options.rw };
     lock_down(&grants).map_err(|e| Failure::own(format!("locking down: {e}")))?;
-    let status = host.run(init);
+    let status = host.run(ended);
     streams.finish();
     if kernel.starved() > 0 && matches!(status, ExitStatus::Signaled(9)) {
         let limit = kernel.memory_total() >> 20;
@@ -169,11 +166,19 @@ struct Guest<'a> {
     creds: &'a Creds,
     fs: &'a FsContext,
     files: &'a FdTable,
+    /// The process that it is prepared for.
+    tgid: i32,
 }
 
 impl Guest<'_> {
     fn cx(&self) -> vfs::PathCx<'_> {
-        vfs::PathCx { creds: self.creds, fs: self.fs, files: self.files, tgid: 1, tid: 1 }
+        vfs::PathCx {
+            creds: self.creds,
+            fs: self.fs,
+            files: self.files,
+            tgid: self.tgid,
+            tid: self.tgid,
+        }
     }
 
     /// Goes to the directory that was asked for, or to the current one if it exists inside.

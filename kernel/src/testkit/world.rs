@@ -109,7 +109,7 @@ impl World {
     /// `None` when it has not ended then.
     ///
     /// # Errors
-    /// As [`Kernel::create_init`].
+    /// As [`Kernel::create_first`].
     pub fn run(&self, path: &[u8]) -> Result<Option<ExitStatus>, LoadImageError> {
         self.run_for(Os::Linux, path)
     }
@@ -117,9 +117,9 @@ impl World {
     /// The same for a program that makes the system calls of `os`.
     ///
     /// # Errors
-    /// As [`Kernel::create_init`].
+    /// As [`Kernel::create_first`].
     pub fn run_for(&self, os: Os, path: &[u8]) -> Result<Option<ExitStatus>, LoadImageError> {
-        let init = self.kernel.create_init(ProcessArgs {
+        let ended = self.kernel.create_first(ProcessArgs {
             path: path.to_vec(),
             argv: [path.to_vec()].to_vec(),
             envp: Vec::new(),
@@ -133,7 +133,7 @@ impl World {
         let status = Arc::new(Mutex::new(None));
         let out = status.clone();
         self.kernel.embedder().spawn.spawn(alloc::boxed::Box::pin(async move {
-            let s = init.await;
+            let s = ended.await;
             *out.lock() = Some(s);
         }));
         self.executor.run(1_000_000);

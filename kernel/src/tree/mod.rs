@@ -48,13 +48,18 @@ pub(crate) struct Tree {
     pub(crate) procs: BTreeMap<i32, Proc>,
     /// Who traces whom, by the ID of the task that is traced.
     pub(crate) traces: BTreeMap<i32, Link>,
-    /// The first program: everything ends with it.
-    pub(crate) first: Option<i32>,
+    /// Process 1 is the kernel's own, and the first program's comes after it.
+    pub(crate) own_reaper: bool,
     /// No new processes: the first program has ended.
     pub(crate) closed: bool,
 }
 
 impl Tree {
+    /// The first program's process: everything ends with it.
+    pub(crate) fn first(&self) -> i32 {
+        INIT + i32::from(self.own_reaper)
+    }
+
     /// An ID for a task in `ns`: the next, or what `chosen` asks for there and in the namespaces
     /// that it lies in, deepest first.
     ///

@@ -2,7 +2,6 @@
 //! does what its programs set, and its kernel's job control hears what is typed. The host's
 //! terminal only passes bytes.
 
-use super::FIRST;
 use crate::Failure;
 use arch::{BufDst, BufSrc};
 use std::pin::Pin;
@@ -44,7 +43,7 @@ impl Console {
         let path = format!("/dev/pts/{}", side.number());
         let slave = vfs.open(cx, AT_FDCWD, path.as_bytes(), how).map_err(fail)?;
         side.set_termios(input.settings().unwrap_or_default());
-        ptys.give(side, FIRST, FIRST);
+        ptys.give(side, cx.tgid, cx.tgid);
         let typed = Pump::new(input.clone(), master.ops().clone());
         let shown = Pump::new(master.ops().clone(), output.clone());
         let (input, output) = (input.clone(), output.clone());

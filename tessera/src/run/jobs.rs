@@ -1,6 +1,5 @@
 //! What terminals ask about processes, answered by a kernel that is made after them.
 
-use super::FIRST;
 use kernel::Kernel;
 use std::sync::{Arc, OnceLock, Weak};
 use vfs::tty::JobControl;
@@ -30,7 +29,7 @@ impl JobControl for Jobs {
     }
 
     fn is_first(&self, tgid: i32) -> bool {
-        tgid == FIRST
+        self.kernel().is_some_and(|k| k.first() == tgid)
     }
 
     fn signal_group(&self, pgid: i32, signo: u32) {

@@ -1,6 +1,5 @@
 //! What is sent to the sandbox reaches its first process, or who is in front.
 
-use super::FIRST;
 use super::console::Console;
 use kernel::Kernel;
 use std::pin::Pin;
@@ -59,9 +58,9 @@ impl Forwarding {
             (SIGCONT, None) => {}
             _ if typed || signo == SIGWINCH => {
                 let front = self.streams.iter().find_map(|s| s.foreground());
-                kernel.signal_group(front.unwrap_or(FIRST), signo);
+                kernel.signal_group(front.unwrap_or_else(|| kernel.first()), signo);
             }
-            _ => kernel.signal_process(FIRST, signo),
+            _ => kernel.signal_process(kernel.first(), signo),
         }
     }
 }
