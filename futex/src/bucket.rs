@@ -119,8 +119,20 @@ impl Queue {
     /// Makes it known which chain is at a position.
     pub(crate) fn tell_home(&self, at: usize) {
         if let Some(chain) = self.chains.get(at) {
-            chain.set_home(Home { bucket: self.bucket, at: at as u32 });
+            chain.set_home(self.home(at));
         }
+    }
+
+    /// Whether the chain with this id is at this position.
+    #[inline]
+    pub(crate) fn holds(&self, at: usize, chain: u32) -> bool {
+        self.chains.get(at).is_some_and(|c| c.id() == chain)
+    }
+
+    /// Where the chain at a position is, among all of the table.
+    #[inline]
+    pub(crate) fn home(&self, at: usize) -> Home {
+        Home { bucket: self.bucket, at: at as u32 }
     }
 
     #[inline]

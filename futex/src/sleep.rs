@@ -2,11 +2,12 @@
 
 use crate::abi::MATCH_ANY;
 use crate::chain::{Kind, Sleep};
+use crate::homes::Home;
 use crate::key::{Key, Scope};
 use crate::manager::{Manager, RETRIES};
 use crate::slot::{Slot, Waiter};
 use crate::target::Target;
-use crate::wait::Wait;
+use crate::wait::{Hold, Wait};
 use arch::Addr;
 use sync::Arc;
 use syserr::Errno;
@@ -34,6 +35,7 @@ impl Manager {
     ///
     /// # Errors
     /// `EAGAIN` when the word is not `val`; `EINVAL` for an unaligned address; `EFAULT`; `ENOMEM`.
+    #[inline]
     pub fn wait<'a, T: Target>(
         &'a self,
         waiter: &'a mut Waiter,
@@ -50,6 +52,7 @@ impl Manager {
     ///
     /// # Errors
     /// As [`Manager::wait`]; `EINVAL` for an empty bitset.
+    #[inline]
     pub fn wait_bitset<'a, T: Target>(
         &'a self,
         waiter: &'a mut Waiter,
@@ -63,29 +66,21 @@ impl Manager {
             return Err(Errno::EINVAL);
         }
         let key = self.key(&target, addr, scope, false)?;
-        let slot = waiter.take();
         let sleep = Sleep { kind: Kind::Plain, bitset, entry: 0 };
-        let entry = Entry { key, addr, val, sleep };
-        match self.enqueue(&target, &entry, &slot) {
-            Ok(()) => Ok(Wait::new(self, Some(waiter), slot, None)),
-            Err(e) => {
-                waiter.put_back(slot);
-                Err(e)
-            }
-        }
+        let queued = self.enqueue(&target, &Entry { key, addr, val, sleep }, waiter.ready())?;
+        Ok(Wait::new(Hold::Borrowed(self, waiter), Some(queued), None))
     }
 
-    /// Queues one entry if its word has the expected value, faulting the word in as needed.
-    #[inline]
+    /// Queues one entry if its word has the expected value, faulting the word in as needed; where.
     pub(crate) fn enqueue<T: Target>(
         &self,
         target: &T,
         entry: &Entry,
         slot: &Arc<Slot>,
-    ) -> Result<(), Errno> {
+    ) -> Result<Home, Errno> {
         for _ in 0..RETRIES {
             match self.try_enqueue(target, entry, slot) {
-                Ok(()) => return Ok(()),
+                Ok(home) => return Ok(home),
                 Err(NotQueued::Errno(e)) => return Err(e),
                 Err(NotQueued::Fault) => target.fault_in(entry.addr, false)?,
             }
@@ -100,13 +95,13 @@ impl Manager {
         target: &T,
         entry: &Entry,
         slot: &Arc<Slot>,
-    ) -> Result<(), NotQueued> {
+    ) -> Result<Home, NotQueued> {
         let bucket = self.table.of(entry.key).map_err(NotQueued::Errno)?;
         let mut queue = bucket.lock();
         let at = queue.prepare(&self.table.store, entry.key).map_err(NotQueued::Errno)?;
         bucket.announce();
         let queued = match target.load_nofault(entry.addr) {
-            Ok(v) if v == entry.val => Ok(()),
+            Ok(v) if v == entry.val => Ok(queue.home(at)),
             Ok(_) => Err(NotQueued::Errno(Errno::EAGAIN)),
             Err(_) => Err(NotQueued::Fault),
         };

@@ -1,6 +1,6 @@
 //! Where a waiter is, and what became of it.
 
-use smallvec::SmallVec;
+use alloc::boxed::Box;
 use sync::Arc;
 use sync::atomic::{AtomicU64, Ordering};
 
@@ -51,29 +51,39 @@ impl Place {
 }
 
 /// The part of a waiter that its queue entries refer to: one place for each entry.
-pub(crate) struct Slot(SmallVec<[AtomicU64; 1]>);
+pub(crate) struct Slot {
+    first: AtomicU64,
+    others: Box<[AtomicU64]>,
+}
 
 impl Slot {
+    /// One for `entries`, of which there is at least one.
     pub(crate) fn new(entries: usize) -> Slot {
-        Slot((0..entries).map(|_| AtomicU64::new(Place::Idle.pack())).collect())
+        let idle = || AtomicU64::new(Place::Idle.pack());
+        Slot { first: idle(), others: (1..entries).map(|_| idle()).collect() }
     }
 
     #[inline]
     pub(crate) fn entries(&self) -> usize {
-        self.0.len()
+        1 + self.others.len()
     }
 
     #[inline]
-    pub(crate) fn place(&self, entry: usize) -> Place {
-        match self.0.get(entry) {
-            Some(p) => Place::unpack(p.load(Ordering::Acquire)),
-            None => Place::Idle,
+    fn of(&self, entry: usize) -> Option<&AtomicU64> {
+        match entry.checked_sub(1) {
+            None => Some(&self.first),
+            Some(other) => self.others.get(other),
         }
     }
 
     #[inline]
+    pub(crate) fn place(&self, entry: usize) -> Place {
+        self.of(entry).map_or(Place::Idle, |p| Place::unpack(p.load(Ordering::Acquire)))
+    }
+
+    #[inline]
     pub(crate) fn set(&self, entry: usize, place: Place) {
-        if let Some(p) = self.0.get(entry) {
+        if let Some(p) = self.of(entry) {
             p.store(place.pack(), Ordering::Release);
         }
     }
@@ -81,8 +91,8 @@ impl Slot {
 
 /// What a thread needs to wait: kept from one wait to the next, so that waiting allocates nothing.
 ///
-/// Costs nothing until the first wait. A waiter that is in use elsewhere (a forgotten [`crate::Wait`])
-/// is simply replaced.
+/// Costs nothing until the first wait. A waiter that is still queued (by a forgotten
+/// [`crate::Wait`]) is simply replaced.
 #[derive(Default)]
 pub struct Waiter(Option<Arc<Slot>>);
 
@@ -98,15 +108,27 @@ impl Waiter {
         Waiter::default()
     }
 
+    /// A waiter on `entries` futexes at once.
+    pub(crate) fn on(entries: usize) -> Waiter {
+        Waiter(Some(Arc::new(Slot::new(entries))))
+    }
+
+    /// What queues the next wait.
     #[inline]
-    pub(crate) fn take(&mut self) -> Arc<Slot> {
-        self.0.take().unwrap_or_else(|| Arc::new(Slot::new(1)))
+    pub(crate) fn ready(&mut self) -> &Arc<Slot> {
+        if self.0.as_ref().is_some_and(|slot| matches!(slot.place(0), Place::Queued { .. })) {
+            self.0 = None;
+        }
+        self.0.get_or_insert_with(|| Arc::new(Slot::new(1)))
     }
 
     #[inline]
-    pub(crate) fn put_back(&mut self, slot: Arc<Slot>) {
-        if slot.entries() == 1 {
-            self.0 = Some(slot);
-        }
+    pub(crate) fn slot(&self) -> Option<&Arc<Slot>> {
+        self.0.as_ref()
+    }
+
+    /// Takes the waiter away, if the next wait can use it.
+    pub(crate) fn reuse(&mut self) -> Waiter {
+        Waiter(self.0.take().filter(|slot| slot.entries() == 1))
     }
 }

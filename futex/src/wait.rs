@@ -1,7 +1,7 @@
 //! A sleeping waiter: its future, and how it stops.
 
 use crate::bucket::Queue;
-use crate::homes::HomeOf;
+use crate::homes::{Home, HomeOf};
 use crate::manager::Manager;
 use crate::pi::Fixup;
 use crate::slot::{Place, Slot, Waiter};
@@ -40,17 +40,36 @@ impl Outcome {
 }
 
 /// Borrowed while a caller's frame holds it, owned once it must outlive that.
-enum Hold<'a> {
-    Borrowed(&'a Manager, Option<&'a mut Waiter>),
-    Owned(Manager),
+pub(crate) enum Hold<'a> {
+    Borrowed(&'a Manager, &'a mut Waiter),
+    /// The waiter is of this wait alone.
+    Given(&'a Manager, Waiter),
+    Owned(Manager, Waiter),
 }
 
 impl Hold<'_> {
     #[inline]
     fn manager(&self) -> &Manager {
         match self {
-            Hold::Borrowed(m, _) => m,
-            Hold::Owned(m) => m,
+            Hold::Borrowed(m, _) | Hold::Given(m, _) => m,
+            Hold::Owned(m, _) => m,
+        }
+    }
+
+    #[inline]
+    fn waiter(&mut self) -> &mut Waiter {
+        match self {
+            Hold::Borrowed(_, w) => w,
+            Hold::Given(_, w) | Hold::Owned(_, w) => w,
+        }
+    }
+
+    /// `None` once the wait has moved to another `Wait`.
+    #[inline]
+    fn slot(&self) -> Option<&Arc<Slot>> {
+        match self {
+            Hold::Borrowed(_, w) => w.slot(),
+            Hold::Given(_, w) | Hold::Owned(_, w) => w.slot(),
         }
     }
 }
@@ -66,8 +85,8 @@ impl Hold<'_> {
 #[must_use = "a wait that is dropped is cancelled"]
 pub struct Wait<'a, T: Target> {
     hold: Hold<'a>,
-    /// Taken only when the wait moves to another `Wait`.
-    slot: Option<Arc<Slot>>,
+    /// Where its only entry was queued, which is most often where it still is.
+    queued: Option<Home>,
     result: Option<Result<u32, Errno>>,
     fixup: Option<Fixup<T>>,
 }
@@ -84,20 +103,19 @@ impl<T: Target> core::fmt::Debug for Wait<'_, T> {
 impl<'a, T: Target> Wait<'a, T> {
     #[inline]
     pub(crate) fn new(
-        manager: &'a Manager,
-        waiter: Option<&'a mut Waiter>,
-        slot: Arc<Slot>,
+        hold: Hold<'a>,
+        queued: Option<Home>,
         fixup: Option<Fixup<T>>,
     ) -> Wait<'a, T> {
-        let hold = Hold::Borrowed(manager, waiter);
-        Wait { hold, slot: Some(slot), result: None, fixup }
+        Wait { hold, queued, result: None, fixup }
     }
 
     /// The same wait, without its borrows.
     pub fn into_owned(mut self) -> Wait<'static, T> {
+        let manager = self.hold.manager().clone();
         Wait {
-            hold: Hold::Owned(self.hold.manager().clone()),
-            slot: self.slot.take(),
+            hold: Hold::Owned(manager, core::mem::take(self.hold.waiter())),
+            queued: self.queued,
             result: self.result,
             fixup: self.fixup.take(),
         }
@@ -113,16 +131,8 @@ impl<'a, T: Target> Wait<'a, T> {
         if let Some(r) = self.result {
             return Outcome::Finished(r);
         }
-        let Some(slot) = self.slot.take() else { return Outcome::Finished(Err(Errno::EINTR)) };
-        let outcome = self.cancel_slot(&slot);
-        self.slot = Some(slot);
-        outcome
-    }
-
-    #[inline]
-    fn cancel_slot(&mut self, slot: &Slot) -> Outcome {
-        if slot.entries() > 1 {
-            return match self.withdraw_all(slot) {
+        if self.entries() > 1 {
+            return match self.withdraw_all() {
                 Some(index) => Outcome::Finished(self.end(Ok(index))),
                 None => {
                     self.result = Some(Err(Errno::EINTR));
@@ -130,7 +140,7 @@ impl<'a, T: Target> Wait<'a, T> {
                 }
             };
         }
-        match self.unlink(slot, 0) {
+        match self.unlink(0) {
             Unlinked::Withdrawn { requeued } => {
                 self.result = Some(Err(Errno::EINTR));
                 if requeued { Outcome::WithdrawnRequeued } else { Outcome::Withdrawn }
@@ -139,27 +149,38 @@ impl<'a, T: Target> Wait<'a, T> {
         }
     }
 
+    #[inline]
+    fn entries(&self) -> usize {
+        self.hold.slot().map_or(0, |slot| slot.entries())
+    }
+
+    /// Locks the bucket where an entry is now; its fate if it is not queued any more.
+    #[inline]
+    fn find(&self, entry: usize) -> Result<Found<'_>, Place> {
+        let slot = self.hold.slot().ok_or(Place::Idle)?;
+        find(&self.hold.manager().table, slot, entry, self.queued)
+    }
+
     /// Unlinks one queue entry from where it is.
     #[inline]
-    fn unlink(&self, slot: &Slot, entry: usize) -> Unlinked {
-        let table = &*self.hold.manager().table;
-        let mut found = match find(table, slot, entry) {
+    fn unlink(&self, entry: usize) -> Unlinked {
+        let mut found = match self.find(entry) {
             Ok(found) => found,
             Err(Place::Idle) => return Unlinked::Withdrawn { requeued: false },
             Err(fate) => return Unlinked::Already(fate),
         };
-        slot.set(entry, Place::Idle);
+        found.slot.set(entry, Place::Idle);
         let (at, index) = (found.at, found.index);
         let Some(chain) = found.queue.at(at) else {
             return Unlinked::Withdrawn { requeued: false };
         };
-        let (key, taken) = (chain.key, chain.take(index));
+        let (key, task) = (chain.key, chain.pi_task(index));
+        let waker = chain.take(index);
         found.queue.retire(at);
-        let Some((task, waker)) = taken else { return Unlinked::Withdrawn { requeued: false } };
         let mut requeued = false;
         if let Some(task) = task {
             requeued = self.fixup.as_ref().is_some_and(|f| f.requeued_from_plain);
-            crate::pi::withdraw(table, &mut found.queue, key, task);
+            crate::pi::withdraw(&self.hold.manager().table, &mut found.queue, key, task);
         }
         // A waker's drop is the embedder's code: not under the lock.
         drop(found);
@@ -169,10 +190,10 @@ impl<'a, T: Target> Wait<'a, T> {
 
     /// Unlinks all entries; the highest index of those that were woken, as in Linux's
     /// `futex_unqueue_multiple`.
-    fn withdraw_all(&mut self, slot: &Slot) -> Option<u32> {
+    fn withdraw_all(&mut self) -> Option<u32> {
         let mut woken = None;
-        for entry in 0..slot.entries() {
-            if let Unlinked::Already(_) = self.unlink(slot, entry) {
+        for entry in 0..self.entries() {
+            if let Unlinked::Already(_) = self.unlink(entry) {
                 woken = Some(entry as u32);
             }
         }
@@ -194,8 +215,8 @@ impl<'a, T: Target> Wait<'a, T> {
     }
 
     /// Leaves `waker` with a queued entry; the entry's fate if it is not queued any more.
-    fn register(&self, slot: &Slot, entry: usize, waker: &Waker) -> Option<Place> {
-        let mut found = match find(&self.hold.manager().table, slot, entry) {
+    fn register(&self, entry: usize, waker: &Waker) -> Option<Place> {
+        let mut found = match self.find(entry) {
             Ok(found) => found,
             Err(fate) => return Some(fate),
         };
@@ -207,13 +228,14 @@ impl<'a, T: Target> Wait<'a, T> {
         None
     }
 
-    fn poll_slot(&mut self, slot: &Slot, waker: &Waker) -> Poll<Result<u32, Errno>> {
-        for entry in 0..slot.entries() {
-            let Some(fate) = self.register(slot, entry, waker) else { continue };
-            if slot.entries() == 1 {
+    fn poll_entries(&mut self, waker: &Waker) -> Poll<Result<u32, Errno>> {
+        let entries = self.entries();
+        for entry in 0..entries {
+            let Some(fate) = self.register(entry, waker) else { continue };
+            if entries == 1 {
                 return Poll::Ready(self.complete(fate));
             }
-            if let Some(index) = self.withdraw_all(slot) {
+            if let Some(index) = self.withdraw_all() {
                 return Poll::Ready(self.end(Ok(index)));
             }
         }
@@ -223,35 +245,38 @@ impl<'a, T: Target> Wait<'a, T> {
     /// The waiter for the thread's next wait; ends this one.
     pub fn into_waiter(mut self) -> Waiter {
         let _ = self.cancel();
-        let mut waiter = Waiter::new();
-        if let Some(slot) = self.slot.take() {
-            waiter.put_back(slot);
-        }
-        waiter
+        self.hold.waiter().reuse()
     }
 }
 
 /// Where a queued entry is: the locked queue, the chain's position, and the index there.
 struct Found<'a> {
+    slot: &'a Slot,
     queue: MutexGuard<'a, Queue>,
     at: usize,
     index: u32,
 }
 
-/// Locks the bucket where a queued entry is now; its fate if it is not queued any more.
+/// Locks the bucket where a queued entry is now, at `guess` or elsewhere; its fate if it is not
+/// queued any more.
 #[inline]
-fn find<'a>(table: &'a Table, slot: &Slot, entry: usize) -> Result<Found<'a>, Place> {
+fn find<'a>(
+    table: &'a Table,
+    slot: &'a Slot,
+    entry: usize,
+    mut guess: Option<Home>,
+) -> Result<Found<'a>, Place> {
     loop {
         let seen = slot.place(entry);
         let Place::Queued { chain, index } = seen else { return Err(seen) };
-        let home = table.store.homes.of(chain);
         // A chain that has ended is not in its waiters' places any more.
-        let Some(at) = home.and_then(HomeOf::get) else { continue };
-        let Some(bucket) = table.bucket(at.bucket) else { continue };
-        let queue = bucket.lock();
+        let home = || table.store.homes.of(chain).and_then(HomeOf::get);
+        let Some(home) = guess.take().or_else(home) else { continue };
+        let Some(bucket) = table.bucket(home.bucket) else { continue };
+        let (queue, at) = (bucket.lock(), home.at as usize);
         // Neither a place nor the home of its chain changes but under the lock of the bucket.
-        if slot.place(entry) == seen && home.and_then(HomeOf::get) == Some(at) {
-            return Ok(Found { queue, at: at.at as usize, index });
+        if slot.place(entry) == seen && queue.holds(at, chain) {
+            return Ok(Found { slot, queue, at, index });
         }
     }
 }
@@ -265,27 +290,18 @@ impl<T: Target> Future for Wait<'_, T> {
     type Output = Result<u32, Errno>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(r) = self.result {
-            return Poll::Ready(r);
+        match self.result {
+            Some(r) => Poll::Ready(r),
+            None => self.poll_entries(cx.waker()),
         }
-        let Some(slot) = self.slot.take() else { return Poll::Ready(Err(Errno::EINTR)) };
-        let polled = self.poll_slot(&slot, cx.waker());
-        self.slot = Some(slot);
-        polled
     }
 }
 
 impl<T: Target> Drop for Wait<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.slot.is_none() {
-            return;
-        }
-        if self.result.is_none() {
+        if self.result.is_none() && self.hold.slot().is_some() {
             let _ = self.cancel();
-        }
-        if let (Hold::Borrowed(_, Some(waiter)), Some(slot)) = (&mut self.hold, self.slot.take()) {
-            waiter.put_back(slot);
         }
     }
 }

@@ -7,12 +7,11 @@ use crate::key::Scope;
 use crate::manager::{Manager, RETRIES};
 use crate::pi::Step;
 use crate::sleep::{Entry, NotQueued};
-use crate::slot::Slot;
+use crate::slot::Waiter;
 use crate::target::Target;
-use crate::wait::{Outcome, Wait};
+use crate::wait::{Hold, Outcome, Wait};
 use arch::Addr;
 use smallvec::SmallVec;
-use sync::Arc;
 use syserr::Errno;
 
 /// One futex of [`Manager::waitv`].
@@ -72,10 +71,13 @@ impl Manager {
             queued.push(Entry { key, addr, val, sleep });
         }
         for _ in 0..RETRIES {
-            let slot = Arc::new(Slot::new(entries.len()));
-            let mut wait = Wait::new(self, None, slot.clone(), None);
-            let queue_one =
-                |e: &Entry| self.try_enqueue(&target, e, &slot).map_err(|why| (e.addr, why));
+            let waiter = Waiter::on(entries.len());
+            let slot = waiter.slot().cloned().ok_or(Errno::ENOMEM)?;
+            let mut wait = Wait::new(Hold::Given(self, waiter), None, None);
+            let queue_one = |e: &Entry| match self.try_enqueue(&target, e, &slot) {
+                Ok(_) => Ok(()),
+                Err(why) => Err((e.addr, why)),
+            };
             let Err((addr, why)) = queued.iter().try_for_each(queue_one) else {
                 return Ok(Step::Block(wait));
             };

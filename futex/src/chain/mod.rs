@@ -108,6 +108,11 @@ impl Chain {
         self.store.homes.set(self.id, home);
     }
 
+    #[inline]
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
     pub(crate) fn len(&self) -> u32 {
         self.len
     }
@@ -200,24 +205,31 @@ impl Chain {
         }
     }
 
-    /// Unlinks a waiter. Its slot still names the old place: the caller says what is next. Returns
-    /// who it is if it is queued on a PI futex, and its waker.
+    /// Who a waiter is if it is queued on a PI futex.
     #[inline]
-    pub(crate) fn take(&mut self, index: u32) -> Option<(Option<PiTask>, Option<Waker>)> {
+    pub(crate) fn pi_task(&self, index: u32) -> Option<PiTask> {
+        if self.for_pi == 0 {
+            return None;
+        }
+        match self.nodes.get(index as usize)?.sleep {
+            Sleep { kind: Kind::Pi(task), bitset: 1.., .. } => Some(task),
+            _ => None,
+        }
+    }
+
+    /// Unlinks a waiter and takes its waker. Its slot still names the old place: the caller says
+    /// what is next.
+    #[inline]
+    pub(crate) fn take(&mut self, index: u32) -> Option<Waker> {
         let n = self.nodes.get_mut(index as usize)?;
         if n.sleep.bitset == 0 {
             return None;
         }
         n.sleep.bitset = 0;
-        let (task, for_pi) = match n.sleep.kind {
-            Kind::Plain => (None, 0),
-            Kind::Pi(task) => (Some(task), 1),
-            Kind::RequeuePi { .. } => (None, 1),
-        };
+        self.for_pi -= u32::from(n.sleep.kind != Kind::Plain);
         let waker = n.waker.take();
-        self.for_pi -= for_pi;
         self.release(index, index, 1);
-        Some((task, waker))
+        waker
     }
 
     /// The first waiter, and what it waits for.

@@ -41,7 +41,7 @@ impl Chain {
     ) -> Option<u32> {
         let n = from.nodes.get(index as usize)?;
         let (slot, sleep) = (n.slot.clone(), Sleep { kind: change(n.sleep.kind), ..n.sleep });
-        let (_, waker) = from.take(index)?;
+        let waker = from.take(index);
         let index = self.occupy(sleep, &slot);
         self.nodes.get_mut(index as usize)?.waker = waker;
         slot.set(sleep.entry as usize, Place::Queued { chain: self.id, index });

@@ -19,9 +19,7 @@ impl Chain {
     pub(crate) fn finish(&mut self, index: u32, fate: Place, wakers: &mut Wakers) {
         let Some(n) = self.nodes.get(index as usize) else { return };
         n.slot.set(n.sleep.entry as usize, fate);
-        if let Some((_, waker)) = self.take(index) {
-            wakers.extend(waker);
-        }
+        wakers.extend(self.take(index));
     }
 
     /// Wakes up to `limit` waiters whose bitsets meet `bitset`, in the order in which they came.

@@ -9,7 +9,7 @@ use crate::manager::{Manager, RETRIES};
 use crate::slot::{Slot, Waiter};
 use crate::table::Table;
 use crate::target::Target;
-use crate::wait::Wait;
+use crate::wait::{Hold, Wait};
 use arch::Addr;
 use sync::Arc;
 use syserr::Errno;
@@ -183,15 +183,11 @@ impl Manager {
             if let Ok(Attempt::Owned) = attempt
                 && !owns(&self.table, &mut queue, key, task)
             {
-                let slot = waiter.take();
-                let blocked = block(&self.table, &mut queue, key, task, &slot);
+                block(&self.table, &mut queue, key, task, waiter.ready())?;
                 drop(queue);
-                if let Err(e) = blocked {
-                    waiter.put_back(slot);
-                    return Err(e);
-                }
                 let fixup = Fixup { target, addr, key, task, requeued_from_plain: false };
-                return Ok(Step::Block(Wait::new(self, Some(waiter), slot, Some(fixup))));
+                let hold = Hold::Borrowed(self, waiter);
+                return Ok(Step::Block(Wait::new(hold, None, Some(fixup))));
             }
             drop(queue);
             match attempt {

@@ -10,7 +10,7 @@ use crate::sleep::Entry;
 use crate::slot::{Place, Waiter};
 use crate::table::Pair;
 use crate::target::Target;
-use crate::wait::Wait;
+use crate::wait::{Hold, Wait};
 use syserr::Errno;
 
 impl Manager {
@@ -40,20 +40,12 @@ impl Manager {
         if key == key2 {
             return Err(Errno::EINVAL);
         }
-        let slot = waiter.take();
         let sleep = Sleep { kind: Kind::RequeuePi { task, to: key2 }, bitset, entry: 0 };
         let entry = Entry { key, addr: on.addr, val, sleep };
-        match self.enqueue(&target, &entry, &slot) {
-            Ok(()) => {
-                let addr = to.addr;
-                let fixup = Fixup { target, addr, key: key2, task, requeued_from_plain: true };
-                Ok(Wait::new(self, Some(waiter), slot, Some(fixup)))
-            }
-            Err(e) => {
-                waiter.put_back(slot);
-                Err(e)
-            }
-        }
+        let queued = self.enqueue(&target, &entry, waiter.ready())?;
+        let addr = to.addr;
+        let fixup = Fixup { target, addr, key: key2, task, requeued_from_plain: true };
+        Ok(Wait::new(Hold::Borrowed(self, waiter), Some(queued), Some(fixup)))
     }
 
     /// If the word at `from` is still `expected`, takes the PI futex `to` for the first waiter if
