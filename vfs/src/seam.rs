@@ -176,12 +176,13 @@ pub trait FileOps: Send + Sync + Any {
     fn ignores_seeks(&self) -> bool {
         false
     }
-    /// The position that `offset` from `whence` means for `End`, `Data` and `Hole`.
+    /// The position that `offset` from `whence` means for `End`, `Data` and `Hole`; files whose size
+    /// nobody knows have none.
     ///
     /// # Errors
     /// `ESPIPE`, `EINVAL`, `ENXIO`.
     fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
-        Err(Errno::ESPIPE)
+        Err(if self.seekable() { Errno::EINVAL } else { Errno::ESPIPE })
     }
     /// What would not block now.
     fn readiness(&self) -> Events {

@@ -269,6 +269,22 @@ fn datagrams_keep_their_boundaries_and_senders() {
     assert_eq!(send(&g, &b, b"x"), Err(Errno::ECONNREFUSED));
 }
 
+#[test]
+fn datagrams_are_dropped_while_the_kernel_keeps_too_much() {
+    let g = Guest::tmpfs();
+    let (a, b) = (socket(&g, Domain::Inet, Kind::Dgram), socket(&g, Domain::Inet, Kind::Dgram));
+    a.bind(&who(&g), &inet(LO, 5000)).unwrap();
+    b.connect(&who(&g), &inet(LO, 5000), true).unwrap();
+    assert_eq!(send(&g, &b, b"kept"), Ok(4));
+    g.memory.set_overhead(256 << 20);
+    assert_eq!(send(&g, &b, b"dropped"), Ok(7), "the sender does not hear of it");
+    g.memory.set_overhead(0);
+    assert_eq!(send(&g, &b, b"kept, too"), Ok(9));
+    assert_eq!(bytes(&a).unwrap(), b"kept");
+    assert_eq!(bytes(&a).unwrap(), b"kept, too");
+    assert_eq!(bytes(&a), Err(Errno::EAGAIN));
+}
+
 fn unix(path: &str) -> Vec<u8> {
     let mut a = vec![1, 0];
     a.extend_from_slice(path.as_bytes());

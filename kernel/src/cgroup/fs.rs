@@ -13,7 +13,7 @@ use sync::waitq::{Events, Queue};
 use syserr::Errno;
 use vfs::{
     Create, DirEntry, File, FileOps, FileSystemType, Inode, InodeState, OpenFlags, OptionError,
-    PathCx, Perm, SetAttr, Stat, StatFs, SuperBlock, SuperState, Validity, Whence, cap, mode,
+    PathCx, Perm, SetAttr, Stat, StatFs, SuperBlock, SuperState, Validity, cap, mode,
 };
 
 /// `CGROUP2_SUPER_MAGIC`.
@@ -399,10 +399,6 @@ impl FileOps for Open {
 
     fn seekable(&self) -> bool {
         true
-    }
-
-    fn seek(&self, _: i64, _: Whence) -> Result<u64, Errno> {
-        Err(Errno::EINVAL)
     }
 
     fn truncate(&self, _: u64) -> Result<(), Errno> {

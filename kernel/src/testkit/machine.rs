@@ -11,7 +11,7 @@ use core::task::{Context as Cx, Poll};
 use mm::testkit::{RecordingSpace, VecMemoryFile};
 use mm::{AddressSpace, MemoryFile, OutOfMemory};
 use sync::Mutex;
-use sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Counts down to a failure.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub struct Machine {
     pub spaces: Counting,
     /// Fails making contexts.
     pub contexts: Counting,
+    /// How many contexts an address space can have; as many as there are, unless a test says less.
+    pub contexts_per_space: AtomicU32,
 }
 
 impl Machine {
@@ -61,6 +63,7 @@ impl Machine {
             arch,
             spaces: Counting::never(),
             contexts: Counting::never(),
+            contexts_per_space: AtomicU32::new(u32::MAX),
         })
     }
 
@@ -98,6 +101,10 @@ impl Platform for Machine {
             interrupt: Arc::default(),
             ran: AtomicU64::new(0),
         }))
+    }
+
+    fn contexts_per_space(&self) -> u32 {
+        self.contexts_per_space.load(Ordering::Relaxed)
     }
 
     fn user_range(&self) -> AddrRange {

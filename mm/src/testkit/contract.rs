@@ -22,6 +22,7 @@ pub fn check_memory_file(make: impl Fn() -> Arc<dyn MemoryFile>) {
     let mut page = vec![1; P as usize];
     m.read(r.start + P, &mut page);
     assert!(page.iter().all(|b| *b == 0), "fresh memory is zero");
+    assert!(!m.is_exhausted(), "four pages of guests are not what a kernel keeps");
     bytes(&*m, r);
     words(&*m, r.start);
     counts(&*m, r);

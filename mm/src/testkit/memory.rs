@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::PAGE_SIZE;
 use sync::Mutex;
+use sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What [`MemoryFile::peek`] finds in a [`VecMemoryFile`] where nothing is.
 const FREED: u8 = 0xa5;
@@ -18,6 +19,7 @@ type Page = Box<[u8; PAGE_SIZE as usize]>;
 pub struct VecMemoryFile {
     inner: Mutex<Inner>,
     limit: u64,
+    overhead: AtomicU64,
 }
 
 #[derive(Default)]
@@ -68,13 +70,19 @@ impl Inner {
 impl VecMemoryFile {
     /// At most `limit` bytes.
     pub fn new(limit: u64) -> Arc<VecMemoryFile> {
-        Arc::new(VecMemoryFile { inner: Mutex::default(), limit })
+        let (inner, overhead) = (Mutex::default(), AtomicU64::new(0));
+        Arc::new(VecMemoryFile { inner, limit, overhead })
     }
 
     /// Lets the `n`-th allocation or reference from now on fail, and all after it; `None` ends
     /// that.
     pub fn fail_in(&self, n: Option<u64>) {
         self.inner.lock().fail_in = n;
+    }
+
+    /// Says that a kernel keeps `bytes` for guests, of which it may keep half of the limit.
+    pub fn set_overhead(&self, bytes: u64) {
+        self.overhead.store(bytes, Relaxed);
     }
 
     /// Pages that are referenced.
@@ -121,6 +129,14 @@ impl MemoryFile for VecMemoryFile {
         }
         i.live += n;
         Ok(FileRange { start: first * PAGE_SIZE, end: (first + n) * PAGE_SIZE })
+    }
+
+    fn overhead(&self) -> u64 {
+        self.overhead.load(Relaxed)
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.overhead() > self.limit / 2
     }
 
     fn inc_ref(&self, r: FileRange) -> Result<(), OutOfMemory> {

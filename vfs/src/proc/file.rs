@@ -4,7 +4,7 @@ use super::node::{Content, Node, What};
 use super::source::{Opener, Piece, TaskFile};
 use super::table::{Fixed, PerTask};
 use crate::nsfs::NamespaceKind;
-use crate::{Caller, FileOps, IdKind, MountChanges, OpenFlags, PathCx, Stat, UserNs, Whence, cap};
+use crate::{Caller, FileOps, IdKind, MountChanges, OpenFlags, PathCx, Stat, UserNs, cap};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -237,10 +237,6 @@ impl FileOps for Text {
         true
     }
 
-    fn seek(&self, _: i64, _: Whence) -> Result<u64, Errno> {
-        Err(Errno::EINVAL)
-    }
-
     fn truncate(&self, _: u64) -> Result<(), Errno> {
         Ok(())
     }
@@ -302,10 +298,6 @@ impl FileOps for Memory {
 
     fn seekable(&self) -> bool {
         true
-    }
-
-    fn seek(&self, _: i64, _: Whence) -> Result<u64, Errno> {
-        Err(Errno::EINVAL)
     }
 
     fn truncate(&self, _: u64) -> Result<(), Errno> {
