@@ -117,6 +117,10 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
     if !same && task.traced().is_some_and(|t| !t.capable) {
         forget(&task);
     }
+    if !same && task.shares_fs_outside() {
+        // Nor was a process that came to the same directories meanwhile.
+        task.set_fs(task.fs().fork());
+    }
     let dumpable = !hidden && same && new.uid == new.euid && new.gid == new.egid;
     task.set_creds(new);
     {

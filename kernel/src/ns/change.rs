@@ -155,7 +155,7 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
     for ns in targets {
         if let Some(user) = downcast::<UserNs>(ns.clone()) {
             // Nobody enters their own anew (`userns_install`).
-            let alone = task.group_ref().thread_count() == 1 && task.has_own_fs();
+            let alone = task.group_ref().thread_count() == 1 && !task.shares_fs(|_| true);
             if *user == creds.user_ns || !alone {
                 return Err(Errno::EINVAL);
             }
@@ -177,7 +177,7 @@ pub(crate) fn enter(task: &Task, targets: &[NamespaceRef]) -> Result<(), Errno> 
             NamespaceKind::Cgroup => new.cgroup = downcast(ns.clone()).ok_or(Errno::EINVAL)?,
             NamespaceKind::Mnt if !may(cap::SYS_CHROOT) => return Err(Errno::EPERM),
             // Not while others have the same directories.
-            NamespaceKind::Mnt if !task.has_own_fs() => return Err(Errno::EINVAL),
+            NamespaceKind::Mnt if task.shares_fs(|_| true) => return Err(Errno::EINVAL),
             NamespaceKind::Mnt => {
                 let ns: Arc<MountNs> = downcast(ns.clone()).ok_or(Errno::EINVAL)?;
                 let (fs, root) = (task.fs().fork(), ns.root().ok_or(Errno::EINVAL)?);

@@ -63,9 +63,17 @@ impl Task {
         fs.unwrap_or_else(|| self.kernel().root_fs())
     }
 
-    /// Whether nobody shares root, working directory and mask (`CLONE_FS`).
-    pub(crate) fn has_own_fs(&self) -> bool {
-        self.resources.lock().fs.as_ref().is_some_and(|fs| Arc::strong_count(fs) == 1)
+    /// Whether another task, of those that are `asked`, has the same root, working directory and
+    /// mask (`CLONE_FS`).
+    pub(crate) fn shares_fs(&self, asked: impl Fn(&Task) -> bool) -> bool {
+        let fs = self.fs();
+        let same = |t: &Task| t.resources.lock().fs.as_ref().is_some_and(|f| Arc::ptr_eq(f, &fs));
+        self.kernel().tasks().iter().any(|t| !core::ptr::eq(&**t, self) && asked(t) && same(t))
+    }
+
+    /// Whether another process has them: it can lead this one to other files.
+    pub(crate) fn shares_fs_outside(&self) -> bool {
+        self.shares_fs(|t| t.tgid() != self.tgid())
     }
 
     /// Replaces the descriptors: unshare(2) and execve(2).

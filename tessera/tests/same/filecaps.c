@@ -149,6 +149,16 @@ static void keep(unsigned p, unsigned i) {
     sets(p, i);
 }
 
+// Somebody else with the same directories, as long as this process is there.
+static void share(int flags) {
+    if (syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0) == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != 1)
+            pause();
+        _exit(0);
+    }
+}
+
 static void execution(void) {
     copy_self("p", 0755);
     CHILD("without", become(1234); run("./p"));
@@ -208,6 +218,15 @@ static void execution(void) {
         _exit(0);
     }
     waitpid(tracer, 0, 0);
+    CHILD("beside a child", become(1234); share(0); run("./p"));
+    CHILD("beside one with the same directories", become(1234); share(CLONE_FS); run("./p"));
+    CHILD("the same with the right to become others", keep(1u << CAP_SETUID, 0); sets(1u << CAP_SETUID, 0);
+          share(CLONE_FS); run("./p"));
+    CHILD("the same again, taken apart", become(1234); share(CLONE_FS); unshare(CLONE_FS); run("./p"));
+    chmod("p", 04755);
+    CHILD("set-user-ID, the same directories", become(1234); share(CLONE_FS); run("./p"));
+    CHILD("set-user-ID beside a child", become(1234); share(0); run("./p"));
+    chmod("p", 0755);
     // Of a script what its interpreter has counts.
     char line[4200], here[4096];
     getcwd(here, sizeof here);

@@ -3,7 +3,7 @@
 use super::privileges::{self, Privileges};
 use crate::exec::NewImage;
 use crate::image::{LoadArgs, VfsExecutable};
-use crate::{Args, Outcome, TaskCx};
+use crate::{Args, Outcome, Task, TaskCx};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -72,13 +72,12 @@ fn load(
         (true, false) => [format!("/dev/fd/{dir}/").as_bytes(), &path].concat(),
     };
     let closes = by_fd && files.cloexec(dir).unwrap_or(false);
-    let watched = task.traced().is_some_and(|t| !t.capable);
     // `would_dump` of `fs/exec.c`.
     let p = file.inode().perm()?;
     let hidden = perm::check(&**file.inode(), &old, perm::MAY_READ).is_err();
     let memory_ns = if hidden { old.user_ns.outward_to(p.uid, p.gid) } else { &old.user_ns };
     let memory_ns = memory_ns.clone();
-    let mut running = Running { opener, watched, gives: None };
+    let mut running = Running { opener, task: task.clone(), gives: None };
     let loaded = cx
         .kernel()
         .load_task_image(LoadArgs {
@@ -137,10 +136,15 @@ impl Resolve for Opener {
 /// Opens interpreters for a program that is about to run, and says who runs it.
 struct Running {
     opener: Opener,
-    /// By a tracer that may not trace everybody.
-    watched: bool,
+    task: Arc<Task>,
     /// The credentials that it runs with.
     gives: Option<Creds>,
+}
+
+/// Whether a tracer that may not trace everybody, or a process with the same directories, has a hand
+/// in what the task does (`check_unsafe_exec` in `fs/exec.c`).
+fn is_exposed(task: &Task) -> bool {
+    task.traced().is_some_and(|t| !t.capable) || task.shares_fs_outside()
 }
 
 impl Resolve for Running {
@@ -155,7 +159,7 @@ impl Resolve for Running {
         let program = program.as_any().downcast_ref::<VfsExecutable>().ok_or(Errno::ENOEXEC)?;
         let o = &self.opener;
         let Privileges { creds, secure } =
-            privileges::of_program(&o.creds, &o.fs, program.file(), self.watched)?;
+            privileges::of_program(&o.creds, &o.fs, program.file(), || is_exposed(&self.task))?;
         let ns = &creds.user_ns;
         let shown = loader::Credentials {
             uid: ns.show_uid(creds.uid),

@@ -16,8 +16,8 @@ pub(super) struct Privileges {
     pub(super) secure: bool,
 }
 
-/// What who has the credentials `old` runs a program with. Whoever is `watched` by a tracer that may
-/// not trace everybody gains nothing.
+/// What who has the credentials `old` runs a program with. Who is `exposed` to others that may have
+/// less gains nothing (`LSM_UNSAFE_PTRACE`, `LSM_UNSAFE_SHARE`).
 ///
 /// # Errors
 /// `EPERM` for a program that cannot get what it needs; `EINVAL` for a file whose capabilities are
@@ -26,7 +26,7 @@ pub(super) fn of_program(
     old: &Creds,
     fs: &FsContext,
     file: &File,
-    watched: bool,
+    exposed: impl FnOnce() -> bool,
 ) -> Result<Privileges, Errno> {
     let mut new = old.clone();
     let trusted = file.path().mount().lets_become(old, fs);
@@ -55,7 +55,7 @@ pub(super) fn of_program(
     }
     let changed = new.euid != old.euid || !old.in_group(new.egid);
     let gains = new.permitted & !old.permitted != 0;
-    if (changed || gains) && (watched || old.no_new_privs) {
+    if (changed || gains) && (old.no_new_privs || exposed()) {
         if old.no_new_privs || !old.has_here(cap::SETUID) {
             (new.euid, new.egid) = (new.uid, new.gid);
         }
