@@ -103,7 +103,6 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
     task.set_files(files);
     {
         let mut p = task.policy.lock();
-        p.keep_caps = false;
         // `PER_CLEAR_ON_SETID` of include/uapi/linux/personality.h.
         if secure {
             p.parent_death_signal = 0;

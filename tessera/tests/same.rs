@@ -140,6 +140,7 @@ programs! {
     procmap
     raw
     remap
+    rights
     rw
     sched
     sig

@@ -38,12 +38,31 @@ pub struct Creds {
     pub bounding: u64,
     /// Ambient set.
     pub ambient: u64,
-    /// `PR_SET_SECUREBITS` bits.
+    /// [`securebits`].
     pub securebits: u32,
     /// `PR_SET_NO_NEW_PRIVS`.
     pub no_new_privs: bool,
     /// What they forbid themselves; landlock(7).
     pub landlock: Option<Arc<Domain>>,
+}
+
+/// What `PR_SET_SECUREBITS` sets; capabilities(7). Each bit is locked by the one above it.
+pub mod securebits {
+    /// Root's programs get no capabilities for being root's.
+    pub const NOROOT: u32 = 1 << 0;
+    /// Capabilities do not follow user IDs.
+    pub const NO_SETUID_FIXUP: u32 = 1 << 2;
+    /// They stay when the last user ID stops being root's, until execve(2).
+    pub const KEEP_CAPS: u32 = 1 << 4;
+    /// No ambient capabilities.
+    pub const NO_CAP_AMBIENT_RAISE: u32 = 1 << 6;
+    /// The bits that lock others.
+    pub const LOCKS: u32 = 0xaaa;
+    /// What a program may set for itself, since only programs obey: `EXEC_RESTRICT_FILE` and
+    /// `EXEC_DENY_INTERACTIVE`, with their locks.
+    pub const UNPRIVILEGED: u32 = 0xf00;
+    /// All that there are.
+    pub const ALL: u32 = 0xfff;
 }
 
 /// Capability numbers that the kernel and the file systems check; capabilities(7).

@@ -83,7 +83,7 @@ pub mod tty;
 mod user_ns;
 mod vfs;
 
-pub use creds::{Creds, cap};
+pub use creds::{Creds, cap, securebits};
 pub use env::{Budget, Env, TimeSource, makedev, split_dev};
 pub use fd::{DirSink, FdTable, File, FileOwner, NR_OPEN, OwnerKind};
 pub use file_caps::{FileCaps, file_caps};

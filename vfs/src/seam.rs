@@ -164,6 +164,10 @@ pub trait FileOps: Send + Sync + Any {
     fn seekable(&self) -> bool {
         false
     }
+    /// Whether pwrite(2) can write to a file that has positions (`FMODE_PWRITE`).
+    fn writes_anywhere(&self) -> bool {
+        true
+    }
     /// The position of a file whose position others share, outside of this tree of files.
     fn cursor(&self) -> Option<&dyn Cursor> {
         None

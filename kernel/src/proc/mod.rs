@@ -29,7 +29,7 @@ use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, NamespaceRef};
 use vfs::proc::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
 use vfs::tty::Ptys;
-use vfs::{Caller, Creds, FdTable, FsContext, Path};
+use vfs::{Caller, Creds, FdTable, FsContext, Path, cap};
 
 /// Tells `/proc` about a kernel, which it does not keep alive.
 pub struct KernelProc {
@@ -88,6 +88,15 @@ impl KernelProc {
 /// A line of one value.
 fn line(v: impl core::fmt::Display) -> Vec<u8> {
     alloc::format!("{v}\n").into_bytes()
+}
+
+/// Whether a reader may look into a task, for files that anybody of the same user may open.
+///
+/// # Errors
+/// `refused`.
+fn look(reader: &Opener, task: &Task, refused: Errno) -> Result<(), Errno> {
+    let tgid = task.kernel().task(reader.tid).map_or(0, |t| t.tgid());
+    crate::ptrace::may_access(&reader.creds, tgid, task, true).map_err(|_| refused)
 }
 
 /// How gladly a task is killed for want of memory.
@@ -183,7 +192,10 @@ impl ProcSource for KernelProc {
             TaskFile::UidMap | TaskFile::GidMap | TaskFile::ProjidMap | TaskFile::Setgroups => {
                 Vec::new()
             }
-            TaskFile::Io => stat::io(&task),
+            TaskFile::Io => {
+                look(reader, &task, Errno::EACCES)?;
+                stat::io(&task)
+            }
             TaskFile::Limits => limits::text(&task),
             TaskFile::Loginuid => {
                 // Nobody yet is no user that could be unknown.
@@ -204,6 +216,7 @@ impl ProcSource for KernelProc {
             TaskFile::OomScore => line(666 + i32::from(oom(&task)) * 2 / 3),
             TaskFile::OomScoreAdj => line(oom(&task)),
             TaskFile::Personality => {
+                look(reader, &task, Errno::EPERM)?;
                 alloc::format!("{:08x}\n", task.policy.lock().personality).into_bytes()
             }
             TaskFile::Sched => {
@@ -217,7 +230,11 @@ impl ProcSource for KernelProc {
             TaskFile::Schedstat => {
                 alloc::format!("{} 0 0\n", task.cpu_times().total()).into_bytes()
             }
-            TaskFile::Stack => Vec::new(),
+            TaskFile::Stack if !reader.creds.has(cap::SYS_ADMIN) => return Err(Errno::EACCES),
+            TaskFile::Stack => {
+                look(reader, &task, Errno::EPERM)?;
+                Vec::new()
+            }
             TaskFile::Stat => {
                 let kernel = self.kernel()?;
                 let clocks = self.namespaces(&kernel, reader.tid).time.offsets();
@@ -227,7 +244,10 @@ impl ProcSource for KernelProc {
             TaskFile::Status => {
                 status::status(&*self.kernel()?, &task, &reader.creds.user_ns, &self.pid_ns)
             }
-            TaskFile::Syscall => stat::syscall(&task),
+            TaskFile::Syscall => {
+                look(reader, &task, Errno::EPERM)?;
+                stat::syscall(&task)
+            }
             TaskFile::TimensOffsets => {
                 task.namespaces().ok_or(Errno::ESRCH)?.time_for_children.text()
             }

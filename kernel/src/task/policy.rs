@@ -35,8 +35,6 @@ pub struct Policy {
     pub timer_slack: u64,
     /// `PR_SET_PDEATHSIG`. Not inherited.
     pub parent_death_signal: u32,
-    /// `PR_SET_KEEPCAPS`. Cleared by execve(2).
-    pub keep_caps: bool,
     /// `PR_SET_THP_DISABLE`.
     pub thp_disable: bool,
     /// `PR_SET_IO_FLUSHER`.
@@ -107,7 +105,6 @@ impl Default for Policy {
             ioprio: 0,
             timer_slack: DEFAULT_TIMER_SLACK,
             parent_death_signal: 0,
-            keep_caps: false,
             thp_disable: false,
             io_flusher: false,
             login: Login { uid: Login::UNSET, session: Login::UNSET },

@@ -60,7 +60,9 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
                     .filter(|t| source.process_of(*t) == source.process_of(tid))
                     .map(|t| What::Task { tid: t, group: false }),
                 PerTask::Fd | PerTask::FdInfo => {
-                    node.inspect(cx)?;
+                    if matches!(what, PerTask::FdInfo) {
+                        node.inspect(cx)?;
+                    }
                     let fd = number(name).ok_or(Errno::ENOENT)?;
                     let files = source.descriptors(tid).ok_or(Errno::ENOENT)?;
                     files.get(fd).map_err(|_| Errno::ENOENT)?;
@@ -85,7 +87,7 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
 
 /// Opens a directory.
 pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
-    if let What::Per { what: PerTask::Fd | PerTask::FdInfo, .. } = node.what {
+    if let What::Per { what: PerTask::FdInfo, .. } = node.what {
         node.inspect(cx)?;
     }
     Ok(Arc::new(Dir(node)))

@@ -168,6 +168,18 @@ impl Text {
 }
 
 impl FileOps for Text {
+    /// Not where Linux makes the text line by line (`seq_open` in `fs/seq_file.c`).
+    fn writes_anywhere(&self) -> bool {
+        use TaskFile::{Comm, Sched, TimensOffsets, TimerslackNs};
+        let by_line = matches!(
+            self.content,
+            Content::Task(_, Comm | Sched | TimensOffsets | TimerslackNs)
+                | Content::IdMap(..)
+                | Content::Setgroups(_)
+        );
+        !by_line
+    }
+
     fn read_at(&self, dst: &mut dyn IoDst, offset: u64) -> Result<usize, Errno> {
         let mut done = 0;
         while dst.remaining() > 0 {
@@ -196,12 +208,16 @@ impl FileOps for Text {
         let n = src.take(&mut text)?;
         text.truncate(n);
         match &self.content {
+            // Nothing is no value (`do_proc_dointvec` in `kernel/sysctl.c`).
+            Content::System(_) if n == 0 => {}
             Content::System(f) => self.node.source.system_write(&self.opener, *f, &text)?,
             Content::Task(tid, f) => self.node.source.task_write(&self.opener, *tid, *f, &text)?,
             // They are written in one piece (`map_write`, `proc_setgroups_write`).
             Content::IdMap(..) | Content::Setgroups(_) if offset != 0 => return Err(Errno::EINVAL),
             Content::IdMap(ns, kind) => ns.write_map(*kind, &text, &self.opener.creds)?,
             Content::Setgroups(ns) => ns.write_setgroups(&text)?,
+            // Each says it of itself (`proc_pid_attr_write`), and no label is known.
+            Content::Label if self.node.tid() != Some(self.opener.tid) => return Err(Errno::EPERM),
             Content::Info(..) | Content::Label | Content::Net(..) => return Err(Errno::EINVAL),
         }
         Ok(n)

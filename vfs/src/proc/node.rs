@@ -75,7 +75,7 @@ impl Node {
         Node::new(self.source.clone(), what)
     }
 
-    fn tid(&self) -> Option<i32> {
+    pub(super) fn tid(&self) -> Option<i32> {
         match self.what {
             What::Root | What::Own { .. } | What::Fixed(..) => None,
             What::Task { tid, .. }
@@ -124,9 +124,11 @@ impl Node {
                 mode::IFLNK | r | w
             }
             What::Per { what, .. } => match what {
-                PerTask::Fd | PerTask::FdInfo => mode::IFDIR | 0o500,
+                PerTask::Fd => mode::IFDIR | 0o500,
                 PerTask::Ns => mode::IFDIR | 0o511,
-                PerTask::Task | PerTask::Net | PerTask::Attr => mode::IFDIR | 0o555,
+                PerTask::FdInfo | PerTask::Task | PerTask::Net | PerTask::Attr => {
+                    mode::IFDIR | 0o555
+                }
                 PerTask::Exe | PerTask::Cwd | PerTask::Root => mode::IFLNK | 0o777,
                 PerTask::Mem => mode::IFREG | 0o600,
                 PerTask::File(m, ..) => mode::IFREG | m,

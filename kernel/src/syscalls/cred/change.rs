@@ -2,19 +2,17 @@
 
 use crate::{Args, Outcome, TaskCx};
 use syserr::Errno;
-use vfs::{Creds, cap};
+use vfs::{Creds, cap, securebits};
 
 /// "Leave it as it is".
 const KEEP: u32 = u32::MAX;
-/// `SECBIT_NO_SETUID_FIXUP`.
-const NO_SETUID_FIXUP: u32 = 1 << 2;
 
 fn update(cx: &TaskCx, f: impl FnOnce(&mut Creds) -> Result<u64, Errno>) -> Outcome {
     let old = cx.task.creds();
     let mut new = (*old).clone();
     let result = f(&mut new);
     if result.is_ok() {
-        fix_capabilities(cx, &old, &mut new);
+        fix_capabilities(&old, &mut new);
         if new.euid != old.euid
             || new.egid != old.egid
             || new.fsuid != old.fsuid
@@ -29,8 +27,8 @@ fn update(cx: &TaskCx, f: impl FnOnce(&mut Creds) -> Result<u64, Errno>) -> Outc
 }
 
 /// Capabilities follow user IDs (`cap_task_fix_setuid`).
-fn fix_capabilities(cx: &TaskCx, old: &Creds, new: &mut Creds) {
-    if old.securebits & NO_SETUID_FIXUP != 0 {
+fn fix_capabilities(old: &Creds, new: &mut Creds) {
+    if old.securebits & securebits::NO_SETUID_FIXUP != 0 {
         return;
     }
     // Root of the namespace; nobody is where it has none.
@@ -38,7 +36,7 @@ fn fix_capabilities(cx: &TaskCx, old: &Creds, new: &mut Creds) {
     let is_root = |id: u32| zero == Some(id);
     let root = |c: &Creds| [c.uid, c.euid, c.suid].into_iter().any(is_root);
     if root(old) && !root(new) {
-        if !cx.task.policy.lock().keep_caps {
+        if old.securebits & securebits::KEEP_CAPS == 0 {
             new.permitted = 0;
             new.effective = 0;
         }

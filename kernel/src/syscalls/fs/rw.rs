@@ -28,11 +28,11 @@ fn writable(cx: &TaskCx, fd: u64) -> Result<Arc<File>, Errno> {
 }
 
 /// A file and an offset for it, in the order in which Linux checks them.
-fn positioned(file: Arc<File>, offset: u64) -> Result<(Arc<File>, At), Errno> {
+fn positioned(file: Arc<File>, offset: u64, write: bool) -> Result<(Arc<File>, At), Errno> {
     if (offset as i64) < 0 {
         return Err(Errno::EINVAL);
     }
-    if !file.ops().seekable() {
+    if !file.ops().seekable() || write && !file.ops().writes_anywhere() {
         return Err(Errno::ESPIPE);
     }
     Ok((file, At::Offset(offset as i64)))
@@ -62,7 +62,7 @@ pub(crate) fn sys_pread64(cx: &mut TaskCx, a: &Args) -> Outcome {
         if (a[3] as i64) < 0 {
             return Err(Errno::EINVAL);
         }
-        let (file, at) = positioned(file(cx, a[0])?, a[3])?;
+        let (file, at) = positioned(file(cx, a[0])?, a[3], false)?;
         let to = buffers::single(cx, a[1], a[2])?;
         Ok(transfer::read(cx, file, to, at, false))
     })())
@@ -74,7 +74,7 @@ pub(crate) fn sys_pwrite64(cx: &mut TaskCx, a: &Args) -> Outcome {
         if (a[3] as i64) < 0 {
             return Err(Errno::EINVAL);
         }
-        let (file, at) = positioned(file(cx, a[0])?, a[3])?;
+        let (file, at) = positioned(file(cx, a[0])?, a[3], true)?;
         let from = buffers::single(cx, a[1], a[2])?;
         Ok(transfer::write(cx, file, from, at, false))
     })())
@@ -104,7 +104,7 @@ pub(crate) fn sys_preadv(cx: &mut TaskCx, a: &Args) -> Outcome {
         if (a[3] as i64) < 0 {
             return Err(Errno::EINVAL);
         }
-        let (file, at) = positioned(file(cx, a[0])?, a[3])?;
+        let (file, at) = positioned(file(cx, a[0])?, a[3], false)?;
         let to = buffers::vector(cx, a[1], a[2])?;
         Ok(transfer::read(cx, file, to, at, false))
     })())
@@ -116,7 +116,7 @@ pub(crate) fn sys_pwritev(cx: &mut TaskCx, a: &Args) -> Outcome {
         if (a[3] as i64) < 0 {
             return Err(Errno::EINVAL);
         }
-        let (file, at) = positioned(file(cx, a[0])?, a[3])?;
+        let (file, at) = positioned(file(cx, a[0])?, a[3], true)?;
         let from = buffers::vector(cx, a[1], a[2])?;
         Ok(transfer::write(cx, file, from, at, false))
     })())
@@ -138,7 +138,7 @@ bitflags::bitflags! {
 /// File, place and flags of preadv2(2) and pwritev2(2).
 fn extended(cx: &TaskCx, a: &Args, write: bool) -> Result<(Arc<File>, At, Rwf), Errno> {
     let f = if write { writable(cx, a[0])? } else { readable(cx, a[0])? };
-    let (f, at) = if a[3] as i64 == -1 { (f, At::Position) } else { positioned(f, a[3])? };
+    let (f, at) = if a[3] as i64 == -1 { (f, At::Position) } else { positioned(f, a[3], write)? };
     let flags = Rwf::from_bits(a[5] as u32).ok_or(Errno::EOPNOTSUPP)?;
     if flags.contains(Rwf::APPEND | Rwf::NOAPPEND) {
         return Err(Errno::EINVAL);

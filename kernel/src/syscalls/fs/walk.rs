@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
-use vfs::{AT_FDCWD, Creds, FdTable, FsContext, LookupFlags, PathCx, Vfs};
+use vfs::{AT_FDCWD, Creds, FdTable, FsContext, LookupFlags, PathCx, Vfs, securebits};
 
 /// `AT_SYMLINK_NOFOLLOW`.
 pub(crate) const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
@@ -34,15 +34,18 @@ impl Walk {
 
     /// With real instead of effective identity, as access(2) checks.
     pub(super) fn with_real_ids(mut self) -> Walk {
-        let c = &*self.creds;
-        if c.fsuid == c.uid && c.fsgid == c.gid && c.effective == c.permitted {
-            return self;
-        }
-        let mut real = Creds { fsuid: c.uid, fsgid: c.gid, ..c.clone() };
         // `access_override_creds` of `fs/open.c`.
+        let c = &*self.creds;
         let root = Some(c.uid) == c.user_ns.uid_in(0);
-        real.effective = if root { c.permitted } else { 0 };
-        self.creds = Arc::new(real);
+        let effective = match c.securebits & securebits::NO_SETUID_FIXUP != 0 {
+            true => c.effective,
+            false if root => c.permitted,
+            false => 0,
+        };
+        if (c.fsuid, c.fsgid, c.effective) != (c.uid, c.gid, effective) {
+            let real = Creds { fsuid: c.uid, fsgid: c.gid, effective, ..c.clone() };
+            self.creds = Arc::new(real);
+        }
         self
     }
 

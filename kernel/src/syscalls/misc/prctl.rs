@@ -2,10 +2,10 @@
 
 use crate::signal::SIGNAL_COUNT;
 use crate::task::{DEFAULT_TIMER_SLACK, MCE_KILL_DEFAULT};
-use crate::{Args, Comm, Outcome, TaskCx};
+use crate::{Args, Comm, Outcome, Task, TaskCx};
 use arch::{Addr, UserMemory, UserMemoryExt};
 use syserr::Errno;
-use vfs::cap;
+use vfs::{Creds, cap, securebits};
 
 /// Bytes of `mm_struct.saved_auxv` on x86-64.
 const AUXV_SIZE: usize = 448;
@@ -35,8 +35,8 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
         3 => return Ok(task.group_ref().dumpable().into()),
         4 if arg <= 1 => task.group_ref().lock().dumpable = arg as u32,
         // PR_GET_KEEPCAPS, PR_SET_KEEPCAPS
-        7 => return flag(task.policy.lock().keep_caps),
-        8 if arg <= 1 => task.policy.lock().keep_caps = arg == 1,
+        7 => return flag(task.creds().securebits & securebits::KEEP_CAPS != 0),
+        8 if arg <= 1 => keep_caps(&task, arg == 1)?,
         // PR_SET_NAME, PR_GET_NAME
         15 => {
             let mut name = [0u8; 15];
@@ -161,7 +161,7 @@ fn read_name(mm: &dyn UserMemory, at: u64, out: &mut [u8; 15]) -> Result<(), Err
     }
 }
 
-fn change_creds(cx: &TaskCx, need: u32, f: impl FnOnce(&mut vfs::Creds)) -> Result<(), Errno> {
+fn change_creds(cx: &TaskCx, need: u32, f: impl FnOnce(&mut Creds)) -> Result<(), Errno> {
     let old = cx.task.creds();
     if !old.has_here(need) {
         return Err(Errno::EPERM);
@@ -173,15 +173,32 @@ fn change_creds(cx: &TaskCx, need: u32, f: impl FnOnce(&mut vfs::Creds)) -> Resu
 }
 
 fn set_securebits(cx: &TaskCx, bits: u64) -> Result<(), Errno> {
-    let old = cx.task.creds().securebits;
+    let old = cx.task.creds();
     let new = u32::try_from(bits).map_err(|_| Errno::EPERM)?;
-    // Every second bit locks the one below it.
-    let locked = (old >> 1) & 0x55;
-    let changes_locked = locked & (old ^ new) != 0 || old & 0xaa & !new != 0;
-    if changes_locked || new & !0xff != 0 {
+    let (locks, changed) = (old.securebits & securebits::LOCKS, old.securebits ^ new);
+    if (locks | locks >> 1) & changed != 0 || new & !securebits::ALL != 0 {
         return Err(Errno::EPERM);
     }
-    change_creds(cx, cap::SETPCAP, |c| c.securebits = new)
+    let may = changed != 0 && changed & !securebits::UNPRIVILEGED == 0;
+    if !may && !old.has_here(cap::SETPCAP) {
+        return Err(Errno::EPERM);
+    }
+    cx.task.set_creds(Creds { securebits: new, ..(*old).clone() });
+    Ok(())
+}
+
+/// `PR_SET_KEEPCAPS`: one of the secure bits, which takes no right unless it is locked.
+fn keep_caps(task: &Task, keep: bool) -> Result<(), Errno> {
+    let mut new = (*task.creds()).clone();
+    if new.securebits & securebits::KEEP_CAPS << 1 != 0 {
+        return Err(Errno::EPERM);
+    }
+    new.securebits &= !securebits::KEEP_CAPS;
+    if keep {
+        new.securebits |= securebits::KEEP_CAPS;
+    }
+    task.set_creds(new);
+    Ok(())
 }
 
 /// `PR_CAP_AMBIENT_*`.
@@ -194,8 +211,9 @@ fn ambient(cx: &TaskCx, what: u64, which: u64) -> Result<u64, Errno> {
             let bit = 1 << c;
             match what {
                 1 => return flag(new.ambient & bit != 0),
-                // SECBIT_NO_CAP_AMBIENT_RAISE
-                2 if new.permitted & new.inheritable & bit == 0 || new.securebits & 1 << 6 != 0 => {
+                2 if new.permitted & new.inheritable & bit == 0
+                    || new.securebits & securebits::NO_CAP_AMBIENT_RAISE != 0 =>
+                {
                     return Err(Errno::EPERM);
                 }
                 2 => new.ambient |= bit,

@@ -14,6 +14,8 @@ use vfs::{AT_FDCWD, Creds, FdTable, File, FsContext, LookupFlags, PathCx, Vfs, p
 
 const AT_EMPTY_PATH: u64 = 0x1000;
 const AT_SYMLINK_NOFOLLOW: u64 = 0x100;
+/// Only whether it could run is asked.
+const AT_EXECVE_CHECK: u64 = 0x10000;
 const PATH_MAX: usize = 4095;
 
 /// execve(2).
@@ -28,11 +30,13 @@ pub fn sys_execveat(cx: &mut TaskCx, a: &Args) -> Outcome {
 
 fn exec(cx: &mut TaskCx, dir: i32, path: u64, argv: u64, envp: u64, flags: u64) -> Outcome {
     match load(cx, dir, path, argv, envp, flags) {
-        Ok(new) => crate::exec::replace(cx, new),
+        Ok(Some(new)) => crate::exec::replace(cx, new),
+        Ok(None) => Outcome::Done(Ok(0)),
         Err(e) => e.into(),
     }
 }
 
+/// What the program is replaced by; `None` if that was only a question.
 fn load(
     cx: &mut TaskCx,
     dir: i32,
@@ -40,8 +44,8 @@ fn load(
     argv: u64,
     envp: u64,
     flags: u64,
-) -> Result<NewImage, Errno> {
-    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
+) -> Result<Option<NewImage>, Errno> {
+    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK) != 0 {
         return Err(Errno::EINVAL);
     }
     let task = cx.task.clone();
@@ -64,6 +68,9 @@ fn load(
     };
     let nofollow = flags & AT_SYMLINK_NOFOLLOW != 0;
     let file = opener.open(dir, &path, nofollow)?;
+    if flags & AT_EXECVE_CHECK != 0 {
+        return Ok(None);
+    }
     // By descriptor, the program's name is the descriptor's.
     let by_fd = dir != AT_FDCWD && !path.starts_with(b"/");
     let name = match (by_fd, path.is_empty()) {
@@ -96,7 +103,7 @@ fn load(
         })
         .map_err(|e| e.errno())?;
     let creds = running.gives.ok_or(Errno::ENOEXEC)?;
-    Ok(NewImage { loaded, creds, hidden, memory_ns })
+    Ok(Some(NewImage { loaded, creds, hidden, memory_ns }))
 }
 
 /// Opens programs and interpreters as the caller would.

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use arch::{Addr, AddrRange, IoDst, IoSrc, UserIo, UserMemory, UserMemoryExt};
 use mm::MemoryManager;
 use syserr::Errno;
+use vfs::cap;
 
 const IOV_MAX: u64 = 1024;
 /// The most that one call moves, in bytes (`MAX_RW_COUNT`).
@@ -102,8 +103,15 @@ fn advise(cx: &TaskCx, a: &Args) -> Result<u64, Errno> {
     let ranges = read_iov(&**cx.mm(), a[1], a[2])?;
     let group = crate::pidfd::process(&cx.task, a[0] as i32)?;
     let task = cx.kernel().task(group.tgid()).ok_or(Errno::ESRCH)?;
-    let mm = memory_of(cx, &task)?;
-    let done = mm.process_madvise(&ranges, a[3] as i32, mm.id() == cx.mm().id());
+    // `mm_access` says so here, where others hear `EPERM`.
+    let mm = memory_of(cx, &task).map_err(|e| if e == Errno::EPERM { Errno::EACCES } else { e })?;
+    let own = mm.id() == cx.mm().id();
+    let done = if own || cx.task.creds().has(cap::SYS_NICE) {
+        mm.process_madvise(&ranges, a[3] as i32, own)
+    } else {
+        // Without ranges, only what the advice is is looked at.
+        mm.process_madvise(&[], a[3] as i32, own).and(Err(Errno::EPERM))
+    };
     mm.dec_users();
     done
 }

@@ -2,12 +2,7 @@
 //! `security/commoncap.c`.
 
 use syserr::Errno;
-use vfs::{Creds, File, FsContext, cap, mode};
-
-/// `SECBIT_NOROOT`.
-const NOROOT: u32 = 1;
-/// `SECBIT_KEEP_CAPS`.
-const KEEP_CAPS: u32 = 1 << 4;
+use vfs::{Creds, File, FsContext, cap, mode, securebits};
 
 /// What a program runs with.
 pub(super) struct Privileges {
@@ -47,7 +42,7 @@ pub(super) fn of_program(
     let (real, acting) = (is_root(new.uid), is_root(new.euid));
     // A file with both kinds of privileges gives others than root only the small ones.
     let mixed = caps.is_some() && acting && !real;
-    if old.securebits & NOROOT == 0 && !mixed {
+    if old.securebits & securebits::NOROOT == 0 && !mixed {
         if real || acting {
             new.permitted = old.bounding | old.inheritable;
         }
@@ -68,7 +63,7 @@ pub(super) fn of_program(
     }
     new.permitted |= new.ambient;
     new.effective = if effective { new.permitted } else { new.ambient };
-    new.securebits &= !KEEP_CAPS;
+    new.securebits &= !securebits::KEEP_CAPS;
     let grown = new.permitted & !new.ambient != 0;
     let secure =
         changed || new.euid != old.uid || new.egid != old.gid || !real && (effective || grown);

@@ -36,14 +36,30 @@ fn target(cx: &TaskCx, pid: i32) -> Result<Arc<Task>, Errno> {
 fn may_schedule(cx: &TaskCx, task: &Task) -> Result<(), Errno> {
     let (me, you) = (cx.task.creds(), task.creds());
     let may = same_owner(&me, &you) || me.has_in(&you.user_ns, cap::SYS_NICE);
-    if may { Ok(()) } else { Err(Errno::EPERM) }
+    granted(may && is_no_less(&me, &you))
 }
 
 /// Whether the caller may change its policy, which others feel whatever namespace they are in.
 fn may_set_policy(cx: &TaskCx, task: &Task) -> Result<(), Errno> {
-    let me = cx.task.creds();
-    let may = same_owner(&me, &task.creds()) || me.has(cap::SYS_NICE);
+    let (me, you) = (cx.task.creds(), task.creds());
+    granted((same_owner(&me, &you) || me.has(cap::SYS_NICE)) && is_no_less(&me, &you))
+}
+
+/// Whether the caller may change its I/O priority (`set_task_ioprio` in `block/blk-ioc.c`).
+fn may_set_io_priority(cx: &TaskCx, task: &Task) -> Result<(), Errno> {
+    let (me, you) = (cx.task.creds(), task.creds());
+    let may = you.uid == me.euid || you.uid == me.uid || me.has(cap::SYS_NICE);
+    granted(may && is_no_less(&me, &you))
+}
+
+fn granted(may: bool) -> Result<(), Errno> {
     if may { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// Nobody slows down who is capable of more, whoever owns it; `cap_safe_nice` of
+/// `security/commoncap.c`.
+fn is_no_less(me: &Creds, you: &Creds) -> bool {
+    you.permitted & !me.permitted == 0 || me.has_in(&you.user_ns, cap::SYS_NICE)
 }
 
 /// `check_same_owner` of `kernel/sched/syscalls.c`.

@@ -1,6 +1,6 @@
 //! Nice values and I/O priorities.
 
-use super::{may_schedule, may_set_policy};
+use super::{may_schedule, may_set_io_priority};
 use crate::{Args, Outcome, Resource, Task, TaskCx};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -86,7 +86,7 @@ fn set_io(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     let value = a[2] as u32;
     check_io_priority(cx, value)?;
     for t in select(cx, a[0] as i32 - 1, a[1] as i32)? {
-        may_set_policy(cx, &t)?;
+        may_set_io_priority(cx, &t)?;
         t.policy.lock().ioprio = value;
     }
     Ok(())
