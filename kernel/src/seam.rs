@@ -127,6 +127,10 @@ pub trait Platform: Send + Sync {
     }
     /// The first and the first-invalid user address.
     fn user_range(&self) -> arch::AddrRange;
+    /// A part of that range which is the platform's own; empty if there is none.
+    fn reserved_range(&self) -> arch::AddrRange {
+        arch::AddrRange::default()
+    }
     /// The FPU components that contexts have.
     fn fpu_layout(&self) -> arch::FpuLayout;
     /// `AT_HWCAP` and `AT_HWCAP2`.

@@ -3,7 +3,7 @@
 use crate::seam::{AddressSpace, MappedObject, MemoryFile};
 use crate::{MapFlags, MremapFlags};
 use alloc::sync::Arc;
-use arch::{Access, Addr};
+use arch::{Access, Addr, AddrRange};
 use syserr::Errno;
 
 /// Where mappings may lie.
@@ -19,9 +19,14 @@ pub struct Layout {
     pub top_down_base: Addr,
     /// Which of the two is the default.
     pub top_down: bool,
+    /// What the platform keeps for itself: nobody maps anything there, whatever rights they have.
+    pub reserved: [AddrRange; 2],
 }
 
 impl Layout {
+    /// Nothing that the platform keeps for itself.
+    const NOTHING_RESERVED: [AddrRange; 2] = [AddrRange { start: Addr::NULL, end: Addr::NULL }; 2];
+
     /// x86-64 and arm64 with 47 bits, without randomisation and with room for an 8 MiB stack.
     pub const DEFAULT: Layout = Layout {
         min: Addr(0x1_0000),
@@ -29,7 +34,13 @@ impl Layout {
         bottom_up_base: Addr(0x2aaa_aaaa_a000),
         top_down_base: Addr((1 << 47) - 4096 - (160 << 20)),
         top_down: true,
+        reserved: Layout::NOTHING_RESERVED,
     };
+
+    /// The place of the platform's own that lies in a range.
+    pub(crate) fn reserved_in(&self, lo: u64, hi: u64) -> Option<AddrRange> {
+        self.reserved.into_iter().find(|r| r.start.0.max(lo) < r.end.0.min(hi))
+    }
 }
 
 impl Default for Layout {
@@ -46,6 +57,7 @@ impl From<&arch::MmapLayout> for Layout {
             bottom_up_base: l.bottom_up_base,
             top_down_base: l.top_down_base,
             top_down: l.top_down,
+            reserved: Layout::NOTHING_RESERVED,
         }
     }
 }

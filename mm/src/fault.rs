@@ -63,7 +63,7 @@ impl Tx<'_> {
         let st = &self.st;
         let Some(old) = st.vma(start) else { return false };
         let v = old.value.clone();
-        if page < st.layout.min.0 {
+        if page < st.layout.min.0 || st.layout.reserved_in(page, start).is_some() {
             return false;
         }
         if let Some(prev) = st.vmas.starting_before(start)

@@ -181,7 +181,8 @@ impl Tx<'_> {
         let more = a.new_len - a.old_len;
         let end = a.old.0 + a.old_len;
         let new_end = end.checked_add(more).filter(|&e| e <= self.st.layout.max.0);
-        if let Some(new_end) = new_end.filter(|_| end == vma.end)
+        let room = |&to: &u64| self.st.layout.reserved_in(end, to).is_none();
+        if let Some(new_end) = new_end.filter(|to| end == vma.end && room(to))
             && self.expand_to(new_end, vma)?
         {
             if vma.value.is_locked()

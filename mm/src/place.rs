@@ -19,7 +19,8 @@ impl State {
         if !addr.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
-        if addr < self.layout.min.0 && !limits.can_map_low {
+        let is_low = addr < self.layout.min.0 && !limits.can_map_low;
+        if is_low || self.layout.reserved_in(addr, addr + len).is_some() {
             return Err(Errno::EPERM);
         }
         Ok(())
@@ -39,7 +40,7 @@ impl State {
         }
         if hint != 0
             && hint.checked_add(len).is_some_and(|end| end <= max)
-            && self.lowest(hint, hint + len, len).is_some()
+            && self.is_room(hint, hint + len)
         {
             return Ok(hint);
         }
@@ -54,8 +55,25 @@ impl State {
             .ok_or(Errno::ENOMEM)
     }
 
-    fn lowest(&self, lo: u64, hi: u64, len: u64) -> Option<u64> {
-        self.vmas.lowest_gap(lo, hi, len)
+    /// Whether a mapping can be made, or grow, there without replacing anything.
+    pub(crate) fn is_room(&self, lo: u64, hi: u64) -> bool {
+        self.layout.reserved_in(lo, hi).is_none() && self.vmas.is_free(lo, hi)
+    }
+
+    fn lowest(&self, mut lo: u64, hi: u64, len: u64) -> Option<u64> {
+        loop {
+            let at = self.vmas.lowest_gap(lo, hi, len)?;
+            let Some(reserved) = self.layout.reserved_in(at, at + len) else { return Some(at) };
+            lo = reserved.end.0;
+        }
+    }
+
+    fn highest(&self, lo: u64, mut hi: u64, len: u64) -> Option<u64> {
+        loop {
+            let at = self.vmas.highest_gap(lo, hi, len)?;
+            let Some(reserved) = self.layout.reserved_in(at, at + len) else { return Some(at) };
+            hi = reserved.start.0;
+        }
     }
 
     fn search(&self, len: u64, align: u64) -> Option<u64> {
@@ -63,7 +81,7 @@ impl State {
         let slack = align.saturating_sub(PAGE_SIZE);
         let need = len.checked_add(slack)?;
         if l.top_down
-            && let Some(at) = self.vmas.highest_gap(l.min.0.max(PAGE_SIZE), l.top_down_base.0, need)
+            && let Some(at) = self.highest(l.min.0.max(PAGE_SIZE), l.top_down_base.0, need)
         {
             let highest = at + slack;
             return Some(if align > 0 { highest & !(align - 1) } else { highest });

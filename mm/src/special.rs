@@ -145,7 +145,7 @@ impl MemoryManager {
         if end > tx.st.layout.max.0 {
             return Err(Errno::ENOMEM);
         }
-        if !tx.st.vmas.is_free(at, end) {
+        if !tx.st.is_room(at, end) {
             return Err(Errno::EEXIST);
         }
         let object = Arc::new(own_object(args.object));

@@ -474,3 +474,37 @@ fn memory_outlives_its_mapping_after_a_failed_replacement() {
     r.space.flush();
     assert_eq!(r.read(0), 0);
 }
+
+/// What the platform keeps for itself is nobody's, whatever rights they have, and no way leads there.
+#[test]
+fn reserved_addresses_are_never_mapped() {
+    let r = rig(Tuning::DEFAULT);
+    let at = |page: u64| Addr(AT + page * P);
+    let reserved = [arch::AddrRange { start: at(8), end: at(10) }, arch::AddrRange::default()];
+    let base = at(64);
+    r.mm.set_layout(Layout { reserved, min: at(0), top_down_base: base, ..Layout::DEFAULT });
+    let limits = Limits { can_map_low: true, ..LIMITS };
+    for page in [7, 8, 9] {
+        let a = MmapArgs::anonymous(at(page), 2 * P, Access::RW, &limits);
+        let fixed = MmapArgs { flags: a.flags | MapFlags::FIXED, ..a };
+        assert_eq!(r.mm.mmap(fixed), Err(Errno::EPERM), "page {page}");
+    }
+    r.map(6, 2, MapFlags::empty()).unwrap();
+    r.map(10, 1, MapFlags::GROWSDOWN).unwrap();
+    let grow = MremapArgs {
+        old: at(6),
+        old_len: 2 * P,
+        new_len: 3 * P,
+        flags: MremapFlags::empty(),
+        new: Addr::NULL,
+        limits: &limits,
+    };
+    assert_eq!(r.mm.mremap(grow), Err(Errno::ENOMEM));
+    assert_eq!(r.mm.handle_fault(at(9), Access::WRITE), Err(FaultError::NotMapped));
+    r.mm.set_brk(at(7));
+    assert_eq!(r.mm.brk(at(9), &limits), at(7));
+    // A search goes on below; a hint there is none.
+    r.map(11, 53, MapFlags::empty()).unwrap();
+    let a = MmapArgs::anonymous(at(8), P, Access::RW, &limits);
+    assert_eq!(r.mm.mmap(a), Ok(at(5)));
+}

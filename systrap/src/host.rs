@@ -5,6 +5,7 @@ use crate::cpu::{self, Xsave};
 use crate::executor::{BoxFuture, Executor, Reactor, Registration, RunQueue, Source, TimerWheel};
 use crate::memfile::MemFile;
 use crate::regions::Regions;
+use crate::shared::{GUEST_END, GUEST_START};
 use crate::space::{Slices, Space};
 use crate::zygote::Zygote;
 use arch::FpuLayout;
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) timers: TimerWheel,
     pub(crate) zygote: Zygote,
     pub(crate) cpus: usize,
+    /// The lowest address that guests may have: the host can keep more for itself than usual.
+    pub(crate) guest_start: u64,
     /// As `/proc/cpuinfo` describes the first one; read before nothing more can be opened.
     pub(crate) processor: Option<String>,
     pub(crate) spare: usize,
@@ -72,6 +75,13 @@ pub(crate) struct Shared {
     generation: AtomicU64,
     /// Spaces without users whose process may still live.
     dying: Mutex<Vec<Arc<Space>>>,
+}
+
+/// What the host leaves of [`GUEST_START`] and what follows (`vm.mmap_min_addr`).
+fn guest_start() -> u64 {
+    let kept = std::fs::read_to_string("/proc/sys/vm/mmap_min_addr").ok();
+    let kept = kept.and_then(|s| s.trim().parse::<u64>().ok()).unwrap_or(0);
+    kept.next_multiple_of(arch::PAGE_SIZE).clamp(GUEST_START, GUEST_END)
 }
 
 impl Shared {
@@ -226,6 +236,7 @@ impl Host {
                 silence: SILENCE_US * cycles_per_us,
             },
             cpus: config.cpus.clamp(1, crate::shared::MAX_THREADS),
+            guest_start: guest_start(),
             processor: cpu::description(),
             spare: config.spare_stubs,
             running: AtomicU32::new(0),

@@ -5,7 +5,7 @@ use crate::executor::TimerWheel;
 use crate::host::{Host, Shared};
 use crate::hot_calls::HotCalls;
 use crate::raw::{Interrupter, RawContext, RawTrap};
-use crate::shared::{GUEST_END, GUEST_START, op};
+use crate::shared::{GUEST_END, SITES_BASE, SITES_END, op};
 use crate::space::{Space, plain_way};
 use arch::fpu::{Component, FpuLayout};
 use arch::signal::code::SEGV_PKUERR;
@@ -80,7 +80,11 @@ impl Platform for Hosted {
     }
 
     fn user_range(&self) -> AddrRange {
-        AddrRange { start: Addr(GUEST_START), end: Addr(GUEST_END) }
+        AddrRange { start: Addr(self.shared.guest_start), end: Addr(GUEST_END) }
+    }
+
+    fn reserved_range(&self) -> AddrRange {
+        AddrRange { start: Addr(SITES_BASE), end: Addr(SITES_END) }
     }
 
     fn fpu_layout(&self) -> FpuLayout {

@@ -31,8 +31,11 @@ pub const GUEST_END: u64 = 0x7fff_0000_0000;
 pub const SITES_BASE: u64 = 0x6_0000;
 /// Where [`Control::entries`] lies, low enough for a jump through it by index alone.
 pub const ENTRIES_BASE: u64 = SITES_BASE + 4096;
-/// First address that guests may have.
-pub const GUEST_START: u64 = 0x7_0000;
+/// Past the last of what rewritten calls need at [`SITES_BASE`].
+pub const SITES_END: u64 = ENTRIES_BASE + 4096;
+/// First address that guests may have. What lies between [`SITES_BASE`] and [`SITES_END`] is not
+/// theirs.
+pub const GUEST_START: u64 = 0x1_0000;
 /// Where the stub's code lies in every stub process.
 pub const TEXT_BASE: u64 = 0x7fff_1000_0000;
 /// Room for the stub's code.
@@ -332,7 +335,7 @@ const _: () =
 const _: () = assert!(core::mem::offset_of!(Control, sites).is_multiple_of(4096));
 const _: () = assert!(core::mem::offset_of!(Control, thunks).is_multiple_of(4096));
 const _: () = assert!(MAX_SITES * 8 == 4096 && (SITES_BASE >> 16) == 6);
-const _: () = assert!(ENTRIES_BASE + 4096 <= GUEST_START && MAX_SELECTOR <= 512);
+const _: () = assert!(GUEST_START <= SITES_BASE && MAX_SELECTOR <= 512);
 const _: () = assert!(THREAD_SELECTORS.len() <= MAX_THREADS && size_of::<Thread>() == 64);
 const _: () = assert!(core::mem::offset_of!(Control, ready) == 4096);
 const _: () = assert!(core::mem::offset_of!(Control, filter) == 192);

@@ -97,8 +97,9 @@ global_asm!(
     "syscall",
     "test rax, rax",
     "jns 20f",
-    // Most likely too many mappings. They are only a cache: start afresh.
-    "mov edi, {guest_start}",
+    // Most likely too many mappings. They are only a cache: start afresh, above the table of
+    // rewritten calls. There is no room for many below it.
+    "mov edi, {sites_end}",
     "mov rsi, {guest_len}",
     "mov r10, r12",
     "mov r8, rbp",
@@ -195,8 +196,8 @@ global_asm!(
     ack = const op::ACK,
     shared = const MAP_SHARED_FIXED,
     populate = const MAP_POPULATE,
-    guest_start = const GUEST_START,
-    guest_len = const GUEST_END - GUEST_START,
+    sites_end = const SITES_END,
+    guest_len = const GUEST_END - SITES_END,
     stacks = const REPORT_BASE + STACKS_OFFSET,
     stack_size = const STACK_SIZE,
     thread_flags = const THREAD_FLAGS,

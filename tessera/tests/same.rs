@@ -102,6 +102,7 @@ programs! {
     diag
     dnotify
     droppable
+    elf
     exec
     fcntl
     filecaps

@@ -1,7 +1,7 @@
 //! Where things go in a new address space: one layout, as the loader and the memory manager see it.
 
 use crate::{Platform, Random};
-use arch::{Addr, Draws, LayoutParams, MmapLayout, UNLIMITED};
+use arch::{Addr, AddrRange, Draws, LayoutParams, MmapLayout, UNLIMITED};
 use syserr::Errno;
 
 /// `ADDR_NO_RANDOMIZE` of personality(2).
@@ -66,6 +66,7 @@ pub(super) fn choose(
             bottom_up_base: l.bottom_up_base,
             top_down_base: l.top_down_base,
             top_down: l.top_down,
+            reserved: [AddrRange { start: Addr::NULL, end: user.start }, platform.reserved_range()],
         },
     })
 }

@@ -20,7 +20,7 @@ use crate::shared::{
 };
 use crate::sys;
 use crate::zygote::{Child, Stub};
-use arch::{Access, AddrRange};
+use arch::{Access, Addr, AddrRange};
 use mm::{FileRange, MemoryFile};
 use ops::{HostOp, Queue};
 use std::collections::VecDeque;
@@ -329,11 +329,13 @@ impl Space {
     }
 
     pub(crate) fn push_op(&self, kind: u32, at: AddrRange, access: Access, offset: u64, now: bool) {
-        let Some(at) = clip(at) else { return };
         let mut s = self.state.lock();
         let prot = u32::from(access.bits()) | if now { POPULATE } else { 0 };
-        let (addr, len) = (at.start.0, at.len());
-        s.queue.push(HostOp { kind, prot, addr, len, offset });
+        for part in guest_parts(at) {
+            let (addr, len) = (part.start.0, part.len());
+            let offset = offset + (addr - at.start.0);
+            s.queue.push(HostOp { kind, prot, addr, len, offset });
+        }
     }
 
     pub(crate) fn retire(&self, ranges: &[FileRange]) {
@@ -454,9 +456,9 @@ pub(crate) enum SlotPoll {
     Dead,
 }
 
-/// The part of a range that a stub may map.
-fn clip(r: AddrRange) -> Option<AddrRange> {
-    let end = r.end.0.min(GUEST_END);
-    let start = r.start.0.max(shared::GUEST_START);
-    (start < end).then_some(AddrRange { start: start.into(), end: end.into() })
+/// The parts of a range that a stub may map.
+fn guest_parts(r: AddrRange) -> impl Iterator<Item = AddrRange> {
+    let below = AddrRange { start: Addr(shared::GUEST_START), end: Addr(shared::SITES_BASE) };
+    let above = AddrRange { start: Addr(shared::SITES_END), end: Addr(GUEST_END) };
+    [below, above].into_iter().filter_map(move |part| part.intersect(r))
 }
