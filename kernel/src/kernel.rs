@@ -80,7 +80,7 @@ pub struct Kernel {
     keys: crate::keys::Keys,
     aio: Arc<crate::syscalls::aio::Contexts>,
     core_settings: crate::coredump::Settings,
-    kept_settings: crate::proc::KeptSettings,
+    kept_settings: vfs::proc::KeptSettings,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
     tree: Mutex<Tree>,
     timers: Arc<TimerService>,
@@ -125,7 +125,7 @@ impl Kernel {
             keys: crate::keys::Keys::default(),
             aio: Arc::default(),
             core_settings: crate::coredump::Settings::default(),
-            kept_settings: crate::proc::KeptSettings::default(),
+            kept_settings: vfs::proc::KeptSettings::default(),
             vdso_pages: Mutex::new(None),
             tree: Mutex::new(Tree::default()),
             timers: Arc::default(),
@@ -204,7 +204,7 @@ impl Kernel {
     }
 
     /// Settings that nothing depends on.
-    pub(crate) fn kept_settings(&self) -> &crate::proc::KeptSettings {
+    pub(crate) fn kept_settings(&self) -> &vfs::proc::KeptSettings {
         &self.kept_settings
     }
 

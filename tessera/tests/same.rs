@@ -89,6 +89,7 @@ macro_rules! programs {
 programs! {
     account
     acl
+    address
     admin
     aio
     attr
@@ -107,6 +108,7 @@ programs! {
     fcntl
     filecaps
     filter
+    gone
     group
     handle
     inet
@@ -145,6 +147,7 @@ programs! {
     rw
     sched
     sig
+    sysctl
     tcp
     timens
     timer

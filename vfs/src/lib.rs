@@ -51,6 +51,7 @@ extern crate std;
 pub mod acl;
 pub mod anon;
 pub mod bpf;
+mod changes;
 mod creds;
 pub mod dev;
 mod env;
@@ -83,6 +84,7 @@ pub mod tty;
 mod user_ns;
 mod vfs;
 
+pub use changes::Changes;
 pub use creds::{Creds, cap, securebits};
 pub use env::{Budget, Env, TimeSource, makedev, split_dev};
 pub use fd::{DirSink, FdTable, File, FileOwner, NR_OPEN, OwnerKind};
@@ -102,8 +104,8 @@ pub use shared::SharedType;
 pub use super_block::{FileSystemType, OptionError, SuperBlock, SuperState, Validity};
 pub use sysfs::sysfs;
 pub use tree::{
-    AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountChanges, MountFlags, MountNs, Path,
-    PathCx, Propagation, PropagationKind, UNIQUE_ID_OFFSET,
+    AT_FDCWD, Dentry, FsContext, LookupFlags, Mount, MountFlags, MountNs, Path, PathCx,
+    Propagation, PropagationKind, UNIQUE_ID_OFFSET,
 };
 pub use user_ns::{Counts, EXTENTS_MAX, Extent, IdKind, IdMap, OVERFLOW_ID, UserNs, WeakUserNs};
 pub use vfs::Vfs;

@@ -9,7 +9,7 @@ use syserr::Errno;
 use crate::memfs::{Node, for_sysfs};
 use crate::{Create, Env, FileOps, SuperBlock, mode};
 
-/// A sysfs for a machine with `cpus` processors; mount it read-only.
+/// A sysfs for a machine with `cpus` processors. Nothing in it changes.
 ///
 /// # Errors
 /// `ENOSPC` without memory.

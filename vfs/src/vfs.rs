@@ -11,7 +11,7 @@ use crate::memfs::MemFs;
 use crate::nsfs::{NamespaceKind, NsHead};
 use crate::tree::{Dcache, Dentry, MountTable};
 use crate::{
-    Env, FileSystemType, Mount, MountChanges, MountFlags, MountNs, Path, Settings, SpecialFiles,
+    Changes, Env, FileSystemType, Mount, MountFlags, MountNs, Path, Settings, SpecialFiles,
     SuperBlock, SuperState, Validity,
 };
 
@@ -145,8 +145,25 @@ impl Vfs {
         self.mounts.of(ns, id, count)
     }
 
+    /// The most mounts that there can be; `fs.mount-max`.
+    pub fn mount_max(&self) -> u32 {
+        self.mounts.max()
+    }
+
+    /// Sets what [`Vfs::mount_max`] says.
+    ///
+    /// # Errors
+    /// `EINVAL` for 0.
+    pub fn set_mount_max(&self, to: u32) -> Result<(), syserr::Errno> {
+        if to == 0 {
+            return Err(syserr::Errno::EINVAL);
+        }
+        self.mounts.set_max(to);
+        Ok(())
+    }
+
     /// How often the tree of mounts has changed, and who is told when it does.
-    pub fn mount_changes(&self) -> Arc<MountChanges> {
+    pub fn mount_changes(&self) -> Arc<Changes> {
         self.mounts.changes().clone()
     }
 

@@ -3,7 +3,7 @@
 
 mod support;
 
-use arch::{BufDst, UserMemory};
+use arch::BufDst;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use support::{Guest, env};
@@ -88,7 +88,7 @@ impl ProcSource for Numbers {
         None
     }
 
-    fn memory(&self, _: i32) -> Option<Arc<dyn UserMemory>> {
+    fn memory(&self, _: i32) -> Option<Arc<mm::MemoryManager>> {
         None
     }
 }

@@ -10,7 +10,7 @@ mod ring;
 
 pub(crate) use key::{Key, KeyType, Payload, permission};
 pub(crate) use lookup::{Access, Found, TaskKeyrings, Who};
-pub(crate) use quota::{MAX_BYTES, MAX_KEYS, ROOT_MAX_BYTES, ROOT_MAX_KEYS};
+pub(crate) use quota::KeyLimits;
 pub(crate) use ring::SearchError;
 
 use alloc::collections::BTreeMap;
@@ -27,11 +27,11 @@ use vfs::{UserNs, WeakUserNs};
 pub(crate) struct Table {
     by_serial: BTreeMap<i32, Weak<Key>>,
     users: BTreeMap<u32, User>,
+    limits: Arc<KeyLimits>,
     /// Keys that were made since dead ones were last swept out.
     made: usize,
 }
 
-#[derive(Default)]
 struct User {
     account: Arc<Account>,
     /// One for each user namespace that the user has asked for them in.
@@ -84,6 +84,11 @@ impl Keys {
         self.0.lock()
     }
 
+    /// How many keys users may have.
+    pub(crate) fn limits(&self) -> Arc<KeyLimits> {
+        self.0.lock().limits.clone()
+    }
+
     /// The text of `/proc/key-users` for somebody in `ns`, who sees only who is known there.
     pub(crate) fn list_users(&self, ns: &UserNs) -> Vec<u8> {
         let table = self.0.lock();
@@ -91,7 +96,7 @@ impl Keys {
         for (uid, user) in &table.users {
             let (keys, bytes) = user.account.used();
             let Some(shown) = ns.uid_out(*uid).filter(|_| keys != 0) else { continue };
-            let (max_keys, max_bytes) = quota::limits(*uid);
+            let (max_keys, max_bytes) = table.limits.of(*uid);
             let line = format!(
                 "{shown:5}: {keys:5} {keys}/{keys} {keys}/{max_keys} {bytes}/{max_bytes}\n"
             );
@@ -113,7 +118,9 @@ impl Table {
                 return Err(Errno::EDQUOT);
             }
         }
-        Ok(self.users.entry(uid).or_default())
+        let limits = &self.limits;
+        let new = || User { account: Arc::new(Account::new(limits)), rings: Vec::new() };
+        Ok(self.users.entry(uid).or_insert_with(new))
     }
 
     fn account(&mut self, uid: u32) -> Result<Arc<Account>, Errno> {

@@ -1,18 +1,24 @@
 //! Names of the system; uts_namespaces(7).
 
 use crate::Uts;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use sync::Mutex;
+use vfs::Changes;
 use vfs::nsfs::{Namespace, NsHead};
 
 /// A UTS namespace.
 pub(crate) struct UtsNs {
     head: NsHead,
     names: Mutex<Uts>,
+    host: Arc<Changes>,
+    domain: Arc<Changes>,
 }
 
 impl UtsNs {
     pub(crate) fn new(head: NsHead, names: Uts) -> UtsNs {
-        UtsNs { head, names: Mutex::new(names) }
+        let (host, domain) = (Arc::default(), Arc::default());
+        UtsNs { head, names: Mutex::new(names), host, domain }
     }
 
     /// The names now.
@@ -20,9 +26,26 @@ impl UtsNs {
         self.names.lock().clone()
     }
 
-    /// Changes the names.
-    pub(crate) fn change(&self, f: impl FnOnce(&mut Uts)) {
-        f(&mut self.names.lock());
+    /// Who is told when the name of the host changes.
+    pub(crate) fn host_changes(&self) -> &Arc<Changes> {
+        &self.host
+    }
+
+    /// Who is told when that of its domain does.
+    pub(crate) fn domain_changes(&self) -> &Arc<Changes> {
+        &self.domain
+    }
+
+    /// Names the host.
+    pub(crate) fn set_host(&self, name: Vec<u8>) {
+        self.names.lock().host = name;
+        self.host.note();
+    }
+
+    /// Names its domain.
+    pub(crate) fn set_domain(&self, name: Vec<u8>) {
+        self.names.lock().domain = name;
+        self.domain.note();
     }
 }
 

@@ -3,7 +3,6 @@
 mod config;
 mod cpuinfo;
 mod fs_type;
-mod kept;
 mod limits;
 mod locks;
 mod map_query;
@@ -16,15 +15,15 @@ mod write;
 
 pub use fs_type::ProcType;
 
-pub(crate) use kept::KeptSettings;
 pub(crate) use system::file_system_names;
 
 use crate::ns::{self, Namespaces};
 use crate::{Kernel, PidNamespace, Task, VfsExecutable};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use arch::{Addr, UserMemory};
+use arch::Addr;
 use core::sync::atomic::AtomicU32;
+use mm::MemoryManager;
 use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, NamespaceRef};
 use vfs::proc::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
@@ -150,7 +149,8 @@ impl ProcSource for KernelProc {
     fn owner(&self, tid: i32, open: bool) -> (u32, u32) {
         let Ok(t) = self.task(tid) else { return (0, 0) };
         match t.group_ref().dumpable_in() {
-            (dumpable, _) if dumpable || open => {
+            // One who has ended has no memory that could be dumped.
+            (dumpable, _) if dumpable && t.mm().is_some() || open => {
                 let c = t.creds();
                 (c.euid, c.egid)
             }
@@ -185,6 +185,7 @@ impl ProcSource for KernelProc {
                 name
             }
             TaskFile::Children => self.kernel()?.children_of(tid, &self.pid_ns),
+            TaskFile::CoredumpFilter | TaskFile::TimensOffsets if task.mm().is_none() => Vec::new(),
             TaskFile::CoredumpFilter => {
                 alloc::format!("{:08x}\n", task.group_ref().lock().core_filter).into_bytes()
             }
@@ -295,8 +296,17 @@ impl ProcSource for KernelProc {
         }
     }
 
-    fn mount_changes(&self) -> Option<Arc<vfs::MountChanges>> {
+    fn mount_changes(&self) -> Option<Arc<vfs::Changes>> {
         self.kernel().ok().map(|k| k.vfs().mount_changes())
+    }
+
+    fn setting_changes(&self, reader: i32, file: SystemFile) -> Option<Arc<vfs::Changes>> {
+        let uts = self.namespaces(&*self.kernel().ok()?, reader).uts.clone();
+        match file {
+            SystemFile::Hostname => Some(uts.host_changes().clone()),
+            SystemFile::Domainname => Some(uts.domain_changes().clone()),
+            _ => None,
+        }
     }
 
     fn system_text(&self, reader: &Opener, file: SystemFile) -> Vec<u8> {
@@ -341,8 +351,8 @@ impl ProcSource for KernelProc {
         self.task(tid).ok()?.resources.lock().files.clone()
     }
 
-    fn memory(&self, tid: i32) -> Option<Arc<dyn UserMemory>> {
-        self.task(tid).ok()?.mm().map(|mm| mm as Arc<dyn UserMemory>)
+    fn memory(&self, tid: i32) -> Option<Arc<MemoryManager>> {
+        self.task(tid).ok()?.mm()
     }
 }
 

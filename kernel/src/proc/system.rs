@@ -1,19 +1,19 @@
 //! Files about the whole system.
 
 use super::{config, line};
-use crate::keys;
 use crate::ns::{Namespaces, Offsets, OwnClock};
 use crate::syscalls::{aio, mqueue};
 use crate::task::CpuTimes;
 use crate::usage::{TICK, ticks};
 use crate::{ClockId, Kernel, PidNamespace};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering::Relaxed;
-use vfs::UserNs;
 use vfs::proc::SystemFile;
+use vfs::{FdTable, UserNs};
 
 const SECOND: i64 = 1_000_000_000;
 
@@ -103,6 +103,12 @@ pub(super) fn text(
             let shown = |g| reader.show_gid(g);
             line(format!("{}\t{}", shown(first), shown(last)))
         }
+        SystemFile::LocalPortRange => {
+            let limits = ns.net.port_limits();
+            line(format!("{}\t{}", limits.first, limits.last))
+        }
+        SystemFile::UnprivilegedPortStart => line(ns.net.port_limits().unprivileged),
+        SystemFile::NetKept(name, at_first) => ns.net.settings().text(name, at_first),
         SystemFile::LoopbackTag => line(ns.net.tag.load(Relaxed)),
         SystemFile::PidMax => line(32768),
         SystemFile::BootId => line(uuid(*boot_id)),
@@ -121,25 +127,34 @@ pub(super) fn text(
         SystemFile::SuidDumpable => line(k.core_settings().suid_dumpable()),
         SystemFile::LeaseBreakTime => line(k.vfs().lease_rules().break_time()),
         SystemFile::FileMax => line(i64::MAX),
-        SystemFile::FileNr => line(format!("1024\t0\t{}", i64::MAX)),
+        SystemFile::FileNr => line(format!("{}\t0\t{}", open_files(k), i64::MAX)),
         SystemFile::SysvSem => ns.ipc.objects.list_sem(reader).into_bytes(),
         SystemFile::KeyUsers => k.keys().list_users(reader),
-        SystemFile::KeyMaxKeys => line(keys::MAX_KEYS),
-        SystemFile::KeyMaxBytes => line(keys::MAX_BYTES),
-        SystemFile::KeyRootMaxKeys => line(keys::ROOT_MAX_KEYS),
-        SystemFile::KeyRootMaxBytes => line(keys::ROOT_MAX_BYTES),
+        SystemFile::Key(limit) => line(k.keys().limits().get(limit)),
         SystemFile::AioNr => line(k.aio().requests()),
         SystemFile::AioMaxNr => line(aio::AIO_MAX_NR),
         SystemFile::MqueueQueuesMax => line(mqueue::QUEUES_MAX),
         SystemFile::MqueueMsgMax => line(mqueue::MSG_MAX),
         SystemFile::MqueueMsgSizeMax => line(mqueue::MSGSIZE_MAX),
         SystemFile::Config => config::compressed(),
+        SystemFile::MountMax => line(k.vfs().mount_max()),
         SystemFile::PipeMaxSize => line(k.vfs().settings().pipe_max_size()),
         SystemFile::Protected(what) => line(k.vfs().settings().protected(what)),
         SystemFile::Ipc(limit) => line(ns.ipc.objects.limits.text(limit)),
         SystemFile::Kept(name, at_first) => k.kept_settings().text(name, at_first),
         SystemFile::Fixed(text) => text.as_bytes().to_vec(),
     }
+}
+
+/// Descriptors that are open in all tables.
+fn open_files(k: &Kernel) -> usize {
+    let tables: BTreeMap<usize, Arc<FdTable>> = k
+        .tasks()
+        .into_iter()
+        .filter_map(|t| t.resources.lock().files.clone())
+        .map(|files| (Arc::as_ptr(&files) as usize, files))
+        .collect();
+    tables.values().map(|files| files.count()).sum()
 }
 
 /// Nanoseconds since the kernel was made.

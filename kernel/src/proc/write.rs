@@ -169,6 +169,25 @@ fn set_ping_groups(ns: &Namespaces, writer: &Opener, text: &[u8]) -> Result<(), 
     ns.net.set_ping_groups(&writer.creds, groups.0, groups.1)
 }
 
+/// Sets which ports are for whom (`ipv4_local_port_range`, `ipv4_privileged_ports`).
+fn set_port_limits(
+    ns: &Namespaces,
+    writer: &Opener,
+    file: SystemFile,
+    text: &[u8],
+) -> Result<(), Errno> {
+    ns.net.may_set(&writer.creds)?;
+    let mut limits = ns.net.port_limits();
+    let places = match file {
+        SystemFile::LocalPortRange => [Some(&mut limits.first), Some(&mut limits.last)],
+        _ => [Some(&mut limits.unprivileged), None],
+    };
+    for (place, n) in places.into_iter().flatten().zip(numbers(text, 2)?) {
+        *place = u16::try_from(n).map_err(|_| Errno::EINVAL)?;
+    }
+    ns.net.set_port_limits(limits)
+}
+
 /// Longest name of the system; `__NEW_UTS_LEN`.
 const NAME_MAX: usize = 64;
 
@@ -182,8 +201,8 @@ pub(super) fn system(
     let name = text.strip_suffix(b"\n").unwrap_or(text);
     let name = name.get(..NAME_MAX).unwrap_or(name).to_vec();
     match file {
-        SystemFile::Hostname => ns.uts.change(|u| u.host = name),
-        SystemFile::Domainname => ns.uts.change(|u| u.domain = name),
+        SystemFile::Hostname => ns.uts.set_host(name),
+        SystemFile::Domainname => ns.uts.set_domain(name),
         SystemFile::CorePattern => kernel.core_settings().set_pattern(text)?,
         SystemFile::CoreUsesPid => {
             let to = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
@@ -210,16 +229,33 @@ pub(super) fn system(
         }
         SystemFile::LoopbackTag => {
             let tag = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            ns.net.may_set(&writer.creds)?;
             ns.net.tag.store(tag, Ordering::Relaxed);
         }
         SystemFile::PingGroupRange => set_ping_groups(ns, writer, text)?,
+        SystemFile::LocalPortRange | SystemFile::UnprivilegedPortStart => {
+            set_port_limits(ns, writer, file, text)?;
+        }
+        SystemFile::NetKept(name, at_first) => {
+            ns.net.may_set(&writer.creds)?;
+            ns.net.settings().set(name, at_first, text)?;
+        }
         SystemFile::NsLastPid => set_last_pid(kernel, writer, text)?,
+        SystemFile::MountMax => {
+            let to = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            kernel.vfs().set_mount_max(u32::try_from(to).map_err(|_| Errno::EINVAL)?)?;
+        }
         SystemFile::PipeMaxSize => {
             let bytes = first(&numbers(text, 1)?);
             kernel.vfs().settings().set_pipe_max_size(bytes)?;
         }
         SystemFile::Protected(what) => {
             kernel.vfs().settings().set_protected(what, first(&numbers(text, 1)?))?;
+        }
+        SystemFile::Key(limit) => {
+            let to = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            let to = u32::try_from(to).map_err(|_| Errno::EINVAL)?;
+            kernel.keys().limits().set(limit, to);
         }
         SystemFile::Ipc(limit) => ns.ipc.objects.limits.set(limit, &numbers(text, 4)?)?,
         SystemFile::Kept(name, at_first) => kernel.kept_settings().set(name, at_first, text)?,

@@ -33,14 +33,17 @@ impl Allowance {
     }
 
     /// Takes `len` bytes, or nothing.
-    pub(super) fn take(&self, len: u64) -> Result<(), OutOfMemory> {
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] beyond the limit.
+    pub fn take(&self, len: u64) -> Result<(), OutOfMemory> {
         let limit = self.limit();
         let more = |used: u64| used.checked_add(len).filter(|n| *n <= limit);
         self.used.fetch_update(Relaxed, Relaxed, more).map(|_| ()).map_err(|_| OutOfMemory)
     }
 
     /// Gives back what was taken.
-    pub(super) fn give(&self, len: u64) {
+    pub fn give(&self, len: u64) {
         self.used.fetch_sub(len, Relaxed);
     }
 }

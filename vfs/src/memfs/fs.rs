@@ -90,6 +90,10 @@ impl MemFs {
         })
     }
 
+    pub(super) fn is_sysfs(&self) -> bool {
+        self.magic == SYSFS_MAGIC
+    }
+
     pub(super) fn has_acls(&self) -> bool {
         matches!(self.magic, TMPFS_MAGIC | OVERLAYFS_MAGIC)
     }
@@ -97,6 +101,15 @@ impl MemFs {
     pub(super) fn give_inode(&self) {
         self.inodes.fetch_sub(1, Relaxed);
         self.env.inodes.give(1);
+    }
+
+    /// Counts the page that the text of a long link takes (`SHORT_SYMLINK_LEN`).
+    pub(super) fn take_link(&self, text: &[u8]) -> Result<(), Errno> {
+        self.allowance.take(link_size(text)).map_err(|_| Errno::ENOSPC)
+    }
+
+    pub(super) fn give_link(&self, text: &[u8]) {
+        self.allowance.give(link_size(text));
     }
 
     /// A new, empty file's contents.
@@ -124,7 +137,7 @@ impl MemFs {
     }
 
     pub(super) fn statfs(&self) -> StatFs {
-        if self.magic == SYSFS_MAGIC {
+        if self.is_sysfs() {
             // What only shows something has no blocks.
             return StatFs { magic: self.magic, bsize: 4096, namelen: 255, ..StatFs::default() };
         }
@@ -145,6 +158,12 @@ impl MemFs {
             ..StatFs::default()
         }
     }
+}
+
+/// What a link to `text` takes of the file system's size.
+fn link_size(text: &[u8]) -> u64 {
+    const SHORT: usize = 128;
+    if text.len() < SHORT { 0 } else { arch::PAGE_SIZE }
 }
 
 /// A new, empty tmpfs.

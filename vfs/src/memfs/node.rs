@@ -67,6 +67,9 @@ impl Node {
     pub(crate) fn create(fs: &Arc<MemFs>, what: &Create<'_>) -> Result<Arc<Node>, Errno> {
         fs.take_inode()?;
         let kind = what.mode & mode::IFMT;
+        if kind == mode::IFLNK {
+            fs.take_link(what.target).inspect_err(|_| fs.give_inode())?;
+        }
         let now = fs.env.now();
         let attr = Attr {
             mode: what.mode,
@@ -308,6 +311,9 @@ impl Drop for Node {
             }
         } else {
             self.fs.give_inode();
+            if let Data::Link(text) = &self.data {
+                self.fs.give_link(text);
+            }
         }
         self.drop_children();
     }

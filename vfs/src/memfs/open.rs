@@ -41,6 +41,13 @@ impl Node {
     }
 }
 
+impl Node {
+    /// `EPERM` in sysfs, whose names are fixed.
+    fn changes_names(&self) -> Result<(), Errno> {
+        if self.fs.is_sysfs() { Err(Errno::EPERM) } else { Ok(()) }
+    }
+}
+
 impl Inode for Node {
     fn stat(&self) -> Result<Stat, Errno> {
         self.full_stat()
@@ -82,20 +89,28 @@ impl Inode for Node {
     }
 
     fn create(&self, name: &[u8], what: &Create<'_>) -> Result<Arc<dyn Inode>, Errno> {
+        self.changes_names().map_err(|e| match what.mode & mode::IFMT {
+            // Making a file is not refused but not known (`lookup_open` in fs/namei.c).
+            mode::IFREG => Errno::EACCES,
+            _ => e,
+        })?;
         Ok(self.make(name, what)?)
     }
 
     fn create_unnamed(&self, what: &Create<'_>) -> Result<Arc<dyn Inode>, Errno> {
+        self.changes_names().map_err(|_| Errno::EOPNOTSUPP)?;
         let node = Node::create(&self.fs, what)?;
         node.update(|a| a.nlink = 0)?;
         Ok(node)
     }
 
     fn link(&self, name: &[u8], target: &Arc<dyn Inode>) -> Result<(), Errno> {
+        self.changes_names()?;
         self.add_link(name, Node::of(target)?)
     }
 
     fn remove(&self, name: &[u8], child: &Arc<dyn Inode>) -> Result<(), Errno> {
+        self.changes_names()?;
         self.drop_name(name, Node::of(child)?)
     }
 
@@ -107,6 +122,7 @@ impl Inode for Node {
         flags: RenameFlags,
         whiteout: &Create<'_>,
     ) -> Result<(), Errno> {
+        self.changes_names()?;
         self.move_name(name, Node::of(new_parent)?, new_name, flags, whiteout)
     }
 
@@ -126,6 +142,7 @@ impl Inode for Node {
 
     fn open(self: Arc<Self>, flags: OpenFlags, _: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
         match self.kind {
+            mode::IFREG if flags.writable() && self.fs.is_sysfs() => return Err(Errno::EACCES),
             mode::IFREG => {
                 let truncate = flags.contains(OpenFlags::TRUNC);
                 if flags.writable() || truncate {

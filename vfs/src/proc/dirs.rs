@@ -3,10 +3,12 @@
 use super::links::LINKS;
 use super::node::{Node, What};
 use super::table::{Fixed, NET, PerTask, ROOT, TASK};
-use crate::{DirEntry, FileOps, Inode, PathCx, Stat};
+use crate::nsfs::NamespaceKind;
+use crate::{DirEntry, FileOps, Inode, PathCx, Stat, Whence};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use arch::IoDst;
 use core::any::Any;
 use syserr::Errno;
 
@@ -49,7 +51,8 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
         },
         What::Fixed(Fixed::Dir(entries), ino) => fixed(entries, ino, name),
         What::Task { tid, group } => {
-            node.alive().map_err(|_| Errno::ENOENT)?;
+            // A process that is gone may not be searched (`proc_pid_permission`).
+            node.alive().map_err(|e| if group { e } else { Errno::ENOENT })?;
             find(TASK, name).filter(|w| w.is_of(group)).map(|w| per(tid, w))
         }
         What::Per { tid, what } => {
@@ -75,7 +78,11 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
                     .iter()
                     .position(|(n, _)| n.as_bytes() == name)
                     .map(|index| What::Namespace { tid, index }),
-                PerTask::Net => find(NET, name).map(|table| What::Net { tid, table }),
+                PerTask::Net => {
+                    // That of one who has ended is no more.
+                    source.namespace(tid, NamespaceKind::Net, false).ok_or(Errno::ENOENT)?;
+                    find(NET, name).map(|table| What::Net { tid, table })
+                }
                 PerTask::Attr => (name == b"current").then_some(What::Label { tid }),
                 _ => return Err(Errno::ENOTDIR),
             }
@@ -99,7 +106,6 @@ impl Dir {
     /// Names with positions that only grow, so that listing goes on where it was.
     fn names(&self) -> Result<Vec<(u64, String, What)>, Errno> {
         let (node, source) = (&self.0, &self.0.source);
-        node.alive()?;
         let mut out = Vec::new();
         match node.what {
             What::Root => {
@@ -137,8 +143,8 @@ impl Dir {
                     }
                 }
                 PerTask::Fd | PerTask::FdInfo => {
-                    let files = source.descriptors(tid).ok_or(Errno::ENOENT)?;
-                    for fd in files.descriptors() {
+                    let files = source.descriptors(tid);
+                    for fd in files.map(|files| files.descriptors()).unwrap_or_default() {
                         let w = match what {
                             PerTask::Fd => What::Descriptor { tid, fd },
                             _ => What::Info { tid, fd },
@@ -153,6 +159,7 @@ impl Dir {
                     }
                 }
                 PerTask::Net => {
+                    source.namespace(tid, NamespaceKind::Net, false).ok_or(Errno::EINVAL)?;
                     for (i, (name, table)) in NET.iter().enumerate() {
                         out.push((i as u64 + 3, (*name).into(), What::Net { tid, table }));
                     }
@@ -171,11 +178,26 @@ impl FileOps for Dir {
         true
     }
 
+    /// A directory is as long as it says, and most say 0 (`generic_file_llseek`).
+    fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
+        let size = self.0.status().size;
+        match whence {
+            Whence::End => size.checked_add_signed(offset).ok_or(Errno::EINVAL),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn read_at(&self, _: &mut dyn IoDst, _: u64) -> Result<usize, Errno> {
+        Err(Errno::EISDIR)
+    }
+
     fn stat(&self) -> Result<Stat, Errno> {
         Ok(self.0.status())
     }
 
     fn read_dir(&self, from: u64, emit: &mut dyn FnMut(&DirEntry) -> bool) -> Result<(), Errno> {
+        let is_net = matches!(self.0.what, What::Per { what: PerTask::Net, .. });
+        self.0.alive().map_err(|_| if is_net { Errno::EINVAL } else { Errno::ENOENT })?;
         let kind = crate::mode::IFDIR;
         for (at, name) in [(1, "."), (2, "..")] {
             let e = DirEntry { ino: self.0.ino(), kind, name: name.into(), next: at };

@@ -4,13 +4,14 @@ use super::node::{Content, Node, What};
 use super::source::{Opener, Piece, TaskFile};
 use super::table::{Fixed, PerTask};
 use crate::nsfs::NamespaceKind;
-use crate::{Caller, FileOps, IdKind, MountChanges, OpenFlags, PathCx, Stat, UserNs, cap};
+use crate::{Caller, Changes, FileOps, IdKind, OpenFlags, PathCx, Stat, UserNs, cap};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, Permissions, UserMemory};
 use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use mm::MemoryManager;
 use sync::Mutex;
 use sync::waitq::{Events, Queue};
 use syserr::Errno;
@@ -50,6 +51,17 @@ pub(super) fn open(
                     }
                     Content::Setgroups(ns)
                 }
+                // Of one who has ended: no memory, no mounts (`proc_mem_open`, `mounts_open_common`).
+                TaskFile::Auxv | TaskFile::Environ | TaskFile::SmapsRollup
+                    if node.source.memory(tid).is_none() =>
+                {
+                    return Err(Errno::ESRCH);
+                }
+                TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats
+                    if node.source.directories(tid).is_none() =>
+                {
+                    return Err(Errno::EINVAL);
+                }
                 _ => Content::Task(tid, file),
             }
         }
@@ -70,12 +82,14 @@ pub(super) fn open(
         Content::Task(_, TaskFile::Mounts | TaskFile::Mountinfo | TaskFile::Mountstats) => {
             node.source.mount_changes()
         }
+        Content::System(f) => node.source.setting_changes(cx.tid, *f),
         _ => None,
     };
     let seen = AtomicU64::new(changes.as_ref().map_or(0, |c| c.count()));
     let made = Mutex::new(Made::NOTHING);
     let opener = Opener { tid: cx.tid, creds: cx.creds.clone() };
-    Ok(Arc::new(Text { node, content, opener, made, changes, seen }))
+    let quiet = Queue::default();
+    Ok(Arc::new(Text { node, content, opener, made, changes, seen, quiet }))
 }
 
 struct Text {
@@ -83,10 +97,12 @@ struct Text {
     content: Content,
     opener: Opener,
     made: Mutex<Made>,
-    /// Who tells of other mounts, of a list of mounts.
-    changes: Option<Arc<MountChanges>>,
+    /// Who tells of changes, of a list of mounts or a setting.
+    changes: Option<Arc<Changes>>,
     /// How many changes whoever polls this has heard of.
     seen: AtomicU64,
+    /// Told of nothing: what is not about a task can be polled all the same (`proc_reg_poll`).
+    quiet: Queue,
 }
 
 /// The piece of the text that was read last, for reads that go on.
@@ -223,12 +239,15 @@ impl FileOps for Text {
         Ok(n)
     }
 
-    /// A list of mounts that has changed tells so once (`mounts_poll`).
+    /// What has changed tells so once (`mounts_poll`, `proc_sys_poll`).
     fn readiness(&self) -> Events {
         let mut ready = Events::IN | Events::OUT | Events::RDNORM | Events::WRNORM;
         if let Some(c) = &self.changes {
             let now = c.count();
-            ready = Events::IN | Events::RDNORM;
+            let is_setting = matches!(self.content, Content::System(_));
+            if !is_setting {
+                ready = Events::IN | Events::RDNORM;
+            }
             if self.seen.swap(now, Relaxed) != now {
                 ready |= Events::PRI | Events::ERR;
             }
@@ -237,7 +256,9 @@ impl FileOps for Text {
     }
 
     fn queue(&self) -> Option<&Queue> {
-        self.changes.as_ref().map(|c| c.queue())
+        let quiet = matches!(self.content, Content::System(_) | Content::Net(..));
+        let quiet = quiet.then_some(&self.quiet);
+        self.changes.as_ref().map(|c| c.queue()).or(quiet)
     }
 
     fn ioctl(&self, caller: &dyn Caller, cmd: u32, arg: Addr) -> Result<u64, Errno> {
@@ -269,11 +290,15 @@ impl FileOps for Text {
 /// `/proc/PID/mem`.
 struct Memory {
     node: Arc<Node>,
-    memory: Arc<dyn UserMemory>,
+    memory: Arc<MemoryManager>,
 }
 
 impl FileOps for Memory {
     fn read_at(&self, dst: &mut dyn IoDst, offset: u64) -> Result<usize, Errno> {
+        // Nobody uses it any more: there is nothing (`mem_rw`).
+        if self.memory.users() == 0 {
+            return Ok(0);
+        }
         let mut done = 0;
         let mut page = [0; 4096];
         while dst.remaining() > 0 {
@@ -295,6 +320,9 @@ impl FileOps for Memory {
     }
 
     fn write_at(&self, src: &mut dyn IoSrc, offset: u64) -> Result<usize, Errno> {
+        if self.memory.users() == 0 {
+            return Ok(0);
+        }
         let mut done = 0;
         let mut page = [0; 4096];
         while src.remaining() > 0 {

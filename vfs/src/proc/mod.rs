@@ -4,6 +4,7 @@
 
 mod dirs;
 mod file;
+mod kept;
 mod kmsg;
 mod links;
 mod node;
@@ -11,7 +12,8 @@ mod source;
 mod sysctl_net;
 mod table;
 
-pub use source::{IpcLimit, NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
+pub use kept::KeptSettings;
+pub use source::{IpcLimit, KeyLimit, NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
 
 use crate::env::makedev;
 use crate::{File, SuperBlock, SuperState, UserNs, Validity};

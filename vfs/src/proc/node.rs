@@ -196,6 +196,7 @@ impl Node {
         };
         let size = match self.what {
             What::Descriptor { .. } => 64,
+            What::Fixed(Fixed::Link(to), _) => to.len() as u64,
             What::Per { tid, what: PerTask::Fd } => {
                 self.source.descriptors(tid).map_or(0, |files| files.descriptors().len() as u64)
             }
@@ -227,7 +228,14 @@ impl Inode for Node {
         let of_namespace = match setting {
             Fixed::File(_, SystemFile::MaxUserNamespaces) => creds.has_here(cap::SYS_RESOURCE),
             // Whether it is over the network at hand, who writes is asked (`net_ctl_permissions`).
-            Fixed::File(_, SystemFile::PingGroupRange) => creds.has_here(cap::NET_ADMIN),
+            Fixed::File(
+                _,
+                SystemFile::PingGroupRange
+                | SystemFile::LocalPortRange
+                | SystemFile::UnprivilegedPortStart
+                | SystemFile::LoopbackTag
+                | SystemFile::NetKept(..),
+            ) => creds.has_here(cap::NET_ADMIN),
             _ => false,
         };
         let bits = match (creds.fsuid, creds.in_group(0)) {
@@ -294,8 +302,9 @@ impl Inode for Node {
     }
 
     fn set_attr(&self, set: &crate::SetAttr) -> Result<(), Errno> {
-        // Truncation and times of writable files are taken and forgotten.
-        if set.mode.is_some() || set.uid.is_some() || set.gid.is_some() {
+        // What else is set is taken and forgotten (`proc_setattr`, `proc_sys_setattr`).
+        let owned = set.uid.is_some() || set.gid.is_some();
+        if set.mode.is_some() || owned && self.is_setting() {
             return Err(Errno::EPERM);
         }
         Ok(())

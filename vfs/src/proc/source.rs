@@ -1,10 +1,11 @@
 //! What the kernel tells `/proc`.
 
 use crate::nsfs::{NamespaceKind, NamespaceRef};
-use crate::{Caller, Creds, FdTable, FsContext, MountChanges, Path, Protected};
+use crate::{Caller, Changes, Creds, FdTable, FsContext, Path, Protected};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use arch::{Addr, UserMemory};
+use arch::Addr;
+use mm::MemoryManager;
 use syserr::Errno;
 
 /// A file with text about one task; proc(5), `/proc/PID/…`.
@@ -80,6 +81,8 @@ pub enum SystemFile {
     Ostype,
     PidMax,
     PingGroupRange,
+    LocalPortRange,
+    UnprivilegedPortStart,
     LoopbackTag,
     BootId,
     EntropyAvail,
@@ -101,21 +104,21 @@ pub enum SystemFile {
     SysvSem,
     SysvShm,
     KeyUsers,
-    KeyMaxKeys,
-    KeyMaxBytes,
-    KeyRootMaxKeys,
-    KeyRootMaxBytes,
+    Key(KeyLimit),
     LeaseBreakTime,
     CorePattern,
     CoreUsesPid,
     SuidDumpable,
     /// How the kernel is configured, compressed.
     Config,
+    MountMax,
     PipeMaxSize,
     Protected(Protected),
     Ipc(IpcLimit),
     /// Numbers that nothing here depends on: the setting's name, and what it is at first.
     Kept(&'static str, &'static str),
+    /// The same of one network.
+    NetKept(&'static str, &'static str),
     /// A text that never changes.
     Fixed(&'static str),
 }
@@ -131,6 +134,16 @@ pub enum IpcLimit {
     ShmAll,
     ShmMax,
     ShmMni,
+}
+
+/// How many keys a user may have; proc_sys_kernel(5), `/proc/sys/kernel/keys`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is named as the file")]
+pub enum KeyLimit {
+    MaxKeys,
+    MaxBytes,
+    RootMaxKeys,
+    RootMaxBytes,
 }
 
 /// A piece of a file's text.
@@ -156,6 +169,8 @@ pub enum NetTable {
     Icmp6,
     Packet,
     Snmp,
+    Netstat,
+    Sockstat,
     Unix,
     Inet6Addresses,
 }
@@ -241,7 +256,12 @@ pub trait ProcSource: Send + Sync {
         text: &[u8],
     ) -> Result<(), Errno>;
     /// Who is told when the tree of mounts changes; `None` where nobody is.
-    fn mount_changes(&self) -> Option<Arc<MountChanges>> {
+    fn mount_changes(&self) -> Option<Arc<Changes>> {
+        None
+    }
+    /// Who is told when a setting changes, as the task `reader` finds it; `None` where nobody is.
+    fn setting_changes(&self, reader: i32, file: SystemFile) -> Option<Arc<Changes>> {
+        let _ = (reader, file);
         None
     }
     /// Text about the system, as the task `reader` finds it in its namespaces.
@@ -262,5 +282,5 @@ pub trait ProcSource: Send + Sync {
     /// Descriptors of a task.
     fn descriptors(&self, tid: i32) -> Option<Arc<FdTable>>;
     /// Memory of a task.
-    fn memory(&self, tid: i32) -> Option<Arc<dyn UserMemory>>;
+    fn memory(&self, tid: i32) -> Option<Arc<MemoryManager>>;
 }

@@ -1,6 +1,6 @@
 //! The names in `/proc`, as data.
 
-use super::source::{IpcLimit, NetTable, SystemFile as S, TaskFile as T};
+use super::source::{IpcLimit, KeyLimit, NetTable, SystemFile as S, TaskFile as T};
 use crate::Protected;
 
 /// A name with fixed contents of a kind.
@@ -42,7 +42,7 @@ const CALM: Fixed = File(
 
 /// What `/proc` has beside processes.
 pub(super) static ROOT: &[(&str, Fixed)] = &[
-    ("cgroups", text("#subsys_name\thierarchy\tnum_cgroups\tenabled\n")),
+    ("cgroups", File(0o444, S::Fixed("#subsys_name\thierarchy\tnum_cgroups\tenabled\n"))),
     ("cmdline", ro(S::Cmdline)),
     ("config.gz", ro(S::Config)),
     ("cpuinfo", ro(S::Cpuinfo)),
@@ -131,7 +131,7 @@ static SYS_FS: &[(&str, Fixed)] = &[
     ("dir-notify-enable", text("1\n")),
     ("lease-break-time", rw(S::LeaseBreakTime)),
     ("leases-enable", text("1\n")),
-    ("mount-max", text("100000\n")),
+    ("mount-max", rw(S::MountMax)),
     ("nr_open", text("1048576\n")),
     ("overflowgid", text("65534\n")),
     ("overflowuid", text("65534\n")),
@@ -160,10 +160,10 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
         "keys",
         Dir(&[
             ("gc_delay", text("300\n")),
-            ("maxbytes", rw(S::KeyMaxBytes)),
-            ("maxkeys", rw(S::KeyMaxKeys)),
-            ("root_maxbytes", rw(S::KeyRootMaxBytes)),
-            ("root_maxkeys", rw(S::KeyRootMaxKeys)),
+            ("maxbytes", rw(S::Key(KeyLimit::MaxBytes))),
+            ("maxkeys", rw(S::Key(KeyLimit::MaxKeys))),
+            ("root_maxbytes", rw(S::Key(KeyLimit::RootMaxBytes))),
+            ("root_maxkeys", rw(S::Key(KeyLimit::RootMaxKeys))),
         ]),
     ),
     ("msgmax", rw(S::Ipc(IpcLimit::MsgMax))),
@@ -415,7 +415,17 @@ pub(super) const NET: &[(&str, NetFile)] = &[
             rows: Some(NetTable::Packet),
         },
     ),
-    ("snmp", NetFile { head: "Ip: Forwarding DefaultTTL\nIp: 2 64\n", rows: Some(NetTable::Snmp) }),
+    ("snmp", NetFile { head: "", rows: Some(NetTable::Snmp) }),
+    ("netstat", NetFile { head: "", rows: Some(NetTable::Netstat) }),
+    ("sockstat", NetFile { head: "", rows: Some(NetTable::Sockstat) }),
+    ("psched", NetFile { head: "000003e8 00000040 000f4240 3b9aca00\n", rows: None }),
+    (
+        "ptype",
+        NetFile {
+            head: "Type Device      Function\n0800          ip_rcv\n86dd          ipv6_rcv\n",
+            rows: None,
+        },
+    ),
     (
         "arp",
         NetFile {

@@ -48,10 +48,15 @@ impl IcmpCounters {
         self.by_type.get(kind).map_or(0, |n| n.load(Relaxed))
     }
 
+    /// All messages.
+    pub(super) fn total(&self) -> u64 {
+        self.broken.load(Relaxed) + (0..256).map(|k| self.of(k)).sum::<u64>()
+    }
+
     /// The lines about ICMP (`icmp_put` and `icmpmsg_put` in net/ipv4/proc.c).
     pub(super) fn text(&self) -> String {
         let broken = self.broken.load(Relaxed);
-        let known = (0..256).map(|k| self.of(k)).sum::<u64>();
+        let all = self.total();
         let types: String =
             TYPES.iter().map(|k| format!(" {}", self.of(usize::from(*k)))).collect();
         let mut out = format!(
@@ -60,8 +65,7 @@ impl IcmpCounters {
              InAddrMaskReps OutMsgs OutErrors OutRateLimitGlobal OutRateLimitHost OutDestUnreachs \
              OutTimeExcds OutParmProbs OutSrcQuenchs OutRedirects OutEchos OutEchoReps \
              OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps\n\
-             Icmp: {0} {broken} {broken}{types} {0} 0 0 0{types}\n",
-            known + broken
+             Icmp: {all} {broken} {broken}{types} {all} 0 0 0{types}\n"
         );
         let seen: alloc::vec::Vec<usize> = (0..256).filter(|k| self.of(*k) > 0).collect();
         if !seen.is_empty() {

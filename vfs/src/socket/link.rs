@@ -4,6 +4,8 @@ use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use syserr::Errno;
 
 use super::addr::InetAddr;
+use super::addresses::Addresses;
+use core::net::Ipv6Addr;
 
 /// Its index, the only one of a network.
 pub(super) const INDEX: i32 = 1;
@@ -27,12 +29,14 @@ pub(super) struct Link {
     v4: AtomicBool,
     /// There is a table of local addresses.
     used: AtomicBool,
+    /// What it was given beside.
+    pub(super) others: Addresses,
 }
 
 impl Link {
     pub(super) fn new(up: bool) -> Link {
         let is = AtomicBool::new;
-        Link { up: is(up), v4: is(up), used: is(up) }
+        Link { up: is(up), v4: is(up), used: is(up), others: Addresses::default() }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -49,12 +53,11 @@ impl Link {
         if self.is_up() { UP | LOOPBACK | RUNNING | LOWER_UP } else { LOOPBACK }
     }
 
-    /// Brings it up or down. It gets its addresses the first time.
+    /// Brings it up or down. Coming up, it gets 127.0.0.1 where it has not (`inetdev_event`).
     pub(super) fn set_up(&self, up: bool) {
-        if up && !self.used.swap(true, Relaxed) {
-            self.v4.store(true, Relaxed);
+        if !self.up.swap(up, Relaxed) && up {
+            self.set_v4(true);
         }
-        self.up.store(up, Relaxed);
     }
 
     /// Gives it 127.0.0.1, or takes that away.
@@ -69,6 +72,7 @@ impl Link {
     /// `ENETUNREACH`; `EADDRNOTAVAIL` for ::1 while that is not there.
     pub(super) fn reaches(&self, to: &InetAddr) -> Result<(), Errno> {
         match (to.is_v4(), self.is_up()) {
+            (_, true) if self.owns(to) => Ok(()),
             _ if !to.is_local() => Err(Errno::ENETUNREACH),
             (true, up) if up && self.has_v4() => Ok(()),
             (true, _) => Err(Errno::ENETUNREACH),
@@ -83,6 +87,27 @@ impl Link {
         if at.is_v4() && !self.used.load(Relaxed) {
             return true;
         }
-        at.is_local() && if at.is_v4() { self.has_v4() } else { self.is_up() }
+        let own = at.is_local() && if at.is_v4() { self.has_v4() } else { self.is_up() };
+        own || self.others.has(at) || self.is_up() && self.owns(at)
+    }
+
+    /// Whether an address is one that the interface was given, or of a network of such.
+    pub(super) fn owns(&self, at: &InetAddr) -> bool {
+        self.others.source(at).is_some()
+    }
+
+    /// Whether packets to an address are for everybody there.
+    pub(super) fn is_broadcast(&self, to: &InetAddr) -> bool {
+        to.is_broadcast() || self.others.is_broadcast(to)
+    }
+
+    /// Where packets to an address come from.
+    pub(super) fn source(&self, to: &InetAddr) -> Ipv6Addr {
+        self.others.source(to).unwrap_or_else(|| to.loopback())
+    }
+
+    /// Notes that there is a table of local addresses.
+    pub(super) fn set_used(&self) {
+        self.used.store(true, Relaxed);
     }
 }

@@ -9,6 +9,7 @@
 //! queue.
 
 mod addr;
+mod addresses;
 mod ancillary;
 mod choose;
 mod counters;
@@ -46,6 +47,7 @@ mod table;
 mod tcp;
 mod tcp_info;
 mod transfer;
+mod transport_counters;
 mod udp;
 mod unix;
 mod urgent;
@@ -54,7 +56,7 @@ pub use ancillary::{Ancillary, PacketOptions};
 pub use choose::{Domain, Kind, Wanted, choose};
 pub use endpoint::Shut;
 pub use message::Ucred;
-pub use net::Net;
+pub use net::{Net, PortLimits};
 pub use transfer::{ReceiveFlags, Received, SendInfo};
 
 use crate::{Creds, PathCx, Stat, UserNs, Vfs, anon, mode};

@@ -10,8 +10,10 @@ use super::packet::Taps;
 use super::ping::{Idents, Pingers};
 use super::ports::Ports;
 use super::raw::RawSockets;
+use super::transport_counters::TransportCounters;
 use crate::nsfs::{Namespace, NamespaceKind, NsHead};
-use crate::{Creds, Env};
+use crate::proc::KeptSettings;
+use crate::{Creds, Env, cap};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::{Arc, Weak};
@@ -21,6 +23,21 @@ use syserr::Errno;
 
 /// Type and name: sockets of different types may have the same name.
 type AbstractKey = (i32, Arc<[u8]>);
+
+/// Which ports are for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortLimits {
+    /// The first that the kernel chooses from (`ip_local_port_range`).
+    pub first: u16,
+    /// The last.
+    pub last: u16,
+    /// Those below are for the privileged (`ip_unprivileged_port_start`).
+    pub unprivileged: u16,
+}
+
+impl PortLimits {
+    const DEFAULT: PortLimits = PortLimits { first: 32_768, last: 60_999, unprivileged: 1024 };
+}
 
 /// A network namespace: abstract names, and ports of a loopback interface that nothing outside can
 /// reach. Two kernels share nothing.
@@ -34,6 +51,7 @@ pub struct Net {
     pub(super) udplite: Ports,
     pub(super) idents: Idents,
     pub(super) icmp: IcmpCounters,
+    pub(super) transport: TransportCounters,
     pub(super) pingers: Pingers,
     pub(super) raw: RawSockets,
     pub(super) taps: Taps,
@@ -46,6 +64,8 @@ pub struct Net {
     pub(super) netlink: Mutex<BTreeMap<(i32, u32), Weak<Endpoint>>>,
     next_name: AtomicU32,
     next_packet: AtomicU32,
+    settings: KeptSettings,
+    port_limits: Mutex<PortLimits>,
     /// `net.ipv4.conf.lo.tag`: what programs like.
     pub tag: AtomicI32,
 }
@@ -72,6 +92,7 @@ impl Net {
             udplite: Ports::default(),
             idents: Idents::default(),
             icmp: IcmpCounters::default(),
+            transport: TransportCounters::default(),
             pingers: Pingers::new(up),
             raw: RawSockets::default(),
             taps: Taps::default(),
@@ -81,6 +102,8 @@ impl Net {
             netlink: Mutex::default(),
             next_name: AtomicU32::new(0),
             next_packet: AtomicU32::new(0),
+            settings: KeptSettings::default(),
+            port_limits: Mutex::new(PortLimits::DEFAULT),
             tag: AtomicI32::new(0),
         })
     }
@@ -88,6 +111,38 @@ impl Net {
     /// Whether `creds` have a capability over this network.
     pub(super) fn allows(&self, creds: &Creds, cap: u32) -> bool {
         creds.has_in(self.head.owner(), cap)
+    }
+
+    /// Settings of this network, `net.*`, by their names in the table of `/proc`.
+    pub fn settings(&self) -> &KeptSettings {
+        &self.settings
+    }
+
+    /// Whether somebody may change settings of this network (`net_ctl_permissions`).
+    ///
+    /// # Errors
+    /// `EPERM`.
+    pub fn may_set(&self, creds: &Creds) -> Result<(), Errno> {
+        let may = creds.fsuid == 0 || self.allows(creds, cap::NET_ADMIN);
+        if may { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    /// Which ports are for whom.
+    pub fn port_limits(&self) -> PortLimits {
+        *self.port_limits.lock()
+    }
+
+    /// Says which ports are for whom.
+    ///
+    /// # Errors
+    /// `EINVAL` where the first of a range is not the lowest, or is a privileged one.
+    pub fn set_port_limits(&self, to: PortLimits) -> Result<(), Errno> {
+        let fits = to.first <= to.last && to.first >= to.unprivileged;
+        if !fits || to.first == 0 {
+            return Err(Errno::EINVAL);
+        }
+        *self.port_limits.lock() = to;
+        Ok(())
     }
 
     /// A number for a packet, which tells its fragments from those of others.

@@ -10,9 +10,6 @@ use alloc::vec::Vec;
 use sync::Mutex;
 use syserr::Errno;
 
-/// Ports that the kernel chooses from (`ip_local_port_range`).
-const EPHEMERAL: core::ops::Range<u16> = 32_768..61_000;
-
 struct Binding {
     who: Weak<Endpoint>,
     at: InetAddr,
@@ -110,10 +107,11 @@ impl Ports {
             t.add(e, at, uid, false);
             return Ok(at);
         }
-        for _ in EPHEMERAL {
-            let span = EPHEMERAL.end - EPHEMERAL.start;
-            at.port = EPHEMERAL.start + t.next % span;
-            t.next = (t.next + 1) % span;
+        let limits = e.net.port_limits();
+        for _ in limits.first..=limits.last {
+            let span = u32::from(limits.last - limits.first) + 1;
+            at.port = limits.first + (u32::from(t.next) % span) as u16;
+            t.next = ((u32::from(t.next) + 1) % span) as u16;
             let taken = t.ports.get_mut(&at.port).is_some_and(|v| {
                 v.retain(|b| b.who.strong_count() > 0);
                 !v.is_empty()

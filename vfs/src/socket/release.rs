@@ -27,6 +27,7 @@ impl Endpoint {
         let mut s = self.state.lock();
         let phase = core::mem::take(&mut s.phase);
         s.dead = true;
+        let open = !s.shut.contains(Shut::SEND);
         s.shut = Shut::all();
         let peer = s.peer.take();
         let pending = core::mem::take(&mut s.pending);
@@ -65,7 +66,7 @@ impl Endpoint {
                 Domain::Unix => peer.unix_peer_gone(unread),
                 _ if phase == Phase::Connected => {
                     let reset = unread || self.options.resets_on_close();
-                    peer.tcp_peer_gone(self, reset);
+                    peer.tcp_peer_gone(self, reset.then_some(open));
                 }
                 _ => {}
             }
@@ -91,19 +92,24 @@ impl Endpoint {
         self.queue.notify(Events::all());
     }
 
-    /// The peer sent its end, or, with `reset`, broke the connection.
-    pub(super) fn tcp_peer_gone(self: &Arc<Self>, peer: &Arc<Endpoint>, reset: bool) {
+    /// The peer sent its end, or, with `reset`, broke the connection: with true before it sent its
+    /// end.
+    pub(super) fn tcp_peer_gone(self: &Arc<Self>, peer: &Arc<Endpoint>, reset: Option<bool>) {
         let mut s = self.state.lock();
         let ours = s.peer.as_ref().is_some_and(|p| Arc::ptr_eq(p, peer));
         if !ours || s.phase != Phase::Connected {
             return;
         }
-        if reset {
+        let counters = &self.net.transport.tcp;
+        if let Some(open) = reset {
+            let both = [open, !s.shut.contains(Shut::SEND)];
+            counters.count_reset(both.into_iter().map(u64::from).sum());
             let ended = s.shut.contains(Shut::RECEIVE);
             s.error = Some(if ended { Errno::EPIPE } else { Errno::ECONNRESET });
             s.phase = Phase::Closed;
             s.shut = Shut::all();
         } else {
+            counters.segments.add(2);
             s.shut |= Shut::RECEIVE;
         }
         drop(s);

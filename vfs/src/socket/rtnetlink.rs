@@ -1,10 +1,11 @@
 //! What the kernel says about its network: one loopback interface; rtnetlink(7).
 
+use super::addresses::Address;
 use super::link::{self, INDEX, Link, MTU};
 use super::netlink::{Answer, DUMP, Header};
 use super::routes;
 use alloc::vec::Vec;
-use core::net::Ipv6Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use syserr::Errno;
 
 /// Message types: of each kind of thing `NEW`, `DEL`, `GET` and `SET` in this order.
@@ -19,7 +20,8 @@ const NEW: u16 = 0;
 const DEL: u16 = 1;
 const GET: u16 = 2;
 const SET: u16 = 3;
-/// `NLM_F_EXCL`.
+/// `NLM_F_REPLACE` and `NLM_F_EXCL`.
+const REPLACE: u16 = 0x100;
 const EXCL: u16 = 0x200;
 
 pub(super) const AF_UNSPEC: u8 = 0;
@@ -31,8 +33,21 @@ const AF_PACKET: u8 = 17;
 const NAME: &[u8] = b"lo\0";
 /// `RT_SCOPE_HOST`.
 pub(super) const SCOPE_HOST: u8 = 254;
-/// `IFA_F_PERMANENT`.
+/// `RT_SCOPE_LINK`.
+pub(super) const SCOPE_LINK: u8 = 253;
+/// `IFA_F_PERMANENT` and `IFA_F_SECONDARY`.
 const PERMANENT: u8 = 0x80;
+const SECONDARY: u8 = 1;
+
+/// Attributes of addresses.
+mod ifa {
+    pub(super) const ADDRESS: u16 = 1;
+    pub(super) const LOCAL: u16 = 2;
+    pub(super) const LABEL: u16 = 3;
+    pub(super) const BROADCAST: u16 = 4;
+    pub(super) const CACHEINFO: u16 = 6;
+    pub(super) const FLAGS: u16 = 8;
+}
 
 /// `struct rtattr` and its value, filled up to four bytes.
 pub(super) fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
@@ -88,28 +103,45 @@ fn describe(lo: &Link) -> Vec<u8> {
     out
 }
 
-/// `struct ifaddrmsg` and attributes of the addresses of a family.
-fn addresses(lo: &Link, family: u8) -> Vec<Vec<u8>> {
-    let v4: (u8, u8, &[u8]) = (AF_INET, 8, &[127, 0, 0, 1]);
-    let v6: (u8, u8, &[u8]) = (AF_INET6, 128, &Ipv6Addr::LOCALHOST.octets());
-    let has = |f| if f == AF_INET { lo.has_v4() } else { lo.is_up() };
-    let wanted = |f| family == AF_UNSPEC || family == f;
-    let all = [v4, v6].into_iter().filter(|(f, ..)| wanted(*f) && has(*f));
-    all.map(|(family, prefix, address)| {
-        let mut out = [family, prefix, PERMANENT, SCOPE_HOST].to_vec();
-        out.extend_from_slice(&INDEX.to_ne_bytes());
-        attribute(&mut out, 1, address);
-        if family == AF_INET {
-            attribute(&mut out, 2, address);
-            attribute(&mut out, 3, NAME);
+/// `struct ifaddrmsg` and attributes of an address.
+fn address(a: &Address) -> Vec<u8> {
+    let flags = PERMANENT | if a.secondary { SECONDARY } else { 0 };
+    let family = if a.v4().is_some() { AF_INET } else { AF_INET6 };
+    let mut out = [family, a.prefix, flags, a.scope].to_vec();
+    out.extend_from_slice(&INDEX.to_ne_bytes());
+    match a.v4() {
+        Some(ip) => {
+            attribute(&mut out, ifa::ADDRESS, &ip.octets());
+            attribute(&mut out, ifa::LOCAL, &ip.octets());
+            if let Some(all) = a.broadcast {
+                attribute(&mut out, ifa::BROADCAST, &all.octets());
+            }
+            attribute(&mut out, ifa::LABEL, &a.label);
         }
-        attribute(&mut out, 8, &u32::from(PERMANENT).to_ne_bytes());
-        // `struct ifa_cacheinfo`: valid and preferred for ever.
-        let forever = [u32::MAX, u32::MAX, 0, 0];
-        attribute(&mut out, 6, &forever.map(u32::to_ne_bytes).concat());
-        out
-    })
-    .collect()
+        None => attribute(&mut out, ifa::ADDRESS, &a.ip.octets()),
+    }
+    attribute(&mut out, ifa::FLAGS, &u32::from(flags).to_ne_bytes());
+    // `struct ifa_cacheinfo`: valid and preferred for ever.
+    let forever = [u32::MAX, u32::MAX, 0, 0];
+    attribute(&mut out, ifa::CACHEINFO, &forever.map(u32::to_ne_bytes).concat());
+    out
+}
+
+/// An address that the interface has of itself.
+fn own(ip: Ipv6Addr, prefix: u8) -> Address {
+    let label = NAME.to_vec();
+    Address { ip, prefix, scope: SCOPE_HOST, broadcast: None, label, secondary: false }
+}
+
+/// The addresses of a family: of IPv6 those with the widest scope come first.
+fn addresses(lo: &Link, family: u8) -> Vec<Vec<u8>> {
+    let others = lo.others.all();
+    let (v4, v6): (Vec<_>, Vec<_>) = others.into_iter().partition(|a| a.v4().is_some());
+    let first = lo.has_v4().then(|| own(Ipv4Addr::LOCALHOST.to_ipv6_mapped(), 8));
+    let last = lo.is_up().then(|| own(Ipv6Addr::LOCALHOST, 128));
+    let v4 = first.into_iter().chain(v4).filter(|_| matches!(family, AF_UNSPEC | AF_INET));
+    let v6 = v6.into_iter().chain(last).filter(|_| matches!(family, AF_UNSPEC | AF_INET6));
+    v4.chain(v6).map(|a| address(&a)).collect()
 }
 
 /// Whether a request for one interface, by index or name, means this one.
@@ -140,30 +172,77 @@ fn set_link(lo: &Link, body: &[u8]) -> Result<Answer, Errno> {
     Ok(Answer::Done)
 }
 
-/// Gives the interface an address, or takes it away: 127.0.0.1 is the only one that it can have or
-/// not (`inet_rtm_newaddr`).
-fn set_address(lo: &Link, header: &Header, body: &[u8], has: bool) -> Result<Answer, Errno> {
+/// The address of a message about one (`rtm_to_ifaddr`, `inet6_rtm_newaddr`).
+fn address_in(body: &[u8]) -> Result<Address, Errno> {
+    let &[family, prefix, _, scope, ..] = body else { return Err(Errno::EINVAL) };
     let index = body.get(4..8).and_then(|b| b.first_chunk::<4>()).ok_or(Errno::EINVAL)?;
+    let attributes = body.get(8..).unwrap_or_default();
+    let local = find(attributes, ifa::LOCAL).or_else(|| find(attributes, ifa::ADDRESS));
+    let local = local.ok_or(Errno::EINVAL)?;
+    let (ip, bits, scope) = match family {
+        AF_INET => {
+            let octets = *local.first_chunk::<4>().ok_or(Errno::EINVAL)?;
+            (Ipv4Addr::from(octets).to_ipv6_mapped(), 32, scope)
+        }
+        AF_INET6 => {
+            let ip = Ipv6Addr::from(*local.first_chunk::<16>().ok_or(Errno::EINVAL)?);
+            let scope = match ip {
+                ip if ip.is_loopback() => SCOPE_HOST,
+                ip if ip.is_unicast_link_local() => SCOPE_LINK,
+                _ => 0,
+            };
+            (ip, 128, scope)
+        }
+        _ => return Err(Errno::EOPNOTSUPP),
+    };
+    if prefix > bits {
+        return Err(Errno::EINVAL);
+    }
     if i32::from_ne_bytes(*index) != INDEX {
         return Err(Errno::ENODEV);
     }
-    let attributes = body.get(8..).unwrap_or_default();
-    let address = find(attributes, 2).or_else(|| find(attributes, 1)).ok_or(Errno::EINVAL)?;
-    let there = match (body.first(), address) {
-        (Some(&AF_INET), [127, 0, 0, 1]) => lo.has_v4(),
-        (Some(&AF_INET6), a) if a == Ipv6Addr::LOCALHOST.octets() && has && lo.is_up() => true,
-        _ => return Err(Errno::EOPNOTSUPP),
-    };
-    match (has, there) {
-        (true, true) if header.flags & EXCL != 0 => Err(Errno::EEXIST),
-        (false, false) => Err(Errno::EADDRNOTAVAIL),
-        _ => {
-            if body.first() == Some(&AF_INET) {
-                lo.set_v4(has);
-            }
-            Ok(Answer::Done)
-        }
+    if ip.is_multicast() || ip.is_unspecified() {
+        return Err(Errno::EADDRNOTAVAIL);
     }
+    let broadcast = find(attributes, ifa::BROADCAST).and_then(|b| b.first_chunk::<4>());
+    let label = find(attributes, ifa::LABEL).unwrap_or(NAME).to_vec();
+    let broadcast = broadcast.map(|b| Ipv4Addr::from(*b));
+    Ok(Address { ip, prefix, scope, broadcast, label, secondary: false })
+}
+
+/// Gives the interface an address (`inet_rtm_newaddr`).
+fn add_address(lo: &Link, header: &Header, body: &[u8]) -> Result<Answer, Errno> {
+    let new = address_in(body)?;
+    let replace = header.flags & EXCL == 0 && header.flags & REPLACE != 0;
+    let there = match new.v4() {
+        Some(ip) if ip == Ipv4Addr::LOCALHOST && new.prefix == 8 => lo.has_v4(),
+        None if new.ip.is_loopback() => lo.is_up(),
+        _ => {
+            lo.set_used();
+            return lo.others.add(new, replace).map(|()| Answer::Done);
+        }
+    };
+    if there && !replace {
+        return Err(Errno::EEXIST);
+    }
+    if new.v4().is_some() {
+        lo.set_v4(true);
+    }
+    Ok(Answer::Done)
+}
+
+/// Takes an address away (`inet_rtm_deladdr`).
+fn remove_address(lo: &Link, body: &[u8]) -> Result<Answer, Errno> {
+    let gone = address_in(body)?;
+    match gone.v4() {
+        Some(ip) if ip == Ipv4Addr::LOCALHOST && gone.prefix == 8 && lo.has_v4() => {
+            lo.set_v4(false);
+        }
+        // It comes and goes with the interface.
+        None if gone.ip.is_loopback() && lo.is_up() => return Err(Errno::EOPNOTSUPP),
+        _ => lo.others.remove(gone.ip, gone.prefix)?,
+    }
+    Ok(Answer::Done)
 }
 
 /// The answer to one request.
@@ -181,7 +260,8 @@ pub(super) fn answer(
         return match (thing, what) {
             _ if !admin => Err(Errno::EPERM),
             (NEWLINK, NEW | SET) => set_link(lo, body),
-            (NEWADDR, NEW | DEL) => set_address(lo, header, body, what == NEW),
+            (NEWADDR, NEW) => add_address(lo, header, body),
+            (NEWADDR, DEL) => remove_address(lo, body),
             _ => Err(Errno::EOPNOTSUPP),
         };
     }

@@ -155,6 +155,10 @@ impl Endpoint {
             drop(p);
             // The segment goes out, and a reset comes back.
             let mut s = self.state.lock();
+            let open = !s.shut.contains(Shut::SEND);
+            self.net.transport.tcp.data.add(1);
+            self.net.transport.tcp.segments.add(1);
+            self.net.transport.tcp.count_reset(u64::from(open));
             let ended = s.shut.contains(Shut::RECEIVE);
             s.error = Some(if ended { Errno::EPIPE } else { Errno::ECONNRESET });
             s.phase = Phase::Closed;
@@ -176,6 +180,7 @@ impl Endpoint {
         }
         drop(p);
         drop(lost);
+        self.net.transport.tcp.count_data();
         if urgent.is_some() {
             peer.tell_urgent();
         }

@@ -2,6 +2,7 @@
 
 use super::addr::{InetAddr, Name};
 use super::endpoint::{Endpoint, Phase};
+use super::link;
 use super::tcp_info::TcpState;
 use super::{Domain, Kind, Net};
 use crate::UserNs;
@@ -10,6 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::net::Ipv6Addr;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Length of a line of `tcp` without its end (`TMPSZ` in net/ipv4/tcp_ipv4.c).
@@ -104,11 +106,10 @@ impl Net {
             NetTable::Icmp => return self.table_of(&self.idents.all(), Domain::Inet, ns),
             NetTable::Icmp6 => return self.table_of(&self.idents.all(), Domain::Inet6, ns),
             NetTable::Packet => return self.packet_rows(ns).into_bytes(),
-            NetTable::Snmp => return self.icmp.text().into_bytes(),
-            NetTable::Inet6Addresses => {
-                let row = "00000000000000000000000000000001 01 80 10 80       lo\n";
-                return if self.link.is_up() { row.into() } else { Vec::new() };
-            }
+            NetTable::Snmp => return self.snmp_text().into_bytes(),
+            NetTable::Netstat => return self.transport.netstat_text().into_bytes(),
+            NetTable::Sockstat => return self.sockstat_text().into_bytes(),
+            NetTable::Inet6Addresses => return self.inet6_text().into_bytes(),
             NetTable::Unix => {
                 let open: Vec<_> = self.unix.lock().values().filter_map(Weak::upgrade).collect();
                 return open.iter().flat_map(unix_row).collect();
@@ -125,6 +126,50 @@ impl Net {
             }
         }
         out.into_bytes()
+    }
+
+    /// What has happened; `snmp_seq_show` of net/ipv4/proc.c.
+    fn snmp_text(&self) -> String {
+        let established = [TcpState::Established, TcpState::CloseWait];
+        let ends =
+            self.tcp.all().into_iter().filter(|(e, ..)| established.contains(&e.tcp_state()));
+        let forwarding = self.settings().number("ipv4.ip_forward", 0) != 0;
+        let ip = self.transport.ip_text(forwarding, self.icmp.total());
+        ip + &self.icmp.text() + &self.transport.text(ends.count())
+    }
+
+    /// Addresses of IPv6, with index, prefix, scope and flags; `if6_seq_show` of
+    /// net/ipv6/addrconf.c.
+    fn inet6_text(&self) -> String {
+        const PERMANENT: u8 = 0x80;
+        let row = |ip: Ipv6Addr, prefix: u8, scope: u8| {
+            let ip = ip.to_bits();
+            format!(
+                "{ip:032x} {:02x} {prefix:02x} {scope:02x} {PERMANENT:02x}       lo\n",
+                link::INDEX
+            )
+        };
+        if !self.link.is_up() {
+            return String::new();
+        }
+        // `IFA_HOST`, `IFA_LINK` and `IFA_GLOBAL`.
+        let scope = |ip: Ipv6Addr| if ip.is_unicast_link_local() { 0x20 } else { 0 };
+        let others = self.link.others.all().into_iter().filter(|a| a.v4().is_none());
+        let own = row(Ipv6Addr::LOCALHOST, 128, 0x10);
+        own + &others.map(|a| row(a.ip, a.prefix, scope(a.ip))).collect::<String>()
+    }
+
+    /// How many sockets there are; `sockstat_seq_show`.
+    fn sockstat_text(&self) -> String {
+        let of = |all: Vec<Bound>| all.iter().filter(|(e, ..)| e.domain == Domain::Inet).count();
+        let (tcp, udp, udplite) = (of(self.tcp.all()), of(self.udp.all()), of(self.udplite.all()));
+        let raw = self.raw.all().iter().filter(|e| e.domain == Domain::Inet).count();
+        let used = tcp + udp + udplite + raw + self.unix.lock().len();
+        format!(
+            "sockets: used {used}\nTCP: inuse {tcp} orphan 0 tw 0 alloc {tcp} mem 0\n\
+             UDP: inuse {udp} mem 0\nUDPLITE: inuse {udplite}\nRAW: inuse {raw}\n\
+             FRAG: inuse 0 memory 0\n"
+        )
     }
 
     /// Packet sockets; `packet_seq_show` of net/packet/af_packet.c.

@@ -16,8 +16,6 @@ use syserr::Errno;
 
 /// `CAP_NET_BIND_SERVICE`.
 const CAP_BIND: u32 = 10;
-/// Ports below are for the privileged (`ip_unprivileged_port_start`).
-const UNPRIVILEGED: u16 = 1024;
 /// Sockets whose connection waits for one listener; more are refused.
 const SYNS_MAX: usize = 4096;
 
@@ -32,10 +30,16 @@ impl Endpoint {
             return Err(Errno::EINVAL);
         }
         let here = at.is_any() || at.is_group() || self.net.link.binds(&at);
-        if !here && !self.options.binds_anywhere() {
+        let anywhere = || {
+            self.options.binds_anywhere()
+                || at.is_v4() && self.net.settings().number("ipv4.ip_nonlocal_bind", 0) != 0
+        };
+        if !here && !anywhere() {
             return Err(Errno::EADDRNOTAVAIL);
         }
-        if (1..UNPRIVILEGED).contains(&at.port) && !self.net.allows(who.creds(), CAP_BIND) {
+        if (1..self.net.port_limits().unprivileged).contains(&at.port)
+            && !self.net.allows(who.creds(), CAP_BIND)
+        {
             return Err(Errno::EACCES);
         }
         let s = self.state.lock();
@@ -86,7 +90,7 @@ impl Endpoint {
         if self.domain == Domain::Inet6 && to.is_v4() && self.options.v6only() {
             return Err(Errno::ENETUNREACH);
         }
-        let mut ip = to.loopback();
+        let mut ip = self.net.link.source(to);
         if to.is_multicast()
             && let Some(at) = self.options.multicast_interface().filter(|a| !a.is_unspecified())
         {
@@ -133,6 +137,9 @@ impl Endpoint {
         }
         let to = to.destination();
         self.net.link.reaches(&to)?;
+        if self.net.link.is_broadcast(&to) {
+            return Err(Errno::ENETUNREACH);
+        }
         let chosen = self.bound().is_none();
         let from = self.source(who, &to)?;
         let mut found = self.net.tcp.find(&to);
@@ -147,6 +154,9 @@ impl Endpoint {
             s.error = None;
             s.unreported = false;
         }
+        let counters = &self.net.transport.tcp;
+        counters.active_opens.add(1);
+        counters.segments.add(1);
         let admitted = match listener {
             Some(l) => l.try_admit(self),
             // Both ends open at once, which TCP allows even where they are the same.
@@ -200,6 +210,7 @@ impl Endpoint {
         s.shut = Shut::all();
         s.unreported = true;
         drop(s);
+        self.net.transport.tcp.count_refusal();
         self.queue.notify(Events::all());
     }
 
@@ -248,6 +259,8 @@ impl Endpoint {
             c.peer = Some(client.clone());
             (c.name, c.peer_name) = (name, peer_name);
         }
+        self.net.transport.tcp.passive_opens.add(1);
+        self.net.transport.tcp.segments.add(2);
         self.state.lock().pending.push_back(child);
         self.queue.notify(READABLE);
         client.queue.notify(WRITABLE);
@@ -255,17 +268,18 @@ impl Endpoint {
 
     /// connect(2) to nowhere: the connection breaks, and the socket is as new.
     pub(super) fn disconnect(self: &Arc<Self>) {
-        let (peer, lost) = {
+        let (peer, lost, open) = {
             let mut s = self.state.lock();
             s.phase = Phase::Closed;
+            let open = !s.shut.contains(Shut::SEND);
             s.shut = Shut::empty();
             s.error = None;
             s.unreported = false;
             s.peer_name = None;
-            (s.peer.take(), s.inbox.take_all())
+            (s.peer.take(), s.inbox.take_all(), open)
         };
         if let Some(p) = peer {
-            p.tcp_peer_gone(self, true);
+            p.tcp_peer_gone(self, Some(open));
         }
         drop(lost);
         self.queue.notify(Events::all());
@@ -310,7 +324,7 @@ impl Endpoint {
             && self.is_tcp()
             && how.contains(Shut::SEND)
         {
-            p.tcp_peer_gone(self, false);
+            p.tcp_peer_gone(self, None);
         }
         self.queue.notify(Events::all());
         if phase == Phase::Closed { Err(Errno::ENOTCONN) } else { Ok(()) }

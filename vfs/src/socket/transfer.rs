@@ -1,6 +1,6 @@
 //! Sending and receiving, whatever the kind of socket.
 
-use super::addr;
+use super::addr::{self, Name};
 use super::ancillary::{Ancillary, PacketOptions};
 use super::endpoint::{Endpoint, Phase, Shut, tell_waiters};
 use super::inbox::{How, Taken};
@@ -179,6 +179,12 @@ impl Socket {
         e.net.inflight.bury(core::mem::take(&mut taken.used));
         e.go_on_dumping();
         done?;
+        if let Some(Name::Inet(from)) = taken.from
+            && !peek
+            && let Some(c) = e.datagram_counters(&from)
+        {
+            c.received.add(1);
+        }
         if let Some(at) = offset {
             // What was read moves the rest to the front.
             let gone = if e.kind == Kind::Stream { taken.bytes } else { taken.whole };

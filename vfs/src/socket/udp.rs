@@ -2,12 +2,14 @@
 
 use super::addr::{self, AF_UNSPEC, InetAddr, Name};
 use super::ancillary::Headers;
+use super::choose::IPPROTO_UDPLITE;
 use super::endpoint::{Chosen, Endpoint, Phase, Shut};
 use super::errors::Refusal;
 use super::ip_packet::{self, IpPacket, Route};
 use super::message::{Message, datagram_size};
 use super::ports::Ports;
 use super::transfer::{SendInfo, take_all};
+use super::transport_counters::DatagramCounters;
 use super::{Domain, Kind, PacketOptions, Who, ports};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -72,9 +74,10 @@ impl Endpoint {
 
     /// Whether packets to an address go anywhere.
     pub(super) fn may_reach(&self, to: &InetAddr) -> Result<(), Errno> {
-        let own = || self.bound().is_some_and(|a| a.is_v4() && a.is_local());
+        let here = |a: &InetAddr| a.is_local() || self.net.link.owns(a);
+        let own = || self.bound().is_some_and(|a| a.is_v4() && here(&a));
         let known = match to {
-            to if to.is_local() => self.net.link.reaches(to).map(|()| true)?,
+            to if here(to) => self.net.link.reaches(to).map(|()| true)?,
             _ if !self.net.link.is_up() => false,
             to if to.is_group() && to.is_multicast() => {
                 own() || self.options.multicast_interface().is_some()
@@ -84,7 +87,7 @@ impl Endpoint {
         if !known {
             return Err(Errno::ENETUNREACH);
         }
-        if to.is_broadcast() && !self.options.broadcast() {
+        if self.net.link.is_broadcast(to) && !self.options.broadcast() {
             return Err(Errno::EACCES);
         }
         Ok(())
@@ -125,10 +128,11 @@ impl Endpoint {
         };
         if let Some(ip) = info.packet.source {
             from.ip = ip;
-            if !from.is_local() && from.is_v4() {
+            let here = from.is_local() || self.net.link.owns(&from);
+            if !here && from.is_v4() {
                 return Err(Errno::ENETUNREACH);
             }
-            if !from.is_local() || from.is_v4() != to.is_v4() {
+            if !here || from.is_v4() != to.is_v4() {
                 return Err(Errno::EINVAL);
             }
         }
@@ -204,13 +208,21 @@ impl Endpoint {
 
     /// Sends datagrams of at most `segment` bytes, or one.
     fn transmit(&self, d: Corked, segment: usize) {
+        let pieces = if segment == 0 { 1 } else { d.data.len().div_ceil(segment).max(1) };
+        let counters = self.datagram_counters(&d.to);
+        if let Some(c) = counters {
+            c.sent.add(pieces as u64);
+        }
         let packet = self.net.is_watched().then(|| self.show_datagram(&d, segment)).flatten();
-        if d.to.is_multicast() || d.to.is_broadcast() {
+        if d.to.is_multicast() || self.net.link.is_broadcast(&d.to) {
             return self.transmit_to_all(&d);
         }
         let Some(other) = self.ports().receiver(&d.to, &d.from) else {
             let why = Refusal::no_port(d.to.is_v4());
             self.net.icmp.count_refusal(d.to.is_v4());
+            if let Some(c) = counters {
+                c.no_port.add(1);
+            }
             if let Some(p) = packet {
                 self.net.show_refusal(&p);
             }
@@ -266,7 +278,17 @@ impl Endpoint {
                 headers,
                 ..Message::new(data, size)
             });
+        } else if let Some(c) = self.datagram_counters(&from) {
+            c.lost.add(1);
         }
+    }
+
+    /// Who counts what goes between here and an address; nobody but for UDP over IPv4.
+    pub(super) fn datagram_counters(&self, other: &InetAddr) -> Option<&DatagramCounters> {
+        let counted = self.kind == Kind::Dgram && !self.is_ping() && other.is_v4();
+        let counters = &self.net.transport;
+        let own = if self.protocol == IPPROTO_UDPLITE { &counters.udplite } else { &counters.udp };
+        counted.then_some(own)
     }
 
     /// Lets who looks see the datagrams that are sent; the last packet.

@@ -8,7 +8,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use syserr::Errno;
 
 use super::mount::{Mount, MountFlags, Propagation};
-use super::mounts::{MOUNT_MAX, Tables};
+use super::mounts::Tables;
 use super::namespace::as_mount_namespace;
 use super::{Dentry, Path};
 
@@ -95,7 +95,7 @@ impl Tables {
             }
             i += 1;
         }
-        if self.all.len() + wanted.len() > MOUNT_MAX {
+        if !self.has_room(wanted.len()) {
             return Err(Errno::ENOSPC);
         }
         let mut made: Vec<Copied> = Vec::with_capacity(wanted.len());
@@ -188,7 +188,7 @@ impl Tables {
     pub(super) fn graft(&mut self, top: &Arc<Mount>, at: Path) -> Result<(), Errno> {
         let tree = self.tree(top);
         let listeners = self.listeners(&at);
-        if self.all.len() + tree.len() * listeners.len() > MOUNT_MAX {
+        if !self.has_room(tree.len() * listeners.len()) {
             return Err(Errno::ENOSPC);
         }
         if at.mount.propagation().peers != 0 {

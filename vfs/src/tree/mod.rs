@@ -16,7 +16,6 @@ mod walk;
 pub use context::{AT_FDCWD, FsContext, PathCx};
 pub use dentry::Dentry;
 pub use mount::{Mount, MountFlags, Propagation, UNIQUE_ID_OFFSET};
-pub use mounts::MountChanges;
 pub use namespace::MountNs;
 pub use path::Path;
 pub use placing::PropagationKind;

@@ -3,23 +3,21 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering::SeqCst;
 use sync::RwLock;
-use sync::waitq::{Events, Queue};
 use syserr::Errno;
 
 use super::mount::{Home, Mount, MountFlags};
 use super::peers::Groups;
 use super::{Dentry, MountNs, Path};
 use crate::notify::Watches;
-use crate::{SuperBlock, Validity};
+use crate::{Changes, SuperBlock, Validity};
 
-/// The most mounts that there can be; `fs.mount-max`'s default.
-pub(super) const MOUNT_MAX: usize = 100_000;
+/// `fs.mount-max`'s default.
+const MOUNT_MAX: u32 = 100_000;
 
 #[derive(Default)]
 pub(super) struct Tables {
+    max: Max,
     next: u64,
     pub(super) by_point: BTreeMap<(u64, usize), Arc<Mount>>,
     /// The same places, by the name that is covered.
@@ -33,33 +31,28 @@ pub(super) struct Tables {
 pub(crate) struct MountTable {
     pub(super) tables: RwLock<Tables>,
     watches: Arc<Watches>,
-    changes: Arc<MountChanges>,
-}
-
-/// How often the tree of mounts has changed, for who polls `/proc/self/mounts`.
-#[derive(Default)]
-pub struct MountChanges {
-    count: AtomicU64,
-    queue: Queue,
-}
-
-impl MountChanges {
-    /// How often.
-    pub fn count(&self) -> u64 {
-        self.count.load(SeqCst)
-    }
-
-    /// Told with [`Events::PRI`] and [`Events::ERR`].
-    pub fn queue(&self) -> &Queue {
-        &self.queue
-    }
+    changes: Arc<Changes>,
 }
 
 pub(super) fn key(p: &Path) -> (u64, usize) {
     (p.mount.id, Arc::as_ptr(&p.dentry) as usize)
 }
 
+/// The most mounts that there can be; `fs.mount-max`.
+struct Max(u32);
+
+impl Default for Max {
+    fn default() -> Max {
+        Max(MOUNT_MAX)
+    }
+}
+
 impl Tables {
+    /// Whether there may be so many mounts more.
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        self.all.len().saturating_add(more) <= self.max.0 as usize
+    }
+
     fn occupy(&mut self, at: &Path, m: &Arc<Mount>) {
         let (parent, name) = key(at);
         at.dentry.add_mount();
@@ -191,7 +184,7 @@ impl MountTable {
     /// `ENOSPC` at the limit of mounts.
     pub(crate) fn add_detached(&self, m: &Arc<Mount>) -> Result<(), Errno> {
         let mut t = self.tables.write();
-        if t.all.len() >= MOUNT_MAX {
+        if !t.has_room(1) {
             return Err(Errno::ENOSPC);
         }
         t.all.insert(m.id, m.clone());
@@ -233,11 +226,19 @@ impl MountTable {
 
     /// Tells who polls the list of mounts that it has changed.
     pub(crate) fn touch(&self) {
-        self.changes.count.fetch_add(1, SeqCst);
-        self.changes.queue.notify(Events::PRI | Events::ERR);
+        self.changes.note();
     }
 
-    pub(crate) fn changes(&self) -> &Arc<MountChanges> {
+    /// The most mounts that there can be.
+    pub(crate) fn max(&self) -> u32 {
+        self.tables.read().max.0
+    }
+
+    pub(crate) fn set_max(&self, to: u32) {
+        self.tables.write().max.0 = to;
+    }
+
+    pub(crate) fn changes(&self) -> &Arc<Changes> {
         &self.changes
     }
 

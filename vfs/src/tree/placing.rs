@@ -7,7 +7,7 @@ use syserr::Errno;
 
 use super::graft::Ties;
 use super::mount::{Mount, MountFlags, Propagation};
-use super::mounts::{MOUNT_MAX, MountTable, Tables, follow};
+use super::mounts::{MountTable, Tables, follow};
 use super::namespace::as_mount_namespace;
 use super::{Dentry, MountNs, Path};
 use crate::nsfs::Namespace;
@@ -57,7 +57,7 @@ impl MountTable {
         if is_dir(&at.dentry) != is_dir(&m.root) {
             return Err(Errno::ENOTDIR);
         }
-        if t.all.len() >= MOUNT_MAX {
+        if !t.has_room(1) {
             return Err(Errno::ENOSPC);
         }
         t.all.insert(m.id, m.clone());

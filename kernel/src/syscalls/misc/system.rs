@@ -61,13 +61,13 @@ fn read_name(cx: &TaskCx, uts: &UtsNs, a: &Args) -> Result<Vec<u8>, Errno> {
 /// sethostname(2).
 pub fn sys_sethostname(cx: &mut TaskCx, a: &Args) -> Outcome {
     let uts = cx.namespaces().uts.clone();
-    read_name(cx, &uts, a).map(|n| uts.change(|u| u.host = n)).map(|()| 0).into()
+    read_name(cx, &uts, a).map(|n| uts.set_host(n)).map(|()| 0).into()
 }
 
 /// setdomainname(2).
 pub fn sys_setdomainname(cx: &mut TaskCx, a: &Args) -> Outcome {
     let uts = cx.namespaces().uts.clone();
-    read_name(cx, &uts, a).map(|n| uts.change(|u| u.domain = n)).map(|()| 0).into()
+    read_name(cx, &uts, a).map(|n| uts.set_domain(n)).map(|()| 0).into()
 }
 
 /// `struct sysinfo`.
