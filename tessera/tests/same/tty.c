@@ -51,10 +51,20 @@ static void note(int s) { caught[s]++; }
 
 static void owners(void) {
     fresh();
+    int local = 7;
+    E(ioctl(slave, TIOCGSOFTCAR, &local));
+    say("%d", local);
+    local = 1;
+    E(ioctl(slave, TIOCSSOFTCAR, &local));
+    local = 7;
+    E(ioctl(master, TIOCGSOFTCAR, &local));
+    say("%d", local);
+    E(ioctl(slave, TIOCSSOFTCAR, NULL));
     E(tcgetpgrp(slave));
     E(tcgetsid(slave) > 0);
     E(tcgetpgrp(master));
     E(tcsetpgrp(slave, getpgrp()));
+    E(ioctl(master, TIOCNOTTY));
     E(ioctl(slave, TIOCNOTTY));
     E(open("/dev/tty", O_RDWR));
     CHILD("not a leader", ({ E(ioctl(slave, TIOCSCTTY, 0)); E(ioctl(slave, TIOCSCTTY, 1)); }));
@@ -91,6 +101,7 @@ static void owners(void) {
         wait(0);
         signal(SIGHUP, note);
         signal(SIGCONT, note);
+        E(ioctl(master, TIOCNOTTY));
         E(ioctl(slave, TIOCNOTTY));
         say("%d %d", caught[SIGHUP], caught[SIGCONT]);
         E(tcgetpgrp(slave));

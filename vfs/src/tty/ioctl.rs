@@ -31,6 +31,10 @@ const TIOCGWINSZ: u32 = 0x5413;
 const TIOCSWINSZ: u32 = 0x5414;
 const FIONREAD: u32 = 0x541b;
 const TIOCPKT: u32 = 0x5420;
+/// A control mode: there is no modem.
+const CLOCAL: u32 = 0o4000;
+const TIOCGSOFTCAR: u32 = 0x5419;
+const TIOCSSOFTCAR: u32 = 0x541a;
 const TIOCNOTTY: u32 = 0x5422;
 const TIOCSETD: u32 = 0x5423;
 const TIOCGETD: u32 = 0x5424;
@@ -129,6 +133,19 @@ impl TtyFile {
                 drop(s);
                 let new = mem.read_obj::<Termio>(at)?.over(old);
                 self.change_termios(new, cmd == TCSETAF);
+            }
+            // Whether it does without a modem that says somebody is there: `CLOCAL`.
+            TIOCGSOFTCAR => {
+                let local = s.line.termios.cflag & CLOCAL != 0;
+                drop(s);
+                mem.write_obj(at, &i32::from(local))?;
+            }
+            TIOCSSOFTCAR => {
+                let mut new = s.line.termios;
+                drop(s);
+                let local = mem.read_obj::<i32>(at)? != 0;
+                new.cflag = if local { new.cflag | CLOCAL } else { new.cflag & !CLOCAL };
+                self.change_termios(new, false);
             }
             TIOCGWINSZ => {
                 let size = s.size;
@@ -301,7 +318,8 @@ impl TtyFile {
                 }
             }
             TIOCNOTTY => {
-                if !own {
+                // The controlling terminal is the other side.
+                if !own || self.is_master() {
                     return Err(Errno::ENOTTY);
                 }
                 if caller.tgid() == sid {
