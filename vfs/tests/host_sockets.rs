@@ -21,7 +21,7 @@ use vfs::socket::{
 use vfs::{FileOps, UserNs};
 
 fn wanted(kind: Kind) -> Wanted {
-    Wanted { domain: Domain::Unix, kind, protocol: 0 }
+    Wanted { domain: Domain::Unix, kind, protocol: 0, shows_raw: false }
 }
 
 struct Both {

@@ -189,7 +189,8 @@ fn addresses_outside_do_not_exist() {
     assert_eq!(vfs::socket::choose(2, 3, 0), Err(Errno::EPROTONOSUPPORT));
     assert_eq!(vfs::socket::choose(17, 1, 0), Err(Errno::ESOCKTNOSUPPORT));
     assert_eq!(vfs::socket::choose(18, 3, 0), Err(Errno::EAFNOSUPPORT));
-    let netlink = Wanted { domain: Domain::Netlink, kind: Kind::Dgram, protocol: 0 };
+    let netlink =
+        Wanted { domain: Domain::Netlink, kind: Kind::Dgram, protocol: 0, shows_raw: true };
     assert_eq!(vfs::socket::choose(16, 3, 0), Ok(netlink));
     let diag = Wanted { protocol: 4, ..netlink };
     assert_eq!(vfs::socket::choose(16, 3, 4), Ok(diag));
@@ -200,7 +201,7 @@ fn addresses_outside_do_not_exist() {
 #[test]
 fn raw_sockets_hold_no_more_than_their_buffers() {
     let g = Guest::tmpfs();
-    let wanted = Wanted { domain: Domain::Inet, kind: Kind::Raw, protocol: 253 };
+    let wanted = Wanted { domain: Domain::Inet, kind: Kind::Raw, protocol: 253, shows_raw: false };
     let sockets: Vec<_> =
         (0..3).map(|_| Socket::new(g.vfs.net(), &who(&g), wanted).unwrap()).collect();
     let first = &sockets[0];

@@ -53,5 +53,46 @@ int main(int c, char **v) {
     E(setsockopt(other, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &one, 4));
     socklen_t len = 4;
     E(getsockopt(other, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, &one, &len));
+    // Nothing comes of devices, and whoever asks may be told who says so.
+    int events = E(socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT) > 0), type = 0;
+    events = socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
+    to.nl_groups = 1;
+    E(bind(events, (void *)&to, sizeof to));
+    char b[4096];
+    E(recv(events, b, sizeof b, MSG_DONTWAIT));
+    len = 4;
+    E(getsockopt(events, SOL_SOCKET, SO_TYPE, &type, &len));
+    say("%d", type);
+    E(setsockopt(events, SOL_SOCKET, SO_PASSCRED, &one, 4));
+    E(setsockopt(s, SOL_SOCKET, SO_PASSCRED, &one, 4));
+    E(getsockopt(s, SOL_SOCKET, SO_PASSCRED, &type, &len));
+    say("%d", type);
+    struct nlmsghdr ask = {sizeof ask, RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK, 9};
+    E(send(s, &ask, sizeof ask, 0));
+    struct iovec part = {b, sizeof b};
+    char control[200];
+    struct msghdr m = {NULL, 0, &part, 1, control, sizeof control};
+    E(recvmsg(s, &m, MSG_DONTWAIT));
+    say("error %d", ((struct nlmsgerr *)NLMSG_DATA((struct nlmsghdr *)b))->error);
+    for (struct cmsghdr *k = CMSG_FIRSTHDR(&m); k; k = CMSG_NXTHDR(&m, k)) {
+        struct ucred *who = (void *)CMSG_DATA(k);
+        if (k->cmsg_level == SOL_SOCKET && k->cmsg_type == SCM_CREDENTIALS)
+            say("from process %d, user %d", who->pid, who->uid);
+    }
+    E(recv(s, b, sizeof b, MSG_DONTWAIT | MSG_OOB));
+    static const int lists[] = {RTM_GETQDISC, RTM_GETTCLASS, RTM_GETTFILTER, RTM_GETSTATS, RTM_GETNEXTHOP};
+    for (int i = 0; i < 5; i++) {
+        struct {
+            struct nlmsghdr head;
+            char body[16];
+        } dump = {{32, lists[i], NLM_F_REQUEST | NLM_F_DUMP, 10}};
+        E(send(s, &dump, sizeof dump, 0));
+        // What there is differs, but not that there is an end.
+        int n, kind = 0;
+        while ((n = recv(s, b, sizeof b, MSG_DONTWAIT)) > 0)
+            for (struct nlmsghdr *h = (void *)b; NLMSG_OK(h, n); h = NLMSG_NEXT(h, n))
+                kind = h->nlmsg_type;
+        say("list %d ends with %d", lists[i], kind);
+    }
     return 0;
 }

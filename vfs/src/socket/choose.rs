@@ -44,6 +44,8 @@ pub struct Wanted {
     pub kind: Kind,
     /// The protocol of the family; 0 where there is only one.
     pub protocol: i32,
+    /// `SO_TYPE` says `SOCK_RAW`, whatever kind it is like.
+    pub shows_raw: bool,
 }
 
 /// Highest address family that Linux has a number for (`AF_MAX`).
@@ -58,6 +60,7 @@ pub(super) const IPPROTO_UDPLITE: i32 = 136;
 const IPPROTO_MAX: i32 = 263;
 pub(super) const NETLINK_ROUTE: i32 = 0;
 pub(super) const NETLINK_SOCK_DIAG: i32 = 4;
+pub(super) const NETLINK_KOBJECT_UEVENT: i32 = 15;
 
 /// What the arguments of socket(2) ask for, `SOCK_NONBLOCK` and `SOCK_CLOEXEC` removed.
 ///
@@ -91,13 +94,14 @@ fn unix(kind: i32, protocol: i32) -> Result<Wanted, Errno> {
         5 => Kind::SeqPacket,
         _ => return Err(Errno::ESOCKTNOSUPPORT),
     };
-    Ok(Wanted { domain: Domain::Unix, kind, protocol: 0 })
+    Ok(Wanted { domain: Domain::Unix, kind, protocol: 0, shows_raw: false })
 }
 
 fn netlink(kind: i32, protocol: i32) -> Result<Wanted, Errno> {
     match (kind, protocol) {
-        (2 | SOCK_RAW, NETLINK_ROUTE | NETLINK_SOCK_DIAG) => {
-            Ok(Wanted { domain: Domain::Netlink, kind: Kind::Dgram, protocol })
+        (2 | SOCK_RAW, NETLINK_ROUTE | NETLINK_SOCK_DIAG | NETLINK_KOBJECT_UEVENT) => {
+            let shows_raw = kind == SOCK_RAW;
+            Ok(Wanted { domain: Domain::Netlink, kind: Kind::Dgram, protocol, shows_raw })
         }
         (2 | SOCK_RAW, _) => Err(Errno::EPROTONOSUPPORT),
         _ => Err(Errno::ESOCKTNOSUPPORT),
@@ -110,7 +114,7 @@ fn packet(kind: i32, protocol: i32) -> Result<Wanted, Errno> {
         SOCK_RAW => Kind::Raw,
         _ => return Err(Errno::ESOCKTNOSUPPORT),
     };
-    Ok(Wanted { domain: Domain::Packet, kind, protocol })
+    Ok(Wanted { domain: Domain::Packet, kind, protocol, shows_raw: false })
 }
 
 fn inet(domain: Domain, kind: i32, protocol: i32) -> Result<Wanted, Errno> {
@@ -127,7 +131,7 @@ fn inet(domain: Domain, kind: i32, protocol: i32) -> Result<Wanted, Errno> {
         (1 | 2 | SOCK_RAW, _) => return Err(Errno::EPROTONOSUPPORT),
         _ => return Err(Errno::ESOCKTNOSUPPORT),
     };
-    Ok(Wanted { domain, kind, protocol })
+    Ok(Wanted { domain, kind, protocol, shows_raw: false })
 }
 
 impl Wanted {

@@ -113,6 +113,8 @@ pub(super) struct Endpoint {
     pub(super) net: Arc<Net>,
     pub(super) domain: Domain,
     pub(super) kind: Kind,
+    /// `SO_TYPE` is `SOCK_RAW`.
+    pub(super) shows_raw: bool,
     /// `SO_PROTOCOL`.
     pub(super) protocol: i32,
     /// What a raw socket has beside.
@@ -135,11 +137,12 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     pub(super) fn new(net: &Arc<Net>, wanted: Wanted) -> Endpoint {
-        let Wanted { domain, kind, protocol } = wanted;
+        let Wanted { domain, kind, protocol, shows_raw } = wanted;
         Endpoint {
             net: net.clone(),
             domain,
             kind,
+            shows_raw,
             protocol,
             raw: (kind == Kind::Raw && domain != Domain::Packet)
                 .then(|| Raw::new(domain, protocol)),
@@ -162,7 +165,8 @@ impl Endpoint {
 
     /// What another socket like this one would be made of.
     pub(super) fn wanted(&self) -> Wanted {
-        Wanted { domain: self.domain, kind: self.kind, protocol: self.protocol }
+        let Endpoint { domain, kind, protocol, shows_raw, .. } = *self;
+        Wanted { domain, kind, protocol, shows_raw }
     }
 
     /// Whether it is a ping socket.

@@ -1,8 +1,8 @@
-//! Netlink sockets, which ask the kernel; netlink(7). Protocols are `NETLINK_ROUTE` and
-//! `NETLINK_SOCK_DIAG`.
+//! Netlink sockets, which ask the kernel; netlink(7). Protocols are `NETLINK_ROUTE`,
+//! `NETLINK_SOCK_DIAG`, and `NETLINK_KOBJECT_UEVENT` where nothing ever comes: devices stay.
 
 use super::addr::{Name, family};
-use super::choose::NETLINK_SOCK_DIAG;
+use super::choose::{NETLINK_KOBJECT_UEVENT, NETLINK_SOCK_DIAG};
 use super::endpoint::{Endpoint, Phase, Shut};
 use super::message::{Message, Ucred, datagram_size};
 use super::transfer::SendInfo;
@@ -200,6 +200,9 @@ impl Endpoint {
         let mut data = vec![0; len];
         if len > 0 && src.take(&mut data)? < len {
             return Err(Errno::EFAULT);
+        }
+        if self.protocol == NETLINK_KOBJECT_UEVENT {
+            return Ok(len);
         }
         let mut rest = data.as_slice();
         while let Ok((header, _)) = Header::read_from_prefix(rest) {

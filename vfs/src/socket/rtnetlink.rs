@@ -13,7 +13,15 @@ const NEWLINK: u16 = 16;
 const NEWADDR: u16 = 20;
 const NEWROUTE: u16 = 24;
 const NEWNEIGH: u16 = 28;
+const NEWQDISC: u16 = 36;
+const NEWTCLASS: u16 = 40;
+const NEWTFILTER: u16 = 44;
+const NEWACTION: u16 = 48;
+const NEWNEIGHTBL: u16 = 64;
+const NEWNETCONF: u16 = 80;
 const NEWNSID: u16 = 88;
+const NEWSTATS: u16 = 92;
+const NEWNEXTHOP: u16 = 104;
 const TYPE_MAX: u16 = 120;
 /// The two low bits.
 const NEW: u16 = 0;
@@ -255,6 +263,10 @@ pub(super) fn answer(
     if header.kind > TYPE_MAX {
         return Err(Errno::EOPNOTSUPP);
     }
+    // A request without a family is none (`rtnetlink_rcv_msg`).
+    if body.is_empty() {
+        return Ok(Answer::Done);
+    }
     let (thing, what) = (header.kind & !3, header.kind & 3);
     if what != GET {
         return match (thing, what) {
@@ -285,8 +297,13 @@ pub(super) fn answer(
             attribute(&mut out, 1, &(-1i32).to_ne_bytes());
             Ok(Answer::One(NEWNSID, out))
         }
-        // Nobody is near.
-        NEWNEIGH if list => Ok(Answer::List(NEWNEIGH, Vec::new())),
+        // Nobody is near, nothing is queued or filtered, and nobody counts.
+        NEWNEIGH | NEWQDISC | NEWTCLASS | NEWTFILTER | NEWACTION | NEWNEIGHTBL | NEWNETCONF
+        | NEWSTATS | NEWNEXTHOP
+            if list =>
+        {
+            Ok(Answer::List(thing, Vec::new()))
+        }
         _ => Err(Errno::EOPNOTSUPP),
     }
 }

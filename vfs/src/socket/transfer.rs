@@ -204,6 +204,7 @@ impl Endpoint {
             (Domain::Unix, Kind::Dgram | Kind::SeqPacket) if flags.contains(ReceiveFlags::OOB) => {
                 Err(Errno::EOPNOTSUPP)
             }
+            (Domain::Netlink, _) if flags.contains(ReceiveFlags::OOB) => Err(Errno::EOPNOTSUPP),
             (_, Kind::Stream) if phase == Phase::Listening => Err(Errno::ENOTCONN),
             _ => Ok(()),
         }

@@ -152,6 +152,7 @@ pub(in super::super) fn get(
     let o = &e.options;
     let unix = e.domain == Domain::Unix;
     Ok(match name {
+        so::TYPE if e.shows_raw => int(Kind::Raw as i32),
         so::TYPE => int(e.kind as i32),
         so::DOMAIN => int(i32::from(e.domain as u16)),
         so::PROTOCOL => int(e.protocol),
@@ -160,10 +161,10 @@ pub(in super::super) fn get(
         so::RCVBUF => int(o.rcvbuf() as i32),
         so::SNDLOWAT => int(1),
         so::ACCEPTCONN => int(i32::from(e.state.lock().phase == Phase::Listening)),
-        so::PASSCRED if unix => int(i32::from(o.passcred())),
+        so::PASSCRED if unix || e.domain == Domain::Netlink => int(i32::from(o.passcred())),
         so::PASSPIDFD if unix => int(i32::from(o.passpidfd())),
         so::PASSCRED | so::PASSPIDFD => return Err(Errno::EOPNOTSUPP),
-        so::PASSSEC if !unix => return Err(Errno::EOPNOTSUPP),
+        so::PASSSEC if !unix && e.domain != Domain::Netlink => return Err(Errno::EOPNOTSUPP),
         so::PEERCRED => {
             let none = Ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
             let peer = e.state.lock().peer_cred.as_ref().map(|p| p.id.seen_by(ns));
@@ -319,7 +320,9 @@ pub(in super::super) fn set(
             o.rcvbuf.store(buffer(v, RCVBUF_MIN), Relaxed);
             o.lock_buffer(BUF_LOCK_RECEIVE);
         }
-        so::PASSCRED if e.domain == Domain::Unix => o.set_passcred(v != 0),
+        so::PASSCRED if matches!(e.domain, Domain::Unix | Domain::Netlink) => {
+            o.set_passcred(v != 0);
+        }
         so::PASSPIDFD if e.domain == Domain::Unix => o.set_passpidfd(v != 0),
         so::PASSCRED | so::PASSPIDFD => return Err(Errno::EOPNOTSUPP),
         so::LINGER => {
