@@ -120,6 +120,16 @@ static void connection(const char *bound, const char *to) {
     close(l), close(s);
 }
 
+// An address of IPv6 counts a moment after it was given.
+static void settled(const char *text) {
+    struct sockaddr_in6 a = {AF_INET6};
+    inet_pton(AF_INET6, text, &a.sin6_addr);
+    int s = socket(AF_INET6, SOCK_DGRAM, 0);
+    for (int i = 0; i < 1000 && bind(s, (void *)&a, sizeof a); i++)
+        ms(5);
+    close(s);
+}
+
 int main(int c, char **v) {
     begin(v);
     if (geteuid() != 0 || unshare(CLONE_NEWNET)) {
@@ -147,6 +157,7 @@ int main(int c, char **v) {
     change(RTM_NEWADDR, NLM_F_CREATE, "2001:db8::1", 64);
     change(RTM_NEWADDR, NLM_F_CREATE, "2001:db8::1", 64);
     change(RTM_NEWADDR, 0, "1.2.3.4", 33);
+    settled("2001:db8::1");
     list(RTM_GETADDR);
     list(RTM_GETROUTE);
     const char *to[] = {"10.0.0.1", "10.0.0.2", "10.0.0.77", "192.168.7.7", "192.168.7.8", "10.0.1.1", "127.0.0.5"};
