@@ -5,7 +5,8 @@ use crate::exit::{kill_siblings, release_memory};
 use crate::image::LoadedTask;
 use crate::ptrace::{forget, rename};
 use crate::signal::{Handlers, SIGCHLD};
-use crate::task::TaskCx;
+use crate::syscalls::fs::check_copy;
+use crate::task::{TaskCx, Work};
 use crate::{Attention, Outcome, Task, ns};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -95,6 +96,7 @@ fn commit(cx: &mut TaskCx, new: NewImage) -> Outcome {
     task.set_comm(cx.image.name);
     reset_signals(&task);
     task.clear_tid.store(0, Ordering::Relaxed);
+    task.set_work(Work::DISPATCH, false);
     task.robust_list.store(0, Ordering::Relaxed);
     // Closing runs files' code: no lock is held. The table was the task's own, or becomes it.
     let files = task.files();
@@ -194,6 +196,9 @@ pub(crate) fn unshare(task: &Arc<Task>, flags: u64) -> Result<(), Errno> {
     let shared_vm = task.mm().is_some_and(|mm| mm.users() > 1);
     if flags.contains(F::VM) && shared_vm {
         return Err(Errno::EINVAL);
+    }
+    if flags.contains(F::FILES) {
+        check_copy(task.kernel(), &task.files())?;
     }
     let (old, fs) = (task.namespaces().ok_or(Errno::ESRCH)?, task.fs());
     let made =

@@ -71,6 +71,8 @@ pub struct Kernel {
     tracer: Option<Arc<dyn SyscallTracer>>,
     extra_auxv: Vec<loader::AuxEntry>,
     memory_total: u64,
+    overcommit: Arc<mm::LinuxOvercommit>,
+    max_map_count: mm::MapCountLimit,
     futex: futex::Manager,
     terminals: Mutex<Option<Arc<Ptys>>>,
     ipc_bounds: Arc<crate::syscalls::ipc::Bounds>,
@@ -81,6 +83,7 @@ pub struct Kernel {
     aio: Arc<crate::syscalls::aio::Contexts>,
     core_settings: crate::coredump::Settings,
     kept_settings: vfs::proc::KeptSettings,
+    sched_settings: crate::sched_settings::SchedSettings,
     vdso_pages: Mutex<Option<crate::image::VdsoPages>>,
     tree: Mutex<Tree>,
     timers: Arc<TimerService>,
@@ -113,6 +116,8 @@ impl Kernel {
             tracer: config.tracer,
             extra_auxv: config.extra_auxv,
             memory_total: config.memory_total,
+            overcommit: Arc::new(mm::LinuxOvercommit::new(config.memory_total)),
+            max_map_count: mm::MapCountLimit::default(),
             futex: futex::Manager::with(
                 seed,
                 futex::DEFAULT_BUCKETS,
@@ -126,6 +131,7 @@ impl Kernel {
             aio: Arc::default(),
             core_settings: crate::coredump::Settings::default(),
             kept_settings: vfs::proc::KeptSettings::default(),
+            sched_settings: crate::sched_settings::SchedSettings::default(),
             vdso_pages: Mutex::new(None),
             tree: Mutex::new(Tree::default()),
             timers: Arc::default(),
@@ -178,6 +184,16 @@ impl Kernel {
         self.memory_total
     }
 
+    /// How much memory guests may reserve.
+    pub(crate) fn overcommit(&self) -> &Arc<mm::LinuxOvercommit> {
+        &self.overcommit
+    }
+
+    /// How many mappings an address space may have.
+    pub(crate) fn max_map_count(&self) -> &mm::MapCountLimit {
+        &self.max_map_count
+    }
+
     /// The futexes that address spaces fork theirs from.
     pub fn futex(&self) -> &futex::Manager {
         &self.futex
@@ -208,6 +224,11 @@ impl Kernel {
         &self.kept_settings
     }
 
+    /// Parameters of real-time scheduling.
+    pub(crate) fn sched_settings(&self) -> &crate::sched_settings::SchedSettings {
+        &self.sched_settings
+    }
+
     /// Contexts of asynchronous I/O.
     pub(crate) fn aio(&self) -> &Arc<crate::syscalls::aio::Contexts> {
         &self.aio
@@ -228,6 +249,14 @@ impl Kernel {
         let ptys = self.terminals.lock().clone();
         if let Some(p) = ptys {
             p.session_ended(sid);
+        }
+    }
+
+    /// vhangup(2) by a process of a session.
+    pub(crate) fn hang_up(&self, sid: i32) {
+        let ptys = self.terminals.lock().clone();
+        if let Some(p) = ptys {
+            p.hang_up(sid);
         }
     }
 

@@ -58,6 +58,7 @@ pub mod pidfd;
 pub mod proc;
 mod ptrace;
 mod restart;
+mod sched_settings;
 mod seam;
 pub mod seccomp;
 pub mod signal;

@@ -146,6 +146,7 @@ impl LimitSet {
             stack: self.get(Resource::Stack).cur,
             can_lock: creds.has(vfs::cap::IPC_LOCK),
             can_map_low: creds.has(17),
+            is_admin: creds.has(vfs::cap::SYS_ADMIN),
         }
     }
 }

@@ -78,7 +78,7 @@ impl Tx<'_> {
             if start < at || end > hi || t.file.is_empty() || !t.access.contains(Access::READ) {
                 return self.mm.memory.dec_ref(t.file);
             }
-            let value = Pma { file: t.file.start, epoch: 0, kind, access: t.access };
+            let value = Pma { file: t.file.start, epoch: 0, kind, access: t.access, ahead: false };
             if self.put_pma(Entry { start, end, value }).is_err() {
                 return;
             }

@@ -15,6 +15,11 @@ impl MemoryManager {
         self.lock().st.brk = AddrRange { start, end: start };
     }
 
+    /// Says where the heap lies, whatever is mapped there: prctl(2) `PR_SET_MM`.
+    pub fn set_brk_range(&self, heap: AddrRange) {
+        self.lock().st.brk = heap;
+    }
+
     /// The heap, from its start to the current break, which need not be page-aligned.
     pub fn brk_range(&self) -> AddrRange {
         self.read().brk
@@ -79,12 +84,13 @@ impl Tx<'_> {
         let next = heap.and_then(|(_, next)| next).or_else(|| vmas.ending_after(old));
         let room = next.is_none_or(|e| new + PAGE_SIZE <= e.start.saturating_sub(e.value.guard()));
         let heap = heap.map(|(spot, _)| spot);
-        let fits =
-            room && self.may_expand(&value, len, 0, limits) && vmas.len() <= self.mm.max_map_count;
+        let fits = room
+            && self.may_expand(&value, len, 0, limits)
+            && vmas.len() <= self.mm.max_map_count.get();
         if !fits {
             return Err(Errno::ENOMEM);
         }
-        self.charge(len)?;
+        self.charge(len, limits)?;
         if let Some(spot) = heap {
             self.stretch_vma(spot, new);
         } else {

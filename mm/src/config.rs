@@ -1,10 +1,9 @@
 //! What a memory manager is made of and what limits it.
 
 use crate::seam::{AddressSpace, MappedObject, MemoryFile};
-use crate::{MapFlags, MremapFlags};
+use crate::{MapCountLimit, MapFlags, MremapFlags, Overcommit};
 use alloc::sync::Arc;
 use arch::{Access, Addr, AddrRange};
-use syserr::Errno;
 
 /// Where mappings may lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +82,8 @@ pub struct Limits {
     pub can_lock: bool,
     /// `CAP_SYS_RAWIO`: pages under [`Layout::min`] may be mapped.
     pub can_map_low: bool,
+    /// `CAP_SYS_ADMIN`: memory that is kept for who repairs a full system can be had.
+    pub is_admin: bool,
 }
 
 impl Limits {
@@ -94,6 +95,7 @@ impl Limits {
         stack: 8 << 20,
         can_lock: false,
         can_map_low: false,
+        is_admin: false,
     };
 }
 
@@ -101,34 +103,6 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits::DEFAULT
     }
-}
-
-/// Decides whether the system has room for more private writable memory
-/// (`vm.overcommit_memory`, `Documentation/mm/overcommit-accounting`).
-pub trait Overcommit: Send + Sync {
-    /// Reserves `bytes`; `committed` is what this address space has reserved already.
-    ///
-    /// # Errors
-    /// `ENOMEM` to refuse.
-    fn charge(&self, bytes: u64, committed: u64) -> Result<(), Errno>;
-    /// Gives `bytes` back.
-    fn uncharge(&self, bytes: u64);
-}
-
-/// The heuristic of `vm.overcommit_memory = 0`: only a single request for more than there is at
-/// all is refused.
-#[derive(Clone, Copy, Debug)]
-pub struct HeuristicOvercommit {
-    /// Bytes of memory (and swap) that there are.
-    pub total: u64,
-}
-
-impl Overcommit for HeuristicOvercommit {
-    fn charge(&self, bytes: u64, _: u64) -> Result<(), Errno> {
-        if bytes > self.total { Err(Errno::ENOMEM) } else { Ok(()) }
-    }
-
-    fn uncharge(&self, _: u64) {}
 }
 
 /// Policy constants that trade memory for faults. All in pages.
@@ -191,9 +165,6 @@ impl Default for Tuning {
     }
 }
 
-/// Linux's default for `vm.max_map_count`.
-pub const DEFAULT_MAX_MAP_COUNT: usize = 65530;
-
 /// Pages below a stack that stay free of other mappings (`stack_guard_gap`).
 pub const STACK_GUARD_PAGES: u64 = 256;
 
@@ -208,8 +179,8 @@ pub struct MmConfig {
     pub layout: Layout,
     /// The limits that apply where no caller gives any: stack growth in a fault.
     pub limits: Limits,
-    /// `vm.max_map_count`.
-    pub max_map_count: usize,
+    /// How many vmas there may be.
+    pub max_map_count: MapCountLimit,
     /// Overcommit policy; `None` never refuses.
     pub overcommit: Option<Arc<dyn Overcommit>>,
     /// Policy constants.
@@ -224,7 +195,7 @@ impl MmConfig {
             space,
             layout: Layout::DEFAULT,
             limits: Limits::DEFAULT,
-            max_map_count: DEFAULT_MAX_MAP_COUNT,
+            max_map_count: MapCountLimit::default(),
             overcommit: None,
             tuning: Tuning::DEFAULT,
         }

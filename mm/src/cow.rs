@@ -95,8 +95,13 @@ impl Tx<'_> {
         };
         change(new);
         let end = at + new.len();
-        let value =
-            Pma { file: new.start, epoch: self.st.epoch, kind: Kind::Owned, access: Access::ALL };
+        let value = Pma {
+            file: new.start,
+            epoch: self.st.epoch,
+            kind: Kind::Owned,
+            access: Access::ALL,
+            ahead: false,
+        };
         let new = Entry { start: at, end, value };
         let State { pmas, counters, .. } = &mut *self.st;
         let mut taken: SmallVec<[Entry<Pma>; 4]> = SmallVec::new();

@@ -81,7 +81,7 @@ impl Tx<'_> {
         if !fits {
             return false;
         }
-        if v.flags.contains(VmaFlags::ACCOUNTED) && self.charge(grow).is_err() {
+        if v.flags.contains(VmaFlags::ACCOUNTED) && self.charge(grow, limits).is_err() {
             return false;
         }
         let st = &mut *self.st;
@@ -166,9 +166,14 @@ impl Tx<'_> {
             Ok(r) => (lo, r),
             Err(OutOfMemory) => (at, self.mm.memory.allocate(PAGE_SIZE)?),
         };
-        let value =
-            Pma { file: file.start, epoch: self.st.epoch, kind: Kind::Owned, access: Access::ALL };
         let end = lo + file.len();
+        let value = Pma {
+            file: file.start,
+            epoch: self.st.epoch,
+            kind: Kind::Owned,
+            access: Access::ALL,
+            ahead: self.eager || lo < at || want.max(next_page) < end,
+        };
         self.put_pma(Entry { start: lo, end, value })?;
         Ok(end)
     }
@@ -252,7 +257,7 @@ impl Tx<'_> {
             }
         }
         let kind = if shared { Kind::Shared } else { Kind::Borrowed };
-        let pma = Pma { file: file.start, epoch: 0, kind, access: t.access };
+        let pma = Pma { file: file.start, epoch: 0, kind, access: t.access, ahead: false };
         Ok((kind, (cut.0, cut.1, pma)))
     }
 

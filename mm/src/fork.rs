@@ -28,7 +28,7 @@ impl MemoryManager {
         let snapshot = tx.st.vmas.clone();
         let mut plan = ChildPlan::of(&snapshot, tx.st.counters);
         let committed = plan.counters.committed;
-        tx.charge(committed)?;
+        tx.charge(committed, &tx.st.limits)?;
         let st = &*tx.st;
         let state = State {
             vmas: core::mem::take(&mut plan.vmas),

@@ -78,6 +78,7 @@ mod mlock;
 mod mmap;
 mod mremap;
 mod object;
+mod overcommit;
 mod pin;
 mod place;
 mod pma;
@@ -101,10 +102,14 @@ pub use manager::MemoryManager;
 pub use meta::Meta;
 pub use misc::ANON_VMA_NAME_MAX;
 pub use object::{Allowance, MappingSet, MemoryObject, SavedObject, SharedAnon};
+pub use overcommit::{
+    Asker, DEFAULT_MAX_MAP_COUNT, LinuxOvercommit, MapCountLimit, Overcommit, OvercommitMode,
+    OvercommitSetting, Reservation,
+};
 pub use pin::Pinned;
 pub use snapshot::{Restore, SavedMemory, SavedVma, Snapshot};
 pub use special::{SpecialMapArgs, SpecialObject};
-pub use views::{MapsChunk, MapsFile, MmStats, VmaInfo};
+pub use views::{ClearRefs, MapsChunk, MapsFile, MmStats, PageInfo, VmaInfo};
 pub use vma::VmaFlags;
 
 pub use seam::{

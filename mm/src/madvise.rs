@@ -223,7 +223,8 @@ impl Tx<'_> {
 
     fn install_guards(&mut self, e: &Entry<Vma>) -> Result<(), Errno> {
         self.zap(e.start, e.end)?;
-        let value = Pma { file: 0, epoch: 0, kind: Kind::Guard, access: Access::empty() };
+        let value =
+            Pma { file: 0, epoch: 0, kind: Kind::Guard, access: Access::empty(), ahead: false };
         Ok(self.put_pma(Entry { start: e.start, end: e.end, value })?)
     }
 
@@ -253,6 +254,7 @@ impl Tx<'_> {
                 })?;
             }
             at = end;
+            self.note_asked(from, end);
             self.install(from, end, &vma, None, true)?;
         }
         Ok(())

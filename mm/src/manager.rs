@@ -1,6 +1,5 @@
 //! The manager itself: creation, users, teardown.
 
-use crate::Overcommit;
 use crate::config::{Layout, Limits, MmConfig, Tuning};
 use crate::flags::{Mdwe, MlockallFlags};
 use crate::hot::Hot;
@@ -10,6 +9,7 @@ use crate::range_map::RangeMap;
 use crate::seam::{AddressSpace, MappingSpace, MemoryFile};
 use crate::state::{Counters, State, Tx, range};
 use crate::users::Users;
+use crate::{MapCountLimit, Overcommit};
 use alloc::sync::{Arc, Weak};
 use arch::AddrRange;
 use smallvec::SmallVec;
@@ -25,7 +25,7 @@ pub struct MemoryManager {
     pub(crate) memory: Arc<dyn MemoryFile>,
     pub(crate) space: Arc<dyn AddressSpace>,
     pub(crate) overcommit: Option<Arc<dyn Overcommit>>,
-    pub(crate) max_map_count: usize,
+    pub(crate) max_map_count: MapCountLimit,
     pub(crate) tuning: Tuning,
     pub(crate) meta: Mutex<Meta>,
     pub(crate) membarrier: AtomicU32,
@@ -89,7 +89,7 @@ impl MemoryManager {
             space,
             layout,
             limits,
-            max_map_count: self.max_map_count,
+            max_map_count: self.max_map_count.clone(),
             overcommit: self.overcommit.clone(),
             tuning: self.tuning,
         }
@@ -136,7 +136,14 @@ impl MemoryManager {
     pub(crate) fn lock(&self) -> Tx<'_> {
         let st = self.state.write();
         self.hot.clear();
-        Tx { mm: self, st, retired: SmallVec::new(), mapped_now: (0, 0), garbage: SmallVec::new() }
+        Tx {
+            mm: self,
+            st,
+            retired: SmallVec::new(),
+            mapped_now: (0, 0),
+            eager: false,
+            garbage: SmallVec::new(),
+        }
     }
 
     /// One more user; refused when the last one is gone already (or the count is full).

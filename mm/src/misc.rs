@@ -4,8 +4,10 @@ use crate::MemoryManager;
 use crate::config::NumaPolicy;
 use crate::flags::MsyncFlags;
 use crate::pma::Kind;
+use crate::range_map::Entry;
+use crate::seam::MappedObject;
 use crate::state::page_align;
-use crate::vma::VmaFlags;
+use crate::vma::{Vma, VmaFlags};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, PAGE_SIZE};
@@ -52,11 +54,17 @@ impl MemoryManager {
         if holes { Err(Errno::ENOMEM) } else { Ok(()) }
     }
 
-    /// Which pages from `addr` are resident, one byte each: mincore(2).
+    /// Which pages from `addr` are resident, one byte each: mincore(2). Memory of an object counts
+    /// whoever uses it; of one that the caller `may_ask` nothing about, all counts.
     ///
     /// # Errors
     /// `EINVAL` for an unaligned address; `ENOMEM` when some of it is not mapped.
-    pub fn mincore(&self, addr: Addr, pages: &mut [u8]) -> Result<(), Errno> {
+    pub fn mincore(
+        &self,
+        addr: Addr,
+        pages: &mut [u8],
+        may_ask: &dyn Fn(&MappedObject) -> bool,
+    ) -> Result<(), Errno> {
         if !addr.is_page_aligned() {
             return Err(Errno::EINVAL);
         }
@@ -67,15 +75,62 @@ impl MemoryManager {
             return Err(Errno::ENOMEM);
         }
         pages.fill(0);
-        for e in st.pmas.range(addr.0, end).filter(|e| e.value.kind != Kind::Guard) {
-            let Some(e) = e.clip(addr.0, end) else { continue };
-            let from = ((e.start - addr.0) / PAGE_SIZE) as usize;
-            let to = ((e.end - addr.0) / PAGE_SIZE) as usize;
-            if let Some(p) = pages.get_mut(from..to) {
+        let mut mark = |lo: u64, hi: u64| {
+            let (from, to) = ((lo - addr.0) / PAGE_SIZE, (hi - addr.0) / PAGE_SIZE);
+            if let Some(p) = pages.get_mut(from as usize..to as usize) {
                 p.fill(1);
+            }
+        };
+        for vma in st.vmas.range(addr.0, end).filter_map(|e| e.clip(addr.0, end)) {
+            match &vma.value.object {
+                Some(o) if !may_ask(o) => {
+                    mark(vma.start, vma.end);
+                    continue;
+                }
+                Some(o) => self.mark_object(o, &vma, &mut mark),
+                None => {}
+            }
+            let there = st.pmas.range(vma.start, vma.end).filter(|e| e.value.kind != Kind::Guard);
+            for e in there.filter_map(|e| e.clip(vma.start, vma.end)) {
+                if !e.value.ahead || vma.value.is_locked() {
+                    mark(e.start, e.end);
+                    continue;
+                }
+                let mut at = e.start;
+                while at < e.end {
+                    if self.is_in_use(e.value.file + (at - e.start)) {
+                        mark(at, at + PAGE_SIZE);
+                    }
+                    at += PAGE_SIZE;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Marks what an object has memory for.
+    fn mark_object(&self, o: &MappedObject, vma: &Entry<Vma>, mark: &mut impl FnMut(u64, u64)) {
+        let (mut at, end) = (vma.value.offset, vma.value.offset.saturating_add(vma.len()));
+        while at < end
+            && let Some(t) = o.object.resident(at..end)
+        {
+            self.memory.dec_ref(t.file);
+            let hi = (t.offset + t.file.len()).min(end);
+            mark(
+                vma.start + (t.offset.max(at) - vma.value.offset),
+                vma.start + (hi - vma.value.offset),
+            );
+            at = hi.max(at + PAGE_SIZE);
+        }
+    }
+
+    /// Whether somebody has written to a page that was backed ahead of its use.
+    pub(crate) fn is_in_use(&self, memory: u64) -> bool {
+        let mut bytes = [0; 512];
+        (0..PAGE_SIZE / 512).any(|i| {
+            self.memory.read(memory + i * 512, &mut bytes);
+            bytes != [0; 512]
+        })
     }
 
     /// Stores a NUMA policy: mbind(2). Nothing is placed by it.

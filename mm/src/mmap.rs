@@ -102,7 +102,7 @@ impl Tx<'_> {
     /// mmap(2) of `len` bytes, whole pages, with arguments that are sound in themselves.
     #[inline]
     pub(crate) fn map(&mut self, args: MmapArgs<'_>, len: u64) -> Result<Addr, Errno> {
-        if self.st.vmas.len() > self.mm.max_map_count {
+        if self.st.vmas.len() > self.mm.max_map_count.get() {
             return Err(Errno::ENOMEM);
         }
         let fixed = args.flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE);
@@ -169,7 +169,8 @@ impl Tx<'_> {
         let mut flags = VmaFlags::empty();
         flags.set(VmaFlags::SHARED, shared);
         flags.set(VmaFlags::GROWSDOWN, grows);
-        flags.set(VmaFlags::NORESERVE, args.flags.contains(MapFlags::NORESERVE));
+        let unreserved = args.flags.contains(MapFlags::NORESERVE) && !self.counts_all();
+        flags.set(VmaFlags::NORESERVE, unreserved);
         if droppable {
             flags |= VmaFlags::DROPPABLE
                 | VmaFlags::NORESERVE
@@ -185,7 +186,8 @@ impl Tx<'_> {
             (Some(o), _) => (Some(Arc::new(o.clone())), args.offset),
             (None, true) => {
                 flags |= VmaFlags::SHARED_ANON;
-                let o = SharedAnon::mapped(self.mm.memory.clone(), len);
+                let reserved = if unreserved { None } else { self.reserve(len, args.limits)? };
+                let o = SharedAnon::mapped(self.mm.memory.clone(), len, reserved);
                 (Some(Arc::new(o)), 0)
             }
             (None, false) => (None, 0),
@@ -235,7 +237,7 @@ impl Tx<'_> {
             return Err(Errno::ENOMEM);
         }
         let charge = if vma.is_accountable() { len } else { 0 };
-        self.charge(charge)?;
+        self.charge(charge, limits)?;
         vma.flags.set(VmaFlags::ACCOUNTED, charge > 0);
         let e = Entry { start: at, end, value: vma };
         if let Some(o) = &e.value.object
@@ -273,7 +275,7 @@ impl Tx<'_> {
         lo: u64,
         hi: u64,
     ) -> Result<u64, Errno> {
-        let full = self.st.vmas.len() >= self.mm.max_map_count;
+        let full = self.st.vmas.len() >= self.mm.max_map_count.get();
         let (mut bytes, mut sealed) = (0, false);
         for e in vmas.take_while(|e| e.start < hi) {
             if full && e.start < lo && hi < e.end {
@@ -318,7 +320,9 @@ impl Tx<'_> {
         if how == Populate::Asked {
             let _ = self.populate(lo, hi, &vma);
         } else if vma.value.is_anon() {
+            self.eager = true;
             let _ = self.back(lo, hi, true, &vma);
+            self.eager = false;
             let _ = self.install(lo, hi, &vma, None, false);
         } else {
             self.map_ahead(lo, hi, &vma);
@@ -339,6 +343,14 @@ impl Tx<'_> {
         self.fault_in(lo, hi, vma)
     }
 
+    /// Somebody has asked for the memory of a range, which is there.
+    pub(crate) fn note_asked(&mut self, lo: u64, hi: u64) {
+        if self.st.pmas.range(lo, hi).any(|e| e.value.ahead) {
+            // Where that fails, it looks as if it were not in use; nothing else depends on it.
+            let _ = self.st.pmas.modify(lo, hi, |p| p.ahead = false);
+        }
+    }
+
     /// Backs and maps a part of a vma, for writing where the vma is private and writable.
     pub(crate) fn fault_in(
         &mut self,
@@ -354,6 +366,7 @@ impl Tx<'_> {
         while at < hi {
             at = self.back(at, hi, write, vma)?;
         }
+        self.note_asked(lo, hi);
         Ok(self.install(lo, hi, vma, None, true)?)
     }
 }

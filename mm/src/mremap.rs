@@ -67,7 +67,7 @@ impl Tx<'_> {
         {
             return Err(Errno::EINVAL);
         }
-        if self.st.vmas.len() + 2 >= self.mm.max_map_count.saturating_sub(3) {
+        if self.st.vmas.len() + 2 >= self.mm.max_map_count.get().saturating_sub(3) {
             return Err(Errno::ENOMEM);
         }
         Ok(())
@@ -225,7 +225,7 @@ impl Tx<'_> {
     /// Charges more bytes of a vma, if it is accounted; says how many.
     fn charge_like(&self, v: &Vma, bytes: u64) -> Result<u64, Errno> {
         let charge = if v.flags.contains(VmaFlags::ACCOUNTED) { bytes } else { 0 };
-        self.charge(charge)?;
+        self.charge(charge, &self.st.limits)?;
         Ok(charge)
     }
 
@@ -254,7 +254,7 @@ impl Tx<'_> {
         leave: bool,
         vma: &Entry<Vma>,
     ) -> Result<(), Errno> {
-        if self.st.vmas.len() >= self.mm.max_map_count.saturating_sub(3) {
+        if self.st.vmas.len() >= self.mm.max_map_count.get().saturating_sub(3) {
             return Err(Errno::ENOMEM);
         }
         self.st.pmas.unshare(from, from + old_len)?;

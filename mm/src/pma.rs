@@ -30,6 +30,8 @@ pub(crate) struct Pma {
     pub(crate) kind: Kind,
     /// What the object permits.
     pub(crate) access: Access,
+    /// Some of it was backed before anybody asked for it, so that it may not be in use yet.
+    pub(crate) ahead: bool,
 }
 
 impl Value for Pma {
@@ -42,6 +44,7 @@ impl Value for Pma {
         self.kind == right.kind
             && self.access == right.access
             && self.epoch == right.epoch
+            && self.ahead == right.ahead
             && (self.kind == Kind::Guard || self.file + len == right.file)
     }
 }

@@ -110,7 +110,7 @@ impl Tx<'_> {
             return Err(Errno::ENOMEM);
         }
         if charge {
-            self.charge(len)?;
+            self.charge(len, limits)?;
         }
         let spot = spot.or_else(|| self.st.vmas.spot(at, end, true).map(|s| s.0));
         self.modify_vmas_at(spot, at, end, |v| {

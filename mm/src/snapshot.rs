@@ -216,7 +216,7 @@ impl MemoryManager {
                     (Kind::Owned, now.start, Access::ALL)
                 }
             };
-            let value = Pma { file, epoch: 0, kind, access };
+            let value = Pma { file, epoch: 0, kind, access, ahead: false };
             tx.put_pma(Entry { start: m.at.start.0, end: m.at.end.0, value })?;
         }
         tx.st.brk = saved.brk;

@@ -5,7 +5,7 @@ use crate::pma::{Installed, Kind, Pma, Pmas};
 use crate::range_map::{Entry, Free, RangeMap, Spot};
 use crate::seam::{FileRange, MappedObject, OutOfMemory};
 use crate::vma::{Vma, VmaFlags};
-use crate::{Mdwe, MemoryManager, MlockallFlags};
+use crate::{Asker, Mdwe, MemoryManager, MlockallFlags, Reservation};
 use alloc::sync::Arc;
 use arch::{Access, Addr, AddrRange, PAGE_SIZE};
 use smallvec::SmallVec;
@@ -139,6 +139,8 @@ pub(crate) struct Tx<'a> {
     pub(crate) retired: SmallVec<[FileRange; 4]>,
     /// What this transaction has mapped already while it broke copy-on-write.
     pub(crate) mapped_now: (u64, u64),
+    /// What it backs, nobody has asked for yet.
+    pub(crate) eager: bool,
     // After `st`, so that it is dropped when the lock is free.
     pub(crate) garbage: SmallVec<[Arc<MappedObject>; 2]>,
 }
@@ -245,18 +247,37 @@ impl Tx<'_> {
     /// Whether `lo..hi` can be cut out or changed without more vmas than allowed.
     pub(crate) fn room_to_split(&self, lo: u64, hi: u64) -> bool {
         let inside = |at: u64| self.st.vma(at).is_some_and(|e| e.start < at);
-        if self.st.vmas.len().saturating_add(2) <= self.mm.max_map_count {
+        if self.st.vmas.len().saturating_add(2) <= self.mm.max_map_count.get() {
             return true;
         }
         let more = usize::from(inside(lo)) + usize::from(inside(hi));
-        self.st.vmas.len() + more <= self.mm.max_map_count
+        self.st.vmas.len() + more <= self.mm.max_map_count.get()
     }
 
-    pub(crate) fn charge(&self, bytes: u64) -> Result<(), Errno> {
+    fn asker(&self, limits: &Limits) -> Asker {
+        Asker { mapped: self.st.counters.total, is_admin: limits.is_admin }
+    }
+
+    pub(crate) fn charge(&self, bytes: u64, limits: &Limits) -> Result<(), Errno> {
         match &self.mm.overcommit {
-            Some(o) if bytes > 0 => o.charge(bytes, self.st.counters.committed),
+            Some(o) if bytes > 0 => o.charge(bytes, self.asker(limits)),
             _ => Ok(()),
         }
+    }
+
+    /// Reserves memory for an object.
+    pub(crate) fn reserve(
+        &self,
+        bytes: u64,
+        limits: &Limits,
+    ) -> Result<Option<Reservation>, Errno> {
+        let policy = self.mm.overcommit.clone();
+        policy.map(|o| Reservation::new(o, bytes, self.asker(limits))).transpose()
+    }
+
+    /// Whether `MAP_NORESERVE` does nothing.
+    pub(crate) fn counts_all(&self) -> bool {
+        self.mm.overcommit.as_ref().is_some_and(|o| o.counts_all())
     }
 
     pub(crate) fn uncharge(&self, bytes: u64) {

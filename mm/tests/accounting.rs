@@ -61,7 +61,7 @@ struct Strict {
 }
 
 impl Overcommit for Strict {
-    fn charge(&self, bytes: u64, _: u64) -> Result<(), Errno> {
+    fn charge(&self, bytes: u64, _: Asker) -> Result<(), Errno> {
         let after = self.used.fetch_add(bytes as i64, SeqCst) + bytes as i64;
         if after > self.most {
             self.used.fetch_sub(bytes as i64, SeqCst);

@@ -224,7 +224,7 @@ fn gvisor_data_limit_holds_for_mmap() {
 fn gvisor_map_count_is_limited() {
     let memory = VecMemoryFile::new(1 << 20);
     let space = RecordingSpace::new(memory.clone());
-    let config = MmConfig { max_map_count: 4, ..MmConfig::new(memory, space) };
+    let config = MmConfig { max_map_count: 4.into(), ..MmConfig::new(memory, space) };
     let mm = MemoryManager::new(config);
     let args = MmapArgs::anonymous(Addr(0), 16 * P, Access::RW, &LIMITS);
     let a = mm.mmap(args).unwrap();
@@ -391,7 +391,7 @@ fn locked_memory_is_there_once_it_can_be_written() {
     r.mm.mmap(MmapArgs { flags: a.flags | MapFlags::FIXED | MapFlags::LOCKED, ..a }).unwrap();
     r.mm.mprotect(Addr(AT + P), 2 * P, Access::RW, false, &LIMITS).unwrap();
     let mut there = [0; 4];
-    r.mm.mincore(Addr(AT), &mut there).unwrap();
+    r.mm.mincore(Addr(AT), &mut there, &|_| true).unwrap();
     assert_eq!(there, [0, 1, 1, 0]);
 }
 

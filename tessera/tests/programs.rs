@@ -95,6 +95,121 @@ grep -c -e '^[* ] *[12] .*LWP' -e 'signal SIGABRT'";
     assert_eq!(ran.stdout, "3\n", "{ran:?}");
 }
 
+/// What may be reserved is counted, and how much of that there may be is set as in Linux; so are the
+/// mappings of one address space.
+#[test]
+fn memory_is_committed_by_the_rules_that_are_set() {
+    let python = "import mmap, os
+def put(name, value):
+    fd = os.open('/proc/sys/vm/' + name, os.O_WRONLY)
+    try: os.write(fd, str(value).encode())
+    except OSError as e: print(name, e.strerror)
+    os.close(fd)
+def info(name): return next(int(l.split()[1]) for l in open('/proc/meminfo') if l.startswith(name + ':'))
+def map(kb):
+    try: mmap.mmap(-1, kb * 1024, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError: return 'full'
+    return 'fits'
+total = info('MemTotal')
+print(map(total // 2), map(total), map(total + 4))
+put('overcommit_memory', 2)
+left = info('CommitLimit') - info('Committed_AS')
+print(map(left // 2), map(left + 1024), abs(info('CommitLimit') - total // 2) < 16)
+before = info('Committed_AS')
+held = [mmap.mmap(-1, 64 << 20, flags=f | mmap.MAP_ANONYMOUS) for f in (mmap.MAP_SHARED, mmap.MAP_PRIVATE)]
+print(info('Committed_AS') - before >= 128 << 10)
+put('overcommit_kbytes', 1024)
+print(info('CommitLimit'), open('/proc/sys/vm/overcommit_ratio').read().strip(), map(4))
+put('overcommit_ratio', 50)
+put('overcommit_memory', 1)
+print(map(total * 2))
+put('overcommit_memory', 0)
+put('overcommit_memory', 3)
+put('max_map_count', -1)
+maps = lambda: sum('[vsyscall]' not in l for l in open('/proc/self/maps'))
+most = maps() + 50
+put('max_map_count', most)
+made = []
+try:
+    while True: made.append(mmap.mmap(-1, 4096))
+except OSError as e: print(e.strerror, most - 5 <= maps() <= most + 1)";
+    let ran = finish(tessera().args(["run", "--", "/usr/bin/python3", "-c", python]), b"");
+    let wanted = "fits fits full\nfits full True\nTrue\n1024 0 full\nfits\n\
+        overcommit_memory Invalid argument\nmax_map_count Invalid argument\n\
+        Cannot allocate memory True\n";
+    if !ran.stderr.contains("PermissionError") {
+        assert_eq!(ran.stdout, wanted, "{ran:?}");
+    }
+}
+
+/// Limits of `/proc/sys` that programs set hold from then on.
+#[test]
+fn limits_that_are_set_hold() {
+    let python = "import ctypes, fcntl, os, resource
+libc = ctypes.CDLL(None, use_errno=True)
+def put(name, value):
+    fd = os.open('/proc/sys/' + name, os.O_WRONLY)
+    try: os.write(fd, str(value).encode())
+    except OSError as e: return e.strerror
+    finally: os.close(fd)
+    return open('/proc/sys/' + name).read().strip()
+def call(*a): return 'made' if libc.syscall(*a) >= 0 else os.strerror(ctypes.get_errno())
+def child(f):
+    pid = os.fork()
+    if pid == 0:
+        try: f()
+        finally: os._exit(0)
+    os.waitpid(pid, 0)
+def user(f):
+    def g():
+        os.setgroups([]); os.setgid(1000); os.setuid(1000); f()
+    return g
+print(put('kernel/pid_max', 300), put('kernel/pid_max', 4194305), put('kernel/pid_max', 301))
+pids = []
+for i in range(310):
+    pid = os.fork()
+    if pid == 0: os._exit(0)
+    os.waitpid(pid, 0); pids.append(pid)
+print(max(pids), put('kernel/pid_max', 32768))
+print(put('fs/nr_open', 1), put('fs/nr_open', 2048), end=' ')
+try: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 4096))
+except (ValueError, OSError) as e: print(e)
+resource.setrlimit(resource.RLIMIT_NOFILE, (2048, 2048)); os.dup2(0, 2047)
+print(put('fs/nr_open', 1024), call(272, 0x400), call(57)); os.close(2047); print(call(272, 0x400))
+print(put('kernel/keys/maxkeys', -1), put('kernel/keys/maxkeys', 5))
+child(user(lambda: print([call(248, b'user', b'%d' % i, b'x', 1, -2) for i in range(6)][-1])))
+print(put('fs/mqueue/msg_max', 0), put('fs/mqueue/msg_max', 5), put('fs/mqueue/queues_max', 1))
+def queues():
+    print(call(240, b'one', 0o102, 0o600, None), call(240, b'two', 0o102, 0o600, None))
+    a = (ctypes.c_long * 8)(0, 6, 10); libc.mq_unlink(b'/one'); print(call(240, b'one', 0o102, 0o600, a))
+child(user(queues))
+def slice():
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)); print(round(os.sched_rr_get_interval(0), 3))
+print(put('kernel/sched_rr_timeslice_ms', 30)); child(slice)
+print(put('kernel/sched_rt_runtime_us', 1000001), put('kernel/sched_rt_period_us', 0))
+print(put('fs/pipe-user-pages-soft', 20), put('fs/pipe-user-pages-hard', 22))
+def pipes():
+    p = [os.pipe() for i in range(3)]; print([fcntl.fcntl(a, 1032) for a, b in p])
+    try: fcntl.fcntl(p[0][0], 1031, 1 << 20)
+    except OSError as e: print(e.strerror)
+    try: print([os.pipe() for i in range(2)])
+    except OSError as e: print(e.strerror)
+child(user(pipes))
+print(put('fs/aio-max-nr', 8), call(206, 9, ctypes.byref(ctypes.c_ulong())))";
+    let wanted = "Invalid argument Invalid argument 301\n300 32768\n\
+        Invalid argument 2048 not allowed to raise maximum limit\n\
+        1024 Too many open files Too many open files\nmade\n\
+        Invalid argument 5\nDisk quota exceeded\n\
+        Invalid argument 5 1\nmade No space left on device\nInvalid argument\n\
+        30\n0.03\nInvalid argument Invalid argument\n\
+        20 22\n[65536, 8192, 8192]\nOperation not permitted\nToo many open files in system\n\
+        8 Resource temporarily unavailable\n";
+    let ran = finish(tessera().args(["run", "--", "/usr/bin/python3", "-uc", python]), b"");
+    if !ran.stderr.contains("PermissionError") {
+        assert_eq!(ran.stdout, wanted, "{ran:?}");
+    }
+}
+
 /// Nobody has logged in. Who says so to its process begins a login session, which children are in.
 #[test]
 fn a_login_session_is_inherited() {

@@ -100,6 +100,7 @@ programs! {
     copy
     core
     devpts
+    dispatch
     diag
     dnotify
     droppable
@@ -133,6 +134,7 @@ programs! {
     open
     option
     packet
+    pagemap
     pages
     pidfd
     pidns
@@ -146,6 +148,7 @@ programs! {
     rights
     rw
     sched
+    setmm
     sig
     sysctl
     tcp

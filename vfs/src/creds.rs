@@ -101,6 +101,8 @@ pub mod cap {
     pub const SYS_PTRACE: u32 = 19;
     /// System administration.
     pub const SYS_ADMIN: u32 = 21;
+    /// Hanging up terminals.
+    pub const SYS_TTY_CONFIG: u32 = 26;
     /// reboot(2).
     pub const SYS_BOOT: u32 = 22;
     /// Raise priorities.

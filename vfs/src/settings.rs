@@ -1,6 +1,9 @@
 //! What proc_sys_fs(5) sets of how files behave, for a whole kernel.
 
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
+use crate::fd::{NR_OPEN, NR_OPEN_MAX};
+use crate::pipe::PipeUsers;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use syserr::Errno;
 
 /// What is protected from others where many may write: `fs.protected_*`.
@@ -20,13 +23,20 @@ pub enum Protected {
 pub struct Settings {
     protected: [AtomicU8; 4],
     pipe_max: AtomicUsize,
+    nr_open: AtomicU64,
+    pipe_users: Arc<PipeUsers>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         // Every distribution sets the first.
         let protected = [1, 0, 0, 0].map(AtomicU8::new);
-        Settings { protected, pipe_max: AtomicUsize::new(crate::pipe::MAX_CAPACITY) }
+        Settings {
+            protected,
+            pipe_max: AtomicUsize::new(crate::pipe::MAX_CAPACITY),
+            nr_open: AtomicU64::new(NR_OPEN),
+            pipe_users: Arc::default(),
+        }
     }
 }
 
@@ -48,6 +58,28 @@ impl Settings {
         let to = u8::try_from(to).ok().filter(|n| *n <= most).ok_or(Errno::EINVAL)?;
         self.protected[what as usize].store(to, Relaxed);
         Ok(())
+    }
+
+    /// The most that `RLIMIT_NOFILE` can be: `fs.nr_open`.
+    pub fn nr_open(&self) -> u64 {
+        self.nr_open.load(Relaxed)
+    }
+
+    /// Sets what [`Settings::nr_open`] says.
+    ///
+    /// # Errors
+    /// `EINVAL` below 64 and for more than a table can hold.
+    pub fn set_nr_open(&self, to: u64) -> Result<(), Errno> {
+        if !(64..=NR_OPEN_MAX).contains(&to) {
+            return Err(Errno::EINVAL);
+        }
+        self.nr_open.store(to, Relaxed);
+        Ok(())
+    }
+
+    /// What the pipes of each user hold, and may hold.
+    pub fn pipe_users(&self) -> &Arc<PipeUsers> {
+        &self.pipe_users
     }
 
     /// Bytes that a pipe of somebody without privileges can be made to hold: `fs.pipe-max-size`.

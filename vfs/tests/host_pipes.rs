@@ -8,7 +8,7 @@ use rustix::pipe::{PipeFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with}
 use std::sync::Arc;
 use vfs::epoll::{Epoll, Event};
 use vfs::eventfd::EventFd;
-use vfs::pipe::{Pipe, PipeEnd};
+use vfs::pipe::{Pipe, PipeEnd, PipeMaker, PipeUsers};
 use vfs::{File, OpenFlags};
 
 /// One end or counter, here and on the host.
@@ -54,8 +54,13 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn maker(users: &Arc<PipeUsers>) -> PipeMaker<'_> {
+    PipeMaker { users, uid: 0, most: usize::MAX, privileged: true }
+}
+
 fn pipe(flags: OpenFlags) -> (Pair, Pair) {
-    let (r, w) = Pipe::pair(1, (0, 0), 0, flags);
+    let users = Arc::default();
+    let (r, w) = Pipe::pair(1, (0, 0), 0, flags, maker(&users)).unwrap();
     let direct = flags.contains(OpenFlags::DIRECT);
     let host = if direct { PipeFlags::DIRECT } else { PipeFlags::empty() };
     let (hr, hw) = pipe_with(host | PipeFlags::NONBLOCK).unwrap();
@@ -153,7 +158,7 @@ impl World {
             }
             Op::Resize { bytes, .. } if !is_counter => {
                 let end: &PipeEnd = p.ours.downcast().unwrap();
-                let a = ours(end.set_capacity(bytes as u32, usize::MAX));
+                let a = ours(end.set_capacity(bytes as u32, maker(&Arc::default())));
                 prop_assert_eq!(a, host(fcntl_setpipe_size(&p.host, bytes)));
                 prop_assert_eq!(end.capacity(), fcntl_getpipe_size(&p.host).unwrap());
             }

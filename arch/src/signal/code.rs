@@ -48,3 +48,5 @@ pub const CLD_STOPPED: i32 = 5;
 pub const CLD_CONTINUED: i32 = 6;
 /// `SIGSYS`: a seccomp filter.
 pub const SYS_SECCOMP: i32 = 1;
+/// `SIGSYS`: system call that the program takes itself.
+pub const SYS_USER_DISPATCH: i32 = 2;

@@ -103,6 +103,12 @@ impl SigInfo {
         info
     }
 
+    /// `SIGSYS` of a call that the program takes itself: `PR_SET_SYSCALL_USER_DISPATCH`.
+    pub const fn dispatched(ip: Addr, nr: i32, audit_arch: u32) -> SigInfo {
+        let fields = [ip.0, pair(nr, audit_arch), 0, 0];
+        SigInfo::with(SIGSYS, code::SYS_USER_DISPATCH, fields)
+    }
+
     /// `siginfo_t` as user memory holds it; what the kernel does not keep is zero.
     pub fn to_bytes(&self) -> [u8; SIGINFO_SIZE] {
         let mut out = [0; SIGINFO_SIZE];

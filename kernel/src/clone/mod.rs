@@ -10,6 +10,7 @@ use crate::exit::kill_unstarted;
 use crate::group::Stop;
 use crate::ns::pid::PidNamespace;
 use crate::ptrace::{Event, clone_event, inherit};
+use crate::syscalls::fs::check_copy;
 use crate::task::{Policy, Resources, SCHED_DEADLINE, TaskCx, TaskParts};
 use crate::{Attention, Kernel, Outcome, Resource, Task, TaskImage, ThreadGroup, ns};
 use alloc::boxed::Box;
@@ -92,6 +93,9 @@ fn prepare(cx: &mut TaskCx, args: &CloneArgs<'_>, traced: bool) -> Result<(TaskC
     let parent = cx.task.clone();
     check_room(&kernel, &parent)?;
     cx.context.pull_fpu(&mut cx.image.arch);
+    if !flags.contains(CloneFlags::FILES) {
+        check_copy(&kernel, &parent.files())?;
+    }
     let share = flags.contains(CloneFlags::VM);
     let platform = &kernel.embedder().platform;
     if share && cx.mm().users() >= platform.contexts_per_space() {

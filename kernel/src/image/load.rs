@@ -138,6 +138,11 @@ impl VfsExecutable {
         Ok(VfsExecutable(Arc::new(Running(file))))
     }
 
+    /// For [`mm::Meta::executable`].
+    pub(crate) fn into_identity(self) -> Arc<dyn mm::MappingIdentity> {
+        self.0
+    }
+
     /// The file.
     pub(crate) fn file(&self) -> &Arc<vfs::File> {
         &self.0.0
@@ -334,8 +339,8 @@ impl Kernel {
         let space = platform.new_address_space().map_err(|_| LoadImageError::AddressSpace)?;
         let mut config = MmConfig::new(platform.memory(), space);
         config.limits = args.limits;
-        let total = self.memory_total();
-        config.overcommit = Some(Arc::new(mm::HeuristicOvercommit { total }));
+        config.overcommit = Some(self.overcommit().clone());
+        config.max_map_count = self.max_map_count().clone();
         let mm = MemoryManager::new(config);
         // From here on the user of `mm` is given back on every way out: by the image, or here.
         let loaded = self.load_into(&mm, args);

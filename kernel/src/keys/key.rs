@@ -190,6 +190,14 @@ impl Key {
         }
     }
 
+    pub(super) fn expiry(&self) -> Option<i64> {
+        self.inner.lock().expiry
+    }
+
+    pub(super) fn is_revoked(&self) -> bool {
+        self.inner.lock().revoked
+    }
+
     pub(super) fn is_invalid(&self) -> bool {
         self.inner.lock().invalid
     }
@@ -198,14 +206,15 @@ impl Key {
         self.inner.lock().invalid = true;
     }
 
-    /// Makes it useless.
-    pub(crate) fn revoke(&self) {
+    /// Makes it useless, from `now` on.
+    pub(crate) fn revoke(&self, now: i64) {
         let empty = match self.kind {
             KeyType::Keyring => Payload::Links(Vec::new()),
             KeyType::User | KeyType::Logon => Payload::Bytes(Vec::new()),
         };
         let mut i = self.inner.lock();
         i.revoked = true;
+        i.expiry = Some(now);
         let quota = i.payload.quota();
         i.account.give(0, quota);
         i.bytes = i.bytes.saturating_sub(quota);

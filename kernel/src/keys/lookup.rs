@@ -28,6 +28,16 @@ impl TaskKeyrings {
         let wants_thread = thread && (self.wants_thread || self.thread.is_some());
         TaskKeyrings { thread: None, process, wants_thread, ..self.clone() }
     }
+
+    /// Where a search for the keys of somebody with these begins.
+    pub(super) fn own(&self, t: &Table, creds: &Creds) -> Vec<Arc<Key>> {
+        let shared = || {
+            let rings = t.users.get(&creds.uid)?.rings(&creds.user_ns)?;
+            Some(rings.session.clone())
+        };
+        let session = self.session.clone().or_else(shared);
+        [self.thread.clone(), self.process.clone(), session].into_iter().flatten().collect()
+    }
 }
 
 /// A number that stands for a keyring of the caller; `KEY_SPEC_*`.
@@ -174,19 +184,8 @@ impl Who<'_> {
         }
     }
 
-    /// Where a search for the caller's keys begins.
-    fn own(&self, t: &Table) -> Vec<Arc<Key>> {
-        let r = &self.rings;
-        let shared = || {
-            let rings = t.users.get(&self.creds.uid)?.rings(&self.creds.user_ns)?;
-            Some(rings.session.clone())
-        };
-        let session = r.session.clone().or_else(shared);
-        [r.thread.clone(), r.process.clone(), session].into_iter().flatten().collect()
-    }
-
     fn possesses(&self, t: &Table, key: &Arc<Key>) -> bool {
-        self.own(t).iter().any(|ring| ring.holds(key, self.creds))
+        self.rings.own(t, self.creds).iter().any(|ring| ring.holds(key, self.creds))
     }
 
     /// The key that a number stands for (`lookup_user_key`).
@@ -231,7 +230,7 @@ impl Who<'_> {
         description: &[u8],
     ) -> Result<Arc<Key>, SearchError> {
         let (mut none, mut worse) = (None, Errno::EAGAIN);
-        for ring in self.own(t) {
+        for ring in self.rings.own(t, self.creds) {
             match ring.search(true, &self.wanted(kind, description)) {
                 Ok(k) => return Ok(k),
                 Err(SearchError(Errno::EAGAIN)) => none = Some(Errno::EAGAIN),

@@ -4,6 +4,7 @@
 //! operation at a time changes which keyring holds what.
 
 mod key;
+mod listing;
 mod lookup;
 mod quota;
 mod ring;

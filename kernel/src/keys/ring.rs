@@ -124,6 +124,18 @@ impl Key {
         may().is_ok() && self.walk(creds, |k| Arc::ptr_eq(k, key).then_some(Ok(()))).is_ok()
     }
 
+    /// Shows `see` what is here or below, where a possessor may search.
+    pub(super) fn each_possessed(self: &Arc<Self>, creds: &Creds, mut see: impl FnMut(&Arc<Key>)) {
+        // Nothing that is seen ends the walk.
+        let _ = self.walk(creds, |k| {
+            let may = k.allows(creds, true, permission::SEARCH);
+            may.ok().and_then(|()| {
+                see(k);
+                None::<Result<(), Errno>>
+            })
+        });
+    }
+
     /// The key of a type and description, here or below (`keyring_search_rcu`).
     ///
     /// # Errors

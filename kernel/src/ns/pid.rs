@@ -10,7 +10,7 @@
 
 use super::Namespaces;
 use crate::Task;
-use crate::tree::{PID_MAX, Pids};
+use crate::tree::Pids;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -71,7 +71,7 @@ impl PidNamespace {
             level: parent.as_ref().map_or(0, |p| p.level + 1),
             parent,
             head,
-            map: Mutex::default(),
+            map: Mutex::new(Map { pids: Pids::below(), ..Map::default() }),
             init: AtomicI32::new(0),
             closed: AtomicBool::new(false),
             reboot: AtomicU32::new(0),
@@ -176,6 +176,19 @@ impl PidNamespace {
         self.map.lock().pids.last()
     }
 
+    /// One more than the highest number. Only of one below the initial.
+    pub(crate) fn max(&self) -> i32 {
+        self.map.lock().pids.max()
+    }
+
+    /// Sets what [`PidNamespace::max`] says. Only of one below the initial.
+    ///
+    /// # Errors
+    /// `EINVAL`.
+    pub(crate) fn set_max(&self, max: i32) -> Result<(), Errno> {
+        self.map.lock().pids.set_max(max)
+    }
+
     /// The next number follows `last`. Only of one below the initial.
     pub(crate) fn set_last(&self, last: i32) {
         self.map.lock().pids.set_last(last);
@@ -211,9 +224,15 @@ impl PidNamespace {
     ///
     /// # Errors
     /// `EINVAL` for one that is none, or not 1 before there is a first process; `EPERM`.
-    pub(crate) fn check_chosen(&self, number: i32, may: MayChoose<'_>) -> Result<(), Errno> {
+    pub(crate) fn check_chosen(
+        &self,
+        number: i32,
+        initial_max: i32,
+        may: MayChoose<'_>,
+    ) -> Result<(), Errno> {
         let early = number != 1 && !self.is_initial() && self.init().is_none();
-        if !(1..PID_MAX).contains(&number) || early {
+        let max = if self.is_initial() { initial_max } else { self.max() };
+        if !(1..max).contains(&number) || early {
             return Err(Errno::EINVAL);
         }
         if may(self) { Ok(()) } else { Err(Errno::EPERM) }
@@ -243,7 +262,7 @@ impl PidNamespace {
         let mut map = self.map.lock();
         map.ids.remove(&number);
         if map.ids.is_empty() {
-            map.pids = Pids::default();
+            map.pids.restart();
         }
     }
 
@@ -321,7 +340,7 @@ impl Numbers {
         let mut chosen = chosen.iter().copied();
         for at in ns.lineage().filter(|ns| !ns.is_initial()) {
             let wanted = chosen.next();
-            let checked = wanted.map_or(Ok(()), |n| at.check_chosen(n, may));
+            let checked = wanted.map_or(Ok(()), |n| at.check_chosen(n, i32::MAX, may));
             match checked.and_then(|()| at.reserve(wanted)) {
                 Ok(n) => taken.push(n),
                 Err(e) => {

@@ -6,6 +6,7 @@ mod fs_type;
 mod limits;
 mod locks;
 mod map_query;
+mod memory;
 pub(crate) mod mounts;
 mod pieces;
 mod stat;
@@ -26,7 +27,7 @@ use core::sync::atomic::AtomicU32;
 use mm::MemoryManager;
 use syserr::Errno;
 use vfs::nsfs::{NamespaceKind, NamespaceRef};
-use vfs::proc::{NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
+use vfs::proc::{MappedFile, NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
 use vfs::tty::Ptys;
 use vfs::{Caller, Creds, FdTable, FsContext, Path, cap};
 
@@ -77,6 +78,12 @@ impl KernelProc {
     fn namespaces(&self, kernel: &Kernel, tid: i32) -> Arc<Namespaces> {
         let own = kernel.task(tid).and_then(|t| t.namespaces());
         own.unwrap_or_else(|| kernel.namespaces().clone())
+    }
+
+    fn keys_text(&self, kernel: &Kernel, reader: &Opener) -> Vec<u8> {
+        let rings = kernel.task(reader.tid).map(|t| t.keyrings()).unwrap_or_default();
+        let now = kernel.now(crate::ClockId::Realtime);
+        kernel.keys().list(&reader.creds, &rings, now)
     }
 
     fn task(&self, tid: i32) -> Result<Arc<Task>, Errno> {
@@ -184,6 +191,8 @@ impl ProcSource for KernelProc {
                 name.push(b'\n');
                 name
             }
+            // Can only be written.
+            TaskFile::ClearRefs => return Err(Errno::EINVAL),
             TaskFile::Children => self.kernel()?.children_of(tid, &self.pid_ns),
             TaskFile::CoredumpFilter | TaskFile::TimensOffsets if task.mm().is_none() => Vec::new(),
             TaskFile::CoredumpFilter => {
@@ -282,6 +291,22 @@ impl ProcSource for KernelProc {
         map_query::answer(&mm, caller.memory(), arg)
     }
 
+    fn page_map(
+        &self,
+        tid: i32,
+        first: u64,
+        count: usize,
+        frames: bool,
+    ) -> Result<Vec<u64>, Errno> {
+        let mm = self.task(tid)?.mm().ok_or(Errno::ESRCH)?;
+        Ok(memory::page_map(&mm, first, count, frames))
+    }
+
+    fn mapped_files(&self, tid: i32, from: u64, most: usize) -> Vec<MappedFile> {
+        let mm = self.task(tid).ok().and_then(|t| t.mm());
+        mm.map(|mm| memory::mapped_files(&mm, from, most)).unwrap_or_default()
+    }
+
     fn task_write(
         &self,
         writer: &Opener,
@@ -316,8 +341,10 @@ impl ProcSource for KernelProc {
         match file {
             SystemFile::Locks => locks::text(&k, &self.pid_ns),
             SystemFile::Loadavg => system::loadavg(&k, &pids()),
+            SystemFile::PidMax => line(system::pid_max(&k, &pids())),
             SystemFile::NsLastPid => line(system::last_pid(&k, &pids())),
             SystemFile::SysvMsg => own.ipc.objects.list_msg(users, &pids()).into_bytes(),
+            SystemFile::Keys => self.keys_text(&k, reader),
             SystemFile::SysvShm => own.ipc.objects.list_shm(users, &pids()).into_bytes(),
             _ => system::text(&k, &own, users, file, &self.boot_id),
         }

@@ -167,7 +167,7 @@ fn signals(task: &Task, out: &mut String) {
 pub(super) fn rollup(task: &Task) -> Vec<u8> {
     let Some(mm) = task.mm() else { return Vec::new() };
     let (mut first, mut end) = (None, Addr::NULL);
-    let (mut rss, mut pss, mut shared, mut anonymous) = (0, 0, 0, 0);
+    let (mut rss, mut pss, mut shared, mut anonymous, mut referenced) = (0, 0, 0, 0, 0);
     loop {
         let vmas = mm.vmas_from(end, 64, true);
         let Some(last) = vmas.last() else { break };
@@ -175,6 +175,7 @@ pub(super) fn rollup(task: &Task) -> Vec<u8> {
         for v in &vmas {
             first.get_or_insert(v.range.start);
             rss += v.resident / 1024;
+            referenced += v.referenced / 1024;
             pss += v.proportional / 1024;
             shared += v.shared / 1024;
             anonymous += v.anonymous / 1024;
@@ -192,7 +193,7 @@ pub(super) fn rollup(task: &Task) -> Vec<u8> {
         ("Shared_Dirty", 0),
         ("Private_Clean", 0),
         ("Private_Dirty", rss - shared.min(rss)),
-        ("Referenced", rss),
+        ("Referenced", referenced),
         ("Anonymous", anonymous),
         ("Swap", 0),
         ("SwapPss", 0),

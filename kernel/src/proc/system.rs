@@ -2,7 +2,6 @@
 
 use super::{config, line};
 use crate::ns::{Namespaces, Offsets, OwnClock};
-use crate::syscalls::{aio, mqueue};
 use crate::task::CpuTimes;
 use crate::usage::{TICK, ticks};
 use crate::{ClockId, Kernel, PidNamespace};
@@ -41,6 +40,11 @@ pub(super) fn last_pid(k: &Kernel, pids: &PidNamespace) -> i32 {
     if pids.is_initial() { k.tree().last_id() } else { pids.last() }
 }
 
+/// One more than the highest ID.
+pub(super) fn pid_max(k: &Kernel, pids: &PidNamespace) -> i32 {
+    if pids.is_initial() { k.tree().pids().max() } else { pids.max() }
+}
+
 pub(super) fn loadavg(k: &Kernel, pids: &PidNamespace) -> Vec<u8> {
     format!("0.00 0.00 0.00 1/{} {}\n", k.task_count(), last_pid(k, pids)).into_bytes()
 }
@@ -70,7 +74,9 @@ pub(super) fn text(
         // They depend on PID namespaces.
         SystemFile::Loadavg
         | SystemFile::NsLastPid
+        | SystemFile::PidMax
         | SystemFile::Locks
+        | SystemFile::Keys
         | SystemFile::SysvMsg
         | SystemFile::SysvShm => Vec::new(),
         SystemFile::Meminfo => meminfo(k),
@@ -110,7 +116,11 @@ pub(super) fn text(
         SystemFile::UnprivilegedPortStart => line(ns.net.port_limits().unprivileged),
         SystemFile::NetKept(name, at_first) => ns.net.settings().text(name, at_first),
         SystemFile::LoopbackTag => line(ns.net.tag.load(Relaxed)),
-        SystemFile::PidMax => line(32768),
+        SystemFile::NrOpen => line(k.vfs().settings().nr_open()),
+        SystemFile::PipeUserPages { hard } => {
+            let users = k.vfs().settings().pipe_users();
+            line(if hard { &users.hard } else { &users.soft }.load(Relaxed))
+        }
         SystemFile::BootId => line(uuid(*boot_id)),
         SystemFile::EntropyAvail => line(vfs::dev::POOL_BITS),
         SystemFile::Uuid => {
@@ -132,15 +142,18 @@ pub(super) fn text(
         SystemFile::KeyUsers => k.keys().list_users(reader),
         SystemFile::Key(limit) => line(k.keys().limits().get(limit)),
         SystemFile::AioNr => line(k.aio().requests()),
-        SystemFile::AioMaxNr => line(aio::AIO_MAX_NR),
-        SystemFile::MqueueQueuesMax => line(mqueue::QUEUES_MAX),
-        SystemFile::MqueueMsgMax => line(mqueue::MSG_MAX),
-        SystemFile::MqueueMsgSizeMax => line(mqueue::MSGSIZE_MAX),
+        SystemFile::AioMaxNr => line(k.aio().most()),
+        SystemFile::Mqueue(limit) => line(ns.ipc.queues.limits.get(limit)),
+        SystemFile::Sched(which) => line(k.sched_settings().get(which)),
         SystemFile::Config => config::compressed(),
         SystemFile::MountMax => line(k.vfs().mount_max()),
         SystemFile::PipeMaxSize => line(k.vfs().settings().pipe_max_size()),
+        SystemFile::MaxMapCount => line(k.max_map_count().get()),
+        SystemFile::OvercommitMemory => line(k.overcommit().mode() as u8),
+        SystemFile::Overcommit(which) => line(k.overcommit().setting(which)),
         SystemFile::Protected(what) => line(k.vfs().settings().protected(what)),
         SystemFile::Ipc(limit) => line(ns.ipc.objects.limits.text(limit)),
+        SystemFile::IpcNextId(kind) => line(ns.ipc.objects.next_id(kind)),
         SystemFile::Kept(name, at_first) => k.kept_settings().text(name, at_first),
         SystemFile::Fixed(text) => text.as_bytes().to_vec(),
     }
@@ -238,8 +251,8 @@ fn meminfo(k: &Kernel) -> Vec<u8> {
         ("NFS_Unstable", 0),
         ("Bounce", 0),
         ("WritebackTmp", 0),
-        ("CommitLimit", total / 2),
-        ("Committed_AS", used),
+        ("CommitLimit", k.overcommit().limit() / 1024),
+        ("Committed_AS", k.overcommit().committed() / 1024),
         ("VmallocTotal", 34_359_738_367),
         ("VmallocUsed", 0),
         ("VmallocChunk", 0),

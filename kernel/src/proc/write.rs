@@ -1,12 +1,12 @@
 //! Files of `/proc` that can be written.
 
-use super::system::pids_of;
+use super::system::{pid_max, pids_of};
 use crate::ns::Namespaces;
 use crate::task::Login;
-use crate::tree::PID_MAX;
 use crate::{Comm, Kernel, Task};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
+use mm::OvercommitMode;
 use syserr::Errno;
 use vfs::cap;
 use vfs::proc::{Opener, SystemFile, TaskFile};
@@ -93,6 +93,10 @@ pub(super) fn task(writer: &Opener, task: &Task, file: TaskFile, text: &[u8]) ->
             task.group_ref().lock().core_filter = n & 0x1ff;
             Ok(())
         }
+        TaskFile::ClearRefs => {
+            let mm = task.mm().ok_or(Errno::ESRCH)?;
+            super::memory::clear_refs(&mm, number(text)?)
+        }
         TaskFile::TimensOffsets => {
             let ns = task.namespaces().ok_or(Errno::ESRCH)?;
             let now = task.kernel().now(crate::ClockId::Monotonic);
@@ -145,7 +149,7 @@ fn set_last_pid(kernel: &Kernel, writer: &Opener, text: &[u8]) -> Result<(), Err
         return Err(Errno::EPERM);
     }
     let last = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
-    if !(0..PID_MAX).contains(&last) {
+    if !(0..pid_max(kernel, &pids)).contains(&last) {
         return Err(Errno::EINVAL);
     }
     if pids.is_initial() {
@@ -154,6 +158,13 @@ fn set_last_pid(kernel: &Kernel, writer: &Opener, text: &[u8]) -> Result<(), Err
         pids.set_last(last);
     }
     Ok(())
+}
+
+/// Sets one more than the highest process ID.
+fn set_pid_max(kernel: &Kernel, writer: &Opener, text: &[u8]) -> Result<(), Errno> {
+    let pids = pids_of(kernel, writer.tid);
+    let max = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+    if pids.is_initial() { kernel.tree().pids().set_max(max) } else { pids.set_max(max) }
 }
 
 /// Sets which groups may have ping sockets (`ipv4_ping_group_range`).
@@ -245,6 +256,35 @@ pub(super) fn system(
             let to = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
             kernel.vfs().set_mount_max(u32::try_from(to).map_err(|_| Errno::EINVAL)?)?;
         }
+        SystemFile::PidMax => set_pid_max(kernel, writer, text)?,
+        SystemFile::NrOpen => kernel.vfs().settings().set_nr_open(first(&numbers(text, 1)?))?,
+        SystemFile::PipeUserPages { hard } => {
+            let users = kernel.vfs().settings().pipe_users();
+            let limit = if hard { &users.hard } else { &users.soft };
+            limit.store(first(&numbers(text, 1)?), Ordering::Relaxed);
+        }
+        SystemFile::Mqueue(limit) => {
+            let to = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            ns.ipc.queues.limits.set(limit, to)?;
+        }
+        SystemFile::AioMaxNr => kernel.aio().set_most(first(&numbers(text, 1)?))?,
+        SystemFile::Sched(which) => {
+            let to = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            kernel.sched_settings().set(which, to)?;
+        }
+        SystemFile::MaxMapCount => {
+            let most = i32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
+            kernel.max_map_count().set(usize::try_from(most).map_err(|_| Errno::EINVAL)?);
+        }
+        SystemFile::OvercommitMemory => kernel.overcommit().set_mode(match number(text)? {
+            0 => OvercommitMode::Heuristic,
+            1 => OvercommitMode::Always,
+            2 => OvercommitMode::Never,
+            _ => return Err(Errno::EINVAL),
+        }),
+        SystemFile::Overcommit(which) => {
+            kernel.overcommit().set(which, first(&numbers(text, 1)?))?
+        }
         SystemFile::PipeMaxSize => {
             let bytes = first(&numbers(text, 1)?);
             kernel.vfs().settings().set_pipe_max_size(bytes)?;
@@ -258,6 +298,7 @@ pub(super) fn system(
             kernel.keys().limits().set(limit, to);
         }
         SystemFile::Ipc(limit) => ns.ipc.objects.limits.set(limit, &numbers(text, 4)?)?,
+        SystemFile::IpcNextId(kind) => ns.ipc.objects.set_next_id(kind, number(text)?)?,
         SystemFile::Kept(name, at_first) => kernel.kept_settings().set(name, at_first, text)?,
         // What a kernel is bounded by is the same whatever is written.
         SystemFile::Fixed(_) => {}

@@ -5,7 +5,7 @@ use super::state::Options;
 use super::stop::Halt;
 use crate::seccomp::{self, Verdict};
 use crate::signal::{SIGNAL_COUNT, SIGTRAP, SigInfo, TRAP_BRKPT};
-use crate::task::{TaskCx, Work};
+use crate::task::{TaskCx, Work, dispatch};
 use crate::{Attention, Outcome, Task};
 use arch::Addr;
 use syserr::Errno;
@@ -22,6 +22,11 @@ const SKIP: u64 = u32::MAX as u64;
 /// Tracer and filters, before a system call. What happens instead of the call, if anything does.
 pub(crate) async fn enter_syscall(cx: &mut TaskCx) -> Option<Outcome> {
     let work = cx.task.work();
+    if work.contains(Work::DISPATCH)
+        && let Some(instead) = dispatch(cx)
+    {
+        return Some(instead);
+    }
     // What a tracer sees before the call, and what a call that is skipped has for a result.
     if let Some(c) = cx.image.arch.as_x86_64_mut() {
         c.regs.rax = Errno::ENOSYS.to_return();

@@ -24,6 +24,14 @@ use syserr::Errno;
 pub(crate) const AUDIT_X86_64: u32 = 0xc000_003e;
 /// `AUDIT_ARCH_AARCH64`.
 pub(crate) const AUDIT_AARCH64: u32 = 0xc000_00b7;
+/// What audit(8) calls an architecture.
+pub(crate) const fn audit_arch(arch: Arch) -> u32 {
+    match arch {
+        Arch::X86_64 => AUDIT_X86_64,
+        Arch::Aarch64 => AUDIT_AARCH64,
+    }
+}
+
 /// Instructions of all filters of a task together, with four for each filter (`MAX_INSNS_PER_PATH`).
 const MAX_PATH: usize = 32768;
 
@@ -195,10 +203,7 @@ pub(crate) fn check(cx: &mut TaskCx, nr: u64, args: &Args) -> Verdict {
     if state.strict && !is_allowed_strictly(cx, nr) {
         return Verdict::Instead(kill(cx, SIGKILL, true));
     }
-    let arch = match cx.image.arch.arch() {
-        Arch::X86_64 => AUDIT_X86_64,
-        Arch::Aarch64 => AUDIT_AARCH64,
-    };
+    let arch = audit_arch(cx.image.arch.arch());
     let data = Data::new(nr as u32, arch, cx.image.arch.ip(), args);
     // The strictest answer counts; among equal ones, that of the newest filter. Actions are
     // ordered as signed numbers.

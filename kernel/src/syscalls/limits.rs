@@ -73,7 +73,8 @@ fn change(
         return Err(Errno::EINVAL);
     }
     // `sysctl_nr_open`.
-    if resource == Resource::Nofile && new.max > vfs::NR_OPEN {
+    let nr_open = caller.kernel().vfs().settings().nr_open();
+    if resource == Resource::Nofile && new.max > nr_open {
         return Err(Errno::EPERM);
     }
     let group = target.group_ref();

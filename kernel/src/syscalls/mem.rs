@@ -1,14 +1,16 @@
 //! Memory.
 
-use crate::{Args, Outcome, TaskCx};
+use crate::{Args, Outcome, TaskCx, VfsExecutable};
 use alloc::boxed::Box;
 use alloc::vec;
 use arch::{Access, Addr, PAGE_SIZE, Permissions, UserMemory};
 use mm::{
-    Advice, MapFlags, MlockFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags, MsyncFlags,
+    Advice, MapFlags, MappedObject, MlockFlags, MlockallFlags, MmapArgs, MremapArgs, MremapFlags,
+    MsyncFlags,
 };
 use syserr::Errno;
-use vfs::{FileFlags, MountFlags};
+use vfs::perm::{MAY_WRITE, check};
+use vfs::{FileFlags, MountFlags, cap};
 
 const PROT_GROWSDOWN: u64 = 0x0100_0000;
 const PROT_GROWSUP: u64 = 0x0200_0000;
@@ -177,6 +179,16 @@ fn mincore(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     if a[1] > max || a[0] > max - a[1] {
         return Err(Errno::ENOMEM);
     }
+    // What of a file is in memory tells what others read: only who may change it learns that
+    // (`can_do_mincore` in mm/mincore.c).
+    let creds = cx.task.creds();
+    let may_ask = |o: &MappedObject| {
+        let Some(file) = VfsExecutable::file_of(&o.identity) else { return true };
+        let Ok(perm) = file.inode().perm() else { return false };
+        perm.uid == creds.fsuid
+            || creds.has_over(perm.uid, perm.gid, cap::FOWNER)
+            || check(&**file.inode(), &creds, MAY_WRITE).is_ok()
+    };
     let mut left = a[1].div_ceil(PAGE_SIZE);
     let (mut at, mut out) = (Addr(a[0]), Addr(a[2]));
     let mut buf = vec![0; left.min(PAGE_SIZE) as usize];
@@ -184,7 +196,7 @@ fn mincore(cx: &TaskCx, a: &Args) -> Result<(), Errno> {
     while left > 0 {
         let n = left.min(PAGE_SIZE);
         let part = buf.get_mut(..n as usize).unwrap_or(&mut []);
-        cx.mm().mincore(at, part)?;
+        cx.mm().mincore(at, part, &may_ask)?;
         cx.mm().copy_out(out, part, Permissions::Obey)?;
         at = at.wrapping_add(n * PAGE_SIZE);
         out = out.wrapping_add(n);

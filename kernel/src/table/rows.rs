@@ -173,7 +173,7 @@ pub(super) const X86_64: &[(usize, Entry)] = rows! {
     150 munlock(Ptr Size) => mem::sys_munlock;
     151 mlockall(Hex) => mem::sys_mlockall;
     152 munlockall() => mem::sys_munlockall;
-    153 vhangup() none "";
+    153 vhangup() => fs::sys_vhangup;
     154 modify_ldt(Int Ptr Size) none "";
     155 pivot_root(Path Path) => fs::sys_pivot_root;
     156 _sysctl() none "";

@@ -4,6 +4,7 @@ mod attention;
 mod aux_map;
 mod caller;
 mod cx;
+mod dispatch;
 mod fault;
 mod policy;
 mod resources;
@@ -18,6 +19,7 @@ pub use attention::Attention;
 pub use aux_map::AuxMap;
 pub use caller::TaskCaller;
 pub use cx::TaskCx;
+pub(crate) use dispatch::{Dispatch, dispatch};
 pub use policy::{
     DEFAULT_TIMER_SLACK, Deadline, Login, MCE_KILL_DEFAULT, Policy, SCHED_BATCH, SCHED_DEADLINE,
     SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR,
@@ -79,6 +81,7 @@ pub struct Task {
     pub(crate) seccomp: Mutex<crate::seccomp::State>,
     /// What stands between its system calls and their handlers.
     work: AtomicU32,
+    dispatch: Mutex<Dispatch>,
     pub(crate) vfork: Mutex<Option<Arc<crate::clone::VforkGate>>>,
     pub(crate) next: Mutex<Option<Box<crate::exec::NewImage>>>,
     /// Called exit(2).
@@ -162,6 +165,7 @@ impl Task {
             policy: Mutex::new(parts.policy),
             seccomp: Mutex::new(parts.seccomp),
             work: AtomicU32::new(work.bits()),
+            dispatch: Mutex::default(),
             vfork: Mutex::new(None),
             next: Mutex::new(None),
             leaving: AtomicBool::new(false),

@@ -15,6 +15,8 @@ bitflags::bitflags! {
         const SYSCALL = 4;
         /// The tracer makes them: `PTRACE_SYSEMU`.
         const EMULATE = 8;
+        /// Those from elsewhere than a range are handed back: `PR_SET_SYSCALL_USER_DISPATCH`.
+        const DISPATCH = 16;
     }
 }
 

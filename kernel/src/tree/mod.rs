@@ -15,7 +15,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use held::Held;
-pub(crate) use pids::{PID_MAX, Pids};
+pub(crate) use pids::Pids;
 use sync::atomic::Ordering;
 use syserr::Errno;
 
@@ -81,7 +81,9 @@ impl Tree {
         }
         let held = Held::reserve(ns, chosen, may)?;
         let id = match (chosen.get(level), ns.lineage().last()) {
-            (Some(&id), Some(top)) => top.check_chosen(id, may).and_then(|()| self.claim(id)),
+            (Some(&id), Some(top)) => {
+                top.check_chosen(id, self.pids.max(), may).and_then(|()| self.claim(id))
+            }
             _ => self.next(),
         };
         match id {
@@ -123,6 +125,11 @@ impl Tree {
     /// The ID that was handed out last.
     pub(crate) fn last_id(&self) -> i32 {
         self.pids.last()
+    }
+
+    /// How IDs are handed out in the initial namespace.
+    pub(crate) fn pids(&mut self) -> &mut Pids {
+        &mut self.pids
     }
 
     /// The next ID follows `last`.

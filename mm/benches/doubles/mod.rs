@@ -235,7 +235,7 @@ impl AddressSpace for Nowhere {
 pub(crate) fn manager(tuning: Tuning) -> Arc<MemoryManager> {
     let memory = MEMORY.clone();
     MemoryManager::new(MmConfig {
-        max_map_count: usize::MAX,
+        max_map_count: usize::MAX.into(),
         tuning,
         ..MmConfig::new(memory, Arc::new(Nowhere))
     })

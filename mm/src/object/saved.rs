@@ -52,6 +52,6 @@ impl SharedAnon {
         saved: &SavedObject,
         from: impl FnMut(FileRange) -> Result<FileRange, OutOfMemory>,
     ) -> Result<SharedAnon, Errno> {
-        Ok(SharedAnon(MemoryObject::restore(memory, saved, from)?))
+        Ok(SharedAnon::with(MemoryObject::restore(memory, saved, from)?, None))
     }
 }

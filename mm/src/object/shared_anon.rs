@@ -1,6 +1,7 @@
 //! Shared anonymous memory.
 
 use super::{MemoryObject, SavedObject};
+use crate::Reservation;
 use crate::mmap::own_object;
 use crate::seam::{
     Mappable, MappedObject, MappingIdentity, MemoryFile, ObjectMapping, TranslateError, Translation,
@@ -13,17 +14,28 @@ use syserr::Errno;
 
 /// What mmap(2) maps with `MAP_SHARED | MAP_ANONYMOUS`: shared with children, named as Linux
 /// names it.
-pub struct SharedAnon(pub(super) MemoryObject);
+pub struct SharedAnon(
+    pub(super) MemoryObject,
+    #[expect(dead_code, reason = "held until the memory is dropped")] Option<Reservation>,
+);
 
 impl SharedAnon {
     /// `size` bytes of zeroes.
     pub fn new(memory: Arc<dyn MemoryFile>, size: u64) -> SharedAnon {
-        SharedAnon(MemoryObject::new(memory, size))
+        SharedAnon::with(MemoryObject::new(memory, size), None)
     }
 
-    /// The same, ready to be mapped.
-    pub fn mapped(memory: Arc<dyn MemoryFile>, size: u64) -> MappedObject {
-        SharedAnon::new(memory, size).into_mapped()
+    pub(super) fn with(memory: MemoryObject, reserved: Option<Reservation>) -> SharedAnon {
+        SharedAnon(memory, reserved)
+    }
+
+    /// The same, ready to be mapped, with what is reserved for it.
+    pub fn mapped(
+        memory: Arc<dyn MemoryFile>,
+        size: u64,
+        reserved: Option<Reservation>,
+    ) -> MappedObject {
+        SharedAnon::with(MemoryObject::new(memory, size), reserved).into_mapped()
     }
 
     /// Ready to be mapped.

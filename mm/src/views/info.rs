@@ -1,5 +1,6 @@
 //! One vma, as others see it.
 
+use super::pages::referenced;
 use crate::pma::Kind;
 use crate::range_map::Entry;
 use crate::seam::{MappedObject, MemoryFile};
@@ -35,6 +36,8 @@ pub struct VmaInfo {
     pub shared: u64,
     /// The part of `resident` that belongs to no object.
     pub anonymous: u64,
+    /// The part of `resident` that was used since [`MemoryManager::clear_referenced`].
+    pub referenced: u64,
 }
 
 impl VmaInfo {
@@ -57,6 +60,7 @@ impl VmaInfo {
             proportional: 0,
             shared: 0,
             anonymous: 0,
+            referenced: 0,
         };
         if let Some(memory) = memory {
             info.count(e, st, memory);
@@ -68,6 +72,7 @@ impl VmaInfo {
         for p in st.pmas.range(e.start, e.end).filter_map(|p| p.clip(e.start, e.end)) {
             let Some(file) = p.file_range() else { continue };
             self.resident += p.len();
+            self.referenced += referenced(st, p.start, p.end);
             if p.value.kind == Kind::Owned {
                 self.anonymous += p.len();
             }

@@ -76,7 +76,7 @@ impl VmaInfo {
             ("Shared_Dirty", shared_dirty),
             ("Private_Clean", private - private_dirty),
             ("Private_Dirty", private_dirty),
-            ("Referenced", self.resident),
+            ("Referenced", self.referenced),
             ("Anonymous", self.anonymous),
             ("KSM", 0),
             ("LazyFree", 0),

@@ -37,4 +37,10 @@ impl JobControl for Jobs {
             k.signal_group(pgid, signo);
         }
     }
+
+    fn signal_process(&self, tgid: i32, signo: u32) {
+        if let Some(k) = self.kernel() {
+            k.signal_process(tgid, signo);
+        }
+    }
 }

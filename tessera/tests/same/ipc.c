@@ -1,6 +1,38 @@
 // System V message queues, semaphores and shared memory.
 #include "check.h"
 #define S(n, ...) E(syscall(SYS_##n, ##__VA_ARGS__))
+static int set_next(const char *kind, const char *value) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/sys/kernel/%s_next_id", kind);
+    int fd = open(path, O_WRONLY);
+    if (fd < 0) return -1;
+    int r = write(fd, value, strlen(value));
+    close(fd);
+    return r;
+}
+
+static void show_next(const char *kind) {
+    char path[64], text[32] = "";
+    snprintf(path, sizeof path, "/proc/sys/kernel/%s_next_id", kind);
+    int fd = open(path, O_RDONLY);
+    say("%s %ld %d", kind, (long)read(fd, text, sizeof text - 1), atoi(text));
+    close(fd);
+}
+
+// Identifiers of objects to be, as who puts processes back wants them.
+static void next_ids(void) {
+    E(set_next("shm", "-5"));
+    if (!may_unshare(CLONE_NEWIPC)) return;
+    CHILD("next", unshare(CLONE_NEWIPC); show_next("msg"); show_next("sem"); show_next("shm");
+          E(set_next("shm", "65541")); show_next("shm"); E(shmget(IPC_PRIVATE, 1, 0600));
+          show_next("shm"); E(shmget(IPC_PRIVATE, 1, 0600)); E(set_next("shm", "65541"));
+          E(shmget(IPC_PRIVATE, 1, 0600)); E(set_next("shm", "2147483647"));
+          E(shmget(IPC_PRIVATE, 1, 0600) >= 0); E(set_next("sem", "7"));
+          E(semget(IPC_PRIVATE, 1, 0600)); E(set_next("msg", "100000")); E(msgget(IPC_PRIVATE, 0600));
+          E(msgget(IPC_PRIVATE, 0600)); E(set_next("msg", "-1")); E(set_next("msg", "x"));
+          E(set_next("msg", "2147483648")); show_next("msg"));
+}
+
 int main(int c, char **v) {
     begin(v);
     int root = geteuid() == 0;
@@ -211,5 +243,6 @@ int main(int c, char **v) {
     }
     E((long)shmat(h, 0, SHM_EXEC | SHM_RDONLY) != -1);
     shmctl(h, IPC_RMID, 0);
+    next_ids();
     return 0;
 }

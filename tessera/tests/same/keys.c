@@ -323,6 +323,75 @@ static void releasing(void) {
     waitpid(k, NULL, 0);
     E(syscall(448, p, 0));
 }
+// The lines of /proc/keys about keys with a description, without numbers that vary.
+static void shown(const char *of) {
+    char line[512], flags[16], usage[16], expiry[16], perm[16], uid[16], gid[16], type[16], rest[400];
+    FILE *f = fopen("/proc/keys", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%*x %15s %15s %15s %15s %15s %15s %15s %399[^\n]", flags, usage, expiry, perm,
+                   uid, gid, type, rest) == 8 && strstr(rest, of))
+            say("%s %s %s %s %s %s", flags, expiry, perm, uid, type, rest);
+    }
+    if (f) fclose(f);
+}
+
+static void shown_all(void) {
+    shown("tessera-shown-ring");
+    shown("tessera-shown-key");
+    shown("tessera-shown:x");
+}
+
+static void listed(void) {
+    int ring = add("keyring", "tessera-shown-ring", NULL, 0, SESSION);
+    shown_all();
+    int key = add("user", "tessera-shown-key", "12345", 5, ring);
+    add("logon", "tessera-shown:x", "12", 2, ring);
+    shown_all();
+    E(ctl(15, key, 100000000));
+    shown("tessera-shown-key");
+    E(ctl(15, key, 4000));
+    shown("tessera-shown-key");
+    E(ctl(3, key));
+    shown("tessera-shown-key");
+    E(ctl(5, ring, 0x3f000000));
+    shown_all();
+    E(ctl(5, ring, 0));
+    shown_all();
+}
+
+// A child gives its session to its parent.
+static void given(void) {
+    CHILD("parent", {
+        ctl(JOIN, NULL);
+        int own = ctl(ID, SESSION, 0), s;
+        pid_t child = fork();
+        if (child == 0) {
+            ctl(JOIN, NULL);
+            _exit(ctl(18) != 0);
+        }
+        waitpid(child, &s, 0);
+        status("given", s);
+        // The other one is there before the next call.
+        say("another %d", ctl(ID, SESSION, 0) != own);
+        child = fork();
+        if (child == 0) {
+            E(ctl(18));
+            _exit(0);
+        }
+        waitpid(child, &s, 0);
+        if (geteuid() == 0) {
+            child = fork();
+            if (child == 0) {
+                ctl(JOIN, NULL);
+                setegid(1000);
+                E(ctl(18));
+                _exit(0);
+            }
+            waitpid(child, &s, 0);
+        }
+    });
+}
+
 int main(int c, char **v) {
     begin(v);
     longest = calloc(1, 5001);
@@ -338,5 +407,7 @@ int main(int c, char **v) {
     families(v);
     cached();
     releasing();
+    listed();
+    given();
     return 0;
 }

@@ -115,6 +115,12 @@ int main(int c, char **v) {
     E(preadv2(f, io, 3, -1, 0));
     E(preadv2(f, io, 3, 0, RWF_HIPRI));
     E(preadv2(f, io, 3, 0, 0x1000));
+    struct iovec wrong = {b, -1};
+    E(syscall(SYS_preadv2, f, &wrong, 1, 0, 0, 0x1000));
+    int null = open("/dev/null", O_WRONLY);
+    E(pwritev2(null, io, 3, -1, RWF_DSYNC));
+    E(pwritev2(null, io, 3, -1, RWF_SYNC));
+    close(null);
     E(pwritev2(f, io, 3, 0, RWF_DSYNC));
     E(pwritev2(f, io, 3, 0, RWF_SYNC));
     E(pwritev2(f, io, 1, 0, RWF_APPEND));

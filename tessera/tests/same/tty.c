@@ -468,6 +468,111 @@ static void hang_up(void) {
     close(slave);
 }
 
+static volatile int heard;
+
+static void hear(int signo) { heard |= 1 << signo; }
+
+// What is left to who had a terminal open that was hung up.
+static void lost(int fd) {
+    char b[8];
+    struct termios t;
+    struct pollfd p = {fd, POLLIN | POLLOUT};
+    E(poll(&p, 1, 0));
+    say("%x", p.revents);
+    E(read(fd, b, 8));
+    E(write(fd, b, 1));
+    E(tcgetattr(fd, &t));
+    E(tcsetpgrp(fd, 1));
+}
+
+// A session with one process in its own group and one in front; what each hears when the terminal
+// goes.
+static void session(int by_master) {
+    fresh();
+    int told[2], ready[2];
+    pipe(told);
+    pipe(ready);
+    pid_t leader = fork();
+    if (leader == 0) {
+        close(master);
+        setsid();
+        ioctl(slave, TIOCSCTTY, 0);
+        signal(SIGHUP, hear);
+        signal(SIGCONT, hear);
+        pid_t front = fork();
+        if (front == 0) {
+            setpgid(0, 0);
+            signal(SIGTTOU, SIG_IGN);
+            tcsetpgrp(slave, getpid());
+            write(ready[1], "x", 1);
+            for (int i = 0; i < 20 && !heard; i++) ms(10);
+            write(told[1], heard ? "+" : "-", 1);
+            _exit(0);
+        }
+        write(ready[1], "x", 1);
+        while ((heard & (1 << SIGHUP | 1 << SIGCONT)) != (1 << SIGHUP | 1 << SIGCONT)) ms(10);
+        E(open("/dev/tty", O_RDWR));
+        waitpid(front, NULL, 0);
+        lost(slave);
+        _exit(0);
+    }
+    char b[2], front;
+    for (int n = 0; n < 2;) n += read(ready[0], b, 2);
+    if (by_master)
+        close(master);
+    else
+        E(ioctl(slave, TIOCVHANGUP));
+    read(told[0], &front, 1);
+    say("in front %c", front);
+    waitpid(leader, NULL, 0);
+    for (int i = 0; i < 2; i++) close(told[i]), close(ready[i]);
+}
+
+static void taken_away(void) {
+    session(1);
+    close(slave);
+    if (geteuid() != 0) {
+        fresh();
+        E(ioctl(slave, TIOCVHANGUP));
+        E(syscall(SYS_vhangup));
+        return;
+    }
+    session(0);
+    lost(slave);
+    struct termios t;
+    int again = open(name, O_RDWR | O_NOCTTY), n;
+    now(master);
+    write(again, "new", 3);
+    now(master);
+    E(read(slave, &n, 1));
+    close(slave);
+    write(again, "and old", 7);
+    now(master);
+    tcgetattr(again, &t);
+    cfmakeraw(&t);
+    tcsetattr(again, TCSANOW, &t);
+    write(master, "typed", 5);
+    E(ioctl(again, TIOCVHANGUP));
+    slave = open(name, O_RDWR | O_NOCTTY);
+    tcgetattr(slave, &t);
+    say("as at first %x", t.c_lflag);
+    E(ioctl(slave, FIONREAD, &n));
+    say("%d", n);
+    CHILD("whoever waits", if (fork() == 0) {
+        ms(50);
+        ioctl(slave, TIOCVHANGUP);
+        _exit(0);
+    } E(read(slave, &n, 1)); wait(NULL));
+    CHILD("its own", setsid(); slave = open(name, O_RDWR | O_NOCTTY); ioctl(slave, TIOCSCTTY, 0);
+          signal(SIGHUP, hear); E(syscall(SYS_vhangup)); say("%d", !!(heard & 1 << SIGHUP));
+          E(open("/dev/tty", O_RDWR)); E(read(slave, &n, 1)));
+    CHILD("of nobody", setsid(); E(syscall(SYS_vhangup)));
+    CHILD("a user", slave = open(name, O_RDWR | O_NOCTTY); setgid(1000); setuid(1000);
+          E(ioctl(slave, TIOCVHANGUP)); E(syscall(SYS_vhangup)));
+    close(slave);
+    close(master);
+}
+
 int main(int c, char **v) {
     begin(v);
     // Nobody's terminal is this process's.
@@ -488,5 +593,6 @@ int main(int c, char **v) {
     packets();
     signals();
     hang_up();
+    taken_away();
     return 0;
 }

@@ -10,4 +10,5 @@ pub(crate) use file::{Counted, Unfinished};
 pub use file::{File, FileOwner, OwnerKind};
 pub use io::DirSink;
 pub(crate) use path_only::PathOnly;
+pub(crate) use table::NR_OPEN_MAX;
 pub use table::{FdTable, NR_OPEN};

@@ -9,8 +9,10 @@ use syserr::Errno;
 use super::File;
 use crate::locks::LockOwner;
 
-/// The most descriptors that a table can have, whatever its limit; `fs.nr_open`'s default.
+/// The most that `RLIMIT_NOFILE` can be at first: `fs.nr_open`'s default.
 pub const NR_OPEN: u64 = 1 << 20;
+/// The most descriptors that `fs.nr_open` can be set to, which bounds what a table takes.
+pub(crate) const NR_OPEN_MAX: u64 = 1 << 22;
 
 const CHUNK: usize = 64;
 
@@ -146,7 +148,7 @@ impl FdTable {
         limit: u64,
         cloexec: bool,
     ) -> Result<i32, Errno> {
-        let limit = limit.min(NR_OPEN);
+        let limit = limit.min(NR_OPEN_MAX);
         let from = usize::try_from(from).map_err(|_| Errno::EINVAL)?;
         if from as u64 >= limit && from != 0 {
             return Err(Errno::EINVAL);
@@ -169,7 +171,7 @@ impl FdTable {
     /// `EMFILE`.
     pub fn check_room(&self, limit: u64) -> Result<(), Errno> {
         let fd = self.slots.read().lowest_free(0) as u64;
-        if fd < limit.min(NR_OPEN) { Ok(()) } else { Err(Errno::EMFILE) }
+        if fd < limit.min(NR_OPEN_MAX) { Ok(()) } else { Err(Errno::EMFILE) }
     }
 
     /// Puts `file` at `fd`, closing what was there; dup2(2) and dup3(2).
@@ -184,7 +186,7 @@ impl FdTable {
         cloexec: bool,
     ) -> Result<(), Errno> {
         let at = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
-        if at as u64 >= limit.min(NR_OPEN) {
+        if at as u64 >= limit.min(NR_OPEN_MAX) {
             return Err(Errno::EBADF);
         }
         let old = self.slots.write().put(at, file, cloexec);
@@ -209,7 +211,7 @@ impl FdTable {
         if old == new && !same_ok {
             return Err(Errno::EINVAL);
         }
-        if !same_ok && (new < 0 || new as u64 >= limit.min(NR_OPEN)) {
+        if !same_ok && (new < 0 || new as u64 >= limit.min(NR_OPEN_MAX)) {
             return Err(Errno::EBADF);
         }
         let file = self.get(old)?;
@@ -302,6 +304,14 @@ impl FdTable {
     /// Closes everything: the last task of a process is gone.
     pub fn clear(&self) {
         self.close_where(|_, _| true);
+    }
+
+    /// One more than the highest descriptor that is open; 0 for none.
+    pub fn room_taken(&self) -> u64 {
+        let slots = self.slots.read();
+        let used = |c: &Option<Box<Chunk>>| c.as_ref().map_or(0, |c| c.used);
+        let highest = slots.chunks.iter().enumerate().rev().find(|(_, c)| used(c) != 0);
+        highest.map_or(0, |(at, c)| (at * CHUNK) as u64 + u64::from(64 - used(c).leading_zeros()))
     }
 
     /// Every open descriptor, for `/proc/PID/fd`.

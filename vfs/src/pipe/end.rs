@@ -1,5 +1,6 @@
 //! One open end of a pipe.
 
+use super::PipeMaker;
 use super::{Pipe, ring::SLOT};
 use crate::{Caller, FileOps, OpenFlags, SetAttr, Stat};
 use alloc::sync::Arc;
@@ -61,13 +62,13 @@ impl PipeEnd {
     }
 
     /// Lets the pipe hold `bytes`, rounded up to a power of two of pages, and returns what it
-    /// became: `F_SETPIPE_SZ`. Privileged is who has `CAP_SYS_RESOURCE`.
+    /// became: `F_SETPIPE_SZ`.
     ///
     /// # Errors
-    /// `EINVAL` above 2 GiB, `EPERM` above `most` ([`crate::Settings::pipe_max_size`]), `EBUSY`
+    /// `EINVAL` above 2 GiB, `EPERM` above what `maker` may, or its user's pipes together, `EBUSY`
     /// when it holds more than that now, `ENOMEM` at 64 times the maximum.
-    pub fn set_capacity(&self, bytes: u32, most: usize) -> Result<usize, Errno> {
-        self.pipe.set_capacity(bytes, most)
+    pub fn set_capacity(&self, bytes: u32, maker: PipeMaker<'_>) -> Result<usize, Errno> {
+        self.pipe.set_capacity(bytes, maker)
     }
 
     /// Copies up to `max` bytes that wait in the pipe, without taking them: tee(2), and the first

@@ -1,13 +1,16 @@
 //! Pipes and FIFOs; pipe(7).
 
+mod account;
 mod end;
 mod ring;
 #[cfg(test)]
 mod tests;
 
+pub use account::PipeUsers;
 pub use end::PipeEnd;
 
 use crate::{Nanos, OpenFlags, Stat, mode};
+use account::Share;
 use alloc::sync::Arc;
 use arch::{IoDst, IoSrc};
 use ring::{Ring, SLOT};
@@ -33,8 +36,25 @@ pub struct Pipe {
     stat: Mutex<Stat>,
 }
 
+/// Who makes a pipe or changes one, and what is allowed.
+#[derive(Clone, Copy)]
+pub struct PipeMaker<'a> {
+    /// What the pipes of all users have.
+    pub users: &'a Arc<PipeUsers>,
+    /// The user.
+    pub uid: u32,
+    /// The most bytes of a pipe ([`crate::Settings::pipe_max_size`]), `usize::MAX` with
+    /// `CAP_SYS_RESOURCE`.
+    pub most: usize,
+    /// Has `CAP_SYS_RESOURCE` or `CAP_SYS_ADMIN`: what the user's pipes have together does not
+    /// count.
+    pub privileged: bool,
+}
+
 struct State {
     ring: Ring,
+    /// What it counts for its maker; nothing of a FIFO.
+    share: Option<Share>,
     readers: usize,
     writers: usize,
     /// Ends that are counted as readers and as writers.
@@ -49,8 +69,15 @@ impl Pipe {
     /// A pipe without ends, whose file status is `stat`.
     pub fn new(stat: Stat) -> Arc<Pipe> {
         let ring = Ring::new(DEFAULT_CAPACITY / SLOT);
-        let state =
-            State { ring, readers: 0, writers: 0, both: 0, readers_seen: 0, writers_seen: 0 };
+        let state = State {
+            ring,
+            share: None,
+            readers: 0,
+            writers: 0,
+            both: 0,
+            readers_seen: 0,
+            writers_seen: 0,
+        };
         Arc::new(Pipe {
             state: Mutex::new(state),
             reading: Queue::new(),
@@ -61,12 +88,19 @@ impl Pipe {
     }
 
     /// Both ends of a new, nameless pipe; pipe(2). `ino` is its inode number.
+    ///
+    /// # Errors
+    /// `ENFILE` when the user may have no more.
     pub fn pair(
         ino: u64,
         (uid, gid): (u32, u32),
         now: Nanos,
         flags: OpenFlags,
-    ) -> (PipeEnd, PipeEnd) {
+        maker: PipeMaker<'_>,
+    ) -> Result<(PipeEnd, PipeEnd), Errno> {
+        let wanted = DEFAULT_CAPACITY.min(maker.most) / SLOT;
+        let share = Share::new(maker.users, maker.uid, wanted, maker.privileged);
+        let share = share.map_err(|_| Errno::ENFILE)?;
         let pipe = Pipe::new(Stat {
             dev: crate::anon::PIPE_DEV,
             ino,
@@ -82,12 +116,14 @@ impl Pipe {
         });
         let mut s = pipe.state.lock();
         (s.readers, s.readers_seen, s.writers, s.writers_seen) = (1, 1, 1, 1);
+        s.ring.set_limit(share.pages())?;
+        s.share = Some(share);
         drop(s);
         let packet = flags.contains(OpenFlags::DIRECT);
-        (
+        Ok((
             PipeEnd::new(pipe.clone(), true, false, packet, 0),
             PipeEnd::new(pipe, false, true, packet, 0),
-        )
+        ))
     }
 
     /// Opens a FIFO. [`PipeEnd::is_open`] says whether a blocking open may return; until then it
@@ -177,20 +213,31 @@ impl Pipe {
         r
     }
 
-    fn set_capacity(&self, bytes: u32, most: usize) -> Result<usize, Errno> {
+    fn set_capacity(&self, bytes: u32, maker: PipeMaker<'_>) -> Result<usize, Errno> {
         if bytes > 1 << 31 {
             return Err(Errno::EINVAL);
         }
         let slots = (bytes as usize).max(SLOT).next_power_of_two() / SLOT;
         let mut s = self.state.lock();
-        if slots > s.ring.limit() && slots * SLOT > most {
+        let grows = slots > s.ring.limit();
+        if grows && slots * SLOT > maker.most {
             return Err(Errno::EPERM);
         }
         // Nobody's pipe grows the kernel without bound, a privileged guest's neither.
         if slots * SLOT > 64 * MAX_CAPACITY {
             return Err(Errno::ENOMEM);
         }
-        s.ring.set_limit(slots)?;
+        let before = s.ring.limit();
+        if let Some(share) = &mut s.share {
+            share.change(slots, grows, maker.privileged).map_err(|_| Errno::EPERM)?;
+        }
+        if let Err(e) = s.ring.set_limit(slots) {
+            if let Some(share) = &mut s.share {
+                // Who goes back to what was there before is not asked.
+                let _ = share.change(before, false, true);
+            }
+            return Err(e);
+        }
         let both = s.both > 0;
         drop(s);
         // Linux wakes writers whether or not there is more room, which edge-triggered polls see.

@@ -1,5 +1,6 @@
-use super::{DEFAULT_CAPACITY, MAX_CAPACITY, Pipe};
+use super::{DEFAULT_CAPACITY, MAX_CAPACITY, Pipe, PipeEnd, PipeMaker, PipeUsers};
 use crate::{FileOps, OpenFlags, Stat};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use arch::{BufDst, BufSrc};
@@ -17,13 +18,22 @@ fn read(end: &impl FileOps, len: usize) -> Result<Vec<u8>, Errno> {
     Ok(buf)
 }
 
-fn fifo() -> alloc::sync::Arc<Pipe> {
+fn maker(users: &Arc<PipeUsers>, most: usize) -> PipeMaker<'_> {
+    PipeMaker { users, uid: 0, most, privileged: true }
+}
+
+fn pair() -> (PipeEnd, PipeEnd) {
+    let users = Arc::default();
+    Pipe::pair(1, (0, 0), 0, OpenFlags::empty(), maker(&users, MAX_CAPACITY)).unwrap()
+}
+
+fn fifo() -> Arc<Pipe> {
     Pipe::new(Stat::default())
 }
 
 #[test]
 fn a_short_write_is_never_torn() {
-    let (r, w) = Pipe::pair(1, (0, 0), 0, OpenFlags::empty());
+    let (r, w) = pair();
     assert_eq!(write(&w, &vec![1; DEFAULT_CAPACITY - 100]), Ok(DEFAULT_CAPACITY - 100));
     assert_eq!(write(&w, &[2; 200]), Err(Errno::EAGAIN));
     assert_eq!(write(&w, &[2; 100]), Ok(100));
@@ -69,17 +79,21 @@ fn what_nobody_has_open_is_forgotten() {
 
 #[test]
 fn capacity_is_limited() {
-    let (_r, w) = Pipe::pair(1, (0, 0), 0, OpenFlags::empty());
-    assert_eq!(w.set_capacity(0, MAX_CAPACITY), Ok(4096));
-    assert_eq!(w.set_capacity(5000, MAX_CAPACITY), Ok(8192));
-    assert_eq!(w.set_capacity(MAX_CAPACITY as u32 + 1, MAX_CAPACITY), Err(Errno::EPERM));
-    assert_eq!(w.set_capacity(1 << 31, usize::MAX), Err(Errno::ENOMEM));
-    assert_eq!(w.set_capacity(u32::MAX, usize::MAX), Err(Errno::EINVAL));
+    let (_r, w) = pair();
+    let users = Arc::default();
+    assert_eq!(w.set_capacity(0, maker(&users, MAX_CAPACITY)), Ok(4096));
+    assert_eq!(w.set_capacity(5000, maker(&users, MAX_CAPACITY)), Ok(8192));
+    assert_eq!(
+        w.set_capacity(MAX_CAPACITY as u32 + 1, maker(&users, MAX_CAPACITY)),
+        Err(Errno::EPERM)
+    );
+    assert_eq!(w.set_capacity(1 << 31, maker(&users, usize::MAX)), Err(Errno::ENOMEM));
+    assert_eq!(w.set_capacity(u32::MAX, maker(&users, usize::MAX)), Err(Errno::EINVAL));
 }
 
 #[test]
 fn peeked_bytes_stay_until_they_are_consumed() {
-    let (r, w) = Pipe::pair(1, (0, 0), 0, OpenFlags::empty());
+    let (r, w) = pair();
     assert_eq!(r.peek(10), Err(Errno::EAGAIN));
     assert_eq!(write(&w, b"hello"), Ok(5));
     assert_eq!(r.peek(3), Ok(b"hel".to_vec()));
@@ -91,9 +105,9 @@ fn peeked_bytes_stay_until_they_are_consumed() {
 
 #[test]
 fn a_pipe_without_a_name_is_opened_again_without_waiting() {
-    let (r, w) = Pipe::pair(1, (0, 0), 0, OpenFlags::empty());
+    let (r, w) = pair();
     drop(w);
     let again = r.reopen(OpenFlags::empty()).unwrap();
-    let again = again.as_any().downcast_ref::<super::PipeEnd>().unwrap();
+    let again = again.as_any().downcast_ref::<PipeEnd>().unwrap();
     assert!(again.is_open());
 }

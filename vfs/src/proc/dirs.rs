@@ -1,6 +1,7 @@
 //! Directories of `/proc`.
 
 use super::links::LINKS;
+use super::mapped;
 use super::node::{Node, What};
 use super::table::{Fixed, NET, PerTask, ROOT, TASK};
 use crate::nsfs::NamespaceKind;
@@ -74,6 +75,15 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
                         _ => What::Info { tid, fd },
                     })
                 }
+                PerTask::MapFiles => {
+                    node.inspect(cx)?;
+                    let (start, end) = mapped::range(name).ok_or(Errno::ENOENT)?;
+                    mapped::find(&**source, tid, start, end).map(|_| What::Mapped {
+                        tid,
+                        start,
+                        end,
+                    })
+                }
                 PerTask::Ns => LINKS
                     .iter()
                     .position(|(n, _)| n.as_bytes() == name)
@@ -94,8 +104,13 @@ pub(super) fn lookup(node: &Node, name: &[u8], cx: &PathCx<'_>) -> Result<Arc<dy
 
 /// Opens a directory.
 pub(super) fn open(node: Arc<Node>, cx: &PathCx<'_>) -> Result<Arc<dyn FileOps>, Errno> {
-    if let What::Per { what: PerTask::FdInfo, .. } = node.what {
-        node.inspect(cx)?;
+    match node.what {
+        What::Per { what: PerTask::FdInfo, .. } => node.inspect(cx)?,
+        What::Per { tid, what: PerTask::MapFiles } => {
+            node.inspect(cx)?;
+            return Ok(Arc::new(mapped::Dir { node, tid }));
+        }
+        _ => {}
     }
     Ok(Arc::new(Dir(node)))
 }

@@ -76,6 +76,10 @@ pub(super) fn open(
             let memory = node.source.memory(tid).ok_or(Errno::ESRCH)?;
             return Ok(Arc::new(Memory { node, memory }));
         }
+        What::Per { tid, what: PerTask::Pagemap } => {
+            node.inspect(cx)?;
+            return super::pagemap::open(node, tid, cx);
+        }
         _ => return Err(Errno::EINVAL),
     };
     let changes = match &content {

@@ -1,9 +1,10 @@
 //! Links of `/proc`, and where the magic ones lead.
 
+use super::mapped;
 use super::node::{Node, What};
 use super::table::{Fixed, PerTask};
 use crate::nsfs::{self, NamespaceKind, NamespaceRef};
-use crate::{Link, Path, PathCx};
+use crate::{Link, Path, PathCx, cap};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -39,6 +40,13 @@ fn own(node: &Node, cx: &PathCx<'_>, thread: bool) -> Result<String, Errno> {
     }
 }
 
+/// The file of a mapping, for one who may inspect the task.
+fn mapping(node: &Node, cx: &PathCx<'_>, tid: i32, start: u64, end: u64) -> Result<Path, Errno> {
+    node.alive().map_err(|_| Errno::ENOENT)?;
+    node.inspect(cx)?;
+    Ok(mapped::find(&*node.source, tid, start, end).ok_or(Errno::ENOENT)?.place)
+}
+
 /// The place that a magic link leads to, for one who may inspect the task.
 fn place(node: &Node, cx: &PathCx<'_>) -> Result<Path, Errno> {
     node.alive().map_err(|_| Errno::ENOENT)?;
@@ -69,6 +77,14 @@ pub(super) fn follow(node: &Node, cx: &PathCx<'_>) -> Result<Link, Errno> {
             node.alive().map_err(|_| Errno::ENOENT)?;
             Link::Magic(nsfs::path(namespace(node, cx, tid, index)?))
         }
+        // What is mapped need not be reached by any path that the caller could take
+        // (`proc_map_files_get_link`).
+        What::Mapped { tid, start, end } => {
+            if !cx.creds.has(cap::SYS_ADMIN) && !cx.creds.has(cap::CHECKPOINT_RESTORE) {
+                return Err(Errno::EPERM);
+            }
+            Link::Magic(mapping(node, cx, tid, start, end)?)
+        }
         _ => Link::Magic(place(node, cx)?),
     })
 }
@@ -82,6 +98,9 @@ pub(super) fn is_magic(what: What) -> bool {
 pub(super) fn text(node: &Node, cx: &PathCx<'_>) -> Result<Option<Vec<u8>>, Errno> {
     match node.what {
         What::Namespace { tid, index } => Ok(Some(nsfs::text(&*namespace(node, cx, tid, index)?))),
+        What::Mapped { tid, start, end } => {
+            Ok(Some(mapping(node, cx, tid, start, end)?.display(Some(&cx.fs.root()))))
+        }
         _ => Ok(None),
     }
 }

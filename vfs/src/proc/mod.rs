@@ -7,13 +7,18 @@ mod file;
 mod kept;
 mod kmsg;
 mod links;
+mod mapped;
 mod node;
+mod pagemap;
 mod source;
 mod sysctl_net;
 mod table;
 
 pub use kept::KeptSettings;
-pub use source::{IpcLimit, KeyLimit, NetTable, Opener, Piece, ProcSource, SystemFile, TaskFile};
+pub use source::{
+    IpcKind, IpcLimit, KeyLimit, MappedFile, MqueueLimit, NetTable, Opener, Piece, ProcSource,
+    SchedSetting, SystemFile, TaskFile,
+};
 
 use crate::env::makedev;
 use crate::{File, SuperBlock, SuperState, UserNs, Validity};

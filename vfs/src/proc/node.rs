@@ -2,7 +2,7 @@
 
 use super::source::{ProcSource, SystemFile, TaskFile};
 use super::table::{Fixed, NET, NetFile, PerTask, ROOT, TASK, is_setting};
-use super::{MAGIC, dirs, file, links};
+use super::{MAGIC, dirs, file, links, mapped};
 use crate::{
     Creds, FileOps, IdKind, Inode, Link, OpenFlags, PathCx, Perm, Stat, StatFs, UserNs, cap, mode,
 };
@@ -49,6 +49,12 @@ pub(super) enum What {
         tid: i32,
         index: usize,
     },
+    /// A mapping of a file, from page to page.
+    Mapped {
+        tid: i32,
+        start: u64,
+        end: u64,
+    },
     /// A table of `/proc/net`.
     Net {
         tid: i32,
@@ -84,6 +90,7 @@ impl Node {
             | What::Descriptor { tid, .. }
             | What::Info { tid, .. }
             | What::Namespace { tid, .. }
+            | What::Mapped { tid, .. }
             | What::Net { tid, .. }
             | What::Label { tid } => Some(tid),
         }
@@ -123,8 +130,14 @@ impl Node {
                 let w = if flags.writable() { 0o300 } else { 0 };
                 mode::IFLNK | r | w
             }
+            What::Mapped { tid, start, end } => {
+                let (r, w) = mapped::find(&*self.source, tid, start, end)
+                    .map_or((false, false), |found| found.mode);
+                mode::IFLNK | if r { 0o400 } else { 0 } | if w { 0o200 } else { 0 }
+            }
             What::Per { what, .. } => match what {
-                PerTask::Fd => mode::IFDIR | 0o500,
+                PerTask::Fd | PerTask::MapFiles => mode::IFDIR | 0o500,
+                PerTask::Pagemap => mode::IFREG | 0o400,
                 PerTask::Ns => mode::IFDIR | 0o511,
                 PerTask::FdInfo | PerTask::Task | PerTask::Net | PerTask::Attr => {
                     mode::IFDIR | 0o555
@@ -150,6 +163,7 @@ impl Node {
             What::Descriptor { tid, fd } => per(tid, 1 << 30 | fd as u64),
             What::Info { tid, fd } => per(tid, 1 << 31 | fd as u64),
             What::Namespace { tid, index } => per(tid, 256 + index as u64),
+            What::Mapped { tid, start, .. } => per(tid, 1 << 29 | start >> 12 & 0x1fff_ffff),
             What::Label { tid } => per(tid, 512),
             What::Net { tid, table } => {
                 let at = NET.iter().position(|(_, t)| core::ptr::eq(t, table)).unwrap_or(0);
@@ -195,7 +209,7 @@ impl Node {
             _ => 1,
         };
         let size = match self.what {
-            What::Descriptor { .. } => 64,
+            What::Descriptor { .. } | What::Mapped { .. } => 64,
             What::Fixed(Fixed::Link(to), _) => to.len() as u64,
             What::Per { tid, what: PerTask::Fd } => {
                 self.source.descriptors(tid).map_or(0, |files| files.descriptors().len() as u64)
@@ -236,6 +250,11 @@ impl Inode for Node {
                 | SystemFile::LoopbackTag
                 | SystemFile::NetKept(..),
             ) => creds.has_here(cap::NET_ADMIN),
+            // Everybody may, who could put a process back (`ipc_permissions` in ipc/ipc_sysctl.c).
+            Fixed::File(_, SystemFile::IpcNextId(_)) => {
+                let may = creds.has_here(cap::CHECKPOINT_RESTORE) || creds.has_here(cap::SYS_ADMIN);
+                return Some(mask & 1 == 0 && (may || mask & 2 == 0));
+            }
             _ => false,
         };
         let bits = match (creds.fsuid, creds.in_group(0)) {

@@ -5,7 +5,7 @@ use crate::{Caller, Changes, Creds, FdTable, FsContext, Path, Protected};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::Addr;
-use mm::MemoryManager;
+use mm::{MemoryManager, OvercommitSetting};
 use syserr::Errno;
 
 /// A file with text about one task; proc(5), `/proc/PID/…`.
@@ -15,6 +15,7 @@ pub enum TaskFile {
     Auxv,
     Cgroup,
     Children,
+    ClearRefs,
     Cmdline,
     Comm,
     CoredumpFilter,
@@ -95,16 +96,21 @@ pub enum SystemFile {
     FileNr,
     AioNr,
     AioMaxNr,
-    MqueueQueuesMax,
-    /// Also the default.
-    MqueueMsgMax,
-    /// Also the default.
-    MqueueMsgSizeMax,
+    Mqueue(MqueueLimit),
     SysvMsg,
     SysvSem,
     SysvShm,
+    Keys,
     KeyUsers,
     Key(KeyLimit),
+    /// Parameters of real-time scheduling.
+    Sched(SchedSetting),
+    NrOpen,
+    /// What the pipes of one unprivileged user may hold.
+    PipeUserPages {
+        /// Whether no more pipes are made then.
+        hard: bool,
+    },
     LeaseBreakTime,
     CorePattern,
     CoreUsesPid,
@@ -113,8 +119,13 @@ pub enum SystemFile {
     Config,
     MountMax,
     PipeMaxSize,
+    MaxMapCount,
+    OvercommitMemory,
+    Overcommit(OvercommitSetting),
     Protected(Protected),
     Ipc(IpcLimit),
+    /// The identifier that the next object is to have.
+    IpcNextId(IpcKind),
     /// Numbers that nothing here depends on: the setting's name, and what it is at first.
     Kept(&'static str, &'static str),
     /// The same of one network.
@@ -146,6 +157,37 @@ pub enum KeyLimit {
     RootMaxBytes,
 }
 
+/// A limit of POSIX message queues; mq_overview(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is named as the file")]
+pub enum MqueueLimit {
+    QueuesMax,
+    MsgMax,
+    MsgDefault,
+    MsgSizeMax,
+    MsgSizeDefault,
+}
+
+/// A parameter of real-time scheduling; sched(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is named as the file")]
+pub enum SchedSetting {
+    RtPeriod,
+    RtRuntime,
+    RrTimeslice,
+}
+
+/// A kind of IPC object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IpcKind {
+    /// A message queue.
+    Msg,
+    /// A set of semaphores.
+    Sem,
+    /// A segment of shared memory.
+    Shm,
+}
+
 /// A piece of a file's text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
@@ -168,11 +210,26 @@ pub enum NetTable {
     Icmp,
     Icmp6,
     Packet,
+    Netlink,
     Snmp,
     Netstat,
     Sockstat,
+    Sockstat6,
     Unix,
     Inet6Addresses,
+}
+
+/// A mapping of a file.
+#[derive(Clone, Debug)]
+pub struct MappedFile {
+    /// First byte.
+    pub start: u64,
+    /// First byte behind it.
+    pub end: u64,
+    /// Whether the file was opened to be read, and to be written.
+    pub mode: (bool, bool),
+    /// The file.
+    pub place: Path,
 }
 
 /// Who opened a file that is read or written to.
@@ -243,6 +300,26 @@ pub trait ProcSource: Send + Sync {
     fn query_map(&self, caller: &dyn Caller, tid: i32, arg: Addr) -> Result<(), Errno> {
         let _ = (caller, tid, arg);
         Err(Errno::ENOTTY)
+    }
+    /// Words of `/proc/PID/pagemap` about `count` pages from the page with number `first`, with
+    /// `frames` the numbers of frames in them; fewer where addresses end.
+    ///
+    /// # Errors
+    /// `ESRCH`.
+    fn page_map(
+        &self,
+        tid: i32,
+        first: u64,
+        count: usize,
+        frames: bool,
+    ) -> Result<Vec<u64>, Errno> {
+        let _ = (tid, first, count, frames);
+        Err(Errno::ESRCH)
+    }
+    /// At most `most` mappings of files of a task, in order, of those that end after `from`.
+    fn mapped_files(&self, tid: i32, from: u64, most: usize) -> Vec<MappedFile> {
+        let _ = (tid, from, most);
+        Vec::new()
     }
     /// Somebody wrote to a file about a task.
     ///

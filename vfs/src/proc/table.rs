@@ -1,7 +1,11 @@
 //! The names in `/proc`, as data.
 
-use super::source::{IpcLimit, KeyLimit, NetTable, SystemFile as S, TaskFile as T};
+use super::source::{
+    IpcKind, IpcLimit, KeyLimit, MqueueLimit, NetTable, SchedSetting, SystemFile as S,
+    TaskFile as T,
+};
 use crate::Protected;
+use mm::OvercommitSetting;
 
 /// A name with fixed contents of a kind.
 pub(super) enum Fixed {
@@ -40,6 +44,9 @@ const CALM: Fixed = File(
     ),
 );
 
+/// A list of slabs without any (`print_slabinfo_header` in mm/slab_common.c).
+const SLABINFO: &str = "slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n";
+
 /// What `/proc` has beside processes.
 pub(super) static ROOT: &[(&str, Fixed)] = &[
     ("cgroups", File(0o444, S::Fixed("#subsys_name\thierarchy\tnum_cgroups\tenabled\n"))),
@@ -51,6 +58,7 @@ pub(super) static ROOT: &[(&str, Fixed)] = &[
     ("filesystems", ro(S::Filesystems)),
     ("interrupts", ro(S::Interrupts)),
     ("key-users", ro(S::KeyUsers)),
+    ("keys", ro(S::Keys)),
     ("kmsg", Log),
     ("loadavg", ro(S::Loadavg)),
     ("locks", ro(S::Locks)),
@@ -61,6 +69,8 @@ pub(super) static ROOT: &[(&str, Fixed)] = &[
     ("net", Link("self/net")),
     ("partitions", ro(S::Partitions)),
     ("pressure", Dir(&[("cpu", CALM), ("io", CALM), ("memory", CALM)])),
+    // Nothing here is made in slabs.
+    ("slabinfo", File(0o400, S::Fixed(SLABINFO))),
     ("stat", ro(S::Stat)),
     ("swaps", ro(S::Swaps)),
     ("sys", Dir(SYS)),
@@ -121,24 +131,23 @@ static SYS_FS: &[(&str, Fixed)] = &[
     (
         "mqueue",
         Dir(&[
-            ("msg_default", rw(S::MqueueMsgMax)),
-            ("msg_max", rw(S::MqueueMsgMax)),
-            ("msgsize_default", rw(S::MqueueMsgSizeMax)),
-            ("msgsize_max", rw(S::MqueueMsgSizeMax)),
-            ("queues_max", rw(S::MqueueQueuesMax)),
+            ("msg_default", rw(S::Mqueue(MqueueLimit::MsgDefault))),
+            ("msg_max", rw(S::Mqueue(MqueueLimit::MsgMax))),
+            ("msgsize_default", rw(S::Mqueue(MqueueLimit::MsgSizeDefault))),
+            ("msgsize_max", rw(S::Mqueue(MqueueLimit::MsgSizeMax))),
+            ("queues_max", rw(S::Mqueue(MqueueLimit::QueuesMax))),
         ]),
     ),
     ("dir-notify-enable", text("1\n")),
     ("lease-break-time", rw(S::LeaseBreakTime)),
     ("leases-enable", text("1\n")),
     ("mount-max", rw(S::MountMax)),
-    ("nr_open", text("1048576\n")),
+    ("nr_open", rw(S::NrOpen)),
     ("overflowgid", text("65534\n")),
     ("overflowuid", text("65534\n")),
     ("pipe-max-size", rw(S::PipeMaxSize)),
-    // No limit for a user, only for a pipe.
-    ("pipe-user-pages-hard", text("0\n")),
-    ("pipe-user-pages-soft", text("0\n")),
+    ("pipe-user-pages-hard", rw(S::PipeUserPages { hard: true })),
+    ("pipe-user-pages-soft", rw(S::PipeUserPages { hard: false })),
     ("protected_fifos", rw(S::Protected(Protected::Fifos))),
     ("protected_hardlinks", rw(S::Protected(Protected::Hardlinks))),
     ("protected_regular", rw(S::Protected(Protected::Regular))),
@@ -169,6 +178,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
     ("msgmax", rw(S::Ipc(IpcLimit::MsgMax))),
     ("msgmnb", rw(S::Ipc(IpcLimit::MsgMnb))),
     ("msgmni", rw(S::Ipc(IpcLimit::MsgMni))),
+    ("msg_next_id", ro(S::IpcNextId(IpcKind::Msg))),
     ("ngroups_max", ro(S::NgroupsMax)),
     ("osrelease", ro(S::Osrelease)),
     ("ostype", ro(S::Ostype)),
@@ -176,7 +186,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
     ("overflowuid", text("65534\n")),
     ("perf_event_paranoid", text("4\n")),
     ("ns_last_pid", File(0o666, S::NsLastPid)),
-    ("pid_max", ro(S::PidMax)),
+    ("pid_max", rw(S::PidMax)),
     ("pty", Dir(&[("max", text("4096\n")), ("nr", text("0\n"))])),
     (
         "random",
@@ -188,8 +198,7 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
         ]),
     ),
     ("randomize_va_space", kept("randomize_va_space", "2\n")),
-    // What sched_rr_get_interval(2) says.
-    ("sched_rr_timeslice_ms", text("100\n")),
+    ("sched_rr_timeslice_ms", rw(S::Sched(SchedSetting::RrTimeslice))),
     ("sched_autogroup_enabled", ro(S::SchedAutogroup)),
     (
         "seccomp",
@@ -199,21 +208,30 @@ static SYS_KERNEL: &[(&str, Fixed)] = &[
         )]),
     ),
     ("sem", rw(S::Ipc(IpcLimit::Sem))),
+    ("sem_next_id", ro(S::IpcNextId(IpcKind::Sem))),
     ("shmall", rw(S::Ipc(IpcLimit::ShmAll))),
     ("shmmax", rw(S::Ipc(IpcLimit::ShmMax))),
     ("shmmni", rw(S::Ipc(IpcLimit::ShmMni))),
+    ("shm_next_id", ro(S::IpcNextId(IpcKind::Shm))),
+    ("hung_task_timeout_secs", kept("hung_task_timeout_secs", "120\n")),
+    ("print-fatal-signals", kept("print-fatal-signals", "0\n")),
+    ("printk_ratelimit", kept("printk_ratelimit", "5\n")),
+    ("printk_ratelimit_burst", kept("printk_ratelimit_burst", "10\n")),
+    ("sysctl_writes_strict", kept("sysctl_writes_strict", "1\n")),
+    ("watchdog", kept("watchdog", "0\n")),
     ("printk", kept("printk", "7\t4\t1\t7\n")),
     ("panic", kept("panic", "0\n")),
     ("panic_on_oops", kept("panic_on_oops", "0\n")),
     ("kptr_restrict", kept("kptr_restrict", "1\n")),
-    ("sched_rt_period_us", kept("sched_rt_period_us", "1000000\n")),
-    ("sched_rt_runtime_us", kept("sched_rt_runtime_us", "950000\n")),
+    ("sched_rt_period_us", rw(S::Sched(SchedSetting::RtPeriod))),
+    ("sched_rt_runtime_us", rw(S::Sched(SchedSetting::RtRuntime))),
     ("tainted", text("0\n")),
     ("threads-max", ro(S::ThreadsMax)),
     ("version", ro(S::KernelVersion)),
 ];
 
 static SYS_VM: &[(&str, Fixed)] = &[
+    ("admin_reserve_kbytes", rw(S::Overcommit(OvercommitSetting::AdminReserve))),
     // Nothing is kept that could be dropped at once.
     ("drop_caches", kept("drop_caches", "0\n")),
     ("dirty_background_bytes", kept("dirty_background_bytes", "0\n")),
@@ -222,17 +240,23 @@ static SYS_VM: &[(&str, Fixed)] = &[
     ("dirty_expire_centisecs", kept("dirty_expire_centisecs", "3000\n")),
     ("dirty_ratio", kept("dirty_ratio", "20\n")),
     ("dirty_writeback_centisecs", kept("dirty_writeback_centisecs", "500\n")),
-    ("max_map_count", text("65530\n")),
+    ("max_map_count", rw(S::MaxMapCount)),
+    ("laptop_mode", kept("laptop_mode", "0\n")),
+    ("legacy_va_layout", kept("legacy_va_layout", "0\n")),
     ("min_free_kbytes", kept("min_free_kbytes", "0\n")),
     ("mmap_min_addr", ro(S::MmapMinAddr)),
     ("nr_hugepages", text("0\n")),
-    ("overcommit_kbytes", kept("overcommit_kbytes", "0\n")),
-    ("overcommit_memory", kept("overcommit_memory", "1\n")),
-    ("overcommit_ratio", kept("overcommit_ratio", "50\n")),
+    ("overcommit_kbytes", rw(S::Overcommit(OvercommitSetting::Kbytes))),
+    ("overcommit_memory", rw(S::OvercommitMemory)),
+    ("overcommit_ratio", rw(S::Overcommit(OvercommitSetting::Ratio))),
+    ("nr_overcommit_hugepages", text("0\n")),
     ("oom_dump_tasks", kept("oom_dump_tasks", "1\n")),
     ("oom_kill_allocating_task", kept("oom_kill_allocating_task", "0\n")),
     ("page-cluster", kept("page-cluster", "3\n")),
     ("panic_on_oom", kept("panic_on_oom", "0\n")),
+    ("user_reserve_kbytes", rw(S::Overcommit(OvercommitSetting::UserReserve))),
+    ("stat_interval", kept("stat_interval", "1\n")),
+    ("watermark_scale_factor", kept("watermark_scale_factor", "10\n")),
     ("swappiness", kept("swappiness", "60\n")),
     ("vfs_cache_pressure", kept("vfs_cache_pressure", "100\n")),
 ];
@@ -251,18 +275,20 @@ pub(super) enum PerTask {
     Cwd,
     Root,
     Mem,
+    MapFiles,
+    Pagemap,
 }
 
 impl PerTask {
     /// Whether it is a directory.
     pub(super) fn is_dir(&self) -> bool {
-        matches!(self, P::Attr | P::Fd | P::FdInfo | P::Net | P::Ns | P::Task)
+        matches!(self, P::Attr | P::Fd | P::FdInfo | P::MapFiles | P::Net | P::Ns | P::Task)
     }
 
     /// Whether the directory of a process has this, or that of a thread.
     pub(super) fn is_of(&self, process: bool) -> bool {
         match self {
-            P::Task => process,
+            P::Task | P::MapFiles => process,
             P::File(_, T::Children, _) => !process,
             _ => true,
         }
@@ -285,6 +311,7 @@ pub(super) static TASK: &[(&str, P)] = &[
     ("auxv", inspect(0o400, T::Auxv)),
     ("cgroup", open(T::Cgroup)),
     ("children", open(T::Children)),
+    ("clear_refs", P::File(0o200, T::ClearRefs, false)),
     ("cmdline", open(T::Cmdline)),
     ("comm", P::File(0o644, T::Comm, false)),
     ("coredump_filter", P::File(0o644, T::CoredumpFilter, false)),
@@ -297,6 +324,7 @@ pub(super) static TASK: &[(&str, P)] = &[
     ("io", P::File(0o400, T::Io, false)),
     ("limits", open(T::Limits)),
     ("loginuid", P::File(0o644, T::Loginuid, false)),
+    ("map_files", P::MapFiles),
     ("maps", inspect(0o444, T::Maps)),
     ("mem", P::Mem),
     ("mountinfo", open(T::Mountinfo)),
@@ -308,6 +336,7 @@ pub(super) static TASK: &[(&str, P)] = &[
     ("oom_adj", P::File(0o644, T::OomAdj, false)),
     ("oom_score", open(T::OomScore)),
     ("oom_score_adj", P::File(0o644, T::OomScoreAdj, false)),
+    ("pagemap", P::Pagemap),
     ("personality", P::File(0o400, T::Personality, false)),
     ("projid_map", P::File(0o644, T::ProjidMap, false)),
     ("root", P::Root),
@@ -426,6 +455,14 @@ pub(super) const NET: &[(&str, NetFile)] = &[
             rows: None,
         },
     ),
+    (
+        "netlink",
+        NetFile {
+            head: "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n",
+            rows: Some(NetTable::Netlink),
+        },
+    ),
+    ("sockstat6", NetFile { head: "", rows: Some(NetTable::Sockstat6) }),
     (
         "arp",
         NetFile {

@@ -187,6 +187,10 @@ pub(super) mod ipv6 {
     pub(in super::super) const RECVHOPLIMIT: i32 = 51;
     pub(in super::super) const HOPLIMIT: i32 = 52;
     pub(in super::super) const RECVHOPOPTS: i32 = 53;
+    pub(in super::super) const HOPOPTS: i32 = 54;
+    pub(in super::super) const RTHDRDSTOPTS: i32 = 55;
+    pub(in super::super) const RTHDR: i32 = 57;
+    pub(in super::super) const DSTOPTS: i32 = 59;
     pub(in super::super) const RECVRTHDR: i32 = 56;
     pub(in super::super) const RECVDSTOPTS: i32 = 58;
     pub(in super::super) const RECVPATHMTU: i32 = 60;

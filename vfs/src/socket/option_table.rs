@@ -200,18 +200,25 @@ static ROWS: &[Row] = &[
     row(SOL_IPV6, ipv6::MULTICAST_LOOP, On::Inet6, 1, BIT),
     row(SOL_IPV6, ipv6::MULTICAST_ALL, On::Inet6, 1, Switch),
     row(SOL_IPV6, ipv6::MTU_DISCOVER, On::Inet6, 1, Range(0, 5)),
-    row(SOL_IPV6, ipv6::MTU, On::Inet6, 0, By(|v| if v == 0 { Ok(0) } else { Err(Errno::EINVAL) })),
+    row(SOL_IPV6, ipv6::MTU, On::Inet6, 0, By(least_mtu)),
     row(SOL_IPV6, ipv6::ROUTER_ALERT, On::Inet6, 0, Nothing(Errno::ENOPROTOOPT)),
     switch(SOL_IPV6, ipv6::OLD_PKTINFO, On::Inet6),
     switch(SOL_IPV6, ipv6::OLD_HOPLIMIT, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVPKTINFO, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVHOPLIMIT, On::Inet6),
-    // Headers that no packet here has.
+    // Headers that no packet here has, by their old names (`IPV6_2292*`) and new ones.
+    switch(SOL_IPV6, 3, On::Inet6),
+    switch(SOL_IPV6, 4, On::Inet6),
+    switch(SOL_IPV6, 5, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVHOPOPTS, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVRTHDR, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVDSTOPTS, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVPATHMTU, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVFRAGSIZE, On::Inet6),
+    // IPV6_FLOWINFO, IPV6_RECVERR_RFC4884, IPV6_FLOWINFO_SEND.
+    switch(SOL_IPV6, 11, On::Inet6),
+    row(SOL_IPV6, 31, On::Inet6, 0, BIT),
+    switch(SOL_IPV6, 33, On::Inet6),
     switch(SOL_IPV6, ipv6::DONTFRAG, On::Inet6),
     switch(SOL_IPV6, ipv6::RECVTCLASS, On::Inet6),
     row(SOL_IPV6, ipv6::TCLASS, On::Inet6Dgram, 0, OrFirst(0, 255)),
@@ -302,6 +309,11 @@ fn interface(index: i32) -> Result<i32, Errno> {
         0 | 1 => Ok(index),
         _ => Err(Errno::ENODEV),
     }
+}
+
+/// `IPV6_MTU`: what no packet may exceed, at least `IPV6_MIN_MTU`; 0 for no such limit.
+fn least_mtu(v: i32) -> Result<i32, Errno> {
+    if v == 0 || v >= 1280 { Ok(v) } else { Err(Errno::EINVAL) }
 }
 
 /// An interface to send by, or none.

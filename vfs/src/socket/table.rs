@@ -3,6 +3,7 @@
 use super::addr::{InetAddr, Name};
 use super::endpoint::{Endpoint, Phase};
 use super::link;
+use super::ports::Ports;
 use super::tcp_info::TcpState;
 use super::{Domain, Kind, Net};
 use crate::UserNs;
@@ -108,7 +109,9 @@ impl Net {
             NetTable::Packet => return self.packet_rows(ns).into_bytes(),
             NetTable::Snmp => return self.snmp_text().into_bytes(),
             NetTable::Netstat => return self.transport.netstat_text().into_bytes(),
-            NetTable::Sockstat => return self.sockstat_text().into_bytes(),
+            NetTable::Netlink => return self.netlink_rows().into_bytes(),
+            NetTable::Sockstat => return self.socket_counts().into_bytes(),
+            NetTable::Sockstat6 => return self.socket_counts6().into_bytes(),
             NetTable::Inet6Addresses => return self.inet6_text().into_bytes(),
             NetTable::Unix => {
                 let open: Vec<_> = self.unix.lock().values().filter_map(Weak::upgrade).collect();
@@ -159,16 +162,58 @@ impl Net {
         own + &others.map(|a| row(a.ip, a.prefix, scope(a.ip))).collect::<String>()
     }
 
-    /// How many sockets there are; `sockstat_seq_show`.
-    fn sockstat_text(&self) -> String {
-        let of = |all: Vec<Bound>| all.iter().filter(|(e, ..)| e.domain == Domain::Inet).count();
-        let (tcp, udp, udplite) = (of(self.tcp.all()), of(self.udp.all()), of(self.udplite.all()));
+    /// Netlink sockets; `netlink_native_seq_show` of net/netlink/af_netlink.c.
+    fn netlink_rows(&self) -> String {
+        let open: Vec<_> = self.netlink.lock().iter().map(|(k, e)| (*k, e.clone())).collect();
+        let rows = open.into_iter().filter_map(|((protocol, port), e)| {
+            let e = e.upgrade()?;
+            let state = e.state.lock();
+            let groups = match state.name {
+                Some(Name::Netlink { groups, .. }) => groups,
+                _ => 0,
+            };
+            let (memory, ino) = (state.inbox.size(), e.ino.load(Relaxed));
+            Some(format!(
+                "{:016x} {protocol:<3} {port:<10} {groups:08x} {memory:<8} {:<8} {:<5} {:<8} {:<8} {ino:<8}\n",
+                0, 0, 0, 2, 0
+            ))
+        });
+        rows.collect()
+    }
+
+    /// How many sockets of a family a list has.
+    fn count_bound(ports: &Ports, domain: Domain) -> usize {
+        let all = ports.all();
+        let tcp_is_found = |e: &Endpoint| e.state.lock().phase != Phase::Closed;
+        let found = |e: &Endpoint| e.kind != Kind::Stream || tcp_is_found(e);
+        all.iter().filter(|(e, ..)| e.domain == domain && found(e)).count()
+    }
+
+    /// `/proc/net/sockstat`; `sockstat_seq_show` of net/ipv4/proc.c.
+    fn socket_counts(&self) -> String {
+        let count = |ports| Self::count_bound(ports, Domain::Inet);
+        let (tcp, udp, lite) = (count(&self.tcp), count(&self.udp), count(&self.udplite));
         let raw = self.raw.all().iter().filter(|e| e.domain == Domain::Inet).count();
-        let used = tcp + udp + udplite + raw + self.unix.lock().len();
+        let with_ports = [&self.tcp, &self.udp, &self.udplite].map(|p| p.all().len());
+        let others = [self.raw.all().len(), self.idents.all().len(), self.taps.all().len()];
+        let (unix, netlink) = (self.unix.lock().len(), self.netlink.lock().len());
+        let used = with_ports.iter().chain(&others).sum::<usize>() + unix + netlink;
+        let allocated = self.tcp.all().len();
         format!(
-            "sockets: used {used}\nTCP: inuse {tcp} orphan 0 tw 0 alloc {tcp} mem 0\n\
-             UDP: inuse {udp} mem 0\nUDPLITE: inuse {udplite}\nRAW: inuse {raw}\n\
+            "sockets: used {used}\nTCP: inuse {tcp} orphan 0 tw 0 alloc {allocated} mem 0\n\
+             UDP: inuse {udp} mem 0\nUDPLITE: inuse {lite}\nRAW: inuse {raw}\n\
              FRAG: inuse 0 memory 0\n"
+        )
+    }
+
+    /// `/proc/net/sockstat6`; `sockstat6_seq_show` of net/ipv6/proc.c.
+    fn socket_counts6(&self) -> String {
+        let count = |ports| Self::count_bound(ports, Domain::Inet6);
+        let (tcp, udp, lite) = (count(&self.tcp), count(&self.udp), count(&self.udplite));
+        let raw = self.raw.all().iter().filter(|e| e.domain == Domain::Inet6).count();
+        format!(
+            "TCP6: inuse {tcp}\nUDP6: inuse {udp}\nUDPLITE6: inuse {lite}\nRAW6: inuse {raw}\n\
+             FRAG6: inuse 0 memory 0\n"
         )
     }
 

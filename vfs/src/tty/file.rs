@@ -30,12 +30,14 @@ pub struct TtyFile {
     pub(super) master: Option<Arc<dyn Inode>>,
     nonblock: AtomicBool,
     pub(super) readable: bool,
+    /// How often the terminal had been hung up when this was opened.
+    pub(super) hangups: u64,
 }
 
 impl TtyFile {
     pub(super) fn master(pair: Arc<Pair>, inode: Arc<dyn Inode>, flags: OpenFlags) -> TtyFile {
         let nonblock = AtomicBool::new(flags.contains(OpenFlags::NONBLOCK));
-        TtyFile { pair, master: Some(inode), nonblock, readable: flags.readable() }
+        TtyFile { pair, master: Some(inode), nonblock, readable: flags.readable(), hangups: 0 }
     }
 
     /// `EIO` while the master has not unlocked it or is gone; `EBUSY` for an exclusive terminal, where
@@ -54,9 +56,10 @@ impl TtyFile {
         }
         s.slaves += 1;
         s.slave_seen = true;
+        let hangups = s.hangups;
         drop(s);
         let nonblock = AtomicBool::new(flags.contains(OpenFlags::NONBLOCK));
-        Ok(TtyFile { pair, master: None, nonblock, readable: flags.readable() })
+        Ok(TtyFile { pair, master: None, nonblock, readable: flags.readable(), hangups })
     }
 
     /// Whether this is the side of the terminal emulator.
@@ -124,13 +127,17 @@ impl TtyFile {
     /// # Errors
     /// As a read without waiting.
     pub fn read_typed(&self, dst: &mut dyn IoDst) -> Result<usize, Errno> {
-        self.pair.read_slave(dst, true)
+        self.pair.read_slave(dst, true, self.hangups)
     }
 }
 
 impl Drop for TtyFile {
     fn drop(&mut self) {
-        if self.is_master() { self.pair.close_master() } else { self.pair.close_slave() }
+        if self.is_master() {
+            self.pair.close_master()
+        } else {
+            self.pair.close_slave(self.hangups)
+        }
     }
 }
 
@@ -139,12 +146,16 @@ impl FileOps for TtyFile {
         if self.is_master() {
             self.pair.read_master(dst)
         } else {
-            self.pair.read_slave(dst, self.nonblock.load(Ordering::Relaxed))
+            self.pair.read_slave(dst, self.nonblock.load(Ordering::Relaxed), self.hangups)
         }
     }
 
     fn write_at(&self, src: &mut dyn IoSrc, _: u64) -> Result<usize, Errno> {
-        if self.is_master() { self.pair.write_master(src) } else { self.pair.write_slave(src) }
+        if self.is_master() {
+            self.pair.write_master(src)
+        } else {
+            self.pair.write_slave(src, self.hangups)
+        }
     }
 
     fn writes_all(&self) -> bool {
@@ -152,7 +163,11 @@ impl FileOps for TtyFile {
     }
 
     fn readiness(&self) -> Events {
-        if self.is_master() { self.pair.master_readiness() } else { self.pair.slave_readiness() }
+        if self.is_master() {
+            self.pair.master_readiness()
+        } else {
+            self.pair.slave_readiness(self.hangups)
+        }
     }
 
     fn queue(&self) -> Option<&Queue> {

@@ -44,6 +44,7 @@ const TCGETS2: u32 = 0x802c_542a;
 const TCSETS2: u32 = 0x402c_542b;
 const TCSETSW2: u32 = 0x402c_542c;
 const TCSETSF2: u32 = 0x402c_542d;
+const TIOCVHANGUP: u32 = 0x5437;
 const TIOCGPTN: u32 = 0x8004_5430;
 const TIOCSPTLCK: u32 = 0x4004_5431;
 const TIOCSIG: u32 = 0x4004_5436;
@@ -104,7 +105,7 @@ impl TtyFile {
     pub(super) fn control(&self, caller: &dyn Caller, cmd: u32, at: Addr) -> Result<u64, Errno> {
         let mem = caller.memory();
         let mut s = self.pair.lock();
-        if s.master_gone && !self.is_master() {
+        if !self.is_master() && s.is_lost(self.hangups) {
             return Err(if cmd == TIOCSPGRP { Errno::ENOTTY } else { Errno::EIO });
         }
         match cmd {
@@ -202,6 +203,13 @@ impl TtyFile {
                 }
                 drop(s);
                 self.notify_both();
+            }
+            TIOCVHANGUP => {
+                drop(s);
+                if !caller.creds().has(cap::SYS_ADMIN) {
+                    return Err(Errno::EPERM);
+                }
+                self.pair.hang_up();
             }
             TIOCEXCL => s.exclusive = true,
             TIOCNXCL => s.exclusive = false,

@@ -41,6 +41,8 @@ pub trait JobControl: Send + Sync {
     fn is_first(&self, tgid: i32) -> bool;
     /// Sends a signal to a process group.
     fn signal_group(&self, pgid: i32, signo: u32);
+    /// Sends a signal to a process.
+    fn signal_process(&self, tgid: i32, signo: u32);
 }
 
 /// The most pairs of all instances; `kernel.pty.max`'s default.
@@ -168,6 +170,13 @@ impl Ptys {
                 self.job.signal_group(group, SIGHUP);
                 self.job.signal_group(group, SIGCONT);
             }
+        }
+    }
+
+    /// Takes its controlling terminal from a session and all others who have it: vhangup(2).
+    pub fn hang_up(&self, sid: i32) {
+        if let Some(pair) = self.controlling(sid) {
+            pair.hang_up();
         }
     }
 

@@ -49,6 +49,8 @@ pub(super) struct State {
     pub(super) slaves: usize,
     pub(super) slave_seen: bool,
     pub(super) master_gone: bool,
+    /// How often the terminal was hung up: who opened it before has lost it.
+    pub(super) hangups: u64,
     /// The master's own output is held (`TCOOFF`).
     pub(super) master_held: bool,
 }
@@ -84,6 +86,11 @@ impl State {
         let (news, outdated) =
             if on { (packet::STOP, packet::START) } else { (packet::START, packet::STOP) };
         self.tell(news, outdated);
+    }
+
+    /// Whether who opened the slave side after so many hang-ups has lost it.
+    pub(super) fn is_lost(&self, hangups: u64) -> bool {
+        self.master_gone || self.hangups != hangups
     }
 
     pub(super) fn set_termios(&mut self, new: Termios) {
@@ -122,6 +129,7 @@ impl Pair {
             slaves: 0,
             slave_seen: false,
             master_gone: false,
+            hangups: 0,
             master_held: false,
         };
         Arc::new(Pair {
@@ -175,14 +183,19 @@ impl Pair {
         }
     }
 
-    /// A program reads.
-    pub(super) fn read_slave(&self, dst: &mut dyn IoDst, nonblock: bool) -> Result<usize, Errno> {
+    /// A program reads, which opened it after so many hang-ups.
+    pub(super) fn read_slave(
+        &self,
+        dst: &mut dyn IoDst,
+        nonblock: bool,
+        hangups: u64,
+    ) -> Result<usize, Errno> {
         let want = usize::try_from(dst.remaining()).unwrap_or(INPUT_MAX).min(INPUT_MAX);
         if want == 0 {
             return Ok(0);
         }
         let mut s = self.lock();
-        if s.master_gone {
+        if s.is_lost(hangups) {
             return Ok(0);
         }
         let (min, time) = s.line.raw_minimum();
@@ -202,9 +215,9 @@ impl Pair {
     }
 
     /// A program writes.
-    pub(super) fn write_slave(&self, src: &mut dyn IoSrc) -> Result<usize, Errno> {
+    pub(super) fn write_slave(&self, src: &mut dyn IoSrc, hangups: u64) -> Result<usize, Errno> {
         let mut s = self.lock();
-        if s.master_gone {
+        if s.is_lost(hangups) {
             return Err(Errno::EIO);
         }
         let mut done = 0;
@@ -311,10 +324,10 @@ impl Pair {
         Ok(done)
     }
 
-    pub(super) fn slave_readiness(&self) -> Events {
+    pub(super) fn slave_readiness(&self, hangups: u64) -> Events {
         let s = self.lock();
         let mut e = Events::empty();
-        if s.master_gone {
+        if s.is_lost(hangups) {
             return Events::IN
                 | Events::OUT
                 | Events::RDNORM
@@ -343,8 +356,11 @@ impl Pair {
         e
     }
 
-    pub(super) fn close_slave(&self) {
+    pub(super) fn close_slave(&self, hangups: u64) {
         let mut s = self.lock();
+        if s.hangups != hangups {
+            return;
+        }
         s.slaves -= 1;
         let last = s.slaves == 0;
         drop(s);
@@ -353,26 +369,34 @@ impl Pair {
         }
     }
 
-    pub(super) fn close_master(&self) {
+    /// Takes the slave side from all who have it open, and from its session, whose leader hears of
+    /// it (`__tty_hangup`).
+    pub(super) fn hang_up(&self) {
         const SIGHUP: u32 = 1;
         const SIGCONT: u32 = 18;
         let mut s = self.lock();
-        s.master_gone = true;
-        let (sid, group) = (s.session, s.foreground);
-        (s.session, s.foreground) = (0, 0);
+        s.hangups += 1;
+        s.slaves = 0;
+        s.flush(true, false);
+        s.set_termios(Line::default().termios);
+        let sid = core::mem::take(&mut s.session);
+        s.foreground = 0;
         drop(s);
+        if let Some(ptys) = self.ptys().filter(|_| sid != 0) {
+            ptys.sessions.lock().remove(&sid);
+            ptys.job.signal_process(sid, SIGHUP);
+            ptys.job.signal_process(sid, SIGCONT);
+        }
+        self.slave_queue.notify(Events::all());
+        self.master_queue.notify(Events::all());
+    }
+
+    pub(super) fn close_master(&self) {
+        self.lock().master_gone = true;
         if let Some(ptys) = self.ptys() {
-            if sid != 0 {
-                ptys.sessions.lock().remove(&sid);
-            }
             ptys.closed();
         }
         self.instance.remove(self.number);
-        // The session leader hears of the hang-up, and so does who is in front.
-        for g in [sid, group] {
-            self.signal(g, SIGHUP);
-            self.signal(g, SIGCONT);
-        }
-        self.slave_queue.notify(Events::all());
+        self.hang_up();
     }
 }

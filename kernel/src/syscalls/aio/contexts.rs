@@ -15,11 +15,18 @@ use syserr::Errno;
 /// Address space and address of a ring.
 type Key = (usize, u64);
 
-#[derive(Default)]
 struct All {
     by_ring: BTreeMap<Key, Arc<Context>>,
+    /// The most that there may be (`fs.aio-max-nr`).
+    most: u64,
     /// What all were set up for together (`fs.aio-nr`).
     requests: u64,
+}
+
+impl Default for All {
+    fn default() -> All {
+        All { by_ring: BTreeMap::new(), most: AIO_MAX_NR, requests: 0 }
+    }
 }
 
 /// The contexts of a kernel.
@@ -32,10 +39,27 @@ impl Contexts {
         self.0.lock().requests
     }
 
+    /// The most that they can be set up for.
+    pub(crate) fn most(&self) -> u64 {
+        self.0.lock().most
+    }
+
+    /// Sets what [`Contexts::most`] says.
+    ///
+    /// # Errors
+    /// `EINVAL` for more than the kernel keeps.
+    pub(crate) fn set_most(&self, to: u64) -> Result<(), Errno> {
+        if to > 16 * AIO_MAX_NR {
+            return Err(Errno::EINVAL);
+        }
+        self.0.lock().most = to;
+        Ok(())
+    }
+
     fn reserve(&self, requests: u32) -> Result<(), Errno> {
         let mut all = self.0.lock();
         let sum = all.requests + u64::from(requests);
-        if sum > AIO_MAX_NR {
+        if sum > all.most {
             return Err(Errno::EAGAIN);
         }
         all.requests = sum;

@@ -15,6 +15,6 @@ pub(crate) use event::*;
 pub(crate) use inotify::*;
 pub(crate) use ioctl::*;
 pub(crate) use memfd::*;
-pub(crate) use pipe::*;
+pub(crate) use pipe::{maker as pipe_maker, sys_pipe, sys_pipe2};
 pub(crate) use signalfd::*;
 pub(crate) use timerfd::*;

@@ -1,21 +1,30 @@
 //! pipe(2).
 
 use crate::syscalls::fs::{install, translate};
-use crate::{Args, Outcome, TaskCx};
+use crate::{Args, Kernel, Outcome, TaskCx};
 use alloc::sync::Arc;
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
-use vfs::pipe::{DEFAULT_CAPACITY, Pipe};
-use vfs::{File, OpenFlags, cap};
+use vfs::pipe::{Pipe, PipeMaker};
+use vfs::{Creds, File, OpenFlags, cap};
+
+/// What somebody may have of pipes.
+pub(crate) fn maker<'a>(kernel: &'a Kernel, creds: &Creds) -> PipeMaker<'a> {
+    let settings = kernel.vfs().settings();
+    let free = creds.has(cap::SYS_RESOURCE);
+    PipeMaker {
+        users: settings.pipe_users(),
+        uid: creds.uid,
+        most: if free { usize::MAX } else { settings.pipe_max_size() },
+        privileged: free || creds.has(cap::SYS_ADMIN),
+    }
+}
 
 fn pipe(cx: &TaskCx, at: u64, flags: OpenFlags) -> Result<u64, Errno> {
     let (env, creds) = (cx.kernel().vfs().env(), cx.task.creds());
     let owner = (creds.fsuid, creds.fsgid);
-    let (r, w) = Pipe::pair(env.new_inode_number(), owner, env.now(), flags);
-    let most = cx.kernel().vfs().settings().pipe_max_size();
-    if most < DEFAULT_CAPACITY && !creds.has(cap::SYS_RESOURCE) {
-        w.set_capacity(most as u32, most)?;
-    }
+    let maker = maker(cx.kernel(), &creds);
+    let (r, w) = Pipe::pair(env.new_inode_number(), owner, env.now(), flags, maker)?;
     let status = flags & (OpenFlags::NONBLOCK | OpenFlags::DIRECT);
     let cloexec = flags.contains(OpenFlags::CLOEXEC);
     let reader = File::anonymous(Arc::new(r), status, "pipe");

@@ -173,6 +173,11 @@ pub(crate) fn sys_copy_file_range(cx: &mut TaskCx, a: &Args) -> Outcome {
         if !input.flags().readable() || !output.flags().writable() || appends {
             return Err(Errno::EBADF);
         }
+        // Nothing is copied from one file system to another (`generic_copy_file_checks`).
+        let system = |f: &File| f.path().mount().super_block().clone();
+        if !alloc::sync::Arc::ptr_eq(&system(&input), &system(&output)) {
+            return Err(Errno::EXDEV);
+        }
         let at = from.unwrap_or(input.position() as i64);
         let end = to.unwrap_or(output.position() as i64);
         // As without signs, so that a negative offset ends past the largest there is

@@ -1,10 +1,10 @@
 //! Descriptors: close(2), dup(2), lseek(2), fsync(2).
 
 use super::rw::{file, flat};
-use crate::{Args, Outcome, Resource, TaskCx};
+use crate::{Args, Kernel, Outcome, Resource, TaskCx};
 use alloc::sync::Arc;
 use syserr::Errno;
-use vfs::{File, OpenFlags, Whence};
+use vfs::{FdTable, File, OpenFlags, Whence};
 
 /// Gives `file` the lowest free descriptor.
 pub(crate) fn install(cx: &TaskCx, file: Arc<File>, cloexec: bool) -> Result<u64, Errno> {
@@ -17,6 +17,16 @@ pub(crate) fn sys_close(cx: &mut TaskCx, a: &Args) -> Outcome {
     cx.task.files().close(a[0] as i32).map(|()| 0).into()
 }
 
+/// Whether a table can be copied.
+///
+/// # Errors
+/// `EMFILE` for one that has more than `fs.nr_open` allows by now (`dup_fd` in fs/file.c).
+pub(crate) fn check_copy(kernel: &Kernel, files: &FdTable) -> Result<(), Errno> {
+    // Tables have room for multiples of 64.
+    let most = kernel.vfs().settings().nr_open().next_multiple_of(64);
+    if files.room_taken() > most { Err(Errno::EMFILE) } else { Ok(()) }
+}
+
 /// close_range(2).
 pub(crate) fn sys_close_range(cx: &mut TaskCx, a: &Args) -> Outcome {
     const UNSHARE: u32 = 2;
@@ -26,6 +36,9 @@ pub(crate) fn sys_close_range(cx: &mut TaskCx, a: &Args) -> Outcome {
         return Errno::EINVAL.into();
     }
     if flags & UNSHARE != 0 {
+        if let Err(e) = check_copy(cx.kernel(), &cx.task.files()) {
+            return e.into();
+        }
         let own = cx.task.files().fork();
         cx.task.set_files(own);
     }

@@ -10,7 +10,7 @@ use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
 use vfs::notify::DirEvents;
 use vfs::pipe::PipeEnd;
-use vfs::{File, FileOwner, OpenFlags, OwnerKind, cap, mode};
+use vfs::{File, FileOwner, OpenFlags, OwnerKind, mode};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 const F_DUPFD: u32 = 0;
@@ -121,11 +121,8 @@ fn fcntl(cx: &TaskCx, a: &Args) -> Result<Outcome, Errno> {
         F_GETLEASE => lease::get(cx, &file),
         F_NOTIFY => notify(cx, &file, fd, arg as u32)?,
         F_SETPIPE_SZ => {
-            let most = match cx.task.creds().has(cap::SYS_RESOURCE) {
-                true => usize::MAX,
-                false => cx.kernel().vfs().settings().pipe_max_size(),
-            };
-            pipe(&file)?.set_capacity(arg as u32, most)? as u64
+            let maker = crate::syscalls::fd::pipe_maker(cx.kernel(), &cx.task.creds());
+            pipe(&file)?.set_capacity(arg as u32, maker)? as u64
         }
         F_GETPIPE_SZ => pipe(&file)?.capacity() as u64,
         F_GET_RW_HINT => {

@@ -55,6 +55,7 @@ pub(crate) use rw::*;
 pub(crate) use stat::*;
 pub(crate) use statmount::{sys_listmount, sys_statmount};
 pub(crate) use swap::{sys_swapoff, sys_swapon};
+pub(crate) use terminal::sys_vhangup;
 pub(crate) use times::*;
 pub(crate) use types::{sys_sysfs, sys_ustat};
 pub(crate) use xattr::*;

@@ -5,12 +5,12 @@ use super::descriptors::install;
 use super::walk::{Walk, vfs};
 use crate::block::{BlockError, Blocked, block_on_file};
 use crate::signal::{SIGTTIN, SIGTTOU};
-use crate::{ClockId, Outcome, Task, TaskCx};
+use crate::{Args, ClockId, Outcome, Task, TaskCx};
 use alloc::sync::Arc;
 use sync::waitq::Events;
 use syserr::{Errno, Restart};
 use vfs::tty::{Patience, TtyFile};
-use vfs::{File, Nanos, OpenFlags};
+use vfs::{File, Nanos, OpenFlags, cap};
 
 /// Stops a process in the background of its terminal, or tells why it cannot be.
 fn check(cx: &TaskCx, tty: &TtyFile, signo: u32) -> Result<(), Outcome> {
@@ -101,4 +101,13 @@ pub(super) fn opened(file: &File, flags: OpenFlags) {
     if file.downcast::<TtyFile>().is_some() {
         file.ops().flags_changed(flags);
     }
+}
+
+/// vhangup(2).
+pub(crate) fn sys_vhangup(cx: &mut TaskCx, _: &Args) -> Outcome {
+    if !cx.task.creds().has(cap::SYS_TTY_CONFIG) {
+        return Errno::EPERM.into();
+    }
+    cx.kernel().hang_up(cx.task.group_ref().sid());
+    Outcome::Done(Ok(0))
 }

@@ -28,7 +28,10 @@ use crate::ns::IpcNs;
 use crate::syscalls::mqueue::Accounts;
 use crate::{ClockId, Kernel, TaskCx};
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use syserr::Errno;
 use table::{Asker, Table};
+use vfs::proc::IpcKind;
 use vfs::{Budget, Creds};
 
 /// What the namespaces of one kernel have together: however many there are, what guests can make
@@ -73,6 +76,29 @@ impl Ipc {
             shm: Table::new(bounds),
             sem: Table::new(bounds),
             msg: Table::new(bounds),
+        }
+    }
+
+    /// The identifier that the next object of a kind is to have; -1 for any.
+    pub(crate) fn next_id(&self, kind: IpcKind) -> i32 {
+        self.next(kind).load(Relaxed)
+    }
+
+    /// Sets what [`Ipc::next_id`] says.
+    ///
+    /// # Errors
+    /// `EINVAL` for what is no identifier.
+    pub(crate) fn set_next_id(&self, kind: IpcKind, to: i64) -> Result<(), Errno> {
+        let to = i32::try_from(to).ok().filter(|to| *to >= 0).ok_or(Errno::EINVAL)?;
+        self.next(kind).store(to, Relaxed);
+        Ok(())
+    }
+
+    fn next(&self, kind: IpcKind) -> &AtomicI32 {
+        match kind {
+            IpcKind::Msg => &self.msg.next_id,
+            IpcKind::Sem => &self.sem.next_id,
+            IpcKind::Shm => &self.shm.next_id,
         }
     }
 

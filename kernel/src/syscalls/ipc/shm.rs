@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use arch::{Access, Addr, AddrRange, PAGE_SIZE};
 use core::ops::Range;
 use mm::{
-    MapFlags, Mappable, MappedObject, MappingIdentity, MemoryManager, MemoryObject, MmapArgs,
-    ObjectMapping, TranslateError, Translation,
+    Asker, MapFlags, Mappable, MappedObject, MappingIdentity, MemoryManager, MemoryObject,
+    MmapArgs, ObjectMapping, Overcommit, Reservation, TranslateError, Translation,
 };
 use sync::Mutex;
 use syserr::Errno;
@@ -27,6 +27,8 @@ pub(super) const SHM_DEST: u32 = 0o1000;
 pub(super) const SHM_LOCKED: u32 = 0o2000;
 /// `SHM_HUGETLB` of shmget(2), and what shmat(2) takes.
 const SHM_HUGETLB: u32 = 0o4000;
+/// `SHM_NORESERVE` of shmget(2).
+const SHM_NORESERVE: u32 = 0o10000;
 const SHM_RDONLY: u32 = 0o10000;
 const SHM_RND: u32 = 0o20000;
 const SHM_REMAP: u32 = 0o40000;
@@ -65,6 +67,8 @@ pub(super) struct Segment {
     pub(super) size: u64,
     pub(super) history: Mutex<History>,
     memory: MemoryObject,
+    /// Held for its sake.
+    _reserved: Option<Reservation>,
     pieces: Mutex<Vec<Piece>>,
 }
 
@@ -79,7 +83,14 @@ fn space_of(m: &ObjectMapping) -> usize {
 }
 
 impl Segment {
-    pub(super) fn new(kernel: &Kernel, perm: Perm, id: i32, size: u64, pid: i32) -> Segment {
+    pub(super) fn new(
+        kernel: &Kernel,
+        perm: Perm,
+        id: i32,
+        size: u64,
+        pid: i32,
+        reserved: Option<Reservation>,
+    ) -> Segment {
         let memory = kernel.embedder().platform.memory();
         let length = size.next_multiple_of(PAGE_SIZE);
         Segment {
@@ -88,6 +99,7 @@ impl Segment {
             size,
             history: Mutex::new(History { ctime: now(kernel), cpid: pid, ..History::default() }),
             memory: MemoryObject::new(memory, length),
+            _reserved: reserved,
             pieces: Mutex::default(),
         }
     }
@@ -202,6 +214,18 @@ pub(super) fn sweep(cx: &TaskCx) {
     }
 }
 
+/// Reserves memory for a segment, unless that is not wanted and may be so.
+fn reserve(cx: &TaskCx, size: u64, flags: u32) -> Result<Option<Reservation>, Errno> {
+    let policy = cx.kernel().overcommit();
+    if flags & SHM_NORESERVE != 0 && !policy.counts_all() {
+        return Ok(None);
+    }
+    let bytes = size.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+    let mapped = cx.task.mm().map_or(0, |mm| mm.stats().size);
+    let by = Asker { mapped, is_admin: cx.task.creds().has(cap::SYS_ADMIN) };
+    Reservation::new(policy.clone(), bytes, by).map(Some)
+}
+
 /// shmget(2).
 pub(crate) fn sys_shmget(cx: &mut TaskCx, a: &Args) -> Outcome {
     let (key, size, flags) = (a[0] as i32, a[1], a[2] as u32);
@@ -219,10 +243,8 @@ pub(crate) fn sys_shmget(cx: &mut TaskCx, a: &Args) -> Outcome {
         if size == 0 || size > limits.get(IpcLimit::ShmMax) {
             return Err(Errno::EINVAL);
         }
-        if size > cx.kernel().memory_total() {
-            return Err(Errno::ENOMEM);
-        }
-        Ok(Segment::new(cx.kernel(), perm, id, size, cx.task.tgid()))
+        let reserved = reserve(cx, size, flags)?;
+        Ok(Segment::new(cx.kernel(), perm, id, size, cx.task.tgid(), reserved))
     };
     let id = ipc.objects.shm.get(key, flags, ipc.asker(&creds), most, fits, make);
     id.map(|id| id as u64).into()

@@ -3,6 +3,7 @@
 use super::Bounds;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use sync::{Mutex, RwLock};
 use syserr::Errno;
 use vfs::{Creds, UserNs, cap};
@@ -112,13 +113,15 @@ struct Slots<T> {
 /// Objects of one kind.
 pub(super) struct Table<T> {
     slots: RwLock<Slots<T>>,
+    /// The identifier that the next object is to have, as far as its slot is free; -1 for any.
+    pub(super) next_id: AtomicI32,
     bounds: Arc<Bounds>,
 }
 
 impl<T> Table<T> {
     pub(super) fn new(bounds: &Arc<Bounds>) -> Table<T> {
         let slots = RwLock::new(Slots { slots: Vec::new(), seq: 0, last: None });
-        Table { slots, bounds: bounds.clone() }
+        Table { slots, next_id: AtomicI32::new(-1), bounds: bounds.clone() }
     }
 }
 
@@ -168,21 +171,36 @@ impl<T: Object> Table<T> {
         if t.slots.iter().flatten().count() >= most {
             return Err(Errno::ENOSPC);
         }
-        let slot = t.slots.iter().position(Option::is_none).unwrap_or(t.slots.len());
-        let mut seq = t.seq;
-        if t.last.is_some_and(|last| slot <= last) {
-            // The sequence number and the slot together fit a positive identifier.
-            seq = (seq + 1) % (1 << (31 - SLOT_BITS - 1));
+        let wanted = split(self.next_id.load(Relaxed));
+        let from = wanted.map_or(0, |(slot, _)| slot);
+        let free = t.slots.iter().skip(from).position(Option::is_none);
+        let slot = free.map_or(t.slots.len().max(from), |at| from + at);
+        if slot >= 1 << SLOT_BITS {
+            return Err(Errno::ENOSPC);
         }
+        let seq = match wanted {
+            Some((_, seq)) => seq,
+            // The sequence number and the slot together fit a positive identifier.
+            None if t.last.is_some_and(|last| slot <= last) => {
+                (t.seq + 1) % (1 << (31 - SLOT_BITS - 1))
+            }
+            None => t.seq,
+        };
         let mut perm = Perm::new(key, who.creds, flags);
         perm.seq = seq;
         self.bounds.objects.exchange(0, 1)?;
         let made = make(perm, id(slot, seq)).inspect_err(|_| self.bounds.objects.give(1))?;
         let made = Arc::new(made);
-        (t.seq, t.last) = (seq, Some(slot));
-        match t.slots.get_mut(slot) {
-            Some(room) => *room = Some(made),
-            None => t.slots.push(Some(made)),
+        if wanted.is_some() {
+            self.next_id.store(-1, Relaxed);
+        } else {
+            (t.seq, t.last) = (seq, Some(slot));
+        }
+        if t.slots.len() <= slot {
+            t.slots.resize_with(slot + 1, || None);
+        }
+        if let Some(room) = t.slots.get_mut(slot) {
+            *room = Some(made);
         }
         Ok(id(slot, seq))
     }

@@ -29,8 +29,7 @@ pub(crate) fn sys_keyctl(cx: &mut TaskCx, a: &Args) -> Outcome {
         16 if id == 0 => Ok(0),
         16 => Err(Errno::ENOKEY),
         17 => read::security(cx, id, y, z),
-        // A session is never given to a parent.
-        18 => Err(Errno::EPERM),
+        18 => manage::session_to_parent(cx),
         21 => manage::invalidate(cx, id),
         29 => manage::restrict(cx, id, y, z),
         30 => manage::relink(cx, id, other, z as i32, w as u32),

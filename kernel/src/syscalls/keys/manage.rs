@@ -2,10 +2,14 @@
 
 use super::{DESCRIPTION_MAX, need, need_or_make, payload, type_name, with};
 use crate::TaskCx;
-use crate::keys::{Access, Found, KeyType, Payload, Table, Who, permission};
+use crate::keys::{Access, Found, Key, KeyType, Payload, Table, Who, permission};
 use crate::syscalls::fs::walk::string;
+use alloc::sync::Arc;
 use syserr::Errno;
-use vfs::cap;
+use vfs::{Creds, cap};
+
+/// `KEY_SPEC_SESSION_KEYRING`.
+const KEY_SPEC_SESSION: i32 = -3;
 
 /// `KEYCTL_JOIN_SESSION_KEYRING`.
 pub(super) fn join(cx: &TaskCx, name: u64) -> Result<u64, Errno> {
@@ -14,6 +18,35 @@ pub(super) fn join(cx: &TaskCx, name: u64) -> Result<u64, Errno> {
         return Err(Errno::EPERM);
     }
     with(cx, |who, t| who.join_session(t, name.as_deref())).map(|id| id as u64)
+}
+
+/// `KEYCTL_SESSION_TO_PARENT`: for a parent of one thread, with the same users and groups
+/// (`keyctl_session_to_parent`).
+pub(super) fn session_to_parent(cx: &TaskCx) -> Result<u64, Errno> {
+    let kernel = cx.kernel();
+    let ids = |c: &Creds| (c.uid, c.euid, c.suid, c.gid, c.egid, c.sgid);
+    with(cx, |who, t| {
+        let session = who.find(t, KEY_SPEC_SESSION, need(permission::LINK))?.key;
+        let ppid = cx.task.group_ref().ppid();
+        let threads = kernel.process(ppid).map(|p| p.threads()).unwrap_or_default();
+        let parent = match threads.as_slice() {
+            [only] if ppid > 1 && only.mm().is_some() => only,
+            _ => return Err(Errno::EPERM),
+        };
+        let (own, theirs) = (who.creds, parent.creds());
+        let mut rings = parent.keyrings();
+        let mine = |k: &Key| k.owner().0 == own.euid;
+        let old = rings.session.as_ref();
+        if old.is_some_and(|old| Arc::ptr_eq(old, &session)) {
+            return Ok(0);
+        }
+        if ids(own) != ids(&theirs) || old.is_some_and(|old| !mine(old)) || !mine(&session) {
+            return Err(Errno::EPERM);
+        }
+        rings.session = Some(session);
+        parent.set_keyrings(rings);
+        Ok(0)
+    })
 }
 
 /// `KEYCTL_UPDATE`.
@@ -41,7 +74,7 @@ pub(super) fn revoke(cx: &TaskCx, id: i32) -> Result<u64, Errno> {
             Err(Errno::EACCES) => who.find(t, id, need(permission::SETATTR)),
             other => other,
         };
-        found?.key.revoke();
+        found?.key.revoke(who.now);
         Ok(0)
     })
 }

@@ -6,6 +6,7 @@ mod lsm;
 mod prctl;
 mod random;
 mod seccomp;
+mod set_mm;
 mod system;
 
 pub use super::mem::sys_membarrier;

@@ -8,7 +8,7 @@ use syserr::Errno;
 use vfs::{Creds, cap, securebits};
 
 /// Bytes of `mm_struct.saved_auxv` on x86-64.
-const AUXV_SIZE: usize = 448;
+pub(super) const AUXV_SIZE: usize = 448;
 
 /// prctl(2).
 pub fn sys_prctl(cx: &mut TaskCx, a: &Args) -> Outcome {
@@ -87,6 +87,8 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
             task.policy.lock().timer_slack = slack;
         }
         30 => return Ok(task.policy.lock().timer_slack),
+        // PR_SET_MM
+        35 => return super::set_mm::set_mm(cx, [arg, a[2], a[3], a[4]]),
         // PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER
         36 => task.group_ref().lock().subreaper = arg != 0,
         37 => mm.write_obj(Addr(arg), &u32::from(task.group_ref().lock().subreaper))?,
@@ -127,6 +129,8 @@ fn prctl(cx: &mut TaskCx, a: &Args) -> Result<u64, Errno> {
             };
             mm.set_vma_anon_name(Addr(a[2]), a[3], name.as_deref())?;
         }
+        // PR_SET_SYSCALL_USER_DISPATCH
+        59 => task.set_dispatch(arg, (a[2], a[3]), a[4], mm.layout().max)?,
         // PR_SET_MDWE, PR_GET_MDWE
         65 if a[2] | a[3] | a[4] == 0 => {
             let bits = u32::try_from(arg).ok().and_then(mm::Mdwe::from_bits);

@@ -6,6 +6,7 @@
 
 mod attr;
 mod fs;
+mod limits;
 mod names;
 mod notify;
 mod queue;
@@ -13,9 +14,7 @@ mod transfer;
 
 pub(crate) use attr::sys_mq_getsetattr;
 pub use fs::MqueueType;
-pub(crate) use names::{
-    Accounts, MSG_MAX, MSGSIZE_MAX, QUEUES_MAX, Queues, sys_mq_open, sys_mq_unlink,
-};
+pub(crate) use names::{Accounts, Queues, sys_mq_open, sys_mq_unlink};
 pub(crate) use notify::sys_mq_notify;
 pub(crate) use transfer::{sys_mq_timedreceive, sys_mq_timedsend};
 

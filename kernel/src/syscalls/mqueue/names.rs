@@ -2,6 +2,7 @@
 
 use super::attr::MqAttr;
 use super::fs::Root;
+use super::limits::Limits;
 use super::queue::{MessageQueue, Shape};
 use crate::ns::IpcNs;
 use crate::syscalls::fs::{install, walk};
@@ -16,16 +17,6 @@ use syserr::Errno;
 use vfs::perm::{MAY_EXEC, MAY_READ, MAY_WRITE, check_bits, check_sticky};
 use vfs::{Create, Creds, File, OpenFlags, Perm, cap, mode};
 
-/// Queues that the unprivileged may make (`fs.mqueue.queues_max`).
-pub(crate) const QUEUES_MAX: usize = 256;
-/// Messages of a new queue, unless it says otherwise, and the most for the unprivileged
-/// (`fs.mqueue.msg_default`, `msg_max`).
-pub(crate) const MSG_MAX: i64 = 10;
-/// The same for the bytes of a message (`fs.mqueue.msgsize_default`, `msgsize_max`).
-pub(crate) const MSGSIZE_MAX: i64 = 8192;
-/// The most for anybody (`HARD_MSGMAX`, `HARD_MSGSIZEMAX`).
-const HARD_MSG_MAX: i64 = 65_536;
-const HARD_MSGSIZE_MAX: i64 = 16 << 20;
 /// The most that all queues together may hold, whatever the limits of their makers: what guests
 /// can make the kernel store is bounded.
 const BYTES_MAX: u64 = 64 << 20;
@@ -66,6 +57,7 @@ impl Accounts {
 pub(crate) struct Queues {
     pub(super) names: Mutex<BTreeMap<Vec<u8>, Arc<MessageQueue>>>,
     accounts: Arc<Accounts>,
+    pub(crate) limits: Limits,
     /// The directory itself.
     pub(super) root: Arc<Root>,
 }
@@ -77,6 +69,7 @@ impl Queues {
         Arc::new_cyclic(|me| Queues {
             names: Mutex::default(),
             accounts: accounts.clone(),
+            limits: Limits::default(),
             root: Root::new(me.clone(), owner),
         })
     }
@@ -102,10 +95,10 @@ impl Queues {
         if names.contains_key(&name) {
             return Err(Errno::EEXIST);
         }
-        if names.len() >= QUEUES_MAX && !creds.has(cap::SYS_RESOURCE) {
+        if names.len() as u64 >= self.limits.queues() && !creds.has(cap::SYS_RESOURCE) {
             return Err(Errno::ENOSPC);
         }
-        let (maxmsg, msgsize, bytes) = shape(attr, &creds)?;
+        let (maxmsg, msgsize, bytes) = shape(attr, &creds, &self.limits)?;
         self.accounts.charge(creds.uid, bytes, task.limit(Resource::Msgqueue).0)?;
         let shape = Shape {
             maxmsg: maxmsg as u64,
@@ -157,13 +150,9 @@ fn checked(name: Vec<u8>) -> Result<Vec<u8>, Errno> {
 }
 
 /// Messages, bytes of each, and bytes of all (`mqueue_get_inode`).
-fn shape(attr: Option<MqAttr>, creds: &Creds) -> Result<(i64, i64, u64), Errno> {
-    let (maxmsg, msgsize) = attr.map_or((MSG_MAX, MSGSIZE_MAX), |a| (a.maxmsg, a.msgsize));
-    let (most, largest) = if creds.has(cap::SYS_RESOURCE) {
-        (HARD_MSG_MAX, HARD_MSGSIZE_MAX)
-    } else {
-        (MSG_MAX, MSGSIZE_MAX)
-    };
+fn shape(attr: Option<MqAttr>, creds: &Creds, limits: &Limits) -> Result<(i64, i64, u64), Errno> {
+    let (maxmsg, msgsize) = attr.map_or_else(|| limits.usual(), |a| (a.maxmsg, a.msgsize));
+    let (most, largest) = limits.most(creds.has(cap::SYS_RESOURCE));
     if !(1..=most).contains(&maxmsg) || !(1..=largest).contains(&msgsize) {
         return Err(Errno::EINVAL);
     }

@@ -6,6 +6,7 @@ use crate::task::{SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_NOR
 use crate::{Args, Outcome, Task, TaskCx};
 use arch::{Addr, UserMemoryExt};
 use syserr::Errno;
+use vfs::proc::SchedSetting;
 
 /// Joined with the policy in sched_setscheduler(2).
 const RESET_ON_FORK: u32 = 0x4000_0000;
@@ -89,13 +90,15 @@ pub fn sys_sched_rr_get_interval(cx: &mut TaskCx, a: &Args) -> Outcome {
     if (a[0] as i32) < 0 {
         return Errno::EINVAL.into();
     }
+    let slice = i64::from(cx.kernel().sched_settings().get(SchedSetting::RrTimeslice));
     let ns = |t: alloc::sync::Arc<Task>| match t.policy.lock().scheduler {
         SCHED_FIFO | SCHED_DEADLINE => 0,
-        SCHED_RR => 100_000_000i64,
+        SCHED_RR => slice * 1_000_000,
         _ => 4_000_000,
     };
     target(cx, a[0] as i32)
-        .and_then(|t| cx.mm().write_obj(Addr(a[1]), &[0i64, ns(t)]))
+        .map(ns)
+        .and_then(|ns| cx.mm().write_obj(Addr(a[1]), &[ns / 1_000_000_000, ns % 1_000_000_000]))
         .map(|()| 0)
         .into()
 }

@@ -44,6 +44,11 @@ fn own_level(e: &Endpoint, level: i32) -> bool {
     (shared || level == e.protocol) && !e.is_ping()
 }
 
+/// Whether an option is a header that every packet is to have.
+fn is_header(name: i32) -> bool {
+    matches!(name, ipv6::HOPOPTS | ipv6::RTHDRDSTOPTS | ipv6::RTHDR | ipv6::DSTOPTS)
+}
+
 /// Whether there are options of a `level`, whatever they are called and whoever asks.
 ///
 /// # Errors
@@ -116,6 +121,7 @@ fn get_other(e: &Endpoint, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
         (SOL_NETLINK, netlink::LIST_MEMBERSHIPS) if e.domain == Domain::Netlink => {
             return Ok(e.options.members());
         }
+        (SOL_IPV6, name) if is_header(name) && e.domain == Domain::Inet6 => return Ok(Vec::new()),
         // There is no protocol above.
         (SOL_TCP, tcp::ULP) if e.is_tcp() => return Ok(Vec::new()),
         (SOL_TCP, tcp::MAXSEG) if e.is_tcp() => return Ok(int(e.segment_size())),
@@ -240,6 +246,15 @@ fn set_other(
         (SOL_IP, ip::MULTICAST_IF) if e.is_inet() => return e.set_multicast_interface(value),
         (SOL_IP, ip::ADD_MEMBERSHIP | ip::DROP_MEMBERSHIP) if e.is_inet() => {
             return e.change_membership(level, name == ip::DROP_MEMBERSHIP, value);
+        }
+        // None can be set, and so there is none to take away (`ipv6_set_opt_hdr`).
+        (SOL_IPV6, header) if is_header(header) && e.domain == Domain::Inet6 => {
+            let may = header == ipv6::RTHDR || e.net.allows(creds, cap::NET_RAW);
+            return match value.is_empty() {
+                _ if !may => Err(Errno::EPERM),
+                true => Ok(()),
+                false => Err(Errno::EINVAL),
+            };
         }
         (SOL_IPV6, ipv6::ADD_MEMBERSHIP | ipv6::DROP_MEMBERSHIP) if e.domain == Domain::Inet6 => {
             return e.change_membership(level, name == ipv6::DROP_MEMBERSHIP, value);
