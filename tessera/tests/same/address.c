@@ -130,6 +130,30 @@ static void settled(const char *text) {
     close(s);
 }
 
+// What goes to everybody of a network reaches all who listen for it, and comes from its address.
+static void everybody(void) {
+    char b[8];
+    int all[4], one = 1;
+    for (int i = 0; i < 4; i++) {
+        struct sockaddr_in a = at(i < 2 ? "10.0.0.255" : "0.0.0.0", 9876);
+        all[i] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+        setsockopt(all[i], SOL_SOCKET, SO_REUSEADDR, &one, 4);
+        setsockopt(all[i], SOL_SOCKET, SO_BROADCAST, &one, 4);
+        E(bind(all[i], (void *)&a, sizeof a));
+    }
+    struct sockaddr_in to = at("10.0.0.255", 9876), from;
+    for (int i = 0; i < 4; i++) {
+        E(sendto(all[i], "hello", 5, 0, (void *)&to, sizeof to));
+        for (int k = 0; k < 4; k++) {
+            socklen_t len = sizeof from;
+            E(recvfrom(all[k], b, 8, 0, (void *)&from, &len));
+            say("from %s", inet_ntoa(from.sin_addr));
+        }
+    }
+    for (int i = 0; i < 4; i++)
+        close(all[i]);
+}
+
 int main(int c, char **v) {
     begin(v);
     if (geteuid() != 0 || unshare(CLONE_NEWNET)) {
@@ -173,6 +197,7 @@ int main(int c, char **v) {
     datagram("0.0.0.0", "10.0.0.255", 1);
     datagram("10.0.0.255", "10.0.0.255", 1);
     connection("0.0.0.0", "10.0.0.255");
+    everybody();
     struct sockaddr_in6 six = {AF_INET6};
     for (int i = 1; i < 3; i++) {
         int t = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -187,6 +212,11 @@ int main(int c, char **v) {
     while (fgets(line, sizeof line, f))
         lines++;
     say("%d addresses of IPv6", lines);
+    for (int i = 0; i < 2; i++) {
+        lo.ifr_flags ^= IFF_UP;
+        ioctl(s, SIOCSIFFLAGS, &lo);
+        list(RTM_GETADDR);
+    }
     change(RTM_DELADDR, 0, "10.0.0.1", 8);
     change(RTM_DELADDR, 0, "10.0.0.3", 24);
     change(RTM_DELADDR, 0, "10.0.0.1", 24);

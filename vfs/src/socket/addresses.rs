@@ -119,6 +119,11 @@ impl Addresses {
         Ok(())
     }
 
+    /// Forgets those of IPv6.
+    pub(super) fn forget_v6(&self) {
+        self.0.write().retain(|a| a.v4().is_some());
+    }
+
     /// Where packets to an address come from; `None` for one that is not here.
     pub(super) fn source(&self, to: &InetAddr) -> Option<Ipv6Addr> {
         self.0.read().iter().find(|a| a.covers(to)).map(|a| a.ip)
@@ -133,5 +138,57 @@ impl Addresses {
     /// Whether one is this very address.
     pub(super) fn has(&self, at: &InetAddr) -> bool {
         self.0.read().iter().any(|a| a.ip == at.ip)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str, prefix: u8) -> Address {
+        let ip = text.parse::<Ipv4Addr>().map(|ip| ip.to_ipv6_mapped());
+        let ip = ip.unwrap_or_else(|_| text.parse().unwrap());
+        let label = b"lo\0".to_vec();
+        Address { ip, prefix, scope: 0, broadcast: None, label, secondary: false }
+    }
+
+    fn at(text: &str) -> InetAddr {
+        InetAddr { ip: address(text, 0).ip, port: 0 }
+    }
+
+    #[test]
+    fn all_of_a_network_leads_here() {
+        let all = Addresses::default();
+        all.add(address("10.0.0.1", 24), false).unwrap();
+        all.add(address("10.9.9.9", 0), false).unwrap();
+        all.add(address("2001:db8::1", 64), false).unwrap();
+        assert_eq!(all.source(&at("10.0.0.200")), Some(at("10.0.0.1").ip));
+        assert_eq!(all.source(&at("10.0.1.1")), None, "nothing is as wide as all addresses");
+        assert_eq!(all.source(&at("10.9.9.9")), Some(at("10.9.9.9").ip));
+        assert_eq!(all.source(&at("2001:db8::2")), None, "of IPv6 only the address itself");
+        assert!(all.is_broadcast(&at("10.0.0.255")) && !all.is_broadcast(&at("10.0.0.1")));
+    }
+
+    #[test]
+    fn a_network_goes_with_its_first_address() {
+        let all = Addresses::default();
+        for (text, prefix) in [("10.0.0.1", 24), ("10.0.0.2", 24), ("10.0.0.3", 16)] {
+            all.add(address(text, prefix), false).unwrap();
+        }
+        assert_eq!(all.add(address("10.0.0.2", 24), false), Err(Errno::EEXIST));
+        assert_eq!(all.remove(at("10.0.0.1").ip, 16), Err(Errno::EADDRNOTAVAIL));
+        all.remove(at("10.0.0.1").ip, 24).unwrap();
+        assert!(!all.has(&at("10.0.0.2")) && all.has(&at("10.0.0.3")));
+    }
+
+    #[test]
+    fn there_are_not_any_number() {
+        let all = Addresses::default();
+        let one = |n: u32| {
+            let ip = Ipv4Addr::from_bits(0x0a00_0000 + n).to_ipv6_mapped();
+            all.add(Address { ip, ..address("10.0.0.0", 32) }, false)
+        };
+        assert!((0..MAX as u32).all(|n| one(n).is_ok()));
+        assert_eq!(one(MAX as u32), Err(Errno::ENOBUFS));
     }
 }

@@ -53,10 +53,13 @@ impl Link {
         if self.is_up() { UP | LOOPBACK | RUNNING | LOWER_UP } else { LOOPBACK }
     }
 
-    /// Brings it up or down. Coming up, it gets 127.0.0.1 where it has not (`inetdev_event`).
+    /// Brings it up or down. Coming up, it gets 127.0.0.1 where it has not (`inetdev_event`); going
+    /// down, it loses what it had of IPv6 (`addrconf_ifdown`).
     pub(super) fn set_up(&self, up: bool) {
-        if !self.up.swap(up, Relaxed) && up {
-            self.set_v4(true);
+        match (self.up.swap(up, Relaxed), up) {
+            (false, true) => self.set_v4(true),
+            (true, false) => self.others.forget_v6(),
+            _ => {}
         }
     }
 

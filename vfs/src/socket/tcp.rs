@@ -84,7 +84,8 @@ impl Endpoint {
             self.take_port(who, InetAddr::any(self.domain))?;
         }
         let own = self.bound().ok_or(Errno::EAGAIN)?;
-        if !own.is_any() && !own.is_group() {
+        let everybody = self.net.link.is_broadcast(&own) && !own.is_local();
+        if !own.is_any() && !own.is_group() && !everybody {
             return if own.is_v4() == to.is_v4() { Ok(own) } else { Err(Errno::EINVAL) };
         }
         if self.domain == Domain::Inet6 && to.is_v4() && self.options.v6only() {
