@@ -1,9 +1,10 @@
 //! Texts whose length a task decides: made in pieces of about a page.
 
 use crate::Task;
+use crate::task::VSYSCALL_PAGE;
 use alloc::vec::Vec;
-use arch::{Addr, AddrRange, PAGE_SIZE, Permissions, UserMemory};
-use mm::{MapsFile, MemoryManager};
+use arch::{Access, Addr, AddrRange, Arch, PAGE_SIZE, Permissions, UserMemory};
+use mm::{MapsFile, MemoryManager, VmaFlags, VmaInfo};
 use vfs::proc::{Piece, TaskFile};
 
 /// Bytes of a piece, about; what fs/seq_file.c begins with.
@@ -12,8 +13,8 @@ const SIZE: usize = PAGE_SIZE as usize;
 /// The piece that begins at `from`, of files that are made so.
 pub(super) fn piece(task: &Task, file: TaskFile, from: u64) -> Option<Piece> {
     let make: fn(&MemoryManager, u64) -> Piece = match file {
-        TaskFile::Maps => |mm, from| maps(mm, MapsFile::Maps, from),
-        TaskFile::Smaps => |mm, from| maps(mm, MapsFile::Smaps, from),
+        TaskFile::Maps => return Some(maps(task, MapsFile::Maps, from)),
+        TaskFile::Smaps => return Some(maps(task, MapsFile::Smaps, from)),
         TaskFile::Cmdline => cmdline,
         TaskFile::Environ => |mm, from| strings(mm, mm.meta().envv, from),
         _ => return None,
@@ -32,9 +33,37 @@ pub(super) fn all(task: &Task, file: TaskFile) -> Vec<u8> {
     text
 }
 
-fn maps(mm: &MemoryManager, file: MapsFile, from: u64) -> Piece {
-    let chunk = mm.maps_chunk(file, Addr(from), SIZE);
+fn maps(task: &Task, file: MapsFile, from: u64) -> Piece {
+    let Some(mm) = task.mm() else { return Piece::default() };
+    let mut chunk = mm.maps_chunk(file, Addr(from), SIZE);
+    if chunk.next.is_none() && task.kernel().embedder().platform.arch() == Arch::X86_64 {
+        let gate = gate();
+        chunk.text.extend(match file {
+            MapsFile::Maps => gate.maps_line(),
+            MapsFile::Smaps => gate.smaps_block(),
+        });
+    }
     Piece { text: chunk.text, next: chunk.next.map(|a| a.0) }
+}
+
+/// The page of the legacy entry points, which is in no address space and shows in all
+/// (`get_gate_vma`).
+fn gate() -> VmaInfo {
+    let start = Addr(VSYSCALL_PAGE);
+    VmaInfo {
+        range: AddrRange { start, end: start.wrapping_add(PAGE_SIZE) },
+        perms: Access::EXEC,
+        max_perms: Access::empty(),
+        flags: VmaFlags::empty(),
+        offset: 0,
+        object: None,
+        label: b"[vsyscall]".to_vec(),
+        resident: 0,
+        referenced: 0,
+        proportional: 0,
+        shared: 0,
+        anonymous: 0,
+    }
 }
 
 /// The arguments; or what a program has written over them and on into its environment for ps(1) to

@@ -29,6 +29,7 @@ pub(crate) use run::run;
 pub use tracer::SyscallTracer;
 pub(crate) use usage::TransferCount;
 pub use usage::{CpuTimes, Transfers};
+pub(crate) use vsyscall::PAGE as VSYSCALL_PAGE;
 pub(crate) use work::Work;
 
 use crate::ptrace::{TraceStop, Traced};

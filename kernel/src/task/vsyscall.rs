@@ -9,7 +9,8 @@ use crate::{Outcome, syscalls};
 use arch::{Addr, Arch, UserMemoryExt};
 use syserr::Errno;
 
-const PAGE: u64 = 0xffff_ffff_ff60_0000;
+/// Where they lie.
+pub(crate) const PAGE: u64 = 0xffff_ffff_ff60_0000;
 
 /// Makes the call whose entry the program has jumped to. False when it is none.
 pub(super) fn emulate(cx: &mut TaskCx) -> bool {
