@@ -92,6 +92,8 @@ pub struct Kernel {
     forks: AtomicU64,
     /// Processes that were ended because memory ran out.
     starved: AtomicU64,
+    /// The serial number of the credentials that were made last.
+    creds: AtomicU64,
     /// How the first program ended.
     pub(crate) first_status: Mutex<Option<ExitStatus>>,
     /// Woken when a process goes.
@@ -139,6 +141,7 @@ impl Kernel {
             boot_realtime: clock.now(ClockId::Realtime),
             forks: AtomicU64::new(0),
             starved: AtomicU64::new(0),
+            creds: AtomicU64::new(0),
             first_status: Mutex::new(None),
             gone: Queue::new(),
         })
@@ -319,6 +322,11 @@ impl Kernel {
     /// The IDs of all processes, in order, those not waited for included.
     pub fn processes(&self) -> Vec<i32> {
         self.tree().procs.keys().copied().collect()
+    }
+
+    /// The serial number of new credentials.
+    pub(crate) fn next_creds(&self) -> u64 {
+        self.creds.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// All tasks, in the order of their IDs.

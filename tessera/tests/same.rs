@@ -143,6 +143,7 @@ programs! {
     pipe
     proc
     procmap
+    random_files
     raw
     remap
     rights

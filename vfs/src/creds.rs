@@ -44,6 +44,8 @@ pub struct Creds {
     pub no_new_privs: bool,
     /// What they forbid themselves; landlock(7).
     pub landlock: Option<Arc<Domain>>,
+    /// Tells them from all others of the kernel: whoever changes some gives them a new one.
+    pub serial: u64,
 }
 
 /// What `PR_SET_SECUREBITS` sets; capabilities(7). Each bit is locked by the one above it.
@@ -157,6 +159,7 @@ impl Creds {
             securebits: 0,
             no_new_privs: false,
             landlock: None,
+            serial: 0,
         }
     }
 

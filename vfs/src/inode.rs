@@ -120,15 +120,15 @@ pub struct StatFs {
     pub fsid: u64,
 }
 
-/// How setxattr(2) treats an attribute that is or is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum XattrSet {
-    /// Create or replace.
-    Any,
-    /// `XATTR_CREATE`.
-    Create,
-    /// `XATTR_REPLACE`.
-    Replace,
+bitflags::bitflags! {
+    /// How setxattr(2) treats an attribute that is or is not there.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct XattrSet: u32 {
+        /// `XATTR_CREATE`: it must not be there.
+        const CREATE = 1;
+        /// `XATTR_REPLACE`: it must be there.
+        const REPLACE = 2;
+    }
 }
 
 /// State that the virtual file system keeps with an inode, whichever file system it is of.

@@ -223,7 +223,8 @@ impl Task {
     }
 
     /// Replaces the credentials.
-    pub fn set_creds(&self, creds: Creds) {
+    pub fn set_creds(&self, mut creds: Creds) {
+        creds.serial = self.kernel().next_creds();
         *self.creds.lock() = Arc::new(creds);
     }
 

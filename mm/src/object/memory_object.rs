@@ -266,7 +266,8 @@ impl MemoryObject {
         (at - offset) as usize
     }
 
-    /// Sets the size. What lies past a smaller one is gone, in mappings too.
+    /// Sets the size. What lies past a smaller one is gone, in mappings too; what was allocated past
+    /// the end stays when it grows.
     ///
     /// # Errors
     /// `EFBIG` past the largest size.
@@ -280,7 +281,8 @@ impl MemoryObject {
             let old = inner.size;
             inner.size = size;
             inner.zero(&*self.memory, size, keep);
-            (inner.remove(keep, u64::MAX), old)
+            let gone = if size > old { Vec::new() } else { inner.remove(keep, u64::MAX) };
+            (gone, old)
         };
         if size < old {
             self.mappings.invalidate(keep..u64::MAX, true);

@@ -142,11 +142,7 @@ impl Node {
             return Err(Errno::EOPNOTSUPP);
         }
         let link = self.proc_link()?;
-        let flags = match how {
-            XattrSet::Any => XattrFlags::empty(),
-            XattrSet::Create => XattrFlags::CREATE,
-            XattrSet::Replace => XattrFlags::REPLACE,
-        };
+        let flags = XattrFlags::from_bits_retain(how.bits());
         match value {
             Some(v) => rustix::fs::setxattr(&*link, name, v, flags),
             None => rustix::fs::removexattr(&*link, name),

@@ -60,7 +60,7 @@ impl SpecialFiles for Devices {
         let stat = inode.stat()?;
         let pipe = state.attached_or(|| Pipe::new(stat));
         let pipe = pipe.downcast::<Pipe>().map_err(|_| Errno::ENXIO)?;
-        Ok(Arc::new(pipe.open(flags)?))
+        Ok(Arc::new(pipe.open(flags)?.of(inode)))
     }
 
     fn open_device(

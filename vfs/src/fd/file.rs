@@ -66,6 +66,8 @@ pub struct File {
     locked: AtomicBool,
     /// What landlock(7) lets be done with it.
     granted: AtomicU64,
+    /// The serial number of the credentials with which it was opened.
+    opener: AtomicU64,
     /// The open made the file.
     created: AtomicBool,
     /// Watches heard that it was opened, and are to hear that it is closed.
@@ -77,6 +79,9 @@ pub struct File {
     /// What tables of descriptors have asked to hear of the directory that it is.
     directory_watches: Mutex<Vec<DirectoryWatch>>,
 }
+
+/// No credentials have this serial number.
+const NOBODY: u64 = u64::MAX;
 
 /// Where a description counts as one who has the file open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,17 +136,26 @@ impl File {
     }
 
     /// A regular file that is changed loses its capabilities and, without `CAP_FSETID`, its set-ID
-    /// bits (`file_remove_privs`). Whoever writes, truncates or allocates calls this first.
+    /// bits (`file_remove_privs`). Whoever may write and does, or allocates, calls this.
     ///
     /// # Errors
     /// `EIO`.
     pub fn remove_privileges(&self, creds: &Creds) -> Result<(), Errno> {
-        if !self.is_regular() {
-            return Ok(());
+        self.remove_capabilities()?;
+        if self.remove_set_ids(creds)? {
+            self.happened(Mask::ATTRIB);
         }
-        file_caps::remove(&self.path)?;
-        if creds.has(cap::FSETID) {
-            return Ok(());
+        Ok(())
+    }
+
+    pub(super) fn remove_capabilities(&self) -> Result<(), Errno> {
+        if self.is_regular() { file_caps::remove(&self.path) } else { Ok(()) }
+    }
+
+    /// Whether there were set-ID bits to take away.
+    pub(super) fn remove_set_ids(&self, creds: &Creds) -> Result<bool, Errno> {
+        if !self.is_regular() || creds.has(cap::FSETID) {
+            return Ok(false);
         }
         let p = self.inode().perm()?;
         let m = p.mode & 0o7777;
@@ -149,12 +163,10 @@ impl File {
         if m & 0o010 != 0 || !creds.in_group(p.gid) {
             new &= !mode::ISGID;
         }
-        if new == m {
-            return Ok(());
+        if new != m {
+            self.inode().set_attr(&SetAttr { mode: Some(new), ..SetAttr::default() })?;
         }
-        self.inode().set_attr(&SetAttr { mode: Some(new), ..SetAttr::default() })?;
-        self.happened(Mask::ATTRIB);
-        Ok(())
+        Ok(new != m)
     }
 
     /// A description of an object without a name in the tree. `name` is what `/proc/PID/fd` shows
@@ -178,6 +190,7 @@ impl File {
             unfinished: Mutex::new(None),
             locked: AtomicBool::new(false),
             granted: AtomicU64::new(Access::LATER.bits()),
+            opener: AtomicU64::new(NOBODY),
             created: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             hears: Mutex::new(None),
@@ -202,6 +215,15 @@ impl File {
     /// Whether landlock(7) lets a device be controlled by it; other files always are.
     pub fn may_control(&self) -> bool {
         self.is_granted(Access::IOCTL_DEV) || !matches!(self.kind(), mode::IFCHR | mode::IFBLK)
+    }
+
+    pub(crate) fn set_opener(&self, creds: &Creds) {
+        self.opener.store(creds.serial, Relaxed);
+    }
+
+    /// Whether open(2) was called with just these credentials.
+    pub(crate) fn was_opened_with(&self, creds: &Creds) -> bool {
+        self.opener.load(Relaxed) == creds.serial
     }
 
     pub(crate) fn set_created(&self) {

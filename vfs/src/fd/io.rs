@@ -7,8 +7,8 @@ use syserr::Errno;
 use super::File;
 use crate::file_flags::{self, FileFlags};
 use crate::landlock::Access;
-use crate::notify::Mask;
-use crate::{DirEntry, MountFlags, OpenFlags, Whence, mode};
+use crate::notify::{self, Mask};
+use crate::{Creds, DirEntry, MountFlags, OpenFlags, Whence, mode};
 
 /// A source cut short at a size limit.
 struct Limited<'a> {
@@ -94,7 +94,7 @@ impl File {
     /// Tells watches that bytes were read or written.
     fn moved(&self, n: usize, mask: Mask) {
         if n > 0 {
-            self.happened(mask);
+            notify::transferred(self.path(), mask);
         }
     }
 
@@ -322,7 +322,7 @@ impl File {
     /// # Errors
     /// `EINVAL` when not a regular file open for writing, or negative; `EACCES` where landlock(7)
     /// forbids it; `EFBIG` past `limit`.
-    pub fn truncate(&self, size: i64, limit: u64) -> Result<(), Errno> {
+    pub fn truncate(&self, size: i64, limit: u64, creds: &Creds) -> Result<(), Errno> {
         let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
         self.check_not_path()?;
         if !self.is_regular() || !self.flags().writable() {
@@ -337,24 +337,36 @@ impl File {
         if size > limit && size > self.stat()?.size {
             return Err(Errno::EFBIG);
         }
-        self.ops().truncate(size)?;
-        self.happened(Mask::MODIFY);
-        Ok(())
+        self.cut(size, creds)
     }
 
     /// Drops the contents, as open(2) does with `O_TRUNC`.
-    pub(crate) fn empty(&self) -> Result<(), Errno> {
-        self.ops().truncate(0)?;
-        self.happened(Mask::MODIFY);
+    pub(crate) fn empty(&self, creds: &Creds) -> Result<(), Errno> {
+        self.cut(0, creds)
+    }
+
+    /// Another size, which takes privileges away: one change (`do_truncate` in `fs/open.c`).
+    fn cut(&self, size: u64, creds: &Creds) -> Result<(), Errno> {
+        self.remove_capabilities()?;
+        self.ops().truncate(size)?;
+        let both = if self.remove_set_ids(creds)? { Mask::ATTRIB } else { Mask::empty() };
+        self.happened(Mask::MODIFY | both);
         Ok(())
     }
 
-    /// fallocate(2) with its `mode` bits.
+    /// fallocate(2) with its `mode` bits, which takes privileges away.
     ///
     /// # Errors
     /// `EBADF`, `EINVAL` for a range that is empty or negative, `EFBIG`, `ESPIPE`, `ENODEV`,
     /// `EOPNOTSUPP`.
-    pub fn allocate(&self, how: u32, offset: i64, len: i64, limit: u64) -> Result<(), Errno> {
+    pub fn allocate(
+        &self,
+        how: u32,
+        offset: i64,
+        len: i64,
+        limit: u64,
+        creds: &Creds,
+    ) -> Result<(), Errno> {
         const KEEP_SIZE: u32 = 1;
         // What each mode may come with: PUNCH_HOLE must, ZERO_RANGE and UNSHARE_RANGE may keep the
         // size, COLLAPSE_RANGE and INSERT_RANGE may not.
@@ -387,6 +399,7 @@ impl File {
             return Err(Errno::EFBIG);
         }
         self.ops().allocate(how, offset, len)?;
+        self.remove_privileges(creds)?;
         self.happened(Mask::MODIFY);
         Ok(())
     }

@@ -295,7 +295,7 @@ impl Inode for HostInode {
 
     fn remove_xattr(&self, name: &[u8]) -> Result<(), Errno> {
         self.writable()?;
-        self.node.set_xattr(name, None, XattrSet::Replace)
+        self.node.set_xattr(name, None, XattrSet::REPLACE)
     }
 
     fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>, Errno> {
@@ -327,7 +327,7 @@ impl Inode for HostInode {
     ) -> Result<(), Errno> {
         self.writable()?;
         let value = acl.map(|a| a.bytes(&UserNs::INITIAL));
-        match self.node.set_xattr(kind.name(), value.as_deref(), XattrSet::Any) {
+        match self.node.set_xattr(kind.name(), value.as_deref(), XattrSet::empty()) {
             Err(Errno::ENODATA) if value.is_none() => {}
             other => other?,
         }

@@ -174,7 +174,7 @@ impl Inode for Node {
     }
 
     fn remove_xattr(&self, name: &[u8]) -> Result<(), Errno> {
-        self.put_xattr(name, None, XattrSet::Replace)
+        self.put_xattr(name, None, XattrSet::REPLACE)
     }
 
     fn acl(&self, kind: AclKind) -> Result<Option<Arc<Acl>>, Errno> {

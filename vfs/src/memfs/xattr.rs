@@ -57,10 +57,11 @@ impl Node {
             Err(Errno::ENODATA) => false,
             Err(e) => return Err(e),
         };
-        match how {
-            XattrSet::Create if there => return Err(Errno::EEXIST),
-            XattrSet::Replace if !there => return Err(Errno::ENODATA),
-            _ => {}
+        if there && how.contains(XattrSet::CREATE) {
+            return Err(Errno::EEXIST);
+        }
+        if !there && how.contains(XattrSet::REPLACE) {
+            return Err(Errno::ENODATA);
         }
         let mut x = self.xattrs.lock();
         let old = x.changed.get(name).map_or(0, |v| name.len() + v.as_ref().map_or(0, |v| v.len()));

@@ -76,17 +76,28 @@ pub(crate) fn happened(path: &Path, mask: Mask) {
 #[cold]
 fn tell(path: &Path, mask: Mask) {
     let (inode, (parent, name)) = (path.inode(), path.dentry.place());
-    let mask = of_kind(&**inode, mask);
     if let Some(marks) = parent.as_ref().and_then(|p| p.inode()?.state()).map(|s| s.marks()) {
-        marks.tell(mask, 0, Some(&name), path.dentry.is_deleted());
+        marks.tell(of_kind(&**inode, mask), 0, Some(&name), path.dentry.is_deleted());
     }
     happened_to(inode, mask);
+}
+
+/// Bytes of the file at `path` were read or written. Directories do not hear of it where its times
+/// do not tell (`__fsnotify_parent` in `fs/notify/fsnotify.c`).
+pub(crate) fn transferred(path: &Path, mask: Mask) {
+    if !path.mount.is_watched() {
+        return;
+    }
+    match path.inode().kind() {
+        mode::IFREG | mode::IFDIR => tell(path, mask),
+        _ => happened_to(path.inode(), mask),
+    }
 }
 
 /// Something happened to `inode`, whatever its names.
 pub(crate) fn happened_to(inode: &Arc<dyn Inode>, mask: Mask) {
     if let Some(state) = inode.state() {
-        state.marks().tell(mask, 0, None, false);
+        state.marks().tell(of_kind(&**inode, mask), 0, None, false);
     }
 }
 

@@ -174,6 +174,8 @@ impl Vfs {
                 m &= !mode::ISGID;
             }
             if m != p.mode & 0o7777 {
+                // Who changes nothing else still has to be allowed that.
+                perm::owner(&p, cx.creds)?;
                 set.mode = Some(m);
             }
         }
@@ -264,8 +266,7 @@ impl Vfs {
         if file.waits_for_leases() {
             return Err(Errno::EAGAIN);
         }
-        file.truncate(size, limit)?;
-        file.remove_privileges(cx.creds)
+        file.truncate(size, limit, cx.creds)
     }
 
     /// Sets what chattr(1) sets of a file (`vfs_fileattr_set`).

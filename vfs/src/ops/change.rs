@@ -16,6 +16,10 @@ use crate::{
 /// Longest text of a symbolic link in bytes, with its NUL.
 const LINK_MAX: usize = 4096;
 
+fn is_device(kind: u32) -> bool {
+    matches!(kind, mode::IFCHR | mode::IFBLK)
+}
+
 impl Vfs {
     /// Makes `name` in `dir`, where there is nothing; permission is checked here.
     pub(super) fn make(
@@ -36,6 +40,11 @@ impl Vfs {
         }
         dir.mount().knows(cx.creds.fsuid, cx.creds.fsgid)?;
         perm::check_known(&**inode, &p, cx.creds, MAY_WRITE | MAY_EXEC)?;
+        // A character device 0:0 is a whiteout, which anyone may make.
+        let whiteout = wanted & mode::IFMT == mode::IFCHR && rdev == 0;
+        if is_device(wanted & mode::IFMT) && !whiteout && !cx.creds.has(cap::MKNOD) {
+            return Err(Errno::EPERM);
+        }
         let what = Create { rdev, target, ..self.to_create(cx, inode, &p, wanted)? };
         let changing = dir.dentry.change();
         let new = inode.create(name, &what)?;
@@ -122,12 +131,7 @@ impl Vfs {
     ) -> Result<Path, Errno> {
         let kind = Vfs::node_kind(wanted)?;
         let (dir, name) = self.new_name(cx, dirfd, path, false)?;
-        let device = matches!(kind, mode::IFCHR | mode::IFBLK);
-        // A character device 0:0 is a whiteout, which anyone may make.
-        if device && !(kind == mode::IFCHR && rdev == 0) && !cx.creds.has(cap::MKNOD) {
-            return Err(Errno::EPERM);
-        }
-        let rdev = if device { rdev } else { 0 };
+        let rdev = if is_device(kind) { rdev } else { 0 };
         let dentry = self.make(cx, &dir, &name, kind | wanted & 0o7777, rdev, &[])?;
         Ok(Path { mount: dir.mount, dentry })
     }
@@ -179,8 +183,12 @@ impl Vfs {
         flags: LookupFlags,
     ) -> Result<(), Errno> {
         let empty = flags.contains(LookupFlags::EMPTY_PATH) && old.1.is_empty();
-        if empty && !cx.creds.has(cap::DAC_READ_SEARCH) {
-            return Err(Errno::ENOENT);
+        if empty && old.0 != crate::AT_FDCWD {
+            // `path_init` with `LOOKUP_LINKAT_EMPTY` in `fs/namei.c`.
+            let file = cx.files.get(old.0)?;
+            if !file.was_opened_with(cx.creds) && !cx.creds.has(cap::DAC_READ_SEARCH) {
+                return Err(Errno::ENOENT);
+            }
         }
         let source = self.resolve(cx, old.0, old.1, flags)?;
         let (dir, name) = self.new_name(cx, new.0, new.1, false)?;

@@ -134,7 +134,9 @@ impl Vfs {
         let inode = path.inode();
         if flags.contains(OpenFlags::PATH) {
             let ops = Arc::new(PathOnly(inode.clone()));
-            return Ok(File::new(ops, flags & PATH_FLAGS, path));
+            let file = File::new(ops, flags & PATH_FLAGS, path);
+            file.set_opener(cx.creds);
+            return Ok(file);
         }
         let kind = inode.kind();
         if kind == mode::IFLNK {
@@ -239,6 +241,7 @@ impl Vfs {
             }
         };
         let file = File::new_counted(ops, flags, path, counted);
+        file.set_opener(cx.creds);
         file.grant(granted);
         file.set_unfinished(Some(Unfinished { truncate, announce }));
         // Whoever does not want to wait gets nothing, and holders hear of it all the same.
@@ -259,8 +262,7 @@ impl Vfs {
             file.announce();
         }
         if rest.truncate {
-            file.remove_privileges(creds)?;
-            file.empty()?;
+            file.empty(creds)?;
         }
         Ok(())
     }
@@ -347,7 +349,9 @@ impl Vfs {
         let protected = match file.kind() {
             mode::IFREG => self.settings.protected(Protected::Regular),
             mode::IFIFO => self.settings.protected(Protected::Fifos),
-            _ => 0,
+            mode::IFDIR => 0,
+            // No setting is about others.
+            _ => 1,
         };
         if protected == 0 {
             return Ok(());

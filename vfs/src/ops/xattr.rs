@@ -26,32 +26,41 @@ fn check(cx: &PathCx<'_>, path: &Path, name: &[u8], mask: u32) -> Result<(), Err
     if mask & MAY_WRITE != 0 {
         path.mount().writable()?;
     }
+    let writes = mask & MAY_WRITE != 0;
+    let refused = if writes { Errno::EPERM } else { Errno::ENODATA };
     if name.starts_with(b"security.") {
-        let writes = mask & MAY_WRITE != 0;
         // Who rules the file system says what is secure on it (`cap_inode_setxattr`).
         let may = || cx.creds.has_in(path.mount().super_block().user_ns(), cap::SYS_ADMIN);
-        return if writes && !may() { Err(Errno::EPERM) } else { Ok(()) };
-    }
-    let refused = if mask & MAY_WRITE != 0 { Errno::EPERM } else { Errno::ENODATA };
-    if name.starts_with(b"trusted.") {
-        return if cx.creds.has(cap::SYS_ADMIN) { Ok(()) } else { Err(refused) };
-    }
-    match name.strip_prefix(b"user.") {
-        Some(b"") => return Err(Errno::EINVAL),
-        Some(_) => {}
-        None => return Err(Errno::EOPNOTSUPP),
-    }
-    let p = path.inode().perm()?;
-    match path.inode().kind() {
-        mode::IFREG => {}
-        mode::IFDIR => {
-            if mask & MAY_WRITE != 0 && p.mode & mode::ISVTX != 0 {
-                perm::owner(&p, cx.creds)?;
+        if writes && !may() {
+            return Err(Errno::EPERM);
+        }
+    } else if name.starts_with(b"trusted.") {
+        if !cx.creds.has(cap::SYS_ADMIN) {
+            return Err(refused);
+        }
+    } else if !name.starts_with(b"system.") {
+        let p = path.inode().perm()?;
+        if name.starts_with(b"user.") {
+            match path.inode().kind() {
+                mode::IFREG => {}
+                mode::IFDIR if writes && p.mode & mode::ISVTX != 0 => perm::owner(&p, cx.creds)?,
+                mode::IFDIR => {}
+                _ => return Err(refused),
             }
         }
-        _ => return Err(refused),
+        perm::check_known(&**path.inode(), &p, cx.creds, mask)?;
     }
-    perm::check_known(&**path.inode(), &p, cx.creds, mask)
+    check_known_prefix(name)
+}
+
+/// `xattr_resolve_name` in `fs/xattr.c`.
+fn check_known_prefix(name: &[u8]) -> Result<(), Errno> {
+    let prefixes: [&[u8]; 3] = [b"security.", b"trusted.", b"user."];
+    match prefixes.into_iter().find_map(|p| name.strip_prefix(p)) {
+        Some(b"") => Err(Errno::EINVAL),
+        Some(_) => Ok(()),
+        None => Err(Errno::EOPNOTSUPP),
+    }
 }
 
 fn get_acl(cx: &PathCx<'_>, path: &Path, kind: AclKind) -> Result<Vec<u8>, Errno> {

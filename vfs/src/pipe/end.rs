@@ -2,7 +2,7 @@
 
 use super::PipeMaker;
 use super::{Pipe, ring::SLOT};
-use crate::{Caller, FileOps, OpenFlags, SetAttr, Stat};
+use crate::{Caller, FileOps, Inode, OpenFlags, SetAttr, Stat};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::{Addr, IoDst, IoSrc, UserMemoryExt};
@@ -21,6 +21,8 @@ pub struct PipeEnd {
     write: bool,
     packet: AtomicBool,
     partner: u64,
+    /// The FIFO's file; `None` for a pipe without a name, which keeps its status itself.
+    file: Option<Arc<dyn Inode>>,
 }
 
 impl PipeEnd {
@@ -32,7 +34,13 @@ impl PipeEnd {
         packet: bool,
         partner: u64,
     ) -> PipeEnd {
-        PipeEnd { pipe, read, write, packet: AtomicBool::new(packet), partner }
+        PipeEnd { pipe, read, write, packet: AtomicBool::new(packet), partner, file: None }
+    }
+
+    /// The same end, of the FIFO at a file.
+    pub(crate) fn of(mut self, file: &Arc<dyn Inode>) -> PipeEnd {
+        self.file = Some(file.clone());
+        self
     }
 
     /// Whether the other side of a FIFO has been there since this one was opened.
@@ -150,12 +158,20 @@ impl FileOps for PipeEnd {
     }
 
     fn stat(&self) -> Result<Stat, Errno> {
-        Ok(*self.pipe.stat.lock())
+        match &self.file {
+            Some(f) => f.stat(),
+            None => Ok(*self.pipe.stat.lock()),
+        }
     }
 
     fn set_attr(&self, set: &SetAttr) -> Result<(), Errno> {
-        set.apply(&mut self.pipe.stat.lock());
-        Ok(())
+        match &self.file {
+            Some(f) => f.set_attr(set),
+            None => {
+                set.apply(&mut self.pipe.stat.lock());
+                Ok(())
+            }
+        }
     }
 
     fn reopen(&self, flags: OpenFlags) -> Result<Arc<dyn FileOps>, Errno> {

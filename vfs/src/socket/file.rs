@@ -284,6 +284,7 @@ impl FileOps for Socket {
                 return Ok(0);
             }
             SIOCATMARK if e.kind == Kind::Stream => e.state.lock().at_mark().into(),
+            SIOCATMARK if e.domain == Domain::Unix => return Err(Errno::EOPNOTSUPP),
             // The addresses of IPv4 are asked for through its sockets.
             SIOCGIFADDR..=SIOCSIFNETMASK if !matches!(e.domain, Domain::Inet | Domain::Packet) => {
                 return Err(Errno::ENOTTY);

@@ -36,9 +36,12 @@ impl Socket {
         if !e.has_connections() {
             return Err(Errno::EOPNOTSUPP);
         }
-        let phase = e.state.lock().phase;
-        if !matches!(phase, Phase::Closed | Phase::Listening) {
-            return Err(Errno::EINVAL);
+        {
+            let s = e.state.lock();
+            // What became of connect(2) is to be asked by that first (`SS_CONNECTING`).
+            if !matches!(s.phase, Phase::Closed | Phase::Listening) || s.unreported {
+                return Err(Errno::EINVAL);
+            }
         }
         if e.is_tcp() {
             e.prepare_tcp_listen(who)?;

@@ -210,17 +210,28 @@ impl Endpoint {
         }
     }
 
+    /// What the other end of a connection of AF_UNIX is called now (`unix_copy_addr`).
+    fn connected_sender(&self) -> Option<Name> {
+        if self.domain != Domain::Unix || self.kind == Kind::Dgram {
+            return None;
+        }
+        let peer = self.state.lock().peer.clone()?;
+        let name = peer.state.lock().name.clone();
+        name
+    }
+
     fn received(&self, taken: Taken, flags: ReceiveFlags) -> Received {
         let messages = self.kind != Kind::Stream;
         let whole = messages && flags.contains(ReceiveFlags::TRUNC);
         let creds = self.options.passcred();
+        let from = taken.from.clone().or_else(|| self.connected_sender());
         Received {
             ancillary: self.ancillary(&taken),
             bytes: if whole { taken.whole } else { taken.bytes },
             error: false,
             urgent: false,
             truncated: messages && taken.whole > taken.bytes,
-            from: taken.from.map(|n| addr::encode(self.domain, Some(&n))).unwrap_or_default(),
+            from: from.map(|n| addr::encode(self.domain, Some(&n))).unwrap_or_default(),
             creds: creds.then(|| taken.creds.unwrap_or(Ucred::UNKNOWN)),
             pidfd: self.options.passpidfd().then(|| taken.creds.map_or(0, |c| c.pid)),
             files: taken.files,

@@ -154,8 +154,15 @@ impl Endpoint {
         src: &mut dyn IoSrc,
         info: &mut SendInfo<'_>,
     ) -> Result<usize, Errno> {
+        // Who sends has a port from then on, whatever becomes of it (`inet_send_prepare`).
+        if let Some(who) = info.who.as_ref().filter(|_| self.bound().is_none()) {
+            self.take_port(who, InetAddr::any(self.domain))?;
+        }
         if src.remaining() > LONGEST_V6 {
             return Err(Errno::EMSGSIZE);
+        }
+        if info.oob && self.domain == Domain::Inet {
+            return Err(Errno::EOPNOTSUPP);
         }
         let to = self.send_to(info)?;
         if info.oob && to.is_v4() {

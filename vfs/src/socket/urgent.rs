@@ -112,7 +112,8 @@ impl Endpoint {
         drop(s);
         self.net.inflight.bury(taken);
         let room = dst.remaining() > 0;
-        if room && !flags.contains(ReceiveFlags::TRUNC) {
+        // Of a connection, that drops the byte.
+        if room && !(self.is_tcp() && flags.contains(ReceiveFlags::TRUNC)) {
             dst.put(&[byte])?;
         }
         let bytes = room.into();

@@ -126,7 +126,7 @@ pub(crate) fn sys_truncate(cx: &mut TaskCx, a: &Args) -> Outcome {
 }
 
 fn truncate(task: &Arc<Task>, file: &File, size: i64, limit: u64) -> Result<u64, Errno> {
-    let r = file.truncate(size, limit).and_then(|()| file.remove_privileges(&task.creds()));
+    let r = file.truncate(size, limit, &task.creds());
     if r == Err(Errno::EFBIG) && limit != u64::MAX {
         task.file_too_large();
     }

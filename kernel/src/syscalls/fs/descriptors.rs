@@ -143,10 +143,7 @@ pub(crate) fn sys_ftruncate(cx: &mut TaskCx, a: &Args) -> Outcome {
         return Errno::EINVAL.into();
     }
     let limit = cx.task.limit(Resource::Fsize).0;
-    let r = file(cx, a[0]).and_then(|f| {
-        f.truncate(a[1] as i64, limit)?;
-        f.remove_privileges(&cx.task.creds())
-    });
+    let r = file(cx, a[0]).and_then(|f| f.truncate(a[1] as i64, limit, &cx.task.creds()));
     if r == Err(Errno::EFBIG) && limit != u64::MAX {
         cx.task.file_too_large();
     }
@@ -156,11 +153,9 @@ pub(crate) fn sys_ftruncate(cx: &mut TaskCx, a: &Args) -> Outcome {
 /// fallocate(2).
 pub(crate) fn sys_fallocate(cx: &mut TaskCx, a: &Args) -> Outcome {
     let limit = cx.task.limit(Resource::Fsize).0;
-    let f = file(cx, a[0]);
-    let r = f.and_then(|f| {
-        f.allocate(a[1] as u32, a[2] as i64, a[3] as i64, limit)?;
-        f.remove_privileges(&cx.task.creds())
-    });
+    let creds = cx.task.creds();
+    let r = file(cx, a[0])
+        .and_then(|f| f.allocate(a[1] as u32, a[2] as i64, a[3] as i64, limit, &creds));
     if r == Err(Errno::EFBIG) && limit != u64::MAX {
         cx.task.file_too_large();
     }

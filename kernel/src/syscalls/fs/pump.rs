@@ -10,7 +10,7 @@ use arch::{Addr, BufDst, BufSrc, UserMemory, UserMemoryExt};
 use sync::waitq::Events;
 use syserr::{Errno, Restart};
 use vfs::pipe::PipeEnd;
-use vfs::{File, Whence};
+use vfs::{Creds, File, Whence};
 
 const CHUNK: u64 = 64 << 10;
 
@@ -32,6 +32,8 @@ pub(super) struct Pump {
     /// Leaves the bytes in the input pipe; tee(2).
     keep: bool,
     limit: u64,
+    /// Who writes; `None` once the output has lost its privileges to that.
+    writer: Option<Arc<Creds>>,
 }
 
 /// Why a copy does not go on now.
@@ -47,7 +49,7 @@ enum Stop {
 
 impl Pump {
     pub(super) fn new(ends: Ends, len: u64) -> Pump {
-        Pump { ends, left: len, done: 0, all: false, keep: false, limit: u64::MAX }
+        Pump { ends, left: len, done: 0, all: false, keep: false, limit: u64::MAX, writer: None }
     }
 
     pub(super) fn all(mut self) -> Pump {
@@ -84,7 +86,10 @@ impl Pump {
         Ok(bytes)
     }
 
-    fn store(&self, bytes: &[u8]) -> Result<u64, Stop> {
+    fn store(&mut self, bytes: &[u8]) -> Result<u64, Stop> {
+        if let Some(creds) = self.writer.take() {
+            self.ends.output.remove_privileges(&creds).map_err(Stop::Failed)?;
+        }
         let mut src = BufSrc::new(bytes);
         let output = &self.ends.output;
         let n = match self.ends.to {
@@ -144,9 +149,7 @@ impl Pump {
     /// Copies, and writes offsets back to where the caller passed them.
     pub(super) fn run(mut self, cx: &TaskCx, offsets: (u64, u64), nonblock: bool) -> Outcome {
         self.limit = cx.task.limit(Resource::Fsize).0;
-        if let Err(e) = self.ends.output.remove_privileges(&cx.task.creds()) {
-            return e.into();
-        }
+        self.writer = Some(cx.task.creds());
         let (task, mm) = (cx.task.clone(), cx.mm().clone());
         let mut stop = self.go();
         let blocks = |p: &Pump, stop: &Stop| match stop {

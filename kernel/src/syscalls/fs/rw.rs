@@ -137,8 +137,11 @@ bitflags::bitflags! {
 
 /// File, memory, place and flags of preadv2(2) and pwritev2(2).
 fn extended(cx: &TaskCx, a: &Args, write: bool) -> Result<(Arc<File>, Ranges, At, Rwf), Errno> {
-    let f = if write { writable(cx, a[0])? } else { readable(cx, a[0])? };
+    let f = file(cx, a[0])?;
     let (f, at) = if a[3] as i64 == -1 { (f, At::Position) } else { positioned(f, a[3], write)? };
+    if !(if write { f.flags().writable() } else { f.flags().readable() }) {
+        return Err(Errno::EBADF);
+    }
     let ranges = buffers::vector(cx, a[1], a[2])?;
     let flags = Rwf::from_bits(a[5] as u32).ok_or(Errno::EOPNOTSUPP)?;
     if flags.contains(Rwf::APPEND | Rwf::NOAPPEND) {

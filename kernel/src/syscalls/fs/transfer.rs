@@ -188,7 +188,8 @@ pub(super) fn write_uncounted(
     {
         return o;
     }
-    if from.iter().any(|r| !r.is_empty())
+    if file.flags().writable()
+        && from.iter().any(|r| !r.is_empty())
         && let Err(e) = file.remove_privileges(&cx.task.creds())
     {
         return e.into();

@@ -45,12 +45,7 @@ fn deliver(cx: &TaskCx, bytes: &[u8], to: u64, size: u64) -> Result<u64, Errno> 
 
 fn set(cx: &TaskCx, f: Result<Found, Errno>, a: &Args) -> Outcome {
     let r = (|| {
-        let how = match a[4] as u32 {
-            0 => XattrSet::Any,
-            1 => XattrSet::Create,
-            2 => XattrSet::Replace,
-            _ => return Err(Errno::EINVAL),
-        };
+        let how = XattrSet::from_bits(a[4] as u32).ok_or(Errno::EINVAL)?;
         let name = name(cx, a[1])?;
         if a[3] > SIZE_MAX {
             return Err(Errno::E2BIG);
