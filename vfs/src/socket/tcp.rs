@@ -123,7 +123,6 @@ impl Endpoint {
             self.disconnect();
             return Ok(());
         }
-        let to = addr::parse_inet(self.domain, address, false)?;
         {
             let s = self.state.lock();
             let (phase, unreported) = (s.phase, s.unreported);
@@ -136,7 +135,7 @@ impl Endpoint {
                 Phase::Connected | Phase::Listening => return Err(Errno::EISCONN),
             }
         }
-        let to = to.destination();
+        let to = addr::parse_inet(self.domain, address, false)?.destination();
         self.net.link.reaches(&to)?;
         if self.net.link.is_broadcast(&to) {
             return Err(Errno::ENETUNREACH);
@@ -269,12 +268,17 @@ impl Endpoint {
 
     /// connect(2) to nowhere: the connection breaks, and the socket is as new.
     pub(super) fn disconnect(self: &Arc<Self>) {
+        use TcpState::{CloseWait, Established, FinWait2, SynSent};
+        // `tcp_need_reset` in `net/ipv4/tcp.c`.
+        let resets = [SynSent, Established, CloseWait, FinWait2];
+        let resets = resets.contains(&self.tcp_state());
         let (peer, lost, open) = {
             let mut s = self.state.lock();
             s.phase = Phase::Closed;
             let open = !s.shut.contains(Shut::SEND);
             s.shut = Shut::empty();
-            s.error = None;
+            s.error = resets.then_some(Errno::ECONNRESET);
+            s.urgent = None;
             s.unreported = false;
             s.peer_name = None;
             (s.peer.take(), s.inbox.take_all(), open)
@@ -299,7 +303,7 @@ impl Endpoint {
         match phase {
             Phase::Closed => s.shut |= how,
             Phase::Listening if !how.contains(Shut::RECEIVE) => s.shut |= how,
-            Phase::Listening => s.phase = Phase::Closed,
+            Phase::Listening => (s.phase, s.shut) = (Phase::Closed, Shut::empty()),
             Phase::Connecting => {
                 s.phase = Phase::Closed;
                 s.error = Some(Errno::ECONNRESET);

@@ -192,7 +192,8 @@ impl Endpoint {
             }
             begun => {
                 s.corked = begun;
-                let connected = info.to.is_none();
+                let peer = s.peer_name == Some(Name::Inet(to));
+                let connected = info.to.is_none() || peer;
                 Corked { to, from, packet: info.packet, connected, data }
             }
         };

@@ -153,7 +153,19 @@ pub(in super::super) fn get(
 ) -> Result<Vec<u8>, Errno> {
     if level != SOL_SOCKET {
         let cut = level == SOL_NETLINK && room < 4 && name != netlink::LIST_MEMBERSHIPS;
-        return if cut { Err(Errno::EINVAL) } else { get_other(e, level, name) };
+        if cut {
+            return Err(Errno::EINVAL);
+        }
+        let value = get_other(e, level, name)?;
+        // Where there is no room for a number, a small one is a byte (`do_ip_getsockopt`).
+        let small = level == SOL_IP && matches!(room, 1..4) && name != ip::MULTICAST_IF;
+        return Ok(match *value {
+            [a, b, c, d] if small => match u8::try_from(i32::from_ne_bytes([a, b, c, d])) {
+                Ok(byte) => [byte].to_vec(),
+                Err(_) => value,
+            },
+            _ => value,
+        });
     }
     let o = &e.options;
     let unix = e.domain == Domain::Unix;
