@@ -144,6 +144,7 @@ programs! {
     proc
     procmap
     random_files
+    random_sockets
     raw
     remap
     rights

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::addr;
-use super::endpoint::{Endpoint, Phase, READABLE, Shut};
+use super::endpoint::{Endpoint, Phase, READABLE, Shut, WRITABLE};
 use super::inflight::Rights;
 use super::message::{Charge, Message, datagram_size};
 use super::transfer::SendInfo;
@@ -130,6 +130,8 @@ impl Endpoint {
         };
         if was.is_some() {
             self.disconnected(other);
+            // Nobody is in the way of what is sent next (`unix_dgram_peer_wake_disconnect_wakeup`).
+            self.queue.notify(WRITABLE);
         }
         Errno::ECONNREFUSED
     }
