@@ -180,7 +180,7 @@ fn what_is_cut_off_stays_off() {
         g.memory.dec_ref(t.file);
     };
     dirty();
-    f.allocate(3, 4096 + 100, 4096, u64::MAX).unwrap();
+    f.allocate(3, 4096 + 100, 4096, u64::MAX, &vfs::Creds::root()).unwrap();
     f.sync(false).unwrap();
     let mut want = pattern(5 * 4096);
     (0..5).for_each(|page| want[page * 4096..][..5].copy_from_slice(b"dirty"));
@@ -241,7 +241,7 @@ fn mappings_and_the_host_agree() {
     std::fs::File::open(&path).unwrap().read_exact_at(&mut host, 4096).unwrap();
     assert_eq!(&host, b"written mapped", "the host sees what is mapped");
     g.memory.dec_ref(t.file);
-    f.truncate(100, u64::MAX).unwrap();
+    f.truncate(100, u64::MAX, &vfs::Creds::root()).unwrap();
     assert!(object.translate(4096..8192, 4096..8192, Access::READ).is_err());
     assert_eq!(std::fs::metadata(&path).unwrap().len(), 100);
 }
