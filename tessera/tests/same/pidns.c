@@ -145,12 +145,15 @@ static void rules(void) {
         E(clone(nothing, stack(), CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, NULL));
         pid_t p = enter(0);
         say("CLONE_NEWPID %s", p > 0 ? "made" : name_of(errno));
+        int told[2];
+        pipe(told);
         pid_t first = fork();
         if (!first) {
             say("first %d of %d", getpid(), getppid());
-            pause();
+            write(told[1], "", 1);
+            for (;;) pause();
         }
-        ms(20);
+        read(told[0], told, 1);
         pid_t second = fork();
         if (!second) {
             say("second %d of %d", getpid(), getppid());
@@ -231,25 +234,33 @@ static void signals(void) {
     pid_t c = enter(0);
     if (!c) {
         signal(SIGUSR2, SIG_DFL);
+        sigset_t heard, none;
+        sigemptyset(&none);
+        sigemptyset(&heard);
+        sigaddset(&heard, SIGUSR1);
+        sigprocmask(SIG_BLOCK, &heard, NULL);
         write(fds[1], "", 1);
         for (;;) {
-            pause();
-            ms(20);
+            sigsuspend(&none);
             say("heard from %d, code %d", last_pid, last_code);
+            write(fds[1], "", 1);
         }
     }
     char b;
     read(fds[0], &b, 1);
-    ms(50);
     E(kill(c, SIGUSR2));
     E(kill(c, SIGTERM));
-    E(kill(c, SIGUSR1));
-    ms(50);
+    // What was heard is said before what the call has returned.
+    int sent = kill(c, SIGUSR1);
+    read(fds[0], &b, 1);
+    say("kill %d", sent);
     union sigval v = {0};
-    E(sigqueue(c, SIGUSR1, v));
-    ms(50);
-    E(syscall(SYS_tgkill, c, c, SIGUSR1));
-    ms(50);
+    sent = sigqueue(c, SIGUSR1, v);
+    read(fds[0], &b, 1);
+    say("sigqueue %d", sent);
+    sent = syscall(SYS_tgkill, c, c, SIGUSR1);
+    read(fds[0], &b, 1);
+    say("tgkill %d", sent);
     E(kill(c, SIGSTOP));
     int s;
     waitpid(c, &s, WUNTRACED);
