@@ -298,7 +298,14 @@ pub(super) fn system(
             kernel.keys().limits().set(limit, to);
         }
         SystemFile::Ipc(limit) => ns.ipc.objects.limits.set(limit, &numbers(text, 4)?)?,
-        SystemFile::IpcNextId(kind) => ns.ipc.objects.set_next_id(kind, number(text)?)?,
+        SystemFile::IpcNextId(kind) => {
+            // Who opened it may have been asked about another namespace.
+            let may = |c| writer.creds.has_in(ns.ipc.owner_ns(), c);
+            if !may(cap::CHECKPOINT_RESTORE) && !may(cap::SYS_ADMIN) {
+                return Err(Errno::EPERM);
+            }
+            ns.ipc.objects.set_next_id(kind, number(text)?)?;
+        }
         SystemFile::Kept(name, at_first) => kernel.kept_settings().set(name, at_first, text)?,
         // What a kernel is bounded by is the same whatever is written.
         SystemFile::Fixed(_) => {}
