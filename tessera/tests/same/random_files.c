@@ -1,5 +1,5 @@
 // Random calls about files by three users, from fixed seeds, with what watches hear of them.
-#include "check.h"
+#include "random.h"
 #include <linux/falloc.h>
 #include <linux/openat2.h>
 #include <sys/inotify.h>
@@ -7,13 +7,6 @@
 #define SEEDS 12
 #define STEPS 500
 #define FILES 8
-
-static uint64_t state;
-static unsigned any(unsigned n) {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return (unsigned)((state >> 11) % n);
-}
-#define ONE_OF(list) list[any(sizeof list / sizeof *list)]
 
 static int step, fds[FILES];
 static const char *const likely[] = {"a",   "b", "c",   "d", "d/a",  "d/b",     "d/e",
@@ -231,7 +224,7 @@ static void through_descriptor(const char *b, int k) {
 }
 
 static void run(unsigned seed) {
-    state = seed * 0x9e3779b97f4a7c15ull + 88172645463325252ull;
+    seed_with(seed);
     char dir[32];
     snprintf(dir, sizeof dir, "seed%u", seed);
     umask(022);

@@ -1,17 +1,10 @@
 // Random calls on sockets of AF_UNIX, from fixed seeds, and what poll(2) says of all of them.
-#include "check.h"
+#include "random.h"
 #include <sys/un.h>
 
 #define SEEDS 12
 #define STEPS 500
 #define SOCKETS 10
-
-static uint64_t state;
-static unsigned any(unsigned n) {
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return (unsigned)((state >> 11) % n);
-}
-#define ONE_OF(list) list[any(sizeof list / sizeof *list)]
 
 static int step, fds[SOCKETS], types[SOCKETS];
 static const char *const names[] = {"a", "b", "c", "d/x", "nope/x"};
@@ -113,7 +106,7 @@ static void look_at_all(void) {
 }
 
 static void run(unsigned seed) {
-    state = seed * 0x9e3779b97f4a7c15ull + 88172645463325252ull;
+    seed_with(seed);
     char dir[32];
     struct sockaddr_un a;
     snprintf(dir, sizeof dir, "seed%u", seed);

@@ -79,21 +79,28 @@ impl Tables {
         unbindable: bool,
         ties: Ties,
     ) -> Result<Vec<Copied>, Errno> {
-        let mut wanted = alloc::vec![(of.mount.clone(), of.dentry.clone(), None)];
-        let mut i = 0;
-        while recursive && let Some((m, root, _)) = wanted.get(i).cloned() {
+        let mut wanted = Vec::new();
+        // Each is followed by all below it, which is the order in which `/proc/PID/mountinfo` shows
+        // copies.
+        let mut next = alloc::vec![(of.mount.clone(), of.dentry.clone(), None)];
+        while let Some((m, root, place)) = next.pop() {
+            let (i, first) = (wanted.len(), next.len());
+            wanted.push((m.clone(), root.clone(), place));
+            if !recursive {
+                break;
+            }
             for c in self.children(&m) {
                 let Some(at) = c.point() else { continue };
                 if !at.dentry.is_below(&root) || as_mount_namespace(&Path::of_mount(c)).is_some() {
                     continue;
                 }
                 if unbindable || !c.propagation().unbindable {
-                    wanted.push((c.clone(), c.root.clone(), Some((i, at.dentry))));
+                    next.push((c.clone(), c.root.clone(), Some((i, at.dentry))));
                 } else if c.is_locked() {
                     return Err(Errno::EPERM);
                 }
             }
-            i += 1;
+            next.get_mut(first..).unwrap_or_default().reverse();
         }
         if !self.has_room(wanted.len()) {
             return Err(Errno::ENOSPC);
