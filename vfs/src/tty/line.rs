@@ -24,6 +24,8 @@ pub(super) struct Line {
     /// The line that is being typed.
     edit: Vec<u8>,
     pub(super) output: VecDeque<u8>,
+    /// Where the echo of what is being typed begins in `output`: all before that is on its way.
+    pub(super) echo_from: usize,
     column: usize,
     literal: bool,
     pub(super) stopped: bool,
@@ -36,6 +38,15 @@ pub(super) struct Effects {
     pub(super) signals: Vec<u32>,
     /// Something was thrown away, for packet mode.
     pub(super) flushed: bool,
+}
+
+/// As the kernel takes letters: those of ISO 8859-1 (`lib/ctype.c`).
+fn is_upper(c: u8) -> bool {
+    c.is_ascii_uppercase() || matches!(c, 0xc0..=0xde) && c != 0xd7
+}
+
+fn is_lower(c: u8) -> bool {
+    c.is_ascii_lowercase() || matches!(c, 0xe0..=0xfe) && c != 0xf7
 }
 
 impl Line {
@@ -111,6 +122,9 @@ impl Line {
         if t.i(ISTRIP) {
             c &= 0x7f;
         }
+        if t.i(IUCLC) && t.l(IEXTEN) && is_upper(c) {
+            c += 0x20;
+        }
         if core::mem::take(&mut self.literal) {
             return self.insert(c);
         }
@@ -157,7 +171,7 @@ impl Line {
         effects.signals.push(signo);
         if !t.l(NOFLSH) {
             self.flush_input();
-            self.output.clear();
+            self.output.truncate(self.echo_from);
             effects.flushed = true;
         }
         if t.i(IXON) {
@@ -219,10 +233,12 @@ impl Line {
         if self.termios.l(ECHO) {
             self.echo(c);
         }
+        // So that it is told from the mark of an error.
+        let times = if c == 0xff && self.termios.i(PARMRK) { 2 } else { 1 };
         if self.termios.l(ICANON) {
-            self.edit.push(c);
+            self.edit.extend(core::iter::repeat_n(c, times));
         } else {
-            self.ready.push_back(c.into());
+            self.ready.extend(core::iter::repeat_n(u16::from(c), times));
         }
     }
 
@@ -366,10 +382,11 @@ impl Line {
                 self.output.push_back(c);
             }
             _ => {
-                if c >= 32 && c & 0xc0 != 0x80 {
+                let continues = t.i(IUTF8) && c & 0xc0 == 0x80;
+                if c >= 32 && c != 127 && !continues {
                     self.column += 1;
                 }
-                self.output.push_back(c);
+                self.output.push_back(if t.o(OLCUC) && is_lower(c) { c - 0x20 } else { c });
             }
         }
     }

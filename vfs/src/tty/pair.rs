@@ -284,6 +284,7 @@ impl Pair {
         let mut done = 0;
         let mut s = self.lock();
         let was_held = s.line.stopped;
+        s.line.echo_from = s.line.output.len();
         let mut buf = [0; 256];
         while src.remaining() > 0 {
             // A full line in canonical mode still takes bytes, to find its end.
