@@ -29,6 +29,8 @@ pub(super) struct Line {
     column: usize,
     literal: bool,
     pub(super) stopped: bool,
+    /// Bytes of `output` that were on their way before it was stopped.
+    shown: usize,
 }
 
 /// What input led to, besides bytes.
@@ -76,6 +78,25 @@ impl Line {
         if !new.i(IXON) {
             self.stopped = false;
         }
+    }
+
+    /// Holds output back, or lets it go on.
+    pub(super) fn stop(&mut self, on: bool) {
+        if on && !self.stopped {
+            self.shown = self.output.len();
+        }
+        self.stopped = on;
+    }
+
+    /// Bytes of output that can be shown now.
+    pub(super) fn showable(&self) -> usize {
+        if self.stopped { self.shown.min(self.output.len()) } else { self.output.len() }
+    }
+
+    /// Takes bytes of output to be shown, of which there are so many.
+    pub(super) fn show(&mut self, n: usize) -> impl Iterator<Item = u8> {
+        self.shown = self.shown.saturating_sub(n);
+        self.output.drain(..n.min(self.output.len()))
     }
 
     pub(super) fn flush_input(&mut self) {
@@ -134,7 +155,7 @@ impl Line {
                 return;
             }
             if t.is(VSTOP, c) {
-                self.stopped = true;
+                self.stop(true);
                 return;
             }
             if t.i(IXANY) {

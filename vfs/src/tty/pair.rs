@@ -77,7 +77,8 @@ impl State {
 
     /// Holds what the programs write, or lets it go.
     pub(super) fn hold(&mut self, on: bool) {
-        if core::mem::replace(&mut self.line.stopped, on) != on {
+        if self.line.stopped != on {
+            self.line.stop(on);
             self.tell_held(on);
         }
     }
@@ -264,12 +265,12 @@ impl Pair {
             }
         }
         let room = want.saturating_sub(bytes.len());
-        let n = if s.line.stopped { 0 } else { room.min(s.line.output.len()) };
+        let n = room.min(s.line.showable());
         if n == 0 {
             let gone = s.slave_seen && s.slaves == 0;
             return Err(if gone { Errno::EIO } else { Errno::EAGAIN });
         }
-        bytes.extend(s.line.output.drain(..n));
+        bytes.extend(s.line.show(n));
         drop(s);
         self.slave_queue.notify(Events::OUT | Events::WRNORM);
         match dst.put(&bytes)? {
@@ -348,7 +349,7 @@ impl Pair {
     pub(super) fn master_readiness(&self) -> Events {
         let s = self.lock();
         let mut e = Events::empty();
-        let output = !s.line.output.is_empty() && !s.line.stopped;
+        let output = s.line.showable() > 0;
         let status = s.packet.is_some_and(|p| p != 0);
         e.set(Events::IN | Events::RDNORM, output || status);
         e.set(Events::PRI, status);
