@@ -523,8 +523,8 @@ static void session(int by_master) {
     else
         E(ioctl(slave, TIOCVHANGUP));
     read(told[0], &front, 1);
-    say("in front %c", front);
     waitpid(leader, NULL, 0);
+    say("in front %c", front);
     for (int i = 0; i < 2; i++) close(told[i]), close(ready[i]);
 }
 

@@ -80,10 +80,10 @@ impl Line {
         }
     }
 
-    /// Holds output back, or lets it go on.
-    pub(super) fn stop(&mut self, on: bool) {
+    /// Holds output back, of which `shown` bytes are on their way, or lets it go on.
+    pub(super) fn stop(&mut self, on: bool, shown: usize) {
         if on && !self.stopped {
-            self.shown = self.output.len();
+            self.shown = shown;
         }
         self.stopped = on;
     }
@@ -155,7 +155,8 @@ impl Line {
                 return;
             }
             if t.is(VSTOP, c) {
-                self.stop(true);
+                // What was typed just before is not shown yet.
+                self.stop(true, self.echo_from);
                 return;
             }
             if t.i(IXANY) {

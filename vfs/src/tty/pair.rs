@@ -78,7 +78,7 @@ impl State {
     /// Holds what the programs write, or lets it go.
     pub(super) fn hold(&mut self, on: bool) {
         if self.line.stopped != on {
-            self.line.stop(on);
+            self.line.stop(on, self.line.output.len());
             self.tell_held(on);
         }
     }
