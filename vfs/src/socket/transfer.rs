@@ -216,8 +216,7 @@ impl Endpoint {
             return None;
         }
         let peer = self.state.lock().peer.clone()?;
-        let name = peer.state.lock().name.clone();
-        name
+        peer.state.lock().name.clone()
     }
 
     fn received(&self, taken: Taken, flags: ReceiveFlags) -> Received {
