@@ -28,7 +28,11 @@ static void raw(void) {
 static void now(int fd) {
     char b[5000];
     fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
-    int n = read(fd, b, sizeof b), e = errno;
+    int n = read(fd, b, sizeof b), e = errno, packets, more;
+    // What a master shows may come in parts: a read that finds nothing has Linux bring the rest.
+    if (n > 0 && ioctl(fd, TIOCGPKT, &packets) == 0 && !packets)
+        while ((more = read(fd, b + n, sizeof b - n)) > 0)
+            n += more;
     fcntl(fd, F_SETFL, O_RDWR);
     if (n < 0) {
         say("  -> error %d", e);
