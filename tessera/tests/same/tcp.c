@@ -296,6 +296,36 @@ static void shared(void) {
     close(s[1]);
 }
 
+// What is left of an attempt that was refused, and of a connection that its owner gave up.
+static void given_up(void) {
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    int error = 0;
+    socklen_t size = sizeof error;
+    close(bound());
+    int s = stream(SOCK_NONBLOCK);
+    E(connect(s, (void *)&at, at_len));
+    ms(20);
+    E(listen(s, 1));
+    E(connect(s, (void *)&at, at_len));
+    close(s);
+    connection();
+    E(connect(near, &nowhere, sizeof nowhere));
+    E(getsockopt(near, SOL_SOCKET, SO_ERROR, &error, &size));
+    say("%d", error);
+    if (domain == AF_INET) {
+        size = 3;
+        E(getsockopt(near, IPPROTO_IP, IP_TTL, &error, &size));
+        say("%d bytes", size);
+    }
+    struct pollfd p = {listener, POLLIN | POLLOUT | POLLRDHUP};
+    E(shutdown(listener, SHUT_RD));
+    E(poll(&p, 1, 0));
+    say("%x", p.revents);
+    close(near);
+    close(far);
+    close(listener);
+}
+
 int main(int c, char **v) {
     begin(v);
     signal(SIGPIPE, SIG_IGN);
@@ -306,6 +336,7 @@ int main(int c, char **v) {
         blocked();
         queues();
         shared();
+        given_up();
     }
     return 0;
 }

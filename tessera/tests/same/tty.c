@@ -577,6 +577,32 @@ static void taken_away(void) {
     close(master);
 }
 
+// What programs have written stays with who shows it, whatever is typed then.
+static void shown(void) {
+    fresh();
+    struct pollfd p = {master, POLLIN};
+    E(write(slave, "before", 6));
+    poll(&p, 1, 100);
+    typed("ab\003");
+    now(master);
+    E(write(slave, "again", 5));
+    poll(&p, 1, 100);
+    typed("c\023");
+    now(master);
+    typed("\021");
+    now(master);
+    struct termios t;
+    tcgetattr(slave, &t);
+    t.c_iflag |= IUCLC | PARMRK;
+    t.c_oflag |= OLCUC;
+    t.c_lflag &= ~ICANON;
+    E(tcsetattr(slave, TCSANOW, &t));
+    typed("Ab\377");
+    now(slave);
+    now(master);
+    closed();
+}
+
 int main(int c, char **v) {
     begin(v);
     // Nobody's terminal is this process's.
@@ -595,6 +621,7 @@ int main(int c, char **v) {
     lines();
     settings();
     packets();
+    shown();
     signals();
     hang_up();
     taken_away();

@@ -301,6 +301,22 @@ static void interface(void) {
     close(s);
 }
 
+// Who sends has a port, also when that fails; and hears of a refusal by its peer however it names it.
+static void failing(void) {
+    struct sockaddr_storage a;
+    socklen_t len = sizeof a;
+    int s = socket(domain, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    E(send(s, "x", 1, 0));
+    getsockname(s, (void *)&a, &len);
+    say("a port: %d", ((struct sockaddr_in *)&a)->sin_port != 0);
+    address(&a, INADDR_LOOPBACK, 1);
+    E(connect(s, (void *)&a, at_len));
+    E(sendto(s, "x", 1, 0, (void *)&a, at_len));
+    ms(20);
+    E(recv(s, &a, 1, 0));
+    close(s);
+}
+
 int main(int c, char **v) {
     begin(v);
     for (int i = 0; i < 3; i++) {
@@ -314,6 +330,7 @@ int main(int c, char **v) {
         if (!mapped) {
             addresses();
             interface();
+            failing();
         }
     }
     return 0;
