@@ -20,7 +20,7 @@ use core::future::poll_fn;
 use sync::Mutex;
 use sync::atomic::Ordering;
 use syserr::{Errno, Restart};
-use vfs::cap;
+use vfs::{Creds, cap};
 
 /// How many pieces of memory a new address space gets into its page tables at once: most of a
 /// small program, so that it need not fault them in one by one.
@@ -177,7 +177,10 @@ fn build(
         };
         (resources, pid_ns, entered)
     };
-    let creds = entered.map_or_else(|| own_creds.clone(), Arc::new);
+    let creds = match entered {
+        None => own_creds.clone(),
+        Some(c) => Arc::new(Creds { serial: kernel.next_creds(), ..c }),
+    };
     let altstack = {
         let _state = parent.group_ref().lock();
         let own = parent.signals.lock().altstack;
@@ -266,7 +269,7 @@ fn group_to_begin_in(
     parent: &Task,
     fd: i32,
     flags: CloneFlags,
-    creds: &vfs::Creds,
+    creds: &Creds,
 ) -> Result<Arc<crate::cgroup::Group>, Errno> {
     let group = crate::cgroup::group_of_file(&*parent.files().get(fd)?)?;
     let ns = parent.namespaces().ok_or(Errno::ESRCH)?.cgroup.clone();
